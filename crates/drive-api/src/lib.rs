@@ -1,0 +1,1 @@
+//! A Google Drive v3 client.

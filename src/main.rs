@@ -1,0 +1,2 @@
+//! syft.
+fn main() {}
