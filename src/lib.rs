@@ -1,1 +1,8 @@
-//! syft.
+//! `syft`: work on data that may not leave its owner's machine, over a cloud drive that both
+//! sides already trust.
+//!
+//! Where things are is in `ARCHITECTURE.md`; the formats that others read are in
+//! `docs/FORMAT.md`.
+
+pub mod connections;
+pub mod model;

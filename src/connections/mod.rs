@@ -1,0 +1,129 @@
+//! Places that hold files for us and for our peers: Google Drive, a shared folder, memory.
+//!
+//! A connection knows bytes, names, sharing and a change feed. It knows nothing of peers, jobs or
+//! checkpoints: those are files to it, and the router gives them their names. So a new
+//! service costs one file here and no change above.
+
+mod entry;
+mod error;
+
+use std::fmt;
+use std::path::Path;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+pub use entry::{
+    Access, Change, Changes, Content, Entry, FileId, Grant, InvalidFileId, Kind, NameIs, NewEntry,
+    Ownership, PageToken, Query, Relocation,
+};
+pub use error::{Error, Result};
+
+use crate::model::{Digest, Email};
+
+/// A session of one account with a place that holds files.
+///
+/// # Contract
+///
+/// Every implementation passes `connections::conformance`, which spells this out:
+///
+/// - A file is seen whole or not at all; replacing content is atomic as well.
+/// - A session sees its own writes at once, in [`find`](Self::find) too. Other sessions may see
+///   them later, and the change feed may lag further.
+/// - Names may repeat within a folder; ids never do, and are never used again.
+/// - Whoever creates a file owns it, also in somebody else's folder. Who may read or write a
+///   folder may do so with everything in it. What an account may not read does not exist for it.
+/// - Ids may be made beforehand ([`new_ids`](Self::new_ids)), so that a creation whose answer was
+///   lost is repeated without making a second file: it then fails with [`Error::AlreadyExists`].
+/// - Retries are an implementation's business: an error that
+///   [`is_retryable`](Error::is_retryable) was tried again already.
+/// - Calls with several items do what they can and answer for each item, in order.
+#[async_trait]
+pub trait Connection: fmt::Debug + Send + Sync {
+    /// Returns the account that this session belongs to.
+    fn account(&self) -> &Email;
+
+    /// Asks the service whose session this is, which proves that it works.
+    async fn verify(&self) -> Result<Email>;
+
+    /// Returns the folder that holds this account's own files.
+    fn root(&self) -> FileId;
+
+    /// Returns all that this account can see and `query` describes, sorted by name, then id.
+    ///
+    /// Only what is not in the trash. A folder that is out of reach or gone has no content.
+    async fn find(&self, query: &Query) -> Result<Vec<Entry>>;
+
+    /// Returns the content of one file.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] once it is deleted; [`Error::TooLarge`] if it has more than
+    /// `limit_bytes`, of which no more than that was read.
+    async fn read(&self, id: &FileId, limit_bytes: u64) -> Result<Bytes>;
+
+    /// Streams the content of one file to a new file at `to` and returns the digest of what
+    /// arrived. On an error nothing is left at `to`.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); [`Error::Io`] if `to` cannot be written.
+    async fn download(&self, id: &FileId, to: &Path, limit_bytes: u64) -> Result<Digest>;
+
+    /// Creates a folder.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`] if `new.id` is in use.
+    async fn create_folder(&self, new: &NewEntry) -> Result<Entry>;
+
+    /// Creates a file with `content`.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`] if `new.id` is in use.
+    async fn create_file(&self, new: &NewEntry, content: Content) -> Result<Entry>;
+
+    /// Replaces the content of a file; its id, name and shares stay.
+    async fn replace(&self, id: &FileId, content: Content) -> Result<()>;
+
+    /// Moves files between folders; a file that is where it should be already is a success.
+    ///
+    /// Whoever may write to both folders may move, also what somebody else owns.
+    async fn relocate(&self, moves: &[Relocation]) -> Result<Vec<Result<()>>>;
+
+    /// Deletes files, and folders with all that this account owns in them; what is gone already is
+    /// a success, so that a retry is harmless.
+    async fn delete(&self, ids: &[FileId]) -> Result<Vec<Result<()>>>;
+
+    /// Gives accounts access. Giving it twice, or less than somebody has, changes nothing.
+    ///
+    /// With `notify` the service may write an e-mail to them.
+    async fn share(&self, grants: &[Grant], notify: bool) -> Result<Vec<Result<()>>>;
+
+    /// Returns who has access to `id`, its owner left out.
+    async fn shares(&self, id: &FileId) -> Result<Vec<(Email, Access)>>;
+
+    /// Takes an account's access away; a success if it had none.
+    async fn unshare(&self, id: &FileId, from: &Email) -> Result<()>;
+
+    /// Sets a tag of a file or folder, or removes it with `None`.
+    async fn tag(&self, id: &FileId, key: &str, value: Option<&str>) -> Result<()>;
+
+    /// Returns `count` ids (1 to 1,000) that no file has and none but the caller will use.
+    async fn new_ids(&self, count: usize) -> Result<Vec<FileId>>;
+
+    /// Returns the place in the change feed from which later changes follow.
+    async fn change_start(&self) -> Result<PageToken>;
+
+    /// Returns what has changed for this account since `since`, and where to go on.
+    ///
+    /// At least once, own writes too; a change to something that is seen for the first time says
+    /// nothing about what lies in it.
+    ///
+    /// # Errors
+    /// [`Error::TokenExpired`] if `since` is too old: list everything and start anew.
+    async fn changes(&self, since: &PageToken) -> Result<Changes>;
+
+    /// The largest file that this service takes, in bytes.
+    fn max_file_bytes(&self) -> u64;
+
+    /// How many requests this session has sent, retries included.
+    fn requests(&self) -> u64;
+}

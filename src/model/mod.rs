@@ -1,0 +1,19 @@
+//! The words of the product: values that are valid once they exist.
+//!
+//! Everything that comes from outside (a peer's message, Drive's answer, a file name) is parsed
+//! into one of these at the edge, so that no code further in has to ask again. Pure: no I/O, no
+//! clock, no randomness.
+
+mod digest;
+mod email;
+mod path;
+mod role;
+mod snapshot;
+mod timestamp;
+
+pub use digest::{Digest, InvalidDigest};
+pub use email::{Email, InvalidEmail};
+pub use path::{DatasitePath, InvalidPath};
+pub use role::Role;
+pub use snapshot::Snapshot;
+pub use timestamp::{InvalidTimestamp, Timestamp};
