@@ -4,5 +4,6 @@
 //! Where things are is in `ARCHITECTURE.md`; the formats that others read are in
 //! `docs/FORMAT.md`.
 
+pub mod caches;
 pub mod connections;
 pub mod model;
