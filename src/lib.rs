@@ -6,4 +6,6 @@
 
 pub mod caches;
 pub mod connections;
+pub mod inbox;
 pub mod model;
+pub mod outbox;

@@ -22,6 +22,8 @@ pub struct Intent {
     pub base: Option<Digest>,
     /// What is to be on disk afterwards; `None`: nothing.
     pub content: Option<Vec<u8>>,
+    /// The file name under which what stands there is kept first; `None`: it need not be kept.
+    pub aside: Option<String>,
 }
 
 /// Notes a write that is to be done.
@@ -31,20 +33,28 @@ pub fn add(
     path: &DatasitePath,
     base: Option<&Digest>,
     content: Option<&[u8]>,
+    aside: Option<&str>,
 ) -> Result<()> {
     db.prepare_cached(
-        "INSERT INTO intents (datasite, path, base, content) VALUES (?1, ?2, ?3, ?4)",
+        "INSERT INTO intents (datasite, path, base, content, aside) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
-    .execute(params![datasite.as_str(), path.as_str(), base.map(Digest::to_hex), content])?;
+    .execute(params![
+        datasite.as_str(),
+        path.as_str(),
+        base.map(Digest::to_hex),
+        content,
+        aside
+    ])?;
     Ok(())
 }
 
-/// Returns the first write that is still to be done.
-pub fn first(db: &Database) -> Result<Option<Intent>> {
+/// Returns the first write after number `after` that is still to be done.
+pub fn next(db: &Database, after: i64) -> Result<Option<Intent>> {
     let mut statement = db.prepare_cached(
-        "SELECT number, datasite, path, base, content FROM intents ORDER BY number LIMIT 1",
+        "SELECT number, datasite, path, base, content, aside FROM intents WHERE number > ?1
+         ORDER BY number LIMIT 1",
     )?;
-    let mut rows = statement.query([])?;
+    let mut rows = statement.query([after])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let base: Option<String> = row.get(3)?;
     Ok(Some(Intent {
@@ -54,6 +64,7 @@ pub fn first(db: &Database) -> Result<Option<Intent>> {
         path: parse_path(&row.get::<_, String>(2)?)?,
         base: base.map(|text| parse_digest(&text)).transpose()?,
         content: row.get(4)?,
+        aside: row.get(5)?,
     }))
 }
 

@@ -38,12 +38,14 @@ CREATE TABLE held (
 ) WITHOUT ROWID;
 
 -- Local writes that are decided and still to be done. `content` NULL: the file is to go.
+-- `aside`: the name under which what stands there is kept first.
 CREATE TABLE intents (
     number   INTEGER PRIMARY KEY,
     datasite TEXT NOT NULL,
     path     TEXT NOT NULL,
     base     TEXT,
-    content  BLOB
+    content  BLOB,
+    aside    TEXT
 );
 
 -- What is decided and still to be sent: a file to create, in order within its folder.
