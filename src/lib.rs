@@ -9,3 +9,4 @@ pub mod connections;
 pub mod inbox;
 pub mod model;
 pub mod outbox;
+pub mod peers;

@@ -1,11 +1,12 @@
 //! Places that hold files for us and for our peers: Google Drive, a shared folder, memory.
 //!
 //! A connection knows bytes, names, sharing and a change feed. It knows nothing of peers, jobs or
-//! checkpoints: those are files to it, and the router gives them their names. So a new
+//! checkpoints: those are files to it, and [`ConnectionRouter`] gives them their names. So a new
 //! service costs one file here and no change above.
 
 mod entry;
 mod error;
+mod router;
 
 use std::fmt;
 use std::path::Path;
@@ -18,6 +19,7 @@ pub use entry::{
     Ownership, PageToken, Query, Relocation,
 };
 pub use error::{Error, Result};
+pub use router::{ConnectionRouter, OCTETS};
 
 use crate::model::{Digest, Email};
 
