@@ -89,6 +89,16 @@ pub fn named(db: &Database, name: &str) -> Result<Vec<Entry>> {
     query(db, &sql, &[name])
 }
 
+/// Returns what lies in `folder` and was not looked at yet, in the order in which the service made
+/// it.
+pub fn unseen(db: &Database, folder: &FileId) -> Result<Vec<Entry>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM catalogue WHERE parent = ?1 AND folder = 0
+         AND id NOT IN (SELECT file FROM seen) ORDER BY created, name, id"
+    );
+    query(db, &sql, &[folder.as_str()])
+}
+
 fn query(db: &Database, sql: &str, parameters: &[&str]) -> Result<Vec<Entry>> {
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query(rusqlite::params_from_iter(parameters))?;
