@@ -10,3 +10,5 @@ pub mod inbox;
 pub mod model;
 pub mod outbox;
 pub mod peers;
+pub mod syncers;
+pub mod wire;
