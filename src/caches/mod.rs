@@ -7,6 +7,7 @@
 //! connection of [`Store`].
 
 pub mod agreed;
+pub mod announcing;
 pub mod catalogue;
 mod error;
 mod folders;

@@ -58,3 +58,9 @@ pub fn answered(db: &Database, datasite: &Email, path: &DatasitePath) -> Result<
         .execute([datasite.as_str(), path.as_str()])?;
     Ok(())
 }
+
+/// Forgets all that was proposed to the owner of `datasite`: it cannot be answered any more.
+pub fn forget(db: &Database, datasite: &Email) -> Result<()> {
+    db.prepare_cached("DELETE FROM proposed WHERE datasite = ?1")?.execute([datasite.as_str()])?;
+    Ok(())
+}

@@ -58,6 +58,20 @@ CREATE TABLE outgoing (
     content BLOB NOT NULL
 );
 
+-- Events that were decided and are not in a message of the event log yet.
+CREATE TABLE unlogged (
+    number INTEGER PRIMARY KEY,
+    event  TEXT NOT NULL
+);
+
+-- Proposals that are decided and not answered yet. `event`: the id that the answer carries.
+CREATE TABLE answers (
+    peer  TEXT NOT NULL,
+    path  TEXT NOT NULL,
+    event TEXT NOT NULL,
+    PRIMARY KEY (peer, path)
+) WITHOUT ROWID;
+
 -- Messages that are dealt with and still lie in an inbox.
 CREATE TABLE archiving (
     file   TEXT PRIMARY KEY,

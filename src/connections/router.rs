@@ -136,10 +136,8 @@ impl ConnectionRouter {
 
     /// Gives `peer` access to several entries; the first refusal is the answer.
     pub async fn share(&self, ids: &[&FileId], peer: &Email, access: Access) -> Result<()> {
-        let grants: Vec<Grant> = ids
-            .iter()
-            .map(|id| Grant { id: (*id).clone(), to: peer.clone(), access })
-            .collect();
+        let grants: Vec<Grant> =
+            ids.iter().map(|id| Grant { id: (*id).clone(), to: peer.clone(), access }).collect();
         self.connection.share(&grants, false).await?.into_iter().collect()
     }
 

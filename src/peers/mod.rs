@@ -5,4 +5,5 @@
 
 mod state;
 
-pub use state::{Claim, Known, Peer, PeerState, Spoofed, peers};
+pub use crate::wire::PeerState;
+pub use state::{Claim, Known, Peer, Spoofed, peers};

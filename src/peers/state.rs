@@ -4,47 +4,9 @@
 //! they made. A folder whose name says one account and whose owner is another is a forgery (W10).
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use crate::model::Email;
-
-/// How far an acquaintance has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PeerState {
-    /// Both sides want it.
-    Accepted,
-    /// We asked, and there is no answer yet.
-    RequestedByMe,
-    /// They asked, and wait for our answer.
-    RequestedByPeer,
-    /// They asked, and we declined.
-    Rejected,
-}
-
-impl PeerState {
-    /// Returns the word that the peers file and `--json` use.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::RequestedByMe => "requested_by_me",
-            Self::RequestedByPeer => "requested_by_peer",
-            Self::Rejected => "rejected",
-        }
-    }
-
-    /// Returns the state that a word of the peers file names; `None` for any other word.
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Accepted, Self::RequestedByMe, Self::RequestedByPeer, Self::Rejected]
-            .into_iter()
-            .find(|state| state.as_str() == text)
-    }
-}
-
-impl fmt::Display for PeerState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+use crate::wire::PeerState;
 
 /// What our peers file says.
 pub type Known = BTreeMap<Email, PeerState>;
