@@ -6,3 +6,4 @@
 
 pub mod connections;
 pub mod model;
+pub mod permissions;
