@@ -7,8 +7,10 @@
 pub mod caches;
 pub mod connections;
 pub mod inbox;
+pub mod jobs;
 pub mod model;
 pub mod outbox;
 pub mod peers;
+pub mod permissions;
 pub mod syncers;
 pub mod wire;
