@@ -5,7 +5,7 @@
 use syft::connections::conformance;
 use syft::connections::faulty::{Crash, Fault, unavailable};
 use syft::connections::{
-    Connection, Content, Error, Faulty, FileId, MemoryDrive, NewEntry, Query, Recorded,
+    Connection, Content, Error, Faulty, FileId, Folder, MemoryDrive, NewEntry, Query, Recorded,
 };
 use syft::model::Email;
 
@@ -24,6 +24,20 @@ fn memory(accounts: &[Email]) -> Vec<Box<dyn Connection>> {
 #[tokio::test]
 async fn memory_conforms() {
     conformance::check(async |accounts| memory(&accounts)).await;
+}
+
+#[tokio::test]
+async fn a_shared_folder_conforms() {
+    let place = tempfile::tempdir().unwrap();
+    let count = std::cell::Cell::new(0);
+    conformance::check(async |accounts| {
+        count.set(count.get() + 1);
+        let path = place.path().join(count.get().to_string());
+        let open =
+            |account| -> Box<dyn Connection> { Box::new(Folder::open(&path, account).unwrap()) };
+        accounts.into_iter().map(open).collect()
+    })
+    .await;
 }
 
 #[tokio::test]

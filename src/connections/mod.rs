@@ -9,6 +9,7 @@ pub mod conformance;
 mod entry;
 mod error;
 pub mod faulty;
+pub mod folder;
 mod local;
 mod matching;
 pub mod memory;
@@ -28,6 +29,7 @@ pub use entry::{
 };
 pub use error::{Error, Result};
 pub use faulty::Faulty;
+pub use folder::Folder;
 pub use memory::{Memory, MemoryDrive};
 pub use recorded::Recorded;
 

@@ -36,7 +36,7 @@ pub(super) struct Node {
 /// What a deletion comes to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Deletion {
-    /// Goes away: the entry and all below it that the account owns.
+    /// Goes away: the entry and all below it that the account owns; what lies deepest is first.
     pub(super) removed: Vec<FileId>,
     /// Stays, but lies nowhere any more: what others own.
     pub(super) orphaned: Vec<Node>,
@@ -174,17 +174,20 @@ impl Tree {
             Err(Error::NotFound { .. }) => return Ok(Deletion::default()),
             other => other?,
         };
-        let mut removed = BTreeSet::from([id.clone()]);
-        let below = self.below(id);
-        let mine = |node: &&Arc<Node>| account.is_same_account(node.owner.as_str());
-        removed.extend(below.iter().copied().filter(mine).map(|node| node.id.clone()));
-        let orphaned = below
+        let (mine, others): (Vec<&Arc<Node>>, Vec<&Arc<Node>>) = self
+            .below(id)
             .into_iter()
-            .filter(|node| !removed.contains(&node.id))
-            .filter(|node| node.parent.as_ref().is_some_and(|parent| removed.contains(parent)))
+            .partition(|node| account.is_same_account(node.owner.as_str()));
+        let mut removed: Vec<FileId> = mine.into_iter().map(|node| node.id.clone()).collect();
+        removed.sort_by_cached_key(|id| std::cmp::Reverse(self.chain(id).count()));
+        removed.push(id.clone());
+        let gone: BTreeSet<&FileId> = removed.iter().collect();
+        let orphaned = others
+            .into_iter()
+            .filter(|node| node.parent.as_ref().is_some_and(|parent| gone.contains(parent)))
             .map(|node| Node { parent: None, ..Node::clone(node) })
             .collect();
-        Ok(Deletion { removed: removed.into_iter().collect(), orphaned })
+        Ok(Deletion { removed, orphaned })
     }
 
     /// Everything below a folder.

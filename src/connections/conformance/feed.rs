@@ -111,6 +111,8 @@ pub(super) async fn tells_of_access_given_and_taken(trio: &Trio) {
     scientist.replace(&message, Content::Bytes("longer".into())).await.unwrap();
     tells(owner, &since_owner, &[Told::Present(&message, "to owner", 6)]).await;
 
+    // Only who was told of it need be told that it is gone.
+    let since = scientist.changes(&since).await.unwrap().next;
     owner.unshare(&inbox, scientist.account()).await.unwrap();
     tells(scientist, &since, &[Told::Gone(&inbox)]).await;
 }
