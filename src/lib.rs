@@ -5,4 +5,5 @@
 //! `docs/FORMAT.md`.
 
 pub mod connections;
+pub mod jobs;
 pub mod model;
