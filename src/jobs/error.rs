@@ -1,0 +1,110 @@
+//! Why something could not be done with a job.
+
+use std::io;
+
+use super::config::InvalidConfig;
+use super::layout::JobId;
+use super::sandbox::SandboxError;
+use super::state::{InvalidState, Refused};
+use crate::model::Digest;
+
+/// Why something could not be done with a job.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no such job here.
+    #[error("there is no job `{job}`")]
+    UnknownJob {
+        /// The job that was asked for.
+        job: JobId,
+    },
+
+    /// A job of that name exists already.
+    #[error("there is a job `{job}` already")]
+    AlreadyExists {
+        /// The job that is there.
+        job: JobId,
+    },
+
+    /// What was submitted breaks a rule, so nothing is done with it.
+    #[error("job `{job}` is not usable: {reason}")]
+    Unusable {
+        /// The job.
+        job: JobId,
+        /// The rule that is broken.
+        reason: String,
+    },
+
+    /// The action does not fit where the job stands.
+    #[error("job `{job}`: {source}")]
+    Refused {
+        /// The job.
+        job: JobId,
+        /// What does not fit.
+        source: Refused,
+    },
+
+    /// Its state file says approved, but no approval on this machine stands behind that.
+    #[error("nobody on this machine approved job `{job}` as it is")]
+    NotBound {
+        /// The job.
+        job: JobId,
+    },
+
+    /// The submission is not the one that was approved.
+    #[error("job `{job}` changed after it was approved (approved {approved:?}, found {found:?})")]
+    Changed {
+        /// The job.
+        job: JobId,
+        /// The digest that the approval names.
+        approved: Digest,
+        /// The digest of what lies there now.
+        found: Digest,
+    },
+
+    /// Another process runs this very job.
+    #[error("job `{job}` is being run by another process")]
+    Busy {
+        /// The job.
+        job: JobId,
+    },
+
+    /// The job cannot be confined.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+
+    /// There is no Python that could run it.
+    #[error("no python of at least version 3.{minor} was found")]
+    NoPython {
+        /// The oldest minor version that would do.
+        minor: u32,
+    },
+
+    /// A file or folder of ours cannot be read or written.
+    #[error("cannot access {what}")]
+    Io {
+        /// What it is.
+        what: String,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// Why the files of a job cannot be read: the reasons that a listing shows.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unreadable {
+    #[error(transparent)]
+    Config(#[from] InvalidConfig),
+    #[error(transparent)]
+    State(#[from] InvalidState),
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// Names the thing that an I/O error is about.
+pub(crate) fn io_error(what: &dyn std::fmt::Display) -> impl FnOnce(io::Error) -> Error + use<> {
+    let what = what.to_string();
+    move |source| Error::Io { what, source }
+}

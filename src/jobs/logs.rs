@@ -1,0 +1,71 @@
+//! What a job prints, kept within bounds.
+//!
+//! The log is cut, the job is not stopped: what is beyond the bound is read and dropped, so that a
+//! job never blocks on a full pipe, and the log says how much is missing.
+
+use std::io;
+use std::path::Path;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+
+/// What is appended to both logs when a job is killed for taking too long; the Python client's
+/// words.
+pub(crate) const TIMED_OUT: &str = "\n--- PROCESS TIMED OUT ---\n";
+
+/// What is appended when a job's run was cut short by a crash or a signal of ours.
+pub(crate) const INTERRUPTED: &str = "\n--- RUN INTERRUPTED ---\n";
+
+/// Appends what `source` says to the file at `path`, at most `bytes_max` bytes; returns when
+/// `source` ends.
+pub(crate) async fn pump(
+    mut source: impl AsyncRead + Unpin,
+    path: &Path,
+    bytes_max: u64,
+) -> io::Result<()> {
+    let mut log = tokio::fs::OpenOptions::new().create(true).append(true).open(path).await?;
+    let mut left = bytes_max;
+    let mut dropped = 0_u64;
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let read = source.read(&mut buffer).await?;
+        if read == 0 {
+            break;
+        }
+        let kept = left.min(read as u64);
+        left -= kept;
+        dropped += read as u64 - kept;
+        if let Some(kept) = usize::try_from(kept).ok().and_then(|kept| buffer.get(..kept)) {
+            log.write_all(kept).await?;
+            // What is on its way is written even if the reader of this pipe is given up.
+            log.flush().await?;
+        }
+    }
+    if dropped > 0 {
+        log.write_all(format!("\n--- OUTPUT CUT: {dropped} MORE BYTES ---\n").as_bytes()).await?;
+    }
+    log.flush().await
+}
+
+/// Appends a line of ours to a log.
+pub(crate) fn append(path: &Path, text: &str) -> io::Result<()> {
+    use std::io::Write;
+
+    std::fs::OpenOptions::new().create(true).append(true).open(path)?.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_log_is_cut_at_its_bound_and_says_so() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("log");
+        pump(&b"0123456789"[..], &path, 10).await.unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "0123456789");
+        std::fs::remove_file(&path).unwrap();
+        pump(&b"0123456789"[..], &path, 4).await.unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text, "0123\n--- OUTPUT CUT: 6 MORE BYTES ---\n");
+    }
+}

@@ -1,0 +1,59 @@
+//! Jobs: code that a scientist sends to an owner's data, and what becomes of it.
+//!
+//! A job is a directory of the owner's datasite. Its name is one path component, and its identity
+//! is where it lies: (submitter, name), never what a file in it says. Reading from the top:
+//! [`Submission`] is made by a scientist; [`JobStore`] lists jobs and moves them through the
+//! states of [`JobState`]; an [`Approval`] is bound to the bytes that were reviewed; [`run`]
+//! executes a private copy of exactly those bytes within a [`Confinement`].
+//!
+//! Invariants: jobs are hostile code and hostile data. Nothing that a submitter wrote steers a
+//! path, becomes an option of a program, or runs outside of the sandbox. What a job leaves behind
+//! is published only if it is a regular file, and never as a permission file. Permissions
+//! themselves are elsewhere; [`Shared`] says which paths they are about.
+//!
+//! Pure: `state`, `config`, `name`, `script`, `layout`, `yaml`, `iso`, `requirements`. The wire
+//! form is in `docs/FORMAT.md`, "Jobs".
+
+mod approval;
+mod config;
+mod environment;
+mod error;
+mod installer;
+mod iso;
+mod layout;
+mod logs;
+mod name;
+mod outputs;
+mod process;
+mod python;
+mod requirements;
+mod runner;
+mod sandbox;
+mod script;
+mod snapshot;
+mod state;
+mod store;
+mod submission;
+mod tree;
+mod workspace;
+mod yaml;
+
+pub use approval::{Approval, RunScript};
+pub use config::{Datasets, InvalidConfig, JobConfig, JobKind, Target};
+pub use environment::{EnvironmentCache, InstallSettings};
+pub use error::Error;
+pub use layout::{EntryKind, JobId, Layout, Shared, check_received};
+pub use name::{InvalidName, JobName};
+pub use outputs::OutputLimits;
+pub use process::Limits;
+pub use python::Interpreter;
+pub use requirements::{Needs, needs};
+pub use runner::{RunOptions, RunReport, recover, run};
+pub use sandbox::{Access, Bind, Confinement, Room, SandboxError, SystemDirs};
+pub use script::{ScriptCheck, check_script, derive};
+pub use snapshot::{Snapshot, digest_of};
+pub use state::{Action, InvalidState, JobState, JobStatus, Refused};
+pub use store::{Job, JobStore, Listed, Output};
+pub use submission::{
+    InvalidSubmission, Source, Submission, SubmissionRequest, build, read_source,
+};

@@ -1,0 +1,181 @@
+//! Takes over what a job left in `code/outputs/`.
+//!
+//! Invariants: only regular files with one name are taken, through a handle that cannot leave the
+//! job's own copy, so that no link publishes another file. No permission file is taken: in the
+//! owner's tree it would not be an output but a rule, made by the job. What is left out is noted.
+
+use std::io;
+use std::path::Path;
+
+use cap_std::fs::Dir;
+
+use super::layout::{EntryKind, PERMISSION_FILE};
+use super::snapshot::pour;
+use super::tree::{open_below, open_file, walk};
+use crate::model::DatasitePath;
+
+/// What a job may leave behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutputLimits {
+    /// How many files.
+    pub files: usize,
+    /// How many bytes in all.
+    pub bytes: u64,
+}
+
+impl Default for OutputLimits {
+    fn default() -> Self {
+        Self { files: 1_000, bytes: 1 << 30 }
+    }
+}
+
+/// What was taken over.
+#[derive(Debug, Default)]
+pub(crate) struct Collected {
+    /// Paths below `outputs/`, sorted.
+    pub(crate) files: Vec<DatasitePath>,
+    /// What was left out, and why.
+    pub(crate) notes: Vec<String>,
+}
+
+const NOTES_MAX: usize = 50;
+
+/// Copies the outputs of the job whose private copy is `job` to `target`, which is made.
+///
+/// # Errors
+/// If they cannot be read or written; what is merely not allowed is noted.
+pub(crate) fn collect(job: &Path, target: &Path, limits: OutputLimits) -> io::Result<Collected> {
+    std::fs::create_dir_all(target)?;
+    let folder = DatasitePath::parse("code/outputs").expect("a constant");
+    let mut collected = Collected::default();
+    match open_below(job, &folder) {
+        Ok(Some(dir)) => take(&dir, target, limits, &mut collected)?,
+        Ok(None) => {}
+        Err(error) => collected.notes.push(format!("outputs left out: {error}")),
+    }
+    let more = collected.notes.len().saturating_sub(NOTES_MAX);
+    if more > 0 {
+        collected.notes.truncate(NOTES_MAX);
+        collected.notes.push(format!("and {more} more"));
+    }
+    Ok(collected)
+}
+
+fn take(
+    dir: &Dir,
+    target: &Path,
+    limits: OutputLimits,
+    collected: &mut Collected,
+) -> io::Result<()> {
+    let entries_max = limits.files.saturating_mul(2).saturating_add(1_000);
+    let (entries, complete) = walk(dir, entries_max, &|_| false)?;
+    let mut left = limits.bytes;
+    for entry in entries {
+        let mut note = |reason: &str| {
+            collected.notes.push(format!("output `{}` left out: {reason}", entry.shown));
+        };
+        if entry.kind != EntryKind::File {
+            note("it is a link or no regular file");
+            continue;
+        }
+        let Some(path) = &entry.path else {
+            note("its name cannot be sent");
+            continue;
+        };
+        if entry.names > 1 {
+            note("it is a second name of another file");
+        } else if path.file_name().eq_ignore_ascii_case(PERMISSION_FILE) {
+            note("it would be a permission file");
+        } else if collected.files.len() == limits.files {
+            note("there are too many");
+        } else if entry.bytes > left {
+            note("the outputs are too large");
+        } else {
+            let place = path.below(target);
+            if let Some(folder) = place.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            let source = open_file(dir, path.as_str())?;
+            let (_, bytes) = pour(source, std::fs::File::create_new(&place)?, left)?;
+            left -= bytes;
+            collected.files.push(path.clone());
+        }
+    }
+    if !complete {
+        collected.notes.push(format!("outputs left out: there are more than {entries_max}"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn collected(make: impl FnOnce(&Path)) -> (Vec<String>, String) {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("secret"), "secret").unwrap();
+        let outputs = home.path().join("job/code/outputs");
+        std::fs::create_dir_all(&outputs).unwrap();
+        make(&outputs);
+        let target = home.path().join("review/outputs");
+        let limits = OutputLimits { files: 3, bytes: 100 };
+        let got = collect(&home.path().join("job"), &target, limits).unwrap();
+        for file in &got.files {
+            let text = std::fs::read_to_string(file.below(&target)).unwrap();
+            assert!(!text.contains("secret"), "{file}");
+        }
+        (got.files.iter().map(ToString::to_string).collect(), got.notes.join("\n"))
+    }
+
+    #[test]
+    fn w8_links_are_left_out_and_told() {
+        let (files, notes) = collected(|outputs| {
+            symlink("../../../secret", outputs.join("link")).unwrap();
+            symlink("../../..", outputs.join("folder")).unwrap();
+            std::fs::hard_link(outputs.join("../../../secret"), outputs.join("hard")).unwrap();
+            std::fs::write(outputs.join("ok"), "fine").unwrap();
+        });
+        assert_eq!(files, ["ok"]);
+        assert_eq!(notes.lines().count(), 3, "{notes}");
+    }
+
+    #[test]
+    fn w8_outputs_that_are_a_link_are_no_outputs() {
+        let (files, notes) = collected(|outputs| {
+            std::fs::remove_dir(outputs).unwrap();
+            symlink("../..", outputs).unwrap();
+        });
+        assert!(files.is_empty() && notes.contains("no directory"), "{notes}");
+    }
+
+    #[test]
+    fn a_job_cannot_publish_permission_rules() {
+        let (files, notes) = collected(|outputs| {
+            std::fs::create_dir(outputs.join("a")).unwrap();
+            std::fs::write(outputs.join("a/syft.pub.yaml"), "rules:").unwrap();
+            std::fs::write(outputs.join("Syft.Pub.Yaml"), "rules:").unwrap();
+        });
+        assert!(files.is_empty());
+        assert_eq!(notes.matches("permission file").count(), 2, "{notes}");
+    }
+
+    #[test]
+    fn too_many_and_too_large_outputs_are_left_out() {
+        let (files, notes) = collected(|outputs| {
+            std::fs::write(outputs.join("a"), [b'x'; 101]).unwrap();
+            for name in ["b", "c", "d", "e"] {
+                std::fs::write(outputs.join(name), name).unwrap();
+            }
+        });
+        assert_eq!(files, ["b", "c", "d"]);
+        assert!(notes.contains("too large") && notes.contains("too many"), "{notes}");
+    }
+
+    #[test]
+    fn a_job_that_deleted_its_outputs_has_none() {
+        let (files, notes) = collected(|outputs| std::fs::remove_dir(outputs).unwrap());
+        assert!(files.is_empty() && notes.is_empty());
+    }
+}

@@ -1,0 +1,71 @@
+//! Finds a Python on this machine.
+//!
+//! A Python of the operating system is preferred, since a confined job sees it anyway; any other
+//! has to be shown to the job, and only its own installation folder is.
+
+use std::path::{Path, PathBuf};
+
+use tokio::process::Command;
+
+/// A Python that works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interpreter {
+    /// The program, free of wrappers.
+    pub program: PathBuf,
+    /// The minor version: 12 for Python 3.12.
+    pub minor: u32,
+    /// The folder of its installation; `None` if that is a folder of the operating system.
+    pub prefix: Option<PathBuf>,
+}
+
+const PROBE: &str = "import os, sys\n\
+    print(sys.version_info[0], sys.version_info[1])\n\
+    print(os.path.realpath(sys.executable))\n\
+    print(os.path.realpath(sys.base_prefix))\n\
+    print(os.path.realpath(getattr(sys, '_base_executable', sys.executable)))";
+
+impl Interpreter {
+    /// Finds the first Python of at least 3.`minor` in the folders of `path`, trying `names` in
+    /// order; the operating system's folders come first.
+    pub async fn find(names: &[&str], minor: u32, path: &str) -> Option<Self> {
+        let system = std::env::split_paths(super::sandbox::PATH);
+        let folders: Vec<_> = system
+            .chain(std::env::split_paths(path))
+            .filter(|folder| folder.is_absolute())
+            .collect();
+        for name in names {
+            for folder in &folders {
+                let program = folder.join(name);
+                if program.is_file()
+                    && let Some(found) = Self::probe(&program, path).await
+                    && found.minor >= minor
+                {
+                    return Some(found);
+                }
+            }
+        }
+        None
+    }
+
+    async fn probe(program: &Path, path: &str) -> Option<Self> {
+        let mut command = Command::new(program);
+        command.args(["-I", "-c", PROBE]).env_clear().env("PATH", path).kill_on_drop(true);
+        if let Some(home) = std::env::home_dir() {
+            command.env("HOME", home); // wrappers such as pyenv's look there
+        }
+        let output = command.output().await.ok().filter(|output| output.status.success())?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        let mut lines = text.lines();
+        let minor = lines.next()?.strip_prefix("3 ")?.parse().ok()?;
+        let _executable = lines.next()?;
+        let prefix = PathBuf::from(lines.next()?);
+        let program = PathBuf::from(lines.next()?);
+        let is_of_system = prefix.starts_with("/usr") && program.starts_with("/usr");
+        // A prefix such as `/` or `/home` would show a job more than a Python.
+        let is_too_wide = prefix.components().count() < 3;
+        if is_too_wide && !is_of_system {
+            return None;
+        }
+        Some(Self { program, minor, prefix: (!is_of_system).then_some(prefix) })
+    }
+}

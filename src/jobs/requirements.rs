@@ -1,0 +1,125 @@
+//! What a Python job needs besides its own files.
+//!
+//! Pure. Every client writes the package that it was itself installed from as the first
+//! dependency, so that the job can `import syft_client`. Inside our sandbox a small module with
+//! the same functions does that, so the first entry is dropped: most jobs then need no
+//! installation, and no network, at all. A job that wants the real package names it once more,
+//! anywhere after the first entry.
+
+use super::config::JobConfig;
+
+/// What has to be installed for a job.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Requirements for the installer, in the order given.
+    pub packages: Vec<String>,
+    /// True if the job asks for the real client package; our module then stays away.
+    pub real_client: bool,
+}
+
+impl Needs {
+    /// True if the job runs on a bare Python.
+    pub fn is_nothing(&self) -> bool {
+        self.packages.is_empty()
+    }
+}
+
+/// Returns what `config` asks for, `project` being the requirements of its `pyproject.toml`.
+pub fn needs(config: &JobConfig, project: &[String]) -> Needs {
+    let all = config.dependencies.iter();
+    let rest: Vec<_> = match config.dependencies.first() {
+        Some(first) if is_client(first) || is_source_of_client(first) => all.skip(1).collect(),
+        _ => all.collect(),
+    };
+    let real_client = rest.iter().any(|dependency| is_client(dependency));
+    // A project that lists the client means the same thing as the first entry does.
+    let project = project.iter().filter(|requirement| real_client || !is_client(requirement));
+    Needs { packages: project.chain(rest).cloned().collect(), real_client }
+}
+
+/// Returns `[project].dependencies` of a `pyproject.toml`; none if it has none.
+///
+/// # Errors
+/// One line that says what is wrong with the file.
+pub(crate) fn of_project(text: &str) -> Result<Vec<String>, String> {
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        error.message().lines().next().unwrap_or_default().to_owned()
+    })?;
+    let Some(list) = table.get("project").and_then(|project| project.get("dependencies")) else {
+        return Ok(Vec::new());
+    };
+    let wrong = || "`project.dependencies` is no list of requirements".to_owned();
+    let items = list.as_array().ok_or_else(wrong)?;
+    let requirements: Vec<String> = items
+        .iter()
+        .map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong))
+        .collect::<Result<_, _>>()?;
+    for requirement in &requirements {
+        super::config::check_dependency(requirement).map_err(|error| error.to_string())?;
+    }
+    Ok(requirements)
+}
+
+/// True for `syft`, `syft-client`, `Syft_Client==0.1`, `syft @ git+https://…`.
+fn is_client(dependency: &str) -> bool {
+    let end = dependency
+        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
+        .unwrap_or(dependency.len());
+    let name = dependency[..end].to_ascii_lowercase().replace(['_', '.'], "-");
+    // The end of the name, not the start of a path or URL.
+    let ends = !dependency[end..].starts_with(['/', ':', '+', '\\']);
+    ends && matches!(name.as_str(), "syft" | "syft-client")
+}
+
+/// True for a local path or URL of the client's sources, as development installs write it.
+fn is_source_of_client(dependency: &str) -> bool {
+    let place = dependency.split(['#', '@']).next().unwrap_or(dependency);
+    let is_place = place.contains("://") || place.starts_with(['/', '.', '~']);
+    let last = place.trim_end_matches('/').rsplit(['/', '\\']).next().unwrap_or(place);
+    is_place && last.to_ascii_lowercase().contains("syft")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_client_itself_is_installed_only_if_it_is_asked_for_twice() {
+        let source = "syft-client==0.1.117";
+        #[rustfmt::skip]
+        let cases: [(&str, &[&str], &[&str], bool); 10] = [
+            // what                        dependencies                      installed              real
+            ("nothing",                    &[],                              &[],                   false),
+            ("the client alone",           &[source],                        &[],                   false),
+            ("the newer client",           &["syft==0.10.0"],                &[],                   false),
+            ("with a package",             &[source, "numpy"],               &["numpy"],            false),
+            ("from git",                   &["git+https://h.org/o/syft-client.git@main", "numpy"], &["numpy"], false),
+            ("from a checkout",            &["/home/a/src/syft-client"],     &[],                   false),
+            ("asked for twice",            &[source, "syft-client==0.1.117"],&[source],             true),
+            ("another package first",      &["numpy", "pandas"],             &["numpy", "pandas"],  false),
+            ("a name that only starts so", &["syftly"],                      &["syftly"],           false),
+            ("a git source of another",    &["git+https://h.org/o/other"],   &["git+https://h.org/o/other"], false),
+        ];
+        let text = include_str!("../../fixtures/jobs/census-count/config.yaml");
+        for (what, dependencies, installed, real_client) in cases {
+            let mut config = JobConfig::parse(text.as_bytes()).unwrap();
+            config.dependencies = dependencies.iter().map(|&text| text.to_owned()).collect();
+            let got = needs(&config, &[]);
+            assert_eq!(got.packages, installed, "{what}");
+            assert_eq!(got.real_client, real_client, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_project_says_what_it_needs() {
+        let text = "[project]\nname = 'x'\ndependencies = ['numpy>=1', 'syft-client']\n";
+        let project = of_project(text).unwrap();
+        let config = include_str!("../../fixtures/jobs/census-count/config.yaml");
+        let config = JobConfig::parse(config.as_bytes()).unwrap();
+        assert_eq!(needs(&config, &project).packages, ["numpy>=1", "numpy"]);
+        assert_eq!(of_project("[tool.x]\n").unwrap(), Vec::<String>::new());
+        for bad in ["[", "[project]\ndependencies = 'x'", "[project]\ndependencies = ['-e .']"] {
+            assert!(of_project(bad).is_err(), "{bad}");
+        }
+    }
+}

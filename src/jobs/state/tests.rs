@@ -1,0 +1,83 @@
+//! The table of transitions, and the file against what Python wrote.
+
+use super::*;
+
+fn owner() -> Email {
+    Email::parse("do@example.com").unwrap()
+}
+
+fn job(status: JobStatus) -> JobState {
+    JobState { status, ..JobState::default() }
+}
+
+#[test]
+fn each_action_fits_some_states_and_is_refused_in_all_others() {
+    use JobStatus::*;
+    #[rustfmt::skip]
+    let table: [(Action, &[(JobStatus, JobStatus)]); 10] = [
+        (Action::Accept,                 &[(Received, Pending)]),
+        (Action::RejectForm("x".into()), &[(Received, Rejected)]),
+        (Action::Approve(None),          &[(Pending, Approved), (Approved, Approved)]),
+        (Action::Reject(None),           &[(Pending, Rejected)]),
+        (Action::Reopen,                 &[(Approved, Pending), (Done, Pending), (Failed, Pending), (Rejected, Pending)]),
+        (Action::Start,                  &[(Approved, Running)]),
+        (Action::Finish(0),              &[(Running, Done)]),
+        (Action::Finish(-1),             &[(Running, Failed)]),
+        (Action::Rerun,                  &[(Done, Approved), (Failed, Approved)]),
+        (Action::Deposit,                &[(Pending, Done), (Approved, Done)]),
+    ];
+    for (action, fits) in table {
+        for status in JobStatus::ALL {
+            let expected = fits.iter().find(|(from, _)| *from == status).map(|(_, to)| *to);
+            let got = job(status).after(&action, &owner(), Timestamp::ZERO);
+            assert_eq!(
+                got.as_ref().ok().map(|state| state.status),
+                expected,
+                "{action:?} {status}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_refusal_says_what_does_not_fit() {
+    let refused =
+        job(JobStatus::Done).after(&Action::Approve(None), &owner(), Timestamp::ZERO).unwrap_err();
+    assert_eq!(refused.to_string(), "a job that is done cannot be approved");
+}
+
+#[test]
+fn the_files_of_the_python_client_are_read_and_written_byte_for_byte() {
+    for text in [
+        include_str!("../../../fixtures/jobs/census-count/state.yaml"),
+        include_str!("../../../fixtures/jobs/bash job/state.yaml"),
+    ] {
+        assert_eq!(JobState::parse(text.as_bytes()).unwrap().to_yaml(), text);
+    }
+}
+
+#[test]
+fn the_way_of_a_job_ends_in_the_file_that_python_wrote() {
+    let at = |text| iso::read(text).unwrap();
+    let steps = [
+        (Action::Accept, "2026-11-20T12:39:16.323678Z"),
+        (Action::Approve(Some("looks fine".into())), "2026-11-20T12:39:16.346766Z"),
+        (Action::Start, "2026-11-20T12:39:16.350000Z"),
+        (Action::Finish(3), "2026-11-20T12:39:16.363204Z"),
+    ];
+    let state = steps.iter().fold(JobState::default(), |state, (action, now)| {
+        state.after(action, &owner(), at(now)).unwrap()
+    });
+    assert_eq!(state.to_yaml(), include_str!("../../../fixtures/jobs/bash job/state.yaml"));
+}
+
+#[test]
+fn a_state_is_read_leniently_but_never_guessed() {
+    let odd = b"status: done\nreturn_code: zero\napproved_at: 7\nextra: [1]\nversion: '1'\n";
+    let state = JobState::parse(odd).unwrap();
+    assert_eq!((state.status, state.return_code, state.approved_at), (JobStatus::Done, None, None));
+    assert_eq!(JobState::parse(b"{}").unwrap(), JobState::default());
+    for bad in [&b"status: hacked"[..], b"", b"- a", b"\xff\xfe", b"status: [approved]"] {
+        assert!(JobState::parse(bad).is_err(), "{bad:?}");
+    }
+}

@@ -1,0 +1,464 @@
+//! The jobs of one datasite as they lie on disk, and the acts of its owner.
+//!
+//! Works on both sides: a scientist lists what an owner answered, an owner decides. One broken
+//! directory is listed as such, with the reason, and hides no other. State files are written
+//! atomically. Approvals go to the private folder as well, bound to the bytes (`approval`).
+
+use std::path::{Path, PathBuf};
+
+use cap_std::fs::Dir;
+
+use super::approval::{Approval, Approvals, RunScript};
+use super::config::{JobConfig, JobKind};
+use super::error::{Error, Unreadable, io_error};
+use super::layout::{EntryKind, JobId, Layout, check_received};
+use super::name::{JobName, is_layout};
+use super::script::{ScriptCheck, bash_start, check_script};
+use super::snapshot::{Snapshot, look, pour};
+use super::state::{Action, JobState, JobStatus};
+use super::submission::Submission;
+use super::tree::{entries, open_below, open_file, read_file, remove, walk, write_atomic};
+use super::yaml;
+use crate::model::{DatasitePath, Digest, Email, Timestamp};
+
+/// The jobs of one datasite.
+#[derive(Clone, Debug)]
+pub struct JobStore {
+    syftbox: PathBuf,
+    owner: Email,
+    private: PathBuf,
+}
+
+/// A job that can be read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// Which one it is.
+    pub id: JobId,
+    /// How its folders are nested; the answer has the same layout.
+    pub layout: Layout,
+    /// What its submitter says.
+    pub config: JobConfig,
+    /// Where it stands.
+    pub state: JobState,
+}
+
+/// One entry of a listing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Listed {
+    /// A job.
+    Job(Box<Job>),
+    /// A directory that should be a job and is not.
+    Unreadable {
+        /// Where it lies below the inbox, in a form that is fit to show.
+        directory: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// A file that a job left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Its path below `outputs/`.
+    pub path: DatasitePath,
+    /// Where it lies on this machine.
+    pub local_path: PathBuf,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its digest.
+    pub digest: Digest,
+}
+
+/// A directory that should be a job, or why it cannot be one.
+type Directory = Result<(Layout, JobId), Listed>;
+
+const SCRIPT_BYTES_MAX: usize = 16 << 20;
+const OUTPUTS_MAX: usize = 100_000;
+
+impl JobStore {
+    /// The jobs in the datasite of `owner` below `syftbox`; `private` is the folder for what must
+    /// not be synced: approvals, copies of running jobs, environments.
+    pub fn new(syftbox: &Path, owner: Email, private: &Path) -> Self {
+        Self { syftbox: syftbox.to_owned(), owner, private: private.to_owned() }
+    }
+
+    /// Returns the owner of the datasite.
+    pub const fn owner(&self) -> &Email {
+        &self.owner
+    }
+
+    /// Returns the `SyftBox` folder.
+    pub fn syftbox(&self) -> &Path {
+        &self.syftbox
+    }
+
+    /// Returns the folder for what must not be synced.
+    pub fn private(&self) -> &Path {
+        &self.private
+    }
+
+    /// Returns where `path` of the datasite lies on this machine.
+    pub fn local(&self, path: &DatasitePath) -> PathBuf {
+        path.below(&self.datasite())
+    }
+
+    /// Returns all jobs, the newest submitted first, and after them what cannot be read.
+    ///
+    /// # Errors
+    /// Only if the inbox itself cannot be listed.
+    pub fn list(&self) -> Result<Vec<Listed>, Error> {
+        let mut jobs = Vec::new();
+        let mut broken = Vec::new();
+        for found in self.directories()? {
+            match found {
+                Err(unreadable) => broken.push(unreadable),
+                Ok((layout, id)) => match self.read(layout, &id) {
+                    Ok(job) => jobs.push(job),
+                    Err(error) => broken.push(Listed::Unreadable {
+                        directory: id.to_string(),
+                        reason: error.to_string(),
+                    }),
+                },
+            }
+        }
+        jobs.sort_by(|a, b| {
+            let newest = b.config.submitted_at.cmp(&a.config.submitted_at);
+            newest.then_with(|| a.id.cmp(&b.id)).then_with(|| a.layout.cmp(&b.layout))
+        });
+        let jobs = jobs.into_iter().map(|job| Listed::Job(Box::new(job)));
+        Ok(jobs.chain(broken).collect())
+    }
+
+    /// Returns one job.
+    ///
+    /// # Errors
+    /// [`Error::UnknownJob`] if there is none, [`Error::Unusable`] if it cannot be read.
+    pub fn find(&self, id: &JobId) -> Result<Job, Error> {
+        for layout in Layout::ALL {
+            match open_below(&self.datasite(), &layout.inbox(id)) {
+                Ok(None) => {}
+                Ok(Some(_)) => return self.read(layout, id).map_err(|error| unusable(id, &error)),
+                Err(error) => return Err(unusable(id, &error)),
+            }
+        }
+        Err(Error::UnknownJob { job: id.clone() })
+    }
+
+    /// Gives a state to each job that has none: `pending` if it has the form of a job, else
+    /// `rejected` with the reason. A job whose approved bytes have changed becomes `pending` again,
+    /// whether it ran or not: it is another job now. Returns what was decided.
+    ///
+    /// # Errors
+    /// Only if the inbox itself cannot be listed; what goes wrong with one job is left for the
+    /// next time.
+    pub fn receive(&self, now: Timestamp) -> Result<Vec<(JobId, JobState)>, Error> {
+        let mut decided = Vec::new();
+        for (layout, id) in self.directories()?.into_iter().flatten() {
+            if let Ok(Some(state)) = self.receive_one(layout, &id, now) {
+                decided.push((id, state));
+            }
+        }
+        Ok(decided)
+    }
+
+    /// Approves a job as it lies there now, and binds the approval to its bytes.
+    ///
+    /// `reviewed` is the digest that the owner was shown; if the job has changed since, nothing is
+    /// approved.
+    ///
+    /// # Errors
+    /// [`Error::Changed`], [`Error::Refused`] if the job does not wait for a decision, or
+    /// [`Error::Unusable`].
+    pub fn approve(
+        &self,
+        id: &JobId,
+        reason: Option<&str>,
+        run_script: RunScript,
+        reviewed: Option<Digest>,
+        now: Timestamp,
+    ) -> Result<Approval, Error> {
+        let job = self.find(id)?;
+        let state = self.decide(&job, &Action::Approve(reason.map(str::to_owned)), now)?;
+        let found = self.snapshot(&job)?.digest;
+        if let Some(approved) = reviewed.filter(|digest| *digest != found) {
+            return Err(Error::Changed { job: id.clone(), approved, found });
+        }
+        let approval = Approval { digest: found, approved_at: now, run_script };
+        // The record first: a state without a record does not run, so a crash in between is safe.
+        self.approvals().write(job.layout, id, &approval)?;
+        self.write_state(&job, &state)?;
+        Ok(approval)
+    }
+
+    /// Turns a job down.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if it does not wait for a decision.
+    pub fn reject(
+        &self,
+        id: &JobId,
+        reason: Option<&str>,
+        now: Timestamp,
+    ) -> Result<JobState, Error> {
+        let job = self.find(id)?;
+        let state = self.decide(&job, &Action::Reject(reason.map(str::to_owned)), now)?;
+        self.approvals().forget(job.layout, id)?;
+        self.write_state(&job, &state)?;
+        Ok(state)
+    }
+
+    /// Makes a job that ended run again at the next run, and removes what the last run left.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if it did not end.
+    pub fn rerun(&self, id: &JobId, now: Timestamp) -> Result<JobState, Error> {
+        let job = self.find(id)?;
+        let state = self.decide(&job, &Action::Rerun, now)?;
+        self.clear_results(&job)?;
+        self.write_state(&job, &state)?;
+        Ok(state)
+    }
+
+    /// Puts a submission of ours into the owner's tree, from where a sync sends it.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`] if there is a job of that name, in any layout.
+    pub fn submit(&self, layout: Layout, id: &JobId, submission: &Submission) -> Result<(), Error> {
+        for other in Layout::ALL {
+            if self.local(&other.inbox(id)).symlink_metadata().is_ok() {
+                return Err(Error::AlreadyExists { job: id.clone() });
+            }
+        }
+        let folder = self.local(&layout.inbox(id));
+        let written = submission
+            .files
+            .iter()
+            .try_for_each(|(path, content)| write_atomic(&path.below(&folder), content));
+        if let Err(error) = written {
+            remove(&folder).ok(); // half a job is worse than none
+            return Err(io_error(&folder.display())(error));
+        }
+        Ok(())
+    }
+
+    /// Returns the files of the submission and the digest that an approval binds to.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`] if it holds links or is out of bounds.
+    pub fn snapshot(&self, job: &Job) -> Result<Snapshot, Error> {
+        look(&self.inbox(job)?).map_err(|error| unusable(&job.id, &error))
+    }
+
+    /// Returns one file of the submission, for review; `None` if it is not there.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`] if it is no regular file, or larger than `bytes_max`.
+    pub fn read_submitted(
+        &self,
+        job: &Job,
+        path: &DatasitePath,
+        bytes_max: usize,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        read_file(&self.inbox(job)?, path.as_str(), bytes_max)
+            .map_err(|error| unusable(&job.id, &error))
+    }
+
+    /// Compares the submitted `run.sh` with the one that the configuration amounts to.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`] if the files cannot be read.
+    pub fn check_script(&self, job: &Job) -> Result<ScriptCheck, Error> {
+        let inbox = self.inbox(job)?;
+        check_script_in(&inbox, &job.config).map_err(|error| unusable(&job.id, &error))
+    }
+
+    /// Returns the approval that stands behind the job, if any.
+    pub fn approval(&self, job: &Job) -> Option<Approval> {
+        self.approvals().read(job.layout, &job.id)
+    }
+
+    /// Returns what the job left: regular files at any depth, sorted by path. Links are left out.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn outputs(&self, job: &Job) -> Result<Vec<Output>, Error> {
+        let folder = job.layout.answer(&job.id, "outputs");
+        let read = || -> std::io::Result<Vec<Output>> {
+            let Some(dir) = open_below(&self.datasite(), &folder)? else { return Ok(Vec::new()) };
+            let (entries, _) = walk(&dir, OUTPUTS_MAX, &|_| false)?;
+            let files = entries.into_iter().filter(|entry| entry.kind == EntryKind::File);
+            let mut outputs = Vec::new();
+            for path in files.filter_map(|entry| entry.path) {
+                let (digest, size) =
+                    pour(open_file(&dir, path.as_str())?, std::io::sink(), u64::MAX - 1)?;
+                let local_path = path.below(&self.local(&folder));
+                outputs.push(Output { path, local_path, size, digest });
+            }
+            Ok(outputs)
+        };
+        read().map_err(io_error(&format_args!("the outputs of `{}`", job.id)))
+    }
+
+    /// Returns where standard output, standard error and return code of the job lie, once it ran.
+    pub fn logs(&self, job: &Job) -> [PathBuf; 3] {
+        ["stdout.txt", "stderr.txt", "returncode.txt"]
+            .map(|name| self.local(&job.layout.answer(&job.id, name)))
+    }
+
+    pub(crate) fn decide(
+        &self,
+        job: &Job,
+        action: &Action,
+        now: Timestamp,
+    ) -> Result<JobState, Error> {
+        job.state
+            .after(action, &self.owner, now)
+            .map_err(|source| Error::Refused { job: job.id.clone(), source })
+    }
+
+    pub(crate) fn write_state(&self, job: &Job, state: &JobState) -> Result<(), Error> {
+        let path = self.local(&job.layout.answer(&job.id, "state.yaml"));
+        write_atomic(&path, state.to_yaml().as_bytes())
+            .map_err(io_error(&format_args!("the state of `{}`", job.id)))
+    }
+
+    pub(crate) fn clear_results(&self, job: &Job) -> Result<(), Error> {
+        let problem = || io_error(&format_args!("the last results of `{}`", job.id));
+        remove(&self.local(&job.layout.answer(&job.id, "outputs"))).map_err(problem())?;
+        for log in self.logs(job) {
+            match std::fs::remove_file(&log) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(problem()(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn inbox(&self, job: &Job) -> Result<Dir, Error> {
+        match open_below(&self.datasite(), &job.layout.inbox(&job.id)) {
+            Ok(Some(dir)) => Ok(dir),
+            Ok(None) => Err(Error::UnknownJob { job: job.id.clone() }),
+            Err(error) => Err(unusable(&job.id, &error)),
+        }
+    }
+
+    fn datasite(&self) -> PathBuf {
+        self.syftbox.join(self.owner.as_str())
+    }
+
+    fn approvals(&self) -> Approvals {
+        Approvals::new(&self.private, &self.owner)
+    }
+
+    /// Returns each directory that should be a job, or why it cannot be one.
+    fn directories(&self) -> Result<Vec<Directory>, Error> {
+        let inbox = DatasitePath::parse("app_data/job/inbox").expect("a constant");
+        let problem = || io_error(&format_args!("the jobs of {}", self.owner));
+        let mut found = Vec::new();
+        let Some(inbox) = open_below(&self.datasite(), &inbox).map_err(problem())? else {
+            return Ok(found);
+        };
+        for submitter in folders(&inbox).map_err(problem())? {
+            let Ok(email) = Email::parse(&submitter) else {
+                found.push(Err(unreadable(&submitter, "its name is no address of a submitter")));
+                continue;
+            };
+            for layout in Layout::ALL {
+                let jobs = match open_below(&self.datasite(), &layout.inbox_of(&email)) {
+                    Ok(Some(dir)) => folders(&dir),
+                    Ok(None) => Ok(Vec::new()),
+                    Err(error) => Err(error),
+                };
+                match jobs {
+                    Ok(names) => {
+                        found.extend(names.iter().filter(|name| !is_layout(name)).map(|name| {
+                            JobName::parse(name)
+                                .map(|name| (layout, JobId { submitter: email.clone(), name }))
+                                .map_err(|error| {
+                                    unreadable(&format!("{email}/{name}"), &error.to_string())
+                                })
+                        }))
+                    }
+                    Err(error) => found.push(Err(unreadable(&submitter, &error.to_string()))),
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn read(&self, layout: Layout, id: &JobId) -> Result<Job, Unreadable> {
+        let inbox = open_below(&self.datasite(), &layout.inbox(id))?
+            .ok_or(Unreadable::Missing("config.yaml"))?;
+        let config = read_file(&inbox, "config.yaml", yaml::BYTES_MAX)?
+            .ok_or(Unreadable::Missing("config.yaml"))?;
+        let config = JobConfig::parse(&config)?;
+        let state = self.read_state(layout, id)?.unwrap_or_default();
+        Ok(Job { id: id.clone(), layout, config, state })
+    }
+
+    fn read_state(&self, layout: Layout, id: &JobId) -> Result<Option<JobState>, Unreadable> {
+        let Some(review) = open_below(&self.datasite(), &layout.review(id))? else {
+            return Ok(None);
+        };
+        let text = read_file(&review, "state.yaml", yaml::BYTES_MAX)?;
+        Ok(text.as_deref().map(JobState::parse).transpose()?)
+    }
+
+    fn receive_one(
+        &self,
+        layout: Layout,
+        id: &JobId,
+        now: Timestamp,
+    ) -> Result<Option<JobState>, Unreadable> {
+        let Some(inbox) = open_below(&self.datasite(), &layout.inbox(id))? else { return Ok(None) };
+        let Some(config) = read_file(&inbox, "config.yaml", yaml::BYTES_MAX)? else {
+            return Ok(None); // still on its way
+        };
+        let before = self.read_state(layout, id)?.unwrap_or_default();
+        let action = if before.status == JobStatus::Received {
+            let form = check_received(&entries(&inbox)?).and_then(|()| {
+                JobConfig::parse(&config).map_err(|error| error.to_string()).map(drop)
+            });
+            form.map_or_else(Action::RejectForm, |()| Action::Accept)
+        } else {
+            match self.approvals().read(layout, id) {
+                Some(approval) if look(&inbox)?.digest != approval.digest => Action::Reopen,
+                _ => return Ok(None),
+            }
+        };
+        let Ok(state) = before.after(&action, &self.owner, now) else { return Ok(None) };
+        let other = |error: Error| std::io::Error::other(error.to_string());
+        let path = self.local(&layout.answer(id, "state.yaml"));
+        write_atomic(&path, state.to_yaml().as_bytes())?;
+        self.approvals().forget(layout, id).map_err(other)?;
+        Ok(Some(state))
+    }
+}
+
+/// Compares `run.sh` in a job's directory with the script that its configuration amounts to.
+pub(crate) fn check_script_in(job: &Dir, config: &JobConfig) -> std::io::Result<ScriptCheck> {
+    let submitted = read_file(job, "run.sh", SCRIPT_BYTES_MAX)?.unwrap_or_default();
+    let start = match config.kind {
+        JobKind::Python => None,
+        JobKind::Bash => read_file(job, &format!("code/{}", bash_start(config)), SCRIPT_BYTES_MAX)?,
+    };
+    let start = start.map(|text| String::from_utf8_lossy(&text).into_owned());
+    let has_pyproject = job.symlink_metadata("code/pyproject.toml").is_ok();
+    Ok(check_script(&submitted, config, has_pyproject, start.as_deref()))
+}
+
+fn folders(dir: &Dir) -> std::io::Result<Vec<String>> {
+    let folders = entries(dir)?.into_iter().filter(|(_, kind)| *kind == EntryKind::Directory);
+    Ok(folders.map(|(name, _)| name).collect())
+}
+
+fn unreadable(directory: &str, reason: &str) -> Listed {
+    let directory = super::tree::shown(Path::new(directory));
+    Listed::Unreadable { directory, reason: reason.to_owned() }
+}
+
+fn unusable(job: &JobId, reason: &impl ToString) -> Error {
+    Error::Unusable { job: job.clone(), reason: reason.to_string() }
+}

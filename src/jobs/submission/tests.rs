@@ -1,0 +1,129 @@
+//! What is submitted, byte for byte, and what is refused.
+
+use super::*;
+use crate::jobs::iso;
+
+fn name() -> JobName {
+    JobName::parse("census-count").unwrap()
+}
+
+fn source(is_folder: bool, files: &[(&str, &str)]) -> Source {
+    let files = files.iter().map(|(path, text)| (constant(path), text.as_bytes().to_vec()));
+    Source { name: "main.py".into(), is_folder, files: files.collect(), skipped: Vec::new() }
+}
+
+fn request<'a>(name: &'a JobName, kind: JobKind) -> SubmissionRequest<'a> {
+    SubmissionRequest {
+        name,
+        kind,
+        entrypoint: None,
+        dependencies: &[],
+        datasets: None,
+        install_source: "syft-client==0.1.117",
+        submitted_at: iso::read("2026-11-20T12:39:16.292593Z").unwrap(),
+    }
+}
+
+fn text<'a>(submission: &'a Submission, path: &str) -> &'a str {
+    let found = submission.files.iter().find(|(at, _)| at.as_str() == path).unwrap();
+    std::str::from_utf8(&found.1).unwrap()
+}
+
+#[test]
+fn w15_a_python_file_becomes_what_the_python_client_sends_without_the_local_path() {
+    let code = include_str!("../../../fixtures/jobs/census-count/code/main.py");
+    let name = name();
+    let dependencies = ["numpy".to_owned()];
+    let request =
+        SubmissionRequest { dependencies: &dependencies, ..request(&name, JobKind::Python) };
+    let submission = build(source(false, &[("main.py", code)]), &request).unwrap();
+    let config = include_str!("../../../fixtures/jobs/census-count/config.yaml");
+    assert_eq!(
+        text(&submission, "config.yaml"),
+        config.replace("/home/syft/src/main.py", "main.py")
+    );
+    let run = include_str!("../../../fixtures/jobs/census-count/run.sh");
+    assert_eq!(text(&submission, "run.sh"), run);
+    let paths: Vec<_> = submission.files.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(paths, ["code/main.py", "run.sh", "config.yaml"]);
+}
+
+#[test]
+fn a_bash_script_becomes_what_the_python_client_sends() {
+    let script = include_str!("../../../fixtures/jobs/bash job/code/script.sh");
+    let name = JobName::parse("bash job").unwrap();
+    let mut request = request(&name, JobKind::Bash);
+    request.submitted_at = iso::read("2026-11-20T12:39:16.296096Z").unwrap();
+    let submission = build(source(false, &[("count.sh", script)]), &request).unwrap();
+    let config = include_str!("../../../fixtures/jobs/bash job/config.yaml");
+    assert_eq!(text(&submission, "config.yaml"), config);
+    assert_eq!(text(&submission, "run.sh"), script);
+    assert_eq!(text(&submission, "code/script.sh"), script);
+}
+
+#[test]
+fn the_file_that_starts_a_folder_is_the_named_the_usual_or_the_only_one() {
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Option<&'a str>, Option<&'a str>);
+    #[rustfmt::skip]
+    let cases: [Case; 8] = [
+        // what             files                                  named             starts
+        ("the usual one",   &[("main.py", ""), ("a.py", "")],      None,             Some("main.py")),
+        ("the only one",    &[("a.py", ""), ("b/c.py", "")],       None,             Some("a.py")),
+        ("the named one",   &[("main.py", ""), ("b/c.py", "")],    Some("b/c.py"),   Some("b/c.py")),
+        ("one of two",      &[("a.py", ""), ("b.py", "")],         None,             None),
+        ("none",            &[("a.txt", "")],                      None,             None),
+        ("a missing one",   &[("a.py", "")],                       Some("b.py"),     None),
+        ("one outside",     &[("a.py", "")],                       Some("../a.py"),  None),
+        ("shell syntax",    &[("a b;c.py", "")],                   None,             None),
+    ];
+    let name = name();
+    for (what, files, entrypoint, starts) in cases {
+        let request = SubmissionRequest { entrypoint, ..request(&name, JobKind::Python) };
+        let got = build(source(true, files), &request);
+        let got = got.ok().map(|submission| submission.config.entrypoint.unwrap().to_string());
+        assert_eq!(got.as_deref(), starts, "{what}");
+    }
+}
+
+#[test]
+fn what_is_not_harmless_in_a_shell_is_refused() {
+    let name = name();
+    for dependency in ["-r x", "numpy\"; rm -rf /", "$(id)", "a`b`", "", "a\nb"] {
+        let dependencies = [dependency.to_owned()];
+        let request =
+            SubmissionRequest { dependencies: &dependencies, ..request(&name, JobKind::Python) };
+        assert!(build(source(false, &[("main.py", "")]), &request).is_err(), "{dependency}");
+    }
+    assert!(build(source(false, &[("main.txt", "")]), &request(&name, JobKind::Python)).is_err());
+}
+
+#[test]
+fn w26_hidden_and_binary_files_are_told_and_links_are_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("project");
+    for (path, content) in [
+        ("main.py", &b"ds.mock_files\nsc.resolve_dataset_file_path('x', client = c)"[..]),
+        ("model.bin", b"\xff\x00"),
+        ("sub/util.py", b""),
+        (".env", b"SECRET=1"),
+        (".git/config", b""),
+        ("__pycache__/x.pyc", b""),
+        ("outputs/old.csv", b""),
+    ] {
+        std::fs::create_dir_all(folder.join(path).parent().unwrap()).unwrap();
+        std::fs::write(folder.join(path), content).unwrap();
+    }
+    let source = read_source(&folder).unwrap();
+    let name = name();
+    let submission = build(source, &request(&name, JobKind::Python)).unwrap();
+    assert_eq!(submission.config.files, ["main.py", "model.bin", "sub/util.py"]);
+    assert_eq!(submission.binary_files, [constant("model.bin")]);
+    let warnings = submission.warnings.join("\n");
+    for word in [".env", "outputs/old.csv", ".mock_files", "client="] {
+        assert!(warnings.contains(word), "{word}: {warnings}");
+    }
+    assert!(!text(&submission, "config.yaml").contains(home.path().to_str().unwrap()));
+
+    std::os::unix::fs::symlink("/etc/passwd", folder.join("data.csv")).unwrap();
+    assert!(read_source(&folder).unwrap_err().to_string().contains("`data.csv` is a link"));
+}

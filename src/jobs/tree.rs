@@ -1,0 +1,198 @@
+//! Reading trees that strangers filled, and writing files that others watch.
+//!
+//! Invariant: no symbolic link is followed below the root that is asked for, whatever changes in
+//! the meantime: everything goes through a handle of the root (`cap-std`), which cannot be left.
+//! Only regular files are opened, and never so that opening could block, as on a pipe.
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use cap_std::fs::{Dir, File, FileType, MetadataExt, OpenOptions, OpenOptionsExt};
+use rustix::fs::OFlags;
+
+use super::layout::EntryKind;
+use crate::model::DatasitePath;
+
+/// Something in a tree that is no directory, or a directory that was not entered.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// Its path below the root, if it has one that we can handle.
+    pub(crate) path: Option<DatasitePath>,
+    /// Its path in a form that is fit to show.
+    pub(crate) shown: String,
+    /// What it is.
+    pub(crate) kind: EntryKind,
+    /// Its size, for a file.
+    pub(crate) bytes: u64,
+    /// How many names the file has; more than one is a hard link.
+    pub(crate) names: u64,
+}
+
+const DEPTH_MAX: usize = 60; // a little less than a `DatasitePath` takes
+
+/// Opens the directory at `path` below `root`, no part of which may be a link. `None` if it is
+/// not there.
+pub(crate) fn open_below(root: &Path, path: &DatasitePath) -> io::Result<Option<Dir>> {
+    let Some(mut dir) = open_root(root)? else { return Ok(None) };
+    for part in path.parts() {
+        match dir.symlink_metadata(part) {
+            Ok(found) if found.is_dir() => dir = dir.open_dir(part)?,
+            Ok(_) => return Err(io::Error::other(format!("`{part}` is no directory"))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Some(dir))
+}
+
+/// Opens a directory that we trust the path of. `None` if it is not there.
+pub(crate) fn open_root(root: &Path) -> io::Result<Option<Dir>> {
+    match Dir::open_ambient_dir(root, cap_std::ambient_authority()) {
+        Ok(dir) => Ok(Some(dir)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns the entries directly in `dir`, sorted by name. Names that are not UTF-8 are shown with
+/// replacement characters, and so match nothing.
+pub(crate) fn entries(dir: &Dir) -> io::Result<Vec<(String, EntryKind)>> {
+    let mut found = Vec::new();
+    for entry in dir.entries()? {
+        let entry = entry?;
+        found.push((entry.file_name().to_string_lossy().into_owned(), kind_of(entry.file_type()?)));
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Returns all that lies below `root` at any depth, sorted by path, and whether that is all:
+/// it stops after `entries_max` entries. Directories for which `skip` (path, name) holds are left
+/// out; the others are entered and not listed.
+pub(crate) fn walk(
+    root: &Dir,
+    entries_max: usize,
+    skip: &dyn Fn(&str) -> bool,
+) -> io::Result<(Vec<Entry>, bool)> {
+    let mut found = Vec::new();
+    let mut folders = vec![(PathBuf::new(), 0_usize)];
+    let mut seen = 0_usize;
+    while let Some((folder, depth)) = folders.pop() {
+        let listing =
+            if depth == 0 { root.entries()? } else { root.open_dir(&folder)?.entries()? };
+        for entry in listing {
+            let entry = entry?;
+            seen += 1;
+            if seen > entries_max {
+                found.sort_by(|a: &Entry, b: &Entry| a.shown.cmp(&b.shown));
+                return Ok((found, false));
+            }
+            let path = folder.join(entry.file_name());
+            let kind = kind_of(entry.file_type()?);
+            if kind == EntryKind::Directory {
+                let name = entry.file_name();
+                if name.to_str().is_some_and(skip) {
+                    continue;
+                }
+                if depth < DEPTH_MAX && path.as_os_str().len() < 1024 {
+                    folders.push((path, depth + 1));
+                    continue;
+                }
+            }
+            let about = entry.metadata()?;
+            found.push(Entry {
+                path: DatasitePath::from_local(&path).ok().filter(|_| kind != EntryKind::Directory),
+                shown: shown(&path),
+                kind,
+                bytes: about.len(),
+                names: about.nlink(),
+            });
+        }
+    }
+    found.sort_by(|a, b| a.shown.cmp(&b.shown));
+    Ok((found, true))
+}
+
+/// Opens the regular file at `path`; anything else is an error.
+pub(crate) fn open_file(root: &Dir, path: &str) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    options.read(true).custom_flags(flags.bits().cast_signed());
+    let file = root.open_with(path, &options)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::other("it is no regular file"))
+    }
+}
+
+/// Reads the regular file at `path`; `None` if it is not there.
+pub(crate) fn read_file(root: &Dir, path: &str, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
+    let file = match open_file(root, path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut content = Vec::new();
+    file.take(bytes_max as u64 + 1).read_to_end(&mut content)?;
+    if content.len() > bytes_max {
+        return Err(io::Error::other(format!("it is larger than {bytes_max} bytes")));
+    }
+    Ok(Some(content))
+}
+
+/// Writes a file as a whole or not at all, and makes the folders above it.
+pub(crate) fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = path.parent().ok_or_else(|| io::Error::other("the path has no folder"))?;
+    std::fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// Removes a tree, or nothing if it is not there. What its maker protected from being entered is
+/// opened first.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    let gone = |result: io::Result<()>| match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    };
+    if gone(std::fs::remove_dir_all(path)).is_ok() {
+        return Ok(());
+    }
+    make_removable(path)?;
+    gone(std::fs::remove_dir_all(path))
+}
+
+fn make_removable(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700))?;
+        for entry in std::fs::read_dir(&folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn kind_of(found: FileType) -> EntryKind {
+    if found.is_file() {
+        EntryKind::File
+    } else if found.is_dir() {
+        EntryKind::Directory
+    } else {
+        EntryKind::Other
+    }
+}
+
+/// A path in a form that is fit for a report: short, without control characters.
+pub(crate) fn shown(path: &Path) -> String {
+    path.to_string_lossy().chars().take(200).flat_map(char::escape_debug).collect()
+}
