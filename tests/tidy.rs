@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -128,6 +129,36 @@ fn the_map_shows_every_folder() {
         }
     }
     assert!(map.lines().count() <= 200, "ARCHITECTURE.md is a map: 200 lines at most");
+}
+
+/// A row of the table in docs/SECURITY.md that says "tested" has a test with one of its numbers.
+#[test]
+fn security_claims_have_tests() {
+    let tested = tested_numbers();
+    let text = fs::read_to_string(root().join("docs/SECURITY.md")).unwrap();
+    for row in text.lines().filter(|line| line.ends_with("| tested |")) {
+        let numbers = row.split('|').nth(1).unwrap_or_default().to_lowercase();
+        let shown = numbers.split(',').any(|number| tested.contains(number.trim()));
+        assert!(shown, "no test carries the number of this claim: {row}");
+    }
+}
+
+/// The numbers (`w17`, `b7`, `f19`) that names of functions begin or go on with.
+fn tested_numbers() -> BTreeSet<String> {
+    let mut numbers = BTreeSet::new();
+    for source in ["src", "crates", "tests"].into_iter().flat_map(sources) {
+        for line in source.text.lines() {
+            let Some((_, name)) = line.split_once("fn ") else { continue };
+            let name = name.split('(').next().unwrap_or_default();
+            numbers.extend(name.split('_').filter(|part| is_number(part)).map(str::to_owned));
+        }
+    }
+    numbers
+}
+
+fn is_number(part: &str) -> bool {
+    part.strip_prefix(['w', 'b', 'f'])
+        .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// A clone works anywhere: nothing in it names one machine, or one place to fetch packages from.
