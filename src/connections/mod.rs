@@ -8,17 +8,14 @@ mod call;
 pub mod conformance;
 mod entry;
 mod error;
-<<<<<<< HEAD
-mod router;
-=======
 pub mod faulty;
 pub mod folder;
 mod local;
 mod matching;
 pub mod memory;
 pub mod recorded;
+mod router;
 mod tree;
->>>>>>> conn
 
 use std::fmt;
 use std::path::Path;
@@ -32,14 +29,11 @@ pub use entry::{
     Ownership, PageToken, Query, Relocation,
 };
 pub use error::{Error, Result};
-<<<<<<< HEAD
-pub use router::{ConnectionRouter, OCTETS};
-=======
 pub use faulty::Faulty;
 pub use folder::Folder;
 pub use memory::{Memory, MemoryDrive};
 pub use recorded::Recorded;
->>>>>>> conn
+pub use router::{ConnectionRouter, OCTETS};
 
 use crate::model::{Digest, Email};
 
