@@ -9,6 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::limits::{OWN_FILE_BYTES_MAX, PEER_FILE_BYTES_MAX};
 use super::{Error, json};
 
 /// The file `encryption_bundle_{owner}_for_{peer}.json`: the public keys of an account.
@@ -42,7 +43,7 @@ impl BundleFile {
     /// # Errors
     /// [`Error`] if it has no bundle.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Error> {
-        json::read_small(bytes, "an encryption bundle")
+        json::read_small(bytes, "an encryption bundle", PEER_FILE_BYTES_MAX)
     }
 }
 
@@ -57,7 +58,7 @@ impl CryptoKeys {
     /// # Errors
     /// [`Error`] if it has no keys.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Error> {
-        json::read_small(bytes, "a key file")
+        json::read_small(bytes, "a key file", OWN_FILE_BYTES_MAX)
     }
 }
 
