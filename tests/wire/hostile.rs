@@ -98,8 +98,9 @@ fn a_bomb_is_refused_before_it_fills_the_memory() {
     header.set_size(512 << 20);
     header.set_cksum();
     encoder.write_all(header.as_bytes()).unwrap();
+    let blanks = vec![b' '; 1 << 20];
     for _ in 0..512 {
-        encoder.write_all(&vec![b' '; 1 << 20]).unwrap();
+        encoder.write_all(&blanks).unwrap();
     }
     let bomb = encoder.finish().unwrap();
     assert!(bomb.len() < 4 << 20);
