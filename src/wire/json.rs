@@ -13,7 +13,7 @@ use serde_json::Value;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 
 use super::Error;
-use super::limits::{CHANGES_MAX, SMALL_FILE_BYTES_MAX};
+use super::limits::CHANGES_MAX;
 
 const PLAIN: &str = "plain data always has a JSON form";
 
@@ -45,13 +45,14 @@ pub(super) fn read<T: DeserializeOwned>(bytes: &[u8], what: &'static str) -> Res
     serde_json::from_slice(bytes).map_err(|source| Error::Json { what, source })
 }
 
-/// Reads a file that is never large: peers, version, bundle.
+/// Reads `bytes` as `what`, of at most `limit_bytes`: a file that is parsed into a tree.
 pub(super) fn read_small<T: DeserializeOwned>(
     bytes: &[u8],
     what: &'static str,
+    limit_bytes: usize,
 ) -> Result<T, Error> {
-    if bytes.len() > SMALL_FILE_BYTES_MAX {
-        return Err(Error::TooLarge { what, limit_bytes: SMALL_FILE_BYTES_MAX });
+    if bytes.len() > limit_bytes {
+        return Err(Error::TooLarge { what, limit_bytes });
     }
     read(bytes, what)
 }

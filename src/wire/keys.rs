@@ -9,6 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::limits::{OWN_FILE_BYTES_MAX, PEER_FILE_BYTES_MAX};
 use super::{Error, json};
 
 /// The file `encryption_bundle_{owner}_for_{peer}.json`: the public keys of an account.
@@ -42,7 +43,7 @@ impl BundleFile {
     /// # Errors
     /// [`Error`] if it has no bundle.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Error> {
-        json::read_small(bytes, "an encryption bundle")
+        json::read_small(bytes, "an encryption bundle", PEER_FILE_BYTES_MAX)
     }
 }
 
@@ -57,7 +58,14 @@ impl CryptoKeys {
     /// # Errors
     /// [`Error`] if it has no keys.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Error> {
-        json::read_small(bytes, "a key file")
+        json::read_small(bytes, "a key file", OWN_FILE_BYTES_MAX).map_err(|error| match error {
+            // What is wrong may be quoted, and may be a private key: only say where it is.
+            Error::Json { what, source } => {
+                let place = format!("line {} column {}", source.line(), source.column());
+                Error::Json { what, source: serde::de::Error::custom(place) }
+            }
+            other => other,
+        })
     }
 }
 
@@ -65,5 +73,17 @@ impl CryptoKeys {
 impl fmt::Debug for CryptoKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CryptoKeys").field("email", &self.email).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_key_file_is_not_quoted() {
+        let broken = br#"{"email":"a@b","keys_jwk":"SECRET"}"#;
+        let error = CryptoKeys::from_json(broken).unwrap_err();
+        assert!(!format!("{error:?}").contains("SECRET"), "{error:?}");
     }
 }

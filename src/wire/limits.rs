@@ -19,5 +19,9 @@ pub const CHANGES_MAX: usize = 100_000;
 /// Most members of an archive. Every client writes one; the rest is room for the unforeseen.
 pub const MEMBERS_MAX: usize = 16;
 
-/// Largest peers, version or encryption bundle file, in bytes: thousands of peers.
-pub const SMALL_FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Largest version file or encryption bundle of a peer, in bytes. Both are one or two kilobytes;
+/// parsed into a tree they may take thirty times their size.
+pub const PEER_FILE_BYTES_MAX: usize = 64 * 1024;
+
+/// Largest peers or key file of one's own, in bytes: ten thousand peers with their keys.
+pub const OWN_FILE_BYTES_MAX: usize = 16 * 1024 * 1024;

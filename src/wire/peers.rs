@@ -7,6 +7,7 @@
 
 use serde_json::{Map, Value};
 
+use super::limits::OWN_FILE_BYTES_MAX;
 use super::{Error, json};
 use crate::model::Email;
 
@@ -61,7 +62,7 @@ impl PeersFile {
     /// # Errors
     /// [`Error`] if this is no JSON object. Entries are not looked at.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Error> {
-        json::read_small(bytes, "a peers file").map(Self)
+        json::read_small(bytes, "a peers file", OWN_FILE_BYTES_MAX).map(Self)
     }
 
     /// Returns the peers whose address and state we understand, in the order of the file.

@@ -97,6 +97,14 @@ impl ProposedFileChangesMessage {
             proposed_file_changes: changes.into_iter().map(Proposal::into_wire).collect(),
         }
     }
+
+    /// Returns who claims to have sent the message, to be compared with the folder that it lies in.
+    ///
+    /// # Errors
+    /// [`Invalid`] if that is no address.
+    pub fn claimed_sender(&self) -> Result<Email, Invalid> {
+        Fields::of(&self.id.to_string(), "").email("sender_email", &self.sender_email)
+    }
 }
 
 impl MessageFilename {

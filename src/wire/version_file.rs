@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::limits::PEER_FILE_BYTES_MAX;
 use super::{Error, json};
 use crate::model::Timestamp;
 
@@ -104,7 +105,7 @@ impl VersionInfo {
     /// # Errors
     /// [`Error`] if this is no JSON object with a version.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Error> {
-        json::read_small(bytes, "a version file")
+        json::read_small(bytes, "a version file", PEER_FILE_BYTES_MAX)
     }
 
     /// True if its owner's client is ours and has `capability`.

@@ -23,7 +23,7 @@ pub enum Reading<T> {
     /// Python reads it as this, then looks for the canonical name and does not find it. To be
     /// moved out of an inbox, where it stops a Python owner.
     NotCanonical(T),
-    /// No such name at all.
+    /// No such name at all, or one whose time is no moment: negative, infinite.
     Foreign,
 }
 

@@ -118,8 +118,9 @@ impl FolderName {
             .or_else(|| PersonalFolder::parse(name).map(Self::Personal))
             .or_else(|| CheckpointsFolder::parse(name).map(Self::Checkpoints))
             .or_else(|| RollingStateFolder::parse(name).map(Self::RollingState))
-            .or_else(|| CollectionFolder::parse(name).map(Self::Collection))
+            // Before collections, whose tags may be anything: no hash reads `archive`.
             .or_else(|| ArchiveFolder::parse(name).map(Self::Archive))
+            .or_else(|| CollectionFolder::parse(name).map(Self::Collection))
             .or_else(|| VersionsFolder::parse(name).map(Self::Versions))
     }
 }
