@@ -69,6 +69,13 @@ pub fn pending(db: &Database) -> Result<Vec<(i64, FileId)>> {
     .collect()
 }
 
+/// Returns the ids of all that is still to be sent.
+pub fn pending_files(db: &Database) -> Result<BTreeSet<FileId>> {
+    let mut statement = db.prepare_cached("SELECT file FROM outgoing")?;
+    let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+    rows.map(|row| parse_id(&row?)).collect()
+}
+
 /// Returns one file that is still to be sent; `None` if it was sent meanwhile.
 pub fn load(db: &Database, number: i64) -> Result<Option<Outgoing>> {
     let found = db

@@ -34,6 +34,13 @@ pub enum Error {
         files: usize,
     },
 
+    /// A file is not on disk as it was announced.
+    #[error("`{path}` has changed since it was last synced")]
+    NotSynced {
+        /// Which one.
+        path: crate::model::DatasitePath,
+    },
+
     /// There is no such peer.
     #[error("{peer} is not among your peers")]
     UnknownPeer {

@@ -6,16 +6,23 @@
 //! `permissions`. What is here is the order of things, so that a crash at any line loses nothing.
 
 mod account;
+mod applying;
 mod directory;
 mod error;
+mod options;
+mod owner;
 pub mod peering;
 mod remote;
 mod report;
 mod sending;
+mod watcher;
 mod writing;
 
 pub use account::Account;
 pub use directory::{Directory, Mailbox};
 pub use error::{Error, Result};
+pub use options::SyncOptions;
+pub use owner::{AfterTakingIn, CheckpointStatus, CheckpointSummary, DatasiteOwnerSyncer};
 pub use remote::{Freshness, refresh};
 pub use report::{Problem, Refused, Report};
+pub use watcher::DatasiteWatcherSyncer;

@@ -133,7 +133,7 @@ async fn read_peers_file(
     if account.store.read(|db| meta::get(db, PEERS_REVISION))?.as_ref() == Some(&revision) {
         return remembered_file(account);
     }
-    let limit = limits::SMALL_FILE_BYTES_MAX as u64;
+    let limit = limits::OWN_FILE_BYTES_MAX as u64;
     match account.router.own().read(&entry.id, limit).await {
         Ok(bytes) => {
             let file = parse_peers_file(&bytes)?;
@@ -238,7 +238,7 @@ async fn read_version_of(
     {
         return Ok(version.clone());
     }
-    let limit = limits::SMALL_FILE_BYTES_MAX as u64;
+    let limit = limits::PEER_FILE_BYTES_MAX as u64;
     match account.router.connection_for(peer).read(&entry.id, limit).await {
         Ok(bytes) => {
             let text = format!("{revision}\n{}", String::from_utf8_lossy(&bytes));

@@ -31,7 +31,7 @@ pub(super) const ROLLING_BASE: &str = "rolling.base";
 ///
 /// # Errors
 /// If the stock is empty and the service cannot be asked.
-pub async fn take_ids(account: &Account, count: usize) -> Result<Vec<FileId>> {
+pub(super) async fn take_ids(account: &Account, count: usize) -> Result<Vec<FileId>> {
     if account.store.read(identifiers::count)? < count {
         let ids = account.router.own().new_ids(IDS_AT_ONCE.max(count).min(1000)).await?;
         account.store.write(|db| identifiers::add(db, &ids))?;
@@ -111,7 +111,7 @@ pub(super) fn note_own(
 ///
 /// # Errors
 /// If the database fails. What the service refuses is a problem in the report.
-pub async fn flush(
+pub(super) async fn flush(
     account: &Account,
     directory: &Directory,
     now: Timestamp,
