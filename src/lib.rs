@@ -5,4 +5,5 @@
 //! `docs/FORMAT.md`.
 
 pub mod connections;
+pub mod datasets;
 pub mod model;
