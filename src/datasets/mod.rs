@@ -1,11 +1,34 @@
-//! Datasets: a public half that anybody may be shown and a private half that never leaves.
+//! Datasets: a public half that readers are shown and a private half that never leaves its owner.
+//!
+//! A dataset is two folders in its owner's datasite. Its mock files reach readers as a collection:
+//! a flat folder on the Drive whose name carries their digest, shared by the Drive's own rights.
+//! Names, addresses, descriptions and what to fetch or remove are decided purely (`name`, `url`,
+//! `metadata`, `collection`, `pull`); `create` and `local` touch this machine, `publication` and
+//! `fetch` a connection.
+//!
+//! Whose a dataset is comes from the Drive, never from what a file says.
+
 mod as_text;
 mod collection;
+mod create;
+mod error;
+mod files;
+mod local;
 mod metadata;
 mod name;
 mod url;
 
-pub use collection::*;
-pub use metadata::*;
+pub use collection::{
+    ANY_TAG, CollectionHasher, CollectionName, Half, Hash12, InvalidHash, Refusal, check_mock,
+    check_private, members,
+};
+pub use create::{Created, NewDataset, create};
+pub use error::{Error, Unacceptable};
+pub use files::{FileInfo, SCRATCH_FOLDER, Scratch};
+pub use local::{Dataset, Listed, delete, half_folder, list, set_audience, show};
+pub use metadata::{
+    Audience, InvalidMetadata, METADATA_BYTES_MAX, METADATA_FILE, Metadata, PERMISSION_FILE,
+    PRIVATE_METADATA_FILE, PrivateMetadata, private_permissions, public_permissions,
+};
 pub use name::{DatasetName, InvalidName};
 pub use url::{InvalidUrl, SyftUrl};
