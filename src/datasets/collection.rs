@@ -137,6 +137,19 @@ impl fmt::Display for CollectionName {
     }
 }
 
+/// A text that is no collection's name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not the name of a collection")]
+pub struct InvalidCollectionName;
+
+impl std::str::FromStr for CollectionName {
+    type Err = InvalidCollectionName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCollectionName> {
+        Self::parse(text).ok_or(InvalidCollectionName)
+    }
+}
+
 /// Splits a name as the Python reader does: at `_`, the last part is the hash, and the tag is what
 /// is between that and the first two.
 fn split(text: &str) -> Option<(String, &str)> {

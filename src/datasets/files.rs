@@ -75,20 +75,27 @@ pub(super) fn digest(path: &Path) -> Result<(Digest, u64), Error> {
     Ok((Digest::from_bytes(hasher.finalize().into()), size))
 }
 
-/// Streams the files of a collection, `name` to path below `folder`, and returns their digest.
-pub(super) fn collection_hash(
+/// Streams the files of a collection, `name` to path below `folder`. Returns the collection's
+/// digest, and each file's digest and length.
+pub(super) fn collection_digests(
     folder: &Path,
     members: &BTreeMap<String, DatasitePath>,
-) -> Result<Hash12, Error> {
-    let mut hasher = CollectionHasher::default();
+) -> Result<(Hash12, BTreeMap<String, (Digest, u64)>), Error> {
+    let mut whole = CollectionHasher::default();
+    let mut digests = BTreeMap::new();
     for (name, path) in members {
-        hasher.file(name);
+        let mut hasher = Sha256::new();
+        let mut size = 0;
+        whole.file(name);
         stream(&path.below(folder), |piece| {
-            hasher.content(piece);
+            whole.content(piece);
+            hasher.update(piece);
+            size += piece.len() as u64;
             Ok(())
         })?;
+        digests.insert(name.clone(), (Digest::from_bytes(hasher.finalize().into()), size));
     }
-    Ok(hasher.finish())
+    Ok((whole.finish(), digests))
 }
 
 /// Copies a regular file to a new one, through to the disk, and returns the digest of its content.
@@ -192,6 +199,31 @@ pub(super) fn sync_folders(folder: &Path) -> Result<(), Error> {
     sync_folder(folder)
 }
 
+/// Writes all files below `folder` through to the disk.
+pub(super) fn sync_files(folder: &Path) -> Result<(), Error> {
+    for path in tree(folder, false)?.into_keys() {
+        let path = path.below(folder);
+        open_regular(&path)?.sync_all().map_err(Error::at(&path))?;
+    }
+    Ok(())
+}
+
+/// Removes the folders below `folder` that hold nothing, and itself if it holds nothing then.
+pub(super) fn remove_empty_folders(folder: &Path) -> Result<(), Error> {
+    for entry in fs::read_dir(folder).map_err(Error::at(folder))? {
+        let entry = entry.map_err(Error::at(folder))?;
+        if entry.file_type().map_err(Error::at(folder))?.is_dir() {
+            remove_empty_folders(&entry.path())?;
+        }
+    }
+    match fs::remove_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => {
+            Err(Error::at(folder)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Renames the folder `from` to `to`, where nothing or an empty folder may be, and writes that
 /// through to the disk.
 pub(super) fn rename_new(from: &Path, to: &Path) -> Result<(), Error> {
@@ -205,12 +237,24 @@ pub(super) fn rename_new(from: &Path, to: &Path) -> Result<(), Error> {
     }
 }
 
-/// Exchanges two folders in one step, and writes that through to the disk.
-pub(super) fn exchange(one: &Path, other: &Path) -> Result<(), Error> {
+/// Puts the folder `new` at `target`, where an old one is, and the old one at `aside`, where
+/// nothing is. There is no moment without a folder at `target`, where the file system can do that.
+pub(super) fn swap(new: &Path, target: &Path, aside: &Path) -> Result<(), Error> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
-    renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)
-        .map_err(|error| Error::at(other)(error.into()))?;
-    [one, other].into_iter().filter_map(Path::parent).try_for_each(sync_folder)
+    use rustix::io::Errno;
+    // The new folder goes to `aside` first, so that a crash after the exchange leaves the old one
+    // there, where a person looks, and not in a folder that is swept.
+    rename_new(new, aside)?;
+    match renameat_with(CWD, aside, CWD, target, RenameFlags::EXCHANGE) {
+        Ok(()) => {}
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            rename_new(aside, new)?;
+            rename_new(target, aside)?;
+            rename_new(new, target)?;
+        }
+        Err(error) => return Err(Error::at(target)(error.into())),
+    }
+    [target, aside].into_iter().filter_map(Path::parent).try_for_each(sync_folder)
 }
 
 /// True if there is something at `path` other than an empty folder.

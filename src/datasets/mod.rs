@@ -12,18 +12,22 @@ mod as_text;
 mod collection;
 mod create;
 mod error;
+mod fetch;
 mod files;
 mod local;
 mod metadata;
 mod name;
+mod publication;
+mod pull;
 mod url;
 
 pub use collection::{
-    ANY_TAG, CollectionHasher, CollectionName, Half, Hash12, InvalidHash, Refusal, check_mock,
-    check_private, members,
+    ANY_TAG, CollectionHasher, CollectionName, Half, Hash12, InvalidCollectionName, InvalidHash,
+    Refusal, check_mock, check_private, members,
 };
 pub use create::{Created, NewDataset, create};
 pub use error::{Error, Unacceptable};
+pub use fetch::{KEPT_FOLDER, fetch, install, install_restored, remove};
 pub use files::{FileInfo, SCRATCH_FOLDER, Scratch};
 pub use local::{Dataset, Listed, delete, half_folder, list, set_audience, show};
 pub use metadata::{
@@ -31,4 +35,12 @@ pub use metadata::{
     PRIVATE_METADATA_FILE, PrivateMetadata, private_permissions, public_permissions,
 };
 pub use name::{DatasetName, InvalidName};
+pub use publication::{
+    Draft, DraftFile, FileStep, Publication, Published, Save, collections_of, draft, prepare,
+    publish, shares_due, unshares_due,
+};
+pub use pull::{
+    Admitted, Held, HeldFile, Ignored, IgnoredBecause, Limits, PullPlan, Wanted, admit,
+    audience_of, is_installed, plan, restore_plan,
+};
 pub use url::{InvalidUrl, SyftUrl};
