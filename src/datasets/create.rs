@@ -88,7 +88,7 @@ pub fn create(
     let private_digests = private.copy_to(&private_folder)?;
     let mock_digests = mock.copy_to(&public_folder)?;
     if !new.allow_same {
-        compare(&mock, &mock_digests, &private, &private_digests)?;
+        compare(&mock_digests, &private_digests)?;
     }
     let readme = readme(new, &mock, &public_folder)?;
 
@@ -162,17 +162,15 @@ impl<'a> Source<'a> {
     }
 }
 
+/// Stops where a mock file has the content of a private one.
 fn compare(
-    mock: &Source<'_>,
-    mock_digests: &BTreeMap<DatasitePath, Digest>,
-    private: &Source<'_>,
-    private_digests: &BTreeMap<DatasitePath, Digest>,
+    mock: &BTreeMap<DatasitePath, Digest>,
+    private: &BTreeMap<DatasitePath, Digest>,
 ) -> Result<(), Error> {
     let empty = Digest::of(b"");
     let by_digest: BTreeMap<Digest, &DatasitePath> =
-        private_digests.iter().map(|(path, digest)| (*digest, path)).collect();
-    debug_assert!(mock.files.len() == mock_digests.len() && !private.files.is_empty());
-    for (path, digest) in mock_digests.iter().filter(|(_, digest)| **digest != empty) {
+        private.iter().map(|(path, digest)| (*digest, path)).collect();
+    for (path, digest) in mock.iter().filter(|(_, digest)| **digest != empty) {
         if let Some(private) = by_digest.get(digest) {
             return Err(Error::PrivateAsMock { mock: path.clone(), private: (*private).clone() });
         }

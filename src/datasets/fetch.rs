@@ -192,7 +192,7 @@ fn keep_edits(aside: &Path, records: &[Option<&Held>]) -> Result<Vec<PathBuf>, E
         let of = |held: &&Held| {
             held.files.iter().any(|file| file.name == path.as_str() && file.digest == digest)
         };
-        records.iter().flatten().any(|held| of(held))
+        records.iter().flatten().any(of)
     };
     let mut kept = Vec::new();
     for path in files::tree(aside, true)?.into_keys() {

@@ -75,14 +75,17 @@ pub(super) fn digest(path: &Path) -> Result<(Digest, u64), Error> {
     Ok((Digest::from_bytes(hasher.finalize().into()), size))
 }
 
+/// Digest and length of each file of a collection, by its name there.
+pub(super) type Digests = BTreeMap<String, (Digest, u64)>;
+
 /// Streams the files of a collection, `name` to path below `folder`. Returns the collection's
 /// digest, and each file's digest and length.
 pub(super) fn collection_digests(
     folder: &Path,
     members: &BTreeMap<String, DatasitePath>,
-) -> Result<(Hash12, BTreeMap<String, (Digest, u64)>), Error> {
+) -> Result<(Hash12, Digests), Error> {
     let mut whole = CollectionHasher::default();
-    let mut digests = BTreeMap::new();
+    let mut digests = Digests::new();
     for (name, path) in members {
         let mut hasher = Sha256::new();
         let mut size = 0;

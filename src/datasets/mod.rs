@@ -3,8 +3,8 @@
 //! A dataset is two folders in its owner's datasite. Its mock files reach readers as a collection:
 //! a flat folder on the Drive whose name carries their digest, shared by the Drive's own rights.
 //! Names, addresses, descriptions and what to fetch or remove are decided purely (`name`, `url`,
-//! `metadata`, `collection`, `pull`); `create` and `local` touch this machine, `publication` and
-//! `fetch` a connection.
+//! `metadata`, `collection`, `publication`, `pull`); `create` and `local` touch this machine,
+//! `publish` and `fetch` a connection.
 //!
 //! Whose a dataset is comes from the Drive, never from what a file says.
 
@@ -18,6 +18,7 @@ mod local;
 mod metadata;
 mod name;
 mod publication;
+mod publish;
 mod pull;
 mod url;
 
@@ -36,9 +37,9 @@ pub use metadata::{
 };
 pub use name::{DatasetName, InvalidName};
 pub use publication::{
-    Draft, DraftFile, FileStep, Publication, Published, Save, collections_of, draft, prepare,
-    publish, shares_due, unshares_due,
+    Draft, DraftFile, FileStep, Publication, collections_of, shares_due, unshares_due,
 };
+pub use publish::{Published, Save, draft, prepare, publish};
 pub use pull::{
     Admitted, Held, HeldFile, Ignored, IgnoredBecause, Limits, PullPlan, Wanted, admit,
     audience_of, is_installed, plan, restore_plan,
