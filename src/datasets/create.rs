@@ -106,13 +106,16 @@ pub fn create(
     Ok(Created { metadata, mock_files, flattened })
 }
 
-/// Writes the two files that a private half has of its own into `folder`, for a life at `target`.
+/// Writes the two files that a private half has of its own into `folder`, for a life at `target`,
+/// and closes the folder to other users of this machine.
 pub(super) fn write_private_files(
     folder: &Path,
     target: &Path,
     me: &Email,
     uid: Uuid,
 ) -> Result<(), Error> {
+    let only_me = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    fs::set_permissions(folder, only_me).map_err(Error::at(folder))?;
     let target = std::path::absolute(target).map_err(Error::at(target))?;
     let private =
         PrivateMetadata { uid: Some(uid), data_dir: target.to_string_lossy().into_owned() };

@@ -19,6 +19,10 @@ pub enum Error {
         name: DatasetName,
     },
 
+    /// A private half alone, as a crash may leave it.
+    #[error("there is a private half without a public one")]
+    NoPublicHalf,
+
     /// Something is there already.
     #[error("there is something at `{}` already", path.display())]
     Exists {

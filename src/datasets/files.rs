@@ -19,6 +19,7 @@ use crate::model::{DatasitePath, Digest};
 /// The folder, below the SyftBox, in which new folders are built. Never synced.
 pub const SCRATCH_FOLDER: &str = ".syft-tmp";
 
+const SCRATCH_PREFIX: &str = "dataset-";
 const PIECE: usize = 128 * 1024;
 
 /// A file of a dataset.
@@ -174,8 +175,29 @@ impl Scratch {
     pub fn new(syftbox: &Path) -> Result<Self, Error> {
         let folder = syftbox.join(SCRATCH_FOLDER);
         fs::create_dir_all(&folder).map_err(Error::at(&folder))?;
-        let made = tempfile::Builder::new().prefix("dataset-").tempdir_in(&folder);
+        let made = tempfile::Builder::new().prefix(SCRATCH_PREFIX).tempdir_in(&folder);
         Ok(Self(made.map_err(Error::at(&folder))?))
+    }
+
+    /// Deletes what crashed runs have left below `syftbox`. Call it only while no other process
+    /// works on the same SyftBox. Nothing there is ever the only copy of a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn sweep(syftbox: &Path) -> Result<(), Error> {
+        let folder = syftbox.join(SCRATCH_FOLDER);
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(Error::at(&folder)(error)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(Error::at(&folder))?;
+            if entry.file_name().to_string_lossy().starts_with(SCRATCH_PREFIX) {
+                fs::remove_dir_all(entry.path()).map_err(Error::at(&entry.path()))?;
+            }
+        }
+        Ok(())
     }
 
     /// Returns where it is.

@@ -4,7 +4,7 @@
 //! below the SyftBox. A folder that cannot be read is listed with its problem and never hides the
 //! others. Private files are shown to their owner alone.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -59,11 +59,12 @@ pub struct Dataset {
     pub private_files: Vec<FileInfo>,
 }
 
-/// Lists all datasets on this machine, sorted by owner, then name.
+/// Lists all datasets on this machine, sorted by owner, then name. A private half of `me` whose
+/// public half is missing is listed as well, as a problem.
 ///
 /// # Errors
 /// [`Error::Io`] if the SyftBox itself cannot be read; none if it does not exist.
-pub fn list(syftbox: &Path) -> Result<Vec<Listed>, Error> {
+pub fn list(syftbox: &Path, me: &Email) -> Result<Vec<Listed>, Error> {
     let mut listed = Vec::new();
     for owner in folder_names(syftbox)?.iter().filter_map(|name| Email::parse(name).ok()) {
         let parent = syftbox.join(owner.as_str()).join(Half::Public.folder());
@@ -76,8 +77,32 @@ pub fn list(syftbox: &Path) -> Result<Vec<Listed>, Error> {
             listed.push(Listed { owner: owner.clone(), name, folder, content });
         }
     }
+    for (half, name) in local_halves(syftbox, me)? {
+        let folder = half_folder(syftbox, me, &name, Half::Public);
+        if half == Half::Private && !is_folder(&folder) {
+            let (owner, name) = (me.clone(), name.to_string());
+            listed.push(Listed { owner, name, folder, content: Err(Error::NoPublicHalf) });
+        }
+    }
     listed.sort_by(|a, b| (&a.owner, &a.name).cmp(&(&b.owner, &b.name)));
     Ok(listed)
+}
+
+/// Returns which halves of own datasets are on this machine; an empty folder is none.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn local_halves(syftbox: &Path, me: &Email) -> Result<BTreeSet<(Half, DatasetName)>, Error> {
+    let mut present = BTreeSet::new();
+    for half in [Half::Public, Half::Private] {
+        let parent = syftbox.join(me.as_str()).join(half.folder());
+        for name in folder_names(&parent)?.iter().filter_map(|name| DatasetName::parse(name).ok()) {
+            if files::is_occupied_path(&parent.join(name.as_str()))? {
+                present.insert((half, name));
+            }
+        }
+    }
+    Ok(present)
 }
 
 /// Shows the dataset `name` of `owner` to `me`.
@@ -174,16 +199,16 @@ pub(super) fn public_files(
 ) -> Result<Vec<DatasitePath>, Error> {
     let tree = files::tree(folder, true)?;
     let below = public_path(owner, name);
-    let mut found: BTreeMap<DatasitePath, ()> = BTreeMap::new();
+    let mut found = BTreeSet::new();
     for url in metadata.mock_files.iter().chain(metadata.readme_url.as_ref()) {
         let Some(path) = url.path_below(&below) else { continue };
         let flat = DatasitePath::parse(path.file_name()).ok();
         let place = [Some(path), flat].into_iter().flatten().find(|path| tree.contains_key(path));
-        found.extend(place.map(|path| (path, ())));
+        found.extend(place);
     }
     let description = DatasitePath::parse(METADATA_FILE).ok();
-    found.extend(description.filter(|path| tree.contains_key(path)).map(|path| (path, ())));
-    Ok(found.into_keys().collect())
+    found.extend(description.filter(|path| tree.contains_key(path)));
+    Ok(found.into_iter().collect())
 }
 
 /// Reads the description in `folder`.

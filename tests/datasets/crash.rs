@@ -1,5 +1,7 @@
 //! A crash at any call is made good by the next run.
 
+use syft::connections::faulty::{Fault, unavailable};
+
 use super::*;
 
 /// Everything that an account sees of its collections: names, contents, readers.
@@ -107,4 +109,22 @@ async fn a_crash_at_any_call_of_a_fetch_is_made_good_by_the_next_run() {
             assert_eq!(names(&far.half("census", Half::Public)).len(), 4);
         }
     }
+}
+
+#[tokio::test]
+async fn readers_that_could_not_be_added_are_named_and_added_the_next_time() {
+    let drive = MemoryDrive::new();
+    let machine = Machine::new();
+    machine.create(&machine.usual("census", Audience::Any)).unwrap();
+    let faulty = Faulty::new(Box::new(drive.session(&email(OWNER))));
+    let script = faulty.script();
+    script.when(1, Fault::rest(unavailable), |call| call.method == "share");
+    let mut saved = None;
+    process(&machine, &faulty, &mut saved).await.unwrap_err();
+    let publication: Publication = serde_json::from_str(saved.as_deref().unwrap()).unwrap();
+    assert_eq!(publication.shared_with, [email(READER)]);
+    let before = script.calls();
+    process(&machine, &faulty, &mut saved).await.unwrap();
+    assert_eq!(script.calls() - before, 1, "only those who lack it are shared with");
+    assert_eq!(end_state(&drive).await[0].2.len(), 3);
 }

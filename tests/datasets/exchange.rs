@@ -192,7 +192,8 @@ async fn f23_a_second_machine_gets_own_datasets_back_with_their_permissions() {
     assert_eq!(collections(&reader, Ownership::NotMine).await.len(), 1, "the private half is mine");
 
     let own = collections(&owner, Ownership::Mine).await;
-    let wanted = restore_plan(&email(OWNER), &own, &BTreeSet::new(), &BTreeSet::new());
+    let present = local_halves(&second.syftbox(), &email(OWNER)).unwrap();
+    let wanted = restore_plan(&email(OWNER), &own, &present, &BTreeSet::new());
     assert_eq!(wanted.len(), 2);
     for wanted in &wanted {
         let (scratch, _) = fetch_one(&second, &owner, wanted).await.unwrap();
@@ -244,4 +245,53 @@ async fn w11_a_hostile_collection_writes_nothing_outside_its_folder() {
     let (_, _, errors) = pull(&far, &reader, &mut Vec::new()).await;
     assert!(matches!(errors[..], [Error::Unacceptable { .. }]), "{errors:?}");
     assert!(contents(far.home.path()).is_empty());
+}
+
+#[tokio::test]
+async fn a_large_file_is_streamed_both_ways() {
+    let drive = MemoryDrive::new();
+    let (owner, reader) = (drive.session(&email(OWNER)), drive.session(&email(READER)));
+    let (near, far) = (Machine::new(), Machine::new());
+    let new = near.usual("census", Audience::Any);
+    near.write("mock/large.csv", &"0123456789abcdef".repeat(400_000));
+    near.create(&new).unwrap();
+    publish_all(&near, &owner, "census", Half::Public, Audience::Any, &[email(READER)]).await;
+    pull(&far, &reader, &mut Vec::new()).await;
+    let file = |machine: &Machine| fs::read(machine.half("census", Half::Public).join("large.csv"));
+    assert_eq!(file(&far).unwrap(), file(&near).unwrap());
+}
+
+#[tokio::test]
+async fn a_peer_has_no_say_in_our_permissions() {
+    let drive = MemoryDrive::new();
+    let (owner, reader) = (drive.session(&email(OWNER)), drive.session(&email(READER)));
+    let entry = |parent: FileId, name: String| syft::connections::NewEntry {
+        id: None,
+        parent,
+        name,
+        media_type: "application/octet-stream",
+        tags: BTreeMap::new(),
+    };
+    let mut hasher = syft::datasets::CollectionHasher::default();
+    for name in ["dataset.yaml", "syft.pub.yaml"] {
+        hasher.file(name);
+        hasher.content(b"x: 1\n");
+    }
+    let collection =
+        CollectionName { half: Half::Public, dataset: name("census"), hash: hasher.finish() };
+    let folder = owner.create_folder(&entry(owner.root(), collection.to_string())).await.unwrap();
+    for name in ["dataset.yaml", "syft.pub.yaml"] {
+        let content = syft::connections::Content::Bytes("x: 1\n".into());
+        owner.create_file(&entry(folder.id.clone(), name.to_owned()), content).await.unwrap();
+    }
+    let access = syft::connections::Access::Read;
+    let grant = syft::connections::Grant { id: folder.id, to: email(READER), access };
+    owner.share(&[grant], false).await.unwrap();
+
+    let far = Machine::new();
+    let mut held = Vec::new();
+    let (_, _, errors) = pull(&far, &reader, &mut held).await;
+    assert!(errors.is_empty(), "{errors:?}");
+    assert_eq!(names(&far.half("census", Half::Public)), ["dataset.yaml"]);
+    assert_eq!(pull(&far, &reader, &mut held).await.0, PullPlan::default());
 }

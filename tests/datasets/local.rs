@@ -1,5 +1,7 @@
 //! On one machine: creating, refusing, listing, showing, deleting.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use super::*;
 
 #[test]
@@ -18,6 +20,8 @@ fn a_dataset_is_created_as_python_lays_it_out() {
         ["private_metadata.yaml", "secret.csv", "syft.pub.yaml"]
     );
     assert!(names(&machine.syftbox().join(".syft-tmp")).is_empty());
+    let mode = fs::metadata(machine.half("census", Half::Private)).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700, "other users of the machine cannot look into it");
 
     let owner = email(OWNER);
     let shown = show(&machine.syftbox(), &owner, &owner, &name("census")).unwrap();
@@ -131,8 +135,9 @@ fn broken_datasets_are_listed_and_never_hide_others() {
     machine.write("box/do@example.com/public/syft_datasets/v1/x/dataset.yaml", "x");
     machine
         .write("box/peer@example.com/public/syft_datasets/theirs/dataset.yaml", "name: theirs\n");
+    machine.write("box/do@example.com/private/syft_datasets/half/x", "a crash left it");
     machine.write("box/not-an-address/public/syft_datasets/x/dataset.yaml", "name: x\n");
-    let listed: Vec<(String, bool)> = list(&machine.syftbox())
+    let listed: Vec<(String, bool)> = list(&machine.syftbox(), &email(OWNER))
         .unwrap()
         .into_iter()
         .map(|listed| (format!("{}/{}", listed.owner, listed.name), listed.content.is_ok()))
@@ -141,11 +146,12 @@ fn broken_datasets_are_listed_and_never_hide_others() {
         ("do@example.com/bare", false),
         ("do@example.com/broken", false),
         ("do@example.com/census", true),
+        ("do@example.com/half", false),
         ("do@example.com/v1", false),
         ("peer@example.com/theirs", true),
     ];
     assert_eq!(listed, expected.map(|(name, good)| (name.to_owned(), good)));
-    assert!(list(&machine.home.path().join("nowhere")).unwrap().is_empty());
+    assert!(list(&machine.home.path().join("nowhere"), &email(OWNER)).unwrap().is_empty());
 }
 
 #[test]
@@ -176,4 +182,67 @@ fn the_owners_dataset_of_the_python_client_is_listed_shown_and_drafted() {
     assert_eq!((shown.mock_files.len(), shown.private_files.len()), (1, 1));
     let draft = draft(&machine.syftbox(), &me, &name("open_set"), Half::Public).unwrap();
     assert_eq!(draft.name.to_string(), "syft_datasetcollection_open_set_55a8d87cf151");
+}
+
+#[test]
+fn what_a_crash_left_is_swept_and_nothing_else() {
+    let machine = Machine::new();
+    machine.write("box/.syft-tmp/dataset-x7/private/secret.csv", "x");
+    machine.write("box/.syft-tmp/other-x7/file", "not ours");
+    Scratch::sweep(&machine.syftbox()).unwrap();
+    assert_eq!(names(&machine.syftbox()), [".syft-tmp/other-x7/file"]);
+    Scratch::sweep(&machine.home.path().join("nowhere")).unwrap();
+}
+
+const FILES: [&str; 3] = ["a", "b", "sub/c"];
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
+    #[test]
+    fn replacing_a_copy_loses_no_local_edit(
+        recorded in proptest::collection::vec(0..3_u8, 3),
+        on_disk in proptest::collection::vec(0..4_u8, 3),
+        arriving in proptest::collection::vec(0..3_u8, 3),
+    ) {
+        check_replacement(&recorded, &on_disk, &arriving);
+    }
+}
+
+/// 0 is no file; other numbers are contents.
+fn check_replacement(recorded: &[u8], on_disk: &[u8], arriving: &[u8]) {
+    let machine = Machine::new();
+    let fetched = |contents: &[u8]| Held {
+        owner: email(OWNER),
+        name: name("census"),
+        hash: "000000000000".parse().unwrap(),
+        folder: FileId::parse("folder").unwrap(),
+        files: std::iter::zip(FILES, contents)
+            .filter(|(_, content)| **content > 0)
+            .map(|(name, content)| HeldFile {
+                name: name.to_owned(),
+                size_bytes: 1,
+                digest: Digest::of(content.to_string().as_bytes()),
+            })
+            .collect(),
+    };
+    let write = |folder: &str, contents: &[u8]| {
+        for (name, content) in std::iter::zip(FILES, contents).filter(|(_, c)| **c > 0) {
+            machine.write(&format!("{folder}/{name}"), &content.to_string());
+        }
+    };
+    write("box/do@example.com/public/syft_datasets/census", on_disk);
+    let staging = machine.home.path().join("staging");
+    fs::create_dir(&staging).unwrap();
+    write("staging", arriving);
+    let (new, old) = (fetched(arriving), fetched(recorded));
+    let kept = install(&machine.syftbox(), &staging, &new, Some(&old), now()).unwrap();
+
+    let installed = contents(&machine.half("census", Half::Public));
+    let kept: Vec<String> = kept.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    for index in 0..FILES.len() {
+        let text = |content: u8| (content > 0).then(|| content.to_string());
+        assert_eq!(installed.get(FILES[index]).cloned(), text(arriving[index]));
+        let is_edit = ![0, recorded[index], arriving[index]].contains(&on_disk[index]);
+        assert!(!is_edit || kept.contains(&on_disk[index].to_string()), "an edit is lost");
+    }
 }

@@ -16,12 +16,12 @@ use syft::connections::{
     Connection, Entry, Faulty, FileId, Kind, Memory, MemoryDrive, Ownership, Query,
 };
 use syft::datasets::{
-    Audience, CollectionName, Created, DatasetName, Error, Half, Held, Limits, NewDataset,
-    Publication, PullPlan, Refusal, Scratch, Wanted, audience_of, collections_of, create, delete,
-    draft, fetch, half_folder, install, install_restored, list, plan, prepare, publish, remove,
-    restore_plan, set_audience, shares_due, show, unshares_due,
+    Audience, CollectionName, Created, DatasetName, Error, Half, Held, HeldFile, Limits,
+    NewDataset, Publication, PullPlan, Refusal, Scratch, Wanted, audience_of, collections_of,
+    create, delete, draft, fetch, half_folder, install, install_restored, list, local_halves, plan,
+    prepare, publish, remove, restore_plan, set_audience, shares_due, show, unshares_due,
 };
-use syft::model::{Email, Timestamp};
+use syft::model::{Digest, Email, Timestamp};
 use tempfile::TempDir;
 use uuid::Uuid;
 
