@@ -6,6 +6,7 @@
 
 pub mod caches;
 pub mod connections;
+pub mod datasets;
 pub mod inbox;
 pub mod jobs;
 pub mod model;
