@@ -17,7 +17,8 @@ fn owner() -> Email {
 }
 
 fn users() -> Vec<Email> {
-    let address = |n| format!("user{n}@{}.org", if n.is_multiple_of(2) { "even" } else { "odd" });
+    let address =
+        |n: usize| format!("user{n}@{}.org", if n.is_multiple_of(2) { "even" } else { "odd" });
     (0..USERS).map(|n| Email::parse(&address(n)).expect("an address")).collect()
 }
 

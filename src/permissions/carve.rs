@@ -199,7 +199,7 @@ fn is_all_below(pattern: &str) -> bool {
 }
 
 /// Puts new rules where ties are settled by rank: before the first old rule that is as specific
-/// and comes later, else at the end.
+/// and comes later, or is the very one that the new rule stands for; else at the end.
 fn finish(file: &File, mut ruleset: Ruleset, mut new: Vec<New>, first: bool) -> Carved {
     new.sort_by_key(|n| n.rank);
     let mut ranks: Vec<usize> = vec![0; ruleset.rules.len()];
@@ -210,7 +210,7 @@ fn finish(file: &File, mut ruleset: Ruleset, mut new: Vec<New>, first: bool) -> 
     for New { rule, rank, from } in new {
         let specificity = Specificity::of(&rule.pattern);
         let later = |(at, old): (usize, &Rule)| {
-            Specificity::of(&old.pattern) == specificity && (first || ranks[at] > rank)
+            Specificity::of(&old.pattern) == specificity && (first || ranks[at] >= rank)
         };
         let at = ruleset.rules.iter().enumerate().position(later).unwrap_or(ranks.len());
         added.push((rule.pattern.clone(), from));
