@@ -32,11 +32,9 @@ mod yaml;
 
 pub use check::{CheckRequest, CheckResponse, Question, RulesetInput, answer};
 pub use explain::{Candidate, Explanation, MatchedRule, Reason};
-
 pub use grant::{Edit, EditError, Note, Target, grant};
 pub use grid::Grid;
 pub use pattern::{Pattern, Specificity, escape};
-
 pub use revoke::{Revocation, Warning, revoke};
 pub use rules::{Access, Level, PERMISSION_FILE_NAME, Rule, Ruleset};
 pub use tree::{Problem, SyftPerm};
