@@ -277,3 +277,23 @@ fn a_revocation_takes_what_it_says_and_warns_of_all_else() {
         Ok(true)
     });
 }
+
+#[test]
+fn a_grant_to_a_wildcard_lowers_nobody_and_raises_only_whom_it_covers() {
+    let paths = paths();
+    run(|before, target, _, level| {
+        let Ok(Some(edit)) = grant(before, target, "*@y.org", level) else { return Ok(true) };
+        let after = apply(before, &[edit]);
+        for path in &paths {
+            for other in USERS {
+                let (old, new) = (before.level(other, path), after.level(other, path));
+                let may_rise = other.ends_with("@y.org") && is_in(target, path);
+                prop_assert!(
+                    old == new || (may_rise && new > old),
+                    "{other} {path}: {old:?} {new:?}"
+                );
+            }
+        }
+        Ok(true)
+    });
+}
