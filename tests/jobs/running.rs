@@ -104,6 +104,22 @@ async fn w34_a_job_that_prints_without_end_neither_fills_the_disk_nor_blocks() {
     assert_eq!(read(&world.review("job").join("stderr.txt")), "no-newline");
 }
 
+#[tokio::test]
+async fn a_job_that_wants_too_much_memory_or_disk_fails_by_itself() {
+    let Some(sandbox) = sandbox().await else { return };
+    let limits = Limits { memory_bytes: 200 << 20, file_bytes: 1 << 20, ..Limits::default() };
+    let options = RunOptions { limits, ..options(sandbox) };
+    for (code, error) in [
+        ("x = bytearray(1 << 30)\n", "MemoryError"),
+        ("open('outputs/x', 'wb').write(bytes(2 << 20))\n", "File too large"),
+    ] {
+        let world = World::new();
+        let (report, log) = world.python(code, None, &options).await;
+        assert_eq!(report.return_code, 1, "{log}");
+        assert!(log.contains(error), "{log}");
+    }
+}
+
 /// Packages come from a folder, so this needs no network; it does need a Python with `venv`.
 #[tokio::test]
 async fn packages_are_installed_once_and_without_data() {
