@@ -183,7 +183,13 @@ impl Drive {
                 let file = self.get(id).await?;
                 if new.is_made(&file, size) { Ok(file) } else { Err(failed.error) }
             }
-            _ => Err(failed.error),
+            _ => Err(match (failed.error, &new.parent) {
+                // What is missing is not what was to be made, but where.
+                (Error::NotFound { .. }, Some(parent)) => {
+                    Error::NotFound { what: format!("folder {parent}") }
+                }
+                (error, _) => error,
+            }),
         }
     }
 
