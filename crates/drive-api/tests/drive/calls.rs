@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use drive_api::auth::{AccessToken, TokenSource};
 use drive_api::{Call, Drive, Endpoint, Error, Order, Patch, Query, Role, Settings};
 
 use crate::wire::{
-    Act, HandClock, LOST, Seen, Wire, answer, drive, drive_with, file, ok, refuse, with_headers,
+    Act, Counting, HandClock, LOST, Seen, Wire, answer, drive, drive_with, file, ok, refuse,
+    with_headers,
 };
 
 fn parameter(seen: &Seen, key: &str) -> Option<String> {
@@ -250,23 +250,6 @@ async fn a_batch_that_is_not_answered_fails_part_by_part() {
     let wire = Wire::play(script.chain((0..5).map(|_| batch_answer(&[("7", 204, "")])))).await;
     let results = self::drive(&wire).0.batch(vec![delete("A"), delete("B")]).await;
     assert!(matches!(results[..], [Ok(()), Err(Error::Unavailable { .. })]), "{results:?}");
-}
-
-/// Gives another token each time.
-#[derive(Debug, Default)]
-struct Counting(std::sync::atomic::AtomicU32);
-
-#[async_trait::async_trait]
-impl TokenSource for Counting {
-    async fn token(&self) -> Result<AccessToken, Error> {
-        let count = self.0.load(std::sync::atomic::Ordering::SeqCst);
-        Ok(AccessToken::new(format!("token-{count}"))?)
-    }
-
-    async fn refresh(&self, _: &AccessToken) -> Result<AccessToken, Error> {
-        self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        self.token().await
-    }
 }
 
 #[tokio::test]
