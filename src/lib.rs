@@ -4,6 +4,14 @@
 //! Where things are is in `ARCHITECTURE.md`; the formats that others read are in
 //! `docs/FORMAT.md`.
 
+pub mod caches;
 pub mod connections;
+pub mod datasets;
+pub mod inbox;
 pub mod jobs;
 pub mod model;
+pub mod outbox;
+pub mod peers;
+pub mod permissions;
+pub mod syncers;
+pub mod wire;

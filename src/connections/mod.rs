@@ -1,11 +1,22 @@
 //! Places that hold files for us and for our peers: Google Drive, a shared folder, memory.
 //!
 //! A connection knows bytes, names, sharing and a change feed. It knows nothing of peers, jobs or
-//! checkpoints: those are files to it, and the router gives them their names. So a new
+//! checkpoints: those are files to it, and [`ConnectionRouter`] gives them their names. So a new
 //! service costs one file here and no change above.
 
+mod call;
+pub mod conformance;
 mod entry;
 mod error;
+pub mod faulty;
+pub mod folder;
+pub mod gdrive;
+mod local;
+mod matching;
+pub mod memory;
+pub mod recorded;
+mod router;
+mod tree;
 
 use std::fmt;
 use std::path::Path;
@@ -13,11 +24,18 @@ use std::path::Path;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub use call::Call;
 pub use entry::{
     Access, Change, Changes, Content, Entry, FileId, Grant, InvalidFileId, Kind, NameIs, NewEntry,
     Ownership, PageToken, Query, Relocation,
 };
 pub use error::{Error, Result};
+pub use faulty::Faulty;
+pub use folder::Folder;
+pub use gdrive::GDrive;
+pub use memory::{Memory, MemoryDrive};
+pub use recorded::Recorded;
+pub use router::{ConnectionRouter, OCTETS};
 
 use crate::model::{Digest, Email};
 
@@ -46,7 +64,8 @@ pub trait Connection: fmt::Debug + Send + Sync {
     /// Asks the service whose session this is, which proves that it works.
     async fn verify(&self) -> Result<Email>;
 
-    /// Returns the folder that holds this account's own files.
+    /// Returns the folder that holds this account's own files. It may be an alias: entries may
+    /// name it otherwise in their `parents`.
     fn root(&self) -> FileId;
 
     /// Returns all that this account can see and `query` describes, sorted by name, then id.
@@ -89,7 +108,7 @@ pub trait Connection: fmt::Debug + Send + Sync {
     async fn relocate(&self, moves: &[Relocation]) -> Result<Vec<Result<()>>>;
 
     /// Deletes files, and folders with all that this account owns in them; what is gone already is
-    /// a success, so that a retry is harmless.
+    /// a success, so that a retry is harmless. What others own stays with them.
     async fn delete(&self, ids: &[FileId]) -> Result<Vec<Result<()>>>;
 
     /// Gives accounts access. Giving it twice, or less than somebody has, changes nothing.
@@ -114,8 +133,9 @@ pub trait Connection: fmt::Debug + Send + Sync {
 
     /// Returns what has changed for this account since `since`, and where to go on.
     ///
-    /// At least once, own writes too; a change to something that is seen for the first time says
-    /// nothing about what lies in it.
+    /// All of them, in one call; at least once, own writes too. A folder that comes into this
+    /// account's sight, goes out of it or is deleted is one change, which says nothing about what
+    /// lies in it.
     ///
     /// # Errors
     /// [`Error::TokenExpired`] if `since` is too old: list everything and start anew.

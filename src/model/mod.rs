@@ -9,6 +9,7 @@ mod email;
 mod path;
 mod role;
 mod snapshot;
+mod syncable;
 mod timestamp;
 
 pub use digest::{Digest, InvalidDigest};
@@ -16,4 +17,7 @@ pub use email::{Email, InvalidEmail};
 pub use path::{DatasitePath, InvalidPath};
 pub use role::Role;
 pub use snapshot::Snapshot;
+pub use syncable::{
+    KEPT_ASIDE_MARK, RULE_FILE, TEMPORARY_PREFIX, is_ignored_name, is_rule_file, is_syncable,
+};
 pub use timestamp::{InvalidTimestamp, Timestamp};

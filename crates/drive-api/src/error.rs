@@ -1,0 +1,263 @@
+//! Why Drive could not do what it was asked, and how its error answers are read.
+//!
+//! Text that a server sent is data: it is cut and stripped of control characters before it enters
+//! an error. Source of the reasons: <https://developers.google.com/workspace/drive/api/guides/handle-errors>.
+
+use std::io;
+use std::time::Duration;
+
+use crate::auth::SignInError;
+
+/// The cause below an error, of whatever type.
+pub type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a call could not be done. `what` names the thing that the call was about.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// It does not exist, or this account may not know that it does.
+    #[error("there is no {what}")]
+    NotFound {
+        /// The thing asked for.
+        what: String,
+    },
+
+    /// Something with the same id exists, and it is not what this call would have made.
+    #[error("{what} exists already")]
+    AlreadyExists {
+        /// The thing to be made.
+        what: String,
+    },
+
+    /// This account may not do it. Trying again does not help.
+    #[error("this account may not use {what} in that way: {reason}")]
+    Denied {
+        /// The thing asked for.
+        what: String,
+        /// Drive's own word, such as `insufficientFilePermissions`.
+        reason: String,
+    },
+
+    /// Too many requests, even after all tries.
+    #[error("too many requests, the last one for {what}")]
+    RateLimited {
+        /// The thing asked for.
+        what: String,
+        /// How long the server asked us to wait; `None` if it did not say.
+        retry_after: Option<Duration>,
+    },
+
+    /// The server does not accept the token, nor a fresh one.
+    #[error("the access token was refused for {what}")]
+    Unauthorized {
+        /// The thing asked for.
+        what: String,
+    },
+
+    /// There is no usable token any more: somebody has to sign in.
+    #[error("this account is signed out")]
+    SignedOut {
+        /// Why there is no token.
+        #[from]
+        source: SignInError,
+    },
+
+    /// Storage or a daily limit is used up; trying again soon does not help.
+    #[error("a quota is used up, so {what} is refused: {reason}")]
+    QuotaExceeded {
+        /// The thing asked for.
+        what: String,
+        /// Drive's own word, such as `storageQuotaExceeded`.
+        reason: String,
+    },
+
+    /// No usable answer came, even after all tries that were safe. It may have been done or not.
+    #[error("the drive gave no usable answer about {what}")]
+    Unavailable {
+        /// The thing asked for.
+        what: String,
+        /// What broke, or what the server said.
+        source: Source,
+    },
+
+    /// The answer, or an id that was about to be sent, is not what it should be.
+    #[error("{what} makes no sense: {problem}")]
+    Invalid {
+        /// The answer or the value.
+        what: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// The server turned the request down as wrong.
+    #[error("the drive refused the request for {what} with status {status}: {reason}")]
+    Rejected {
+        /// The thing asked for.
+        what: String,
+        /// The HTTP status.
+        status: u16,
+        /// Drive's own word and message.
+        reason: String,
+    },
+
+    /// The answer is larger than the caller, or this crate, allows.
+    #[error("{what} is larger than {limit_bytes} bytes")]
+    TooLarge {
+        /// The thing asked for.
+        what: String,
+        /// The limit that it breaks.
+        limit_bytes: u64,
+    },
+
+    /// Reading or writing on this machine failed.
+    #[error("the local side of {what} failed")]
+    Io {
+        /// The transfer.
+        what: String,
+        /// What the machine said.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// True if the same call may work later. No `_` arm: a new variant must decide.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::RateLimited { .. } | Self::Unavailable { .. } => true,
+            Self::SignedOut { source } => source.is_retryable(),
+            Self::NotFound { .. }
+            | Self::AlreadyExists { .. }
+            | Self::Denied { .. }
+            | Self::Unauthorized { .. }
+            | Self::QuotaExceeded { .. }
+            | Self::Invalid { .. }
+            | Self::Rejected { .. }
+            | Self::TooLarge { .. }
+            | Self::Io { .. } => false,
+        }
+    }
+
+    pub(crate) fn invalid(what: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Invalid { what: what.into(), problem: clean(&problem.into()) }
+    }
+}
+
+/// What an error answer says about itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Complaint {
+    pub(crate) reason: Option<String>,
+    pub(crate) message: Option<String>,
+}
+
+impl Complaint {
+    /// Reads `{"error": {"errors": [{"reason"}], "message"}}`; anything else says nothing.
+    pub(crate) fn parse(body: &serde_json::Value) -> Self {
+        let error = &body["error"];
+        let text = |value: &serde_json::Value| value.as_str().map(clean);
+        let reason = text(&error["errors"][0]["reason"])
+            .or_else(|| text(&error["details"][0]["reason"]))
+            .or_else(|| text(&error["status"]));
+        Self { reason, message: text(&error["message"]) }
+    }
+
+    /// The error for an answer with this status; `retry_after` is what the server asked for.
+    pub(crate) fn into_error(
+        self,
+        what: &str,
+        status: u16,
+        retry_after: Option<Duration>,
+    ) -> Error {
+        let what = what.to_owned();
+        let reason = self.reason.clone().unwrap_or_default();
+        match status {
+            401 => Error::Unauthorized { what },
+            404 | 410 => Error::NotFound { what },
+            409 => Error::AlreadyExists { what },
+            429 => Error::RateLimited { what, retry_after },
+            403 if is_rate_limit(&reason) => Error::RateLimited { what, retry_after },
+            403 if is_quota(&reason) => Error::QuotaExceeded { what, reason },
+            403 if !is_hiccup(&reason) => Error::Denied { what, reason: self.text() },
+            400 | 403 if is_hiccup(&reason) => {
+                Error::Unavailable { what, source: self.text().into() }
+            }
+            408 | 500.. => {
+                let text = format!("status {status}: {}", self.text());
+                Error::Unavailable { what, source: text.into() }
+            }
+            _ => Error::Rejected { what, status, reason: self.text() },
+        }
+    }
+
+    fn text(self) -> String {
+        match (self.reason, self.message) {
+            (Some(reason), Some(message)) => format!("{reason}: {message}"),
+            (Some(text), None) | (None, Some(text)) => text,
+            (None, None) => "no reason given".to_owned(),
+        }
+    }
+}
+
+/// True for Drive's words for "slow down", which come with status 403 as well as 429.
+pub(crate) fn is_rate_limit(reason: &str) -> bool {
+    matches!(reason, "rateLimitExceeded" | "userRateLimitExceeded")
+}
+
+/// True for Drive's words for a passing fault of its own, which may come with a 4xx status.
+pub(crate) fn is_hiccup(reason: &str) -> bool {
+    matches!(reason, "backendError" | "internalError")
+}
+
+fn is_quota(reason: &str) -> bool {
+    reason.ends_with("QuotaExceeded")
+        || reason.ends_with("LimitExceeded")
+        || reason == "quotaExceeded"
+}
+
+/// Makes text from outside fit for a message: one line, no control characters, at most 300 chars.
+pub(crate) fn clean(text: &str) -> String {
+    const CHARS_MAX: usize = 300; // a line or three on a terminal
+    let shown = |c: char| if c.is_control() || is_bidi(c) { ' ' } else { c };
+    text.chars().take(CHARS_MAX).map(shown).collect::<String>().trim().to_owned()
+}
+
+/// True for characters that turn the reading direction, with which text can pretend to be other text.
+fn is_bidi(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_becomes_the_error_that_its_reason_names() {
+        #[rustfmt::skip]
+        let cases = [
+            // what                status  reason                          error
+            ("gone",               404,    "notFound",                     "NotFound"),
+            ("id taken",           409,    "fileIdInUse",                  "AlreadyExists"),
+            ("no right",           403,    "insufficientFilePermissions",  "Denied"),
+            ("slow down",          403,    "userRateLimitExceeded",        "RateLimited"),
+            ("slow down, newer",   429,    "",                             "RateLimited"),
+            ("drive is full",      403,    "storageQuotaExceeded",         "QuotaExceeded"),
+            ("too much sharing",   403,    "sharingRateLimitExceeded",     "QuotaExceeded"),
+            ("enough for today",   403,    "dailyLimitExceeded",           "QuotaExceeded"),
+            ("token is old",       401,    "authError",                    "Unauthorized"),
+            ("server down",        503,    "backendError",                 "Unavailable"),
+            ("hiccup as a 403",    403,    "backendError",                 "Unavailable"),
+            ("hiccup as a 400",    400,    "internalError",                "Unavailable"),
+            ("bad query",          400,    "invalid",                      "Rejected"),
+        ];
+        for (what, status, reason, expected) in cases {
+            let body = serde_json::json!({"error": {"errors": [{"reason": reason}]}});
+            let error = Complaint::parse(&body).into_error("it", status, None);
+            assert!(format!("{error:?}").starts_with(expected), "{what}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn text_from_outside_cannot_play_with_the_terminal() {
+        assert_eq!(clean("a\u{1b}[31mred\r\nb\u{202e}c"), "a [31mred  b c");
+        assert_eq!(clean(&"x".repeat(5000)).len(), 300);
+    }
+}

@@ -1,0 +1,271 @@
+//! Sends requests: counts them, bounds their answers in bytes and time, and repeats them as
+//! [`crate::retry`] decides.
+//!
+//! Knows HTTP, not Drive's methods. Everything that a `Drive` and its clones share lives here.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use google_drive3::common;
+use http_body_util::{BodyExt, Limited};
+use hyper::header::{AUTHORIZATION, HeaderMap, RETRY_AFTER, USER_AGENT};
+use hyper::http::request::Builder;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use url::Url;
+
+use crate::auth::{AccessToken, TokenSource};
+use crate::clock::{Clock, SystemClock};
+use crate::connector::Bounded;
+use crate::endpoint::Endpoint;
+use crate::error::{Error, clean};
+use crate::retry::{self, Failed, Repeat, Verdict};
+
+/// The longest JSON answer that is read: a page of 1,000 files is under 1 MiB.
+pub(crate) const JSON_BYTES_MAX: u64 = 32 * 1024 * 1024;
+const IDLE_CONNECTIONS_MAX: usize = 8;
+pub(crate) const AGENT: &str = concat!("drive-api/", env!("CARGO_PKG_VERSION"));
+
+/// The HTTP client that all requests go through.
+pub(crate) type HttpClient = Client<Bounded, common::Body>;
+
+/// What tests and special places change; everybody else takes the default.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The clock; tests wind their own.
+    pub clock: Arc<dyn Clock>,
+    /// How long a connection may show no sign of life before the attempt counts as lost.
+    pub patience: Duration,
+    /// The longest JSON answer in bytes.
+    pub json_bytes_max: u64,
+    /// The most items that one listing may have.
+    pub items_max: usize,
+    /// The largest content in bytes that is sent in one multipart request; above, uploads resume.
+    pub multipart_bytes_max: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            patience: Duration::from_secs(120), // as long as Google's own clients wait
+            json_bytes_max: JSON_BYTES_MAX,
+            items_max: 500_000, // the most that a folder of Drive can hold
+            multipart_bytes_max: 5 * 1024 * 1024, // Drive's limit for multipart uploads
+        }
+    }
+}
+
+/// What a `Drive` and its clones share.
+pub(crate) struct Transport {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) tokens: Arc<dyn TokenSource>,
+    pub(crate) settings: Settings,
+    /// For everything with a JSON answer.
+    pub(crate) client: HttpClient,
+    /// For downloads, whose answers may be of any length.
+    media: HttpClient,
+    pub(crate) requests: AtomicU64,
+    pub(crate) overflows: Arc<AtomicU64>,
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let requests = self.requests.load(Ordering::Relaxed);
+        f.debug_struct("Drive")
+            .field("endpoint", &self.endpoint.root().as_str())
+            .field("tokens", &self.tokens)
+            .field("requests", &requests)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A whole answer, whatever its status.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Transport {
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        tokens: Arc<dyn TokenSource>,
+        settings: Settings,
+    ) -> Self {
+        let overflows = Arc::new(AtomicU64::new(0));
+        let client = http_client(settings.json_bytes_max, &overflows);
+        let media = http_client(u64::MAX, &overflows);
+        let requests = AtomicU64::new(0);
+        Self { endpoint, tokens, settings, client, media, requests, overflows }
+    }
+
+    /// Makes attempts until one works or [`retry::judge`] says that no more should be made.
+    pub(crate) async fn persist<T, F, Fut>(
+        &self,
+        repeat: Repeat,
+        mut attempt: F,
+    ) -> Result<T, Failed>
+    where
+        F: FnMut(AccessToken) -> Fut,
+        Fut: Future<Output = Result<T, Failed>>,
+    {
+        let mut delays = retry::delays();
+        let mut token = self.tokens.token().await?;
+        let mut is_fresh = false;
+        let mut maybe_done = false;
+        loop {
+            let mut failed = match attempt(token.clone()).await {
+                Ok(value) => return Ok(value),
+                Err(failed) => failed,
+            };
+            maybe_done |= retry::is_ambiguous(&failed.symptom);
+            failed.maybe_done |= maybe_done;
+            match retry::judge(&failed.symptom, repeat) {
+                Verdict::FreshToken if !is_fresh => {
+                    token = self.tokens.refresh(&token).await?;
+                    is_fresh = true;
+                }
+                Verdict::GiveUp | Verdict::FreshToken => return Err(failed),
+                Verdict::Again => match delays.next() {
+                    Some(delay) => self.pause(delay, failed.retry_after).await,
+                    None => return Err(failed),
+                },
+            }
+        }
+    }
+
+    /// Waits before the next try: as long as the server asked for, if that is longer.
+    pub(crate) async fn pause(&self, delay: Duration, retry_after: Option<Duration>) {
+        let delay = retry_after.map_or(delay, |asked| asked.max(delay));
+        tracing::debug!(?delay, "waiting before the next try");
+        self.settings.clock.sleep(delay).await;
+    }
+
+    /// Starts a request to `url` in the name of the account.
+    pub(crate) fn request(&self, method: Method, url: &Url, token: &AccessToken) -> Builder {
+        Request::builder()
+            .method(method)
+            .uri(url.as_str())
+            .header(USER_AGENT, AGENT)
+            .header(AUTHORIZATION, token.header())
+    }
+
+    /// Sends a request whose answer is JSON or nothing, and reads it whole.
+    pub(crate) async fn answer(
+        &self,
+        what: &str,
+        request: Request<common::Body>,
+    ) -> Result<Answer, Failed> {
+        let exchange = self.exchange(what, request);
+        match tokio::time::timeout(self.settings.patience, exchange).await {
+            Ok(answer) => answer,
+            Err(late) => Err(Failed::lost(what, late)),
+        }
+    }
+
+    /// Like [`Self::answer`], without a limit in time: for bodies that take long to send.
+    pub(crate) async fn exchange(
+        &self,
+        what: &str,
+        request: Request<common::Body>,
+    ) -> Result<Answer, Failed> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let response = self.client.request(request).await;
+        let response = response.map_err(|error| failed_request(what, error))?;
+        collect(what, response, self.settings.json_bytes_max).await
+    }
+
+    /// Sends a request whose answer is content; its body is not read yet.
+    pub(crate) async fn open(
+        &self,
+        what: &str,
+        request: Request<common::Body>,
+    ) -> Result<Response<hyper::body::Incoming>, Failed> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let sent = self.media.request(request);
+        match tokio::time::timeout(self.settings.patience, sent).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(failed_request(what, error)),
+            Err(late) => Err(Failed::lost(what, late)),
+        }
+    }
+
+    /// Turns any answer but a success into a failure.
+    pub(crate) fn success(&self, what: &str, answer: Answer) -> Result<Answer, Failed> {
+        if answer.status.is_success() { Ok(answer) } else { Err(self.refusal(what, &answer)) }
+    }
+
+    /// Reads an answer that is no success.
+    pub(crate) fn refusal(&self, what: &str, answer: &Answer) -> Failed {
+        let body = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let wait = self.retry_after(&answer.headers);
+        Failed::answer(what, answer.status.as_u16(), &body, wait)
+    }
+
+    pub(crate) fn retry_after(&self, headers: &HeaderMap) -> Option<Duration> {
+        let value = headers.get(RETRY_AFTER)?.to_str().ok()?;
+        retry::retry_after(value, self.settings.clock.now())
+    }
+}
+
+impl Answer {
+    /// Reads the body as JSON. The request was carried out, so nonsense here is final.
+    pub(crate) fn json<T: serde::de::DeserializeOwned>(&self, what: &str) -> Result<T, Error> {
+        let parsed = serde_json::from_slice(&self.body);
+        parsed
+            .map_err(|error| Error::invalid(format!("the answer about {what}"), error.to_string()))
+    }
+}
+
+/// Makes a client whose connections take answers of at most so many bytes (and their headers).
+pub(crate) fn http_client(answer_bytes_max: u64, overflows: &Arc<AtomicU64>) -> HttpClient {
+    const HEADER_BYTES_MAX: u64 = 1024 * 1024; // beyond what hyper accepts
+    let limit = answer_bytes_max.saturating_add(HEADER_BYTES_MAX);
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(Duration::from_secs(60))
+        .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+        .build(Bounded::new(limit, Arc::clone(overflows)))
+}
+
+/// Reads an answer whole, if it is not too long.
+pub(crate) async fn collect(
+    what: &str,
+    response: Response<hyper::body::Incoming>,
+    bytes_max: u64,
+) -> Result<Answer, Failed> {
+    let (parts, body) = response.into_parts();
+    let limit = usize::try_from(bytes_max).unwrap_or(usize::MAX);
+    match Limited::new(body, limit).collect().await {
+        Ok(body) => {
+            Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() })
+        }
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            Err(Error::TooLarge { what: what.to_owned(), limit_bytes: bytes_max }.into())
+        }
+        Err(error) => Err(Failed::lost(what, error)),
+    }
+}
+
+pub(crate) fn failed_request(what: &str, error: hyper_util::client::legacy::Error) -> Failed {
+    if error.is_connect() { Failed::not_sent(what, error) } else { Failed::lost(what, error) }
+}
+
+/// Finishes a request; a header that cannot be sent is an error, not a panic.
+pub(crate) fn finish(
+    what: &str,
+    builder: Builder,
+    body: common::Body,
+) -> Result<Request<common::Body>, Failed> {
+    let unsendable = |error: hyper::http::Error| {
+        Failed::from(Error::invalid(format!("the request for {what}"), clean(&error.to_string())))
+    };
+    builder.body(body).map_err(unsendable)
+}

@@ -1,0 +1,87 @@
+//! What was agreed: the hash table of each datasite.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection as Database, OptionalExtension as _, params};
+
+use super::{Error, Result};
+use crate::model::{DatasitePath, Digest, Email, Snapshot, Timestamp};
+
+/// Returns what is agreed for `datasite`.
+pub fn snapshot(db: &Database, datasite: &Email) -> Result<Snapshot> {
+    let mut statement =
+        db.prepare_cached("SELECT path, digest FROM agreed WHERE datasite = ?1 ORDER BY path")?;
+    let rows = statement.query_map([datasite.as_str()], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+    })?;
+    rows.map(|row| {
+        let (path, digest) = row?;
+        Ok((parse_path(&path)?, parse_digest(&digest)?))
+    })
+    .collect()
+}
+
+/// Returns what is agreed for one path; `None` if it does not exist.
+pub fn digest(db: &Database, datasite: &Email, path: &DatasitePath) -> Result<Option<Digest>> {
+    let text: Option<String> = db
+        .prepare_cached("SELECT digest FROM agreed WHERE datasite = ?1 AND path = ?2")?
+        .query_row([datasite.as_str(), path.as_str()], |row| row.get(0))
+        .optional()?;
+    text.map(|text| parse_digest(&text)).transpose()
+}
+
+/// Returns when each path was last agreed on, deletions included.
+pub fn moments(db: &Database, datasite: &Email) -> Result<BTreeMap<DatasitePath, Timestamp>> {
+    let mut statement = db.prepare_cached(
+        "SELECT path, moment FROM agreed WHERE datasite = ?1
+         UNION ALL SELECT path, moment FROM tombstones WHERE datasite = ?1",
+    )?;
+    let rows = statement.query_map([datasite.as_str()], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, f64>(1)?))
+    })?;
+    rows.map(|row| {
+        let (path, seconds) = row?;
+        let moment =
+            Timestamp::from_seconds(seconds).map_err(|error| Error::damaged(error.to_string()))?;
+        Ok((parse_path(&path)?, moment))
+    })
+    .collect()
+}
+
+/// Agrees on the content of `path`, or with `None` on its deletion.
+pub fn put(
+    db: &Database,
+    datasite: &Email,
+    path: &DatasitePath,
+    digest: Option<&Digest>,
+    moment: Timestamp,
+) -> Result<()> {
+    let (datasite, path) = (datasite.as_str(), path.as_str());
+    if let Some(digest) = digest {
+        db.prepare_cached("INSERT OR REPLACE INTO agreed VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![datasite, path, digest.to_hex(), moment.seconds()])?;
+        db.prepare_cached("DELETE FROM tombstones WHERE datasite = ?1 AND path = ?2")?
+            .execute([datasite, path])?;
+    } else {
+        db.prepare_cached("DELETE FROM agreed WHERE datasite = ?1 AND path = ?2")?
+            .execute([datasite, path])?;
+        db.prepare_cached("INSERT OR REPLACE INTO tombstones VALUES (?1, ?2, ?3)")?
+            .execute(params![datasite, path, moment.seconds()])?;
+    }
+    Ok(())
+}
+
+/// Returns the datasites of which anything is agreed.
+pub fn datasites(db: &Database) -> Result<Vec<Email>> {
+    let mut statement = db.prepare_cached("SELECT DISTINCT datasite FROM agreed ORDER BY 1")?;
+    let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+    rows.map(|row| Email::parse(&row?).map_err(|error| Error::damaged(error.to_string()))).collect()
+}
+
+pub(super) fn parse_path(text: &str) -> Result<DatasitePath> {
+    DatasitePath::parse(text).map_err(|error| Error::damaged(error.to_string()))
+}
+
+pub(super) fn parse_digest(text: &str) -> Result<Digest> {
+    Digest::parse(text).map_err(|error| Error::damaged(error.to_string()))
+}

@@ -1,0 +1,93 @@
+//! What an owner has decided and not yet announced: events for its log, answers to proposals, and
+//! the rolling state.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection as Database, params};
+
+use super::agreed::parse_path;
+use super::{Error, Result};
+use crate::model::{DatasitePath, Email, Timestamp};
+use crate::wire::FileChangeEvent;
+
+/// Adds an event that belongs in the event log, and makes it the newest of its path in the rolling
+/// state.
+pub fn add_event(db: &Database, event: &FileChangeEvent, moment: Timestamp) -> Result<()> {
+    let text = serde_json::to_string(event).map_err(|error| Error::damaged(error.to_string()))?;
+    db.prepare_cached("INSERT INTO unlogged (event) VALUES (?1)")?.execute([&text])?;
+    roll(db, event, moment)
+}
+
+/// Makes an event the newest of its path in the rolling state.
+pub fn roll(db: &Database, event: &FileChangeEvent, moment: Timestamp) -> Result<()> {
+    let text = serde_json::to_string(event).map_err(|error| Error::damaged(error.to_string()))?;
+    db.prepare_cached("INSERT OR REPLACE INTO rolling (path, moment, event) VALUES (?1, ?2, ?3)")?
+        .execute(params![event.path_in_datasite, moment.seconds(), text])?;
+    Ok(())
+}
+
+/// Returns the events that are not in the log yet, oldest first.
+pub fn unlogged(db: &Database) -> Result<Vec<FileChangeEvent>> {
+    events(db, "SELECT event FROM unlogged ORDER BY number")
+}
+
+/// Notes that all events are in the log, or in a message that is on its way there.
+pub fn logged(db: &Database) -> Result<()> {
+    db.execute("DELETE FROM unlogged", [])?;
+    Ok(())
+}
+
+/// Returns the rolling state's events: one for each path, newest last.
+pub fn rolling(db: &Database) -> Result<Vec<FileChangeEvent>> {
+    events(db, "SELECT event FROM rolling ORDER BY moment, rowid")
+}
+
+/// Returns how many events the rolling state has.
+pub fn rolling_count(db: &Database) -> Result<usize> {
+    let count: i64 =
+        db.prepare_cached("SELECT count(*) FROM rolling")?.query_row([], |row| row.get(0))?;
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
+/// Begins the rolling state anew: a checkpoint holds what it held.
+pub fn clear_rolling(db: &Database) -> Result<()> {
+    db.execute("DELETE FROM rolling", [])?;
+    Ok(())
+}
+
+/// Notes that `peer` is to be told what stands at `path`, in an event of the id `event`.
+pub fn answer(db: &Database, peer: &Email, path: &DatasitePath, event: &str) -> Result<()> {
+    db.prepare_cached("INSERT OR REPLACE INTO answers VALUES (?1, ?2, ?3)")?.execute([
+        peer.as_str(),
+        path.as_str(),
+        event,
+    ])?;
+    Ok(())
+}
+
+/// Returns what `peer` is to be told, with the ids that the events carry.
+pub fn answers(db: &Database, peer: &Email) -> Result<BTreeMap<DatasitePath, String>> {
+    let mut statement = db.prepare_cached("SELECT path, event FROM answers WHERE peer = ?1")?;
+    let rows = statement.query_map([peer.as_str()], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+    })?;
+    rows.map(|row| {
+        let (path, event) = row?;
+        Ok((parse_path(&path)?, event))
+    })
+    .collect()
+}
+
+/// Notes that `peer` was told about `path`.
+pub fn answered(db: &Database, peer: &Email, path: &DatasitePath) -> Result<()> {
+    db.prepare_cached("DELETE FROM answers WHERE peer = ?1 AND path = ?2")?
+        .execute([peer.as_str(), path.as_str()])?;
+    Ok(())
+}
+
+fn events(db: &Database, sql: &str) -> Result<Vec<FileChangeEvent>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+    rows.map(|row| serde_json::from_str(&row?).map_err(|error| Error::damaged(error.to_string())))
+        .collect()
+}

@@ -1,0 +1,129 @@
+//! What we know of the Drive: the folders and files that concern us, kept up to date by the change
+//! feed, so that a sync that has nothing to do costs one request.
+//!
+//! It is a cache. It may lag behind, and whoever acts on it must cope with an entry that is gone.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection as Database, Row, params};
+
+use super::journal::parse_id;
+use super::{Error, Result};
+use crate::connections::{Entry, FileId, Kind};
+use crate::model::Email;
+
+const COLUMNS: &str = "id, name, folder, size, owner, mine, parent, created, revision, tags";
+
+/// Adds an entry, or brings it up to date. Whether its content is listed stays as it was.
+pub fn put(db: &Database, entry: &Entry) -> Result<()> {
+    let tags = serde_json::to_string(&entry.tags).map_err(|e| Error::damaged(e.to_string()))?;
+    db.prepare_cached(
+        "INSERT INTO catalogue (id, name, folder, size, owner, mine, parent, created, revision, tags)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+         ON CONFLICT (id) DO UPDATE SET name = ?2, folder = ?3, size = ?4, owner = ?5, mine = ?6,
+             parent = ?7, created = ?8, revision = ?9, tags = ?10",
+    )?
+    .execute(params![
+        entry.id.as_str(),
+        entry.name,
+        entry.kind == Kind::Folder,
+        i64::try_from(entry.size_bytes).unwrap_or(i64::MAX),
+        entry.owner.as_ref().map(Email::as_str),
+        entry.is_mine,
+        entry.parents.first().map(FileId::as_str),
+        entry.created_micros,
+        entry.revision,
+        tags,
+    ])?;
+    Ok(())
+}
+
+/// Removes an entry and what lies in it.
+pub fn remove(db: &Database, id: &FileId) -> Result<()> {
+    db.prepare_cached("DELETE FROM catalogue WHERE id = ?1 OR parent = ?1")?
+        .execute([id.as_str()])?;
+    Ok(())
+}
+
+/// Forgets everything.
+pub fn clear(db: &Database) -> Result<()> {
+    db.execute("DELETE FROM catalogue", [])?;
+    Ok(())
+}
+
+/// Notes whether the content of a folder is in the catalogue.
+pub fn set_listed(db: &Database, folder: &FileId, listed: bool) -> Result<()> {
+    db.prepare_cached("UPDATE catalogue SET listed = ?2 WHERE id = ?1")?
+        .execute(params![folder.as_str(), listed])?;
+    Ok(())
+}
+
+/// Returns the folders whose content is not in the catalogue.
+pub fn unlisted(db: &Database) -> Result<Vec<Entry>> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM catalogue WHERE folder = 1 AND listed = 0 ORDER BY id");
+    query(db, &sql, &[])
+}
+
+/// Returns one entry.
+pub fn get(db: &Database, id: &FileId) -> Result<Option<Entry>> {
+    let sql = format!("SELECT {COLUMNS} FROM catalogue WHERE id = ?1");
+    Ok(query(db, &sql, &[id.as_str()])?.pop())
+}
+
+/// Returns what lies in `folder`, by name.
+pub fn children(db: &Database, folder: &FileId) -> Result<Vec<Entry>> {
+    let sql = format!("SELECT {COLUMNS} FROM catalogue WHERE parent = ?1 ORDER BY name, id");
+    query(db, &sql, &[folder.as_str()])
+}
+
+/// Returns all folders, and the files that lie outside of the folders we know.
+pub fn folders(db: &Database) -> Result<Vec<Entry>> {
+    let sql = format!("SELECT {COLUMNS} FROM catalogue WHERE folder = 1 ORDER BY created, id");
+    query(db, &sql, &[])
+}
+
+/// Returns the entries of this name, oldest first.
+pub fn named(db: &Database, name: &str) -> Result<Vec<Entry>> {
+    let sql = format!("SELECT {COLUMNS} FROM catalogue WHERE name = ?1 ORDER BY created, id");
+    query(db, &sql, &[name])
+}
+
+/// Returns what lies in `folder` and was not looked at yet, in the order in which the service made
+/// it.
+pub fn unseen(db: &Database, folder: &FileId) -> Result<Vec<Entry>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM catalogue WHERE parent = ?1 AND folder = 0
+         AND id NOT IN (SELECT file FROM seen) ORDER BY created, name, id"
+    );
+    query(db, &sql, &[folder.as_str()])
+}
+
+fn query(db: &Database, sql: &str, parameters: &[&str]) -> Result<Vec<Entry>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query(rusqlite::params_from_iter(parameters))?;
+    let mut entries = Vec::new();
+    while let Some(row) = rows.next()? {
+        entries.push(entry(row)?);
+    }
+    Ok(entries)
+}
+
+fn entry(row: &Row<'_>) -> Result<Entry> {
+    let tags: BTreeMap<String, String> = serde_json::from_str(&row.get::<_, String>(9)?)
+        .map_err(|error| Error::damaged(error.to_string()))?;
+    let parent: Option<String> = row.get(6)?;
+    let owner: Option<String> = row.get(4)?;
+    Ok(Entry {
+        id: parse_id(&row.get::<_, String>(0)?)?,
+        name: row.get(1)?,
+        kind: if row.get(2)? { Kind::Folder } else { Kind::File },
+        size_bytes: u64::try_from(row.get::<_, i64>(3)?).unwrap_or(0),
+        owner: owner.and_then(|text| Email::parse(&text).ok()),
+        is_mine: row.get(5)?,
+        parents: parent.map(|text| parse_id(&text)).transpose()?.into_iter().collect(),
+        created_micros: row.get(7)?,
+        revision: row.get(8)?,
+        tags,
+    })
+}

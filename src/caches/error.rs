@@ -1,0 +1,64 @@
+//! Why something on the own disk could not be read or kept.
+
+use std::path::PathBuf;
+
+/// What a function of the caches gives.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why something on the own disk could not be read or kept.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The state database could not be read or written.
+    #[error("the state database could not be used")]
+    Database(#[from] rusqlite::Error),
+
+    /// The state database was written by a later release.
+    #[error("the state database has version {found}, and this release knows up to {known}")]
+    NewerDatabase {
+        /// Its version.
+        found: i64,
+        /// The latest version that this release understands.
+        known: i64,
+    },
+
+    /// The state database holds something that we never write.
+    #[error("the state database is damaged: {what}")]
+    Damaged {
+        /// What is wrong.
+        what: String,
+    },
+
+    /// A file or folder could not be read or written.
+    #[error("`{}` could not be {what}", path.display())]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// Read, written, …
+        what: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+
+    /// Another process works on the same SyftBox.
+    #[error("another `syft` works on `{}`", path.display())]
+    Locked {
+        /// The SyftBox.
+        path: PathBuf,
+    },
+}
+
+impl Error {
+    /// Returns what turns an I/O error on `path` into one of ours.
+    pub(crate) fn at(
+        path: impl Into<PathBuf>,
+        what: &'static str,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { path, what, source }
+    }
+
+    pub(crate) fn damaged(what: impl Into<String>) -> Self {
+        Self::Damaged { what: what.into() }
+    }
+}

@@ -1,0 +1,75 @@
+//! Local writes that are decided and not yet done.
+//!
+//! They are committed together with what was agreed. Without them, a crash between the commit and
+//! the write would make the old file on disk look like a local edit that undoes what was agreed.
+
+use rusqlite::{Connection as Database, params};
+
+use super::agreed::{parse_digest, parse_path};
+use super::{Error, Result};
+use crate::model::{DatasitePath, Digest, Email};
+
+/// A local write that is still to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// Its number, in the order in which they were decided.
+    pub number: i64,
+    /// In which tree.
+    pub datasite: Email,
+    /// Which file.
+    pub path: DatasitePath,
+    /// What is to be on disk before; anything else is a local edit, which stays.
+    pub base: Option<Digest>,
+    /// What is to be on disk afterwards; `None`: nothing.
+    pub content: Option<Vec<u8>>,
+    /// The file name under which what stands there is kept first; `None`: it need not be kept.
+    pub aside: Option<String>,
+}
+
+/// Notes a write that is to be done.
+pub fn add(
+    db: &Database,
+    datasite: &Email,
+    path: &DatasitePath,
+    base: Option<&Digest>,
+    content: Option<&[u8]>,
+    aside: Option<&str>,
+) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO intents (datasite, path, base, content, aside) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![
+        datasite.as_str(),
+        path.as_str(),
+        base.map(Digest::to_hex),
+        content,
+        aside
+    ])?;
+    Ok(())
+}
+
+/// Returns the first write after number `after` that is still to be done.
+pub fn next(db: &Database, after: i64) -> Result<Option<Intent>> {
+    let mut statement = db.prepare_cached(
+        "SELECT number, datasite, path, base, content, aside FROM intents WHERE number > ?1
+         ORDER BY number LIMIT 1",
+    )?;
+    let mut rows = statement.query([after])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let base: Option<String> = row.get(3)?;
+    Ok(Some(Intent {
+        number: row.get(0)?,
+        datasite: Email::parse(&row.get::<_, String>(1)?)
+            .map_err(|error| Error::damaged(error.to_string()))?,
+        path: parse_path(&row.get::<_, String>(2)?)?,
+        base: base.map(|text| parse_digest(&text)).transpose()?,
+        content: row.get(4)?,
+        aside: row.get(5)?,
+    }))
+}
+
+/// Notes that a write is done, or no longer wanted.
+pub fn done(db: &Database, number: i64) -> Result<()> {
+    db.prepare_cached("DELETE FROM intents WHERE number = ?1")?.execute([number])?;
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! What is decided and still to be sent, and which messages are dealt with.
+//!
+//! A message is committed with its id, name and bytes before it is uploaded, so that after a crash
+//! the very same file is created: if it is there already, the service says so.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection as Database, OptionalExtension as _, params};
+
+use super::{Error, Result};
+use crate::connections::FileId;
+use crate::model::Email;
+
+/// A file that is still to be created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Its number, in the order in which they were decided.
+    pub number: i64,
+    /// The id that was made for it beforehand.
+    pub file: FileId,
+    /// The folder that it belongs in.
+    pub folder: FileId,
+    /// Its name.
+    pub name: String,
+    /// The peer that it is for; `None`: for ourselves.
+    pub peer: Option<Email>,
+    /// Its content.
+    pub content: Vec<u8>,
+}
+
+/// A file to be sent, before it has a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewOutgoing {
+    /// The id that was made for it beforehand.
+    pub file: FileId,
+    /// The folder that it belongs in.
+    pub folder: FileId,
+    /// Its name.
+    pub name: String,
+    /// The peer that it is for; `None`: for ourselves.
+    pub peer: Option<Email>,
+    /// Its content.
+    pub content: Vec<u8>,
+}
+
+/// Notes a file that is to be sent.
+pub fn add(db: &Database, new: &NewOutgoing) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO outgoing (file, folder, name, peer, content) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![
+        new.file.as_str(),
+        new.folder.as_str(),
+        new.name,
+        new.peer.as_ref().map(Email::as_str),
+        new.content,
+    ])?;
+    Ok(())
+}
+
+/// Returns the numbers and folders of all that is still to be sent, in order.
+pub fn pending(db: &Database) -> Result<Vec<(i64, FileId)>> {
+    let mut statement = db.prepare_cached("SELECT number, folder FROM outgoing ORDER BY number")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
+    rows.map(|row| {
+        let (number, folder) = row?;
+        Ok((number, parse_id(&folder)?))
+    })
+    .collect()
+}
+
+/// Returns the ids of all that is still to be sent.
+pub fn pending_files(db: &Database) -> Result<BTreeSet<FileId>> {
+    let mut statement = db.prepare_cached("SELECT file FROM outgoing")?;
+    let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+    rows.map(|row| parse_id(&row?)).collect()
+}
+
+/// Returns one file that is still to be sent; `None` if it was sent meanwhile.
+pub fn load(db: &Database, number: i64) -> Result<Option<Outgoing>> {
+    let found = db
+        .prepare_cached("SELECT file, folder, name, peer, content FROM outgoing WHERE number = ?1")?
+        .query_row([number], |row| {
+            Ok((
+                row.get::<_, String>(0)?,
+                row.get::<_, String>(1)?,
+                row.get::<_, String>(2)?,
+                row.get::<_, Option<String>>(3)?,
+                row.get::<_, Vec<u8>>(4)?,
+            ))
+        })
+        .optional()?;
+    let Some((file, folder, name, peer, content)) = found else { return Ok(None) };
+    let peer = peer
+        .map(|text| Email::parse(&text))
+        .transpose()
+        .map_err(|error| Error::damaged(error.to_string()))?;
+    let (file, folder) = (parse_id(&file)?, parse_id(&folder)?);
+    Ok(Some(Outgoing { number, file, folder, name, peer, content }))
+}
+
+/// Notes that a file is sent, or can never be.
+pub fn done(db: &Database, number: i64) -> Result<()> {
+    db.prepare_cached("DELETE FROM outgoing WHERE number = ?1")?.execute([number])?;
+    Ok(())
+}
+
+/// Drops all that is still to be sent to `peer`.
+pub fn drop_for(db: &Database, peer: &Email) -> Result<()> {
+    db.prepare_cached("DELETE FROM outgoing WHERE peer = ?1")?.execute([peer.as_str()])?;
+    Ok(())
+}
+
+/// Notes that a message was looked at, for good.
+pub fn mark_seen(db: &Database, file: &FileId) -> Result<()> {
+    db.prepare_cached("INSERT OR IGNORE INTO seen VALUES (?1)")?.execute([file.as_str()])?;
+    Ok(())
+}
+
+/// Returns the messages that were looked at.
+pub fn seen(db: &Database) -> Result<BTreeSet<FileId>> {
+    let mut statement = db.prepare_cached("SELECT file FROM seen")?;
+    let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+    rows.map(|row| parse_id(&row?)).collect()
+}
+
+/// True if a message was looked at.
+pub fn is_seen(db: &Database, file: &FileId) -> Result<bool> {
+    Ok(db.prepare_cached("SELECT 1 FROM seen WHERE file = ?1")?.exists([file.as_str()])?)
+}
+
+/// Notes that a message of `peer` is dealt with and is to leave the inbox `folder`.
+pub fn archive(db: &Database, file: &FileId, folder: &FileId, peer: &Email) -> Result<()> {
+    db.prepare_cached("INSERT OR REPLACE INTO archiving VALUES (?1, ?2, ?3)")?.execute([
+        file.as_str(),
+        folder.as_str(),
+        peer.as_str(),
+    ])?;
+    Ok(())
+}
+
+/// Returns the messages that are to leave their inbox: message, inbox, sender.
+pub fn to_archive(db: &Database) -> Result<Vec<(FileId, FileId, Email)>> {
+    let mut statement =
+        db.prepare_cached("SELECT file, folder, peer FROM archiving ORDER BY peer, file")?;
+    let rows = statement.query_map([], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+    })?;
+    rows.map(|row| {
+        let (file, folder, peer) = row?;
+        let peer = Email::parse(&peer).map_err(|error| Error::damaged(error.to_string()))?;
+        Ok((parse_id(&file)?, parse_id(&folder)?, peer))
+    })
+    .collect()
+}
+
+/// Notes that a message has left its inbox.
+pub fn archived(db: &Database, file: &FileId) -> Result<()> {
+    db.prepare_cached("DELETE FROM archiving WHERE file = ?1")?.execute([file.as_str()])?;
+    Ok(())
+}
+
+pub(super) fn parse_id(text: &str) -> Result<FileId> {
+    FileId::parse(text).map_err(|error| Error::damaged(error.to_string()))
+}

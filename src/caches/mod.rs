@@ -1,0 +1,30 @@
+//! What an account keeps on its own disk: the datasite trees, and the state database beside them.
+//!
+//! The database (`state.db` in `SyftBox_{email}-events/` for an owner, `-event-messages/` for a
+//! scientist) commits in one transaction what was agreed *and* what is still to be sent and
+//! written; what is done is marked afterwards. So a crash at any line loses nothing, and repeats
+//! only what may be repeated. Nothing in here decides; the tables are plain functions over a
+//! connection of [`Store`].
+
+pub mod agreed;
+pub mod announcing;
+pub mod catalogue;
+mod error;
+mod folders;
+pub mod held;
+pub mod identifiers;
+pub mod intents;
+pub mod journal;
+mod lock;
+pub mod meta;
+pub mod proposed;
+mod scan;
+mod store;
+mod tree;
+
+pub use error::{Error, Result};
+pub use folders::Folders;
+pub use lock::SyncLock;
+pub use scan::{Scan, Unreadable, scan};
+pub use store::Store;
+pub use tree::{DatasiteTree, FILE_BYTES_MAX, write_private_file};

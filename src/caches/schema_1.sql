@@ -1,0 +1,127 @@
+-- What was agreed with the owner of a datasite: for an owner what was announced as events, for a
+-- scientist what the owner has sent. `moment` is the timestamp of the event that said so.
+CREATE TABLE agreed (
+    datasite TEXT NOT NULL,
+    path     TEXT NOT NULL,
+    digest   TEXT NOT NULL,
+    moment   REAL NOT NULL,
+    PRIMARY KEY (datasite, path)
+) WITHOUT ROWID;
+
+-- Deleted paths whose deletion was agreed, so that an older event does not bring them back.
+CREATE TABLE tombstones (
+    datasite TEXT NOT NULL,
+    path     TEXT NOT NULL,
+    moment   REAL NOT NULL,
+    PRIMARY KEY (datasite, path)
+) WITHOUT ROWID;
+
+-- Digests of local files by what the file system says of them.
+CREATE TABLE stats (
+    datasite   TEXT NOT NULL,
+    path       TEXT NOT NULL,
+    size       INTEGER NOT NULL,
+    mtime_ns   INTEGER NOT NULL,
+    ctime_ns   INTEGER NOT NULL,
+    inode      INTEGER NOT NULL,
+    digest     TEXT NOT NULL,
+    hashed_ns  INTEGER NOT NULL,
+    PRIMARY KEY (datasite, path)
+) WITHOUT ROWID;
+
+-- What each peer of an owner has been sent.
+CREATE TABLE held (
+    peer   TEXT NOT NULL,
+    path   TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    PRIMARY KEY (peer, path)
+) WITHOUT ROWID;
+
+-- Local writes that are decided and still to be done. `content` NULL: the file is to go.
+-- `aside`: the name under which what stands there is kept first.
+CREATE TABLE intents (
+    number   INTEGER PRIMARY KEY,
+    datasite TEXT NOT NULL,
+    path     TEXT NOT NULL,
+    base     TEXT,
+    content  BLOB,
+    aside    TEXT
+);
+
+-- What is decided and still to be sent: a file to create, in order within its folder.
+CREATE TABLE outgoing (
+    number  INTEGER PRIMARY KEY,
+    file    TEXT NOT NULL UNIQUE,
+    folder  TEXT NOT NULL,
+    name    TEXT NOT NULL,
+    peer    TEXT,
+    content BLOB NOT NULL
+);
+
+-- Events that were decided and are not in a message of the event log yet.
+CREATE TABLE unlogged (
+    number INTEGER PRIMARY KEY,
+    event  TEXT NOT NULL
+);
+
+-- Proposals that are decided and not answered yet. `event`: the id that the answer carries.
+CREATE TABLE answers (
+    peer  TEXT NOT NULL,
+    path  TEXT NOT NULL,
+    event TEXT NOT NULL,
+    PRIMARY KEY (peer, path)
+) WITHOUT ROWID;
+
+-- Messages that are dealt with and still lie in an inbox.
+CREATE TABLE archiving (
+    file   TEXT PRIMARY KEY,
+    folder TEXT NOT NULL,
+    peer   TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- Messages that were looked at, so that none is taken in twice.
+CREATE TABLE seen (
+    file TEXT PRIMARY KEY
+) WITHOUT ROWID;
+
+-- A scientist's changes that the owner has not answered.
+CREATE TABLE proposed (
+    datasite TEXT NOT NULL,
+    path     TEXT NOT NULL,
+    digest   TEXT,
+    message  TEXT NOT NULL,
+    PRIMARY KEY (datasite, path)
+) WITHOUT ROWID;
+
+-- The newest event of each path since the last full checkpoint: the rolling state.
+CREATE TABLE rolling (
+    path   TEXT PRIMARY KEY,
+    moment REAL NOT NULL,
+    event  TEXT NOT NULL
+);
+
+-- What we know of the Drive, kept up to date by its change feed.
+CREATE TABLE catalogue (
+    id       TEXT PRIMARY KEY,
+    name     TEXT NOT NULL,
+    folder   INTEGER NOT NULL,
+    size     INTEGER NOT NULL,
+    owner    TEXT,
+    mine     INTEGER NOT NULL,
+    parent   TEXT,
+    created  INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    tags     TEXT NOT NULL,
+    listed   INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX catalogue_by_parent ON catalogue (parent);
+
+-- Ids made beforehand and not used yet.
+CREATE TABLE identifiers (
+    id TEXT PRIMARY KEY
+) WITHOUT ROWID;
+
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;

@@ -1,0 +1,279 @@
+//! One datasite's files on disk, reached through a directory handle that no link leads out of.
+
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _};
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, OpenOptions};
+
+use super::{Error, Result};
+use crate::model::{DatasitePath, Digest, TEMPORARY_PREFIX};
+
+/// The largest file that travels, in bytes. A message holds a file as text or base64, whole, in
+/// the memory of whoever reads it.
+pub const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// The files of one datasite below `SyftBox_{email}/{datasite}`.
+///
+/// Links are not followed, neither for the last part of a path nor for a folder on the way, so
+/// nothing outside of the tree is read or written whatever the tree holds.
+#[derive(Debug)]
+pub struct DatasiteTree {
+    root: PathBuf,
+    dir: Dir,
+}
+
+impl DatasiteTree {
+    /// Opens the tree at `root`; creates the folder if need be.
+    ///
+    /// # Errors
+    /// If the folder cannot be made or opened.
+    pub fn open(root: &Path) -> Result<Self> {
+        std::fs::create_dir_all(root).map_err(Error::at(root, "created"))?;
+        let dir =
+            Dir::open_ambient_dir(root, ambient_authority()).map_err(Error::at(root, "opened"))?;
+        Ok(Self { root: root.to_owned(), dir })
+    }
+
+    /// Returns the folder of the tree.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(super) const fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
+    /// Returns the content of a file; `None` if there is no such file.
+    ///
+    /// # Errors
+    /// If it is no regular file, has more than [`FILE_BYTES_MAX`] bytes, or cannot be read.
+    pub fn read(&self, path: &DatasitePath) -> Result<Option<Vec<u8>>> {
+        match self.try_read(path) {
+            Ok(content) => Ok(Some(content)),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(source) => Err(Error::at(path.below(&self.root), "read")(source)),
+        }
+    }
+
+    /// Returns the digest of a file; `None` if there is no such file.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn digest(&self, path: &DatasitePath) -> Result<Option<Digest>> {
+        Ok(self.read(path)?.map(|content| Digest::of(&content)))
+    }
+
+    fn try_read(&self, path: &DatasitePath) -> io::Result<Vec<u8>> {
+        let (folder, name) = self.folder_of(path, Missing::Fail)?;
+        let mut options = OpenOptions::new();
+        options.read(true).follow(FollowSymlinks::No);
+        set_nonblocking(&mut options);
+        let file = folder.open_with(name, &options)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+        }
+        let mut content =
+            Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0).min(1 << 26));
+        file.take(FILE_BYTES_MAX + 1).read_to_end(&mut content)?;
+        if content.len() as u64 > FILE_BYTES_MAX {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is too large to travel"));
+        }
+        Ok(content)
+    }
+
+    /// Writes a file whole or not at all, and makes the folders on the way. It is on disk when
+    /// this returns.
+    ///
+    /// # Errors
+    /// If a part of the path is a file or a link, or the disk refuses.
+    pub fn write(&self, path: &DatasitePath, content: &[u8]) -> Result<()> {
+        self.try_write(path, content).map_err(Error::at(path.below(&self.root), "written"))
+    }
+
+    fn try_write(&self, path: &DatasitePath, content: &[u8]) -> io::Result<()> {
+        let (folder, name) = self.folder_of(path, Missing::Create)?;
+        if folder.symlink_metadata(name).is_ok_and(|metadata| metadata.is_dir()) {
+            return Err(io::Error::new(io::ErrorKind::IsADirectory, "a folder stands there"));
+        }
+        let temporary = format!("{TEMPORARY_PREFIX}{}", uuid::Uuid::new_v4().simple());
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        let written = (|| {
+            let mut file = folder.open_with(&temporary, &options)?;
+            file.write_all(content)?;
+            file.sync_all()?;
+            folder.rename(&temporary, &folder, name)?;
+            folder.open(".")?.sync_all()
+        })();
+        if written.is_err() {
+            // Nothing of ours is to stay; what failed is reported above.
+            let _ = folder.remove_file(&temporary);
+        }
+        written
+    }
+
+    /// Removes a file, and the folders on the way that are empty then. A file that is gone already
+    /// is a success.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn remove(&self, path: &DatasitePath) -> Result<()> {
+        match self.try_remove(path) {
+            Ok(()) => Ok(()),
+            Err(error) if is_absent(&error) => Ok(()),
+            Err(source) => Err(Error::at(path.below(&self.root), "removed")(source)),
+        }
+    }
+
+    fn try_remove(&self, path: &DatasitePath) -> io::Result<()> {
+        let (folder, name) = self.folder_of(path, Missing::Fail)?;
+        folder.remove_file(name)?;
+        let mut parent = path.parent();
+        while let Some(folder) = parent {
+            let (above, name) = self.folder_of(&folder, Missing::Fail)?;
+            if above.remove_dir(name).is_err() {
+                break; // It still holds something.
+            }
+            parent = folder.parent();
+        }
+        Ok(())
+    }
+
+    /// Renames a file within its folder. Nothing is overwritten.
+    ///
+    /// # Errors
+    /// If `name` is taken or the disk refuses.
+    pub fn rename(&self, path: &DatasitePath, name: &str) -> Result<()> {
+        let renamed = (|| {
+            let (folder, old) = self.folder_of(path, Missing::Fail)?;
+            if folder.symlink_metadata(name).is_ok() {
+                return Err(io::Error::from(io::ErrorKind::AlreadyExists));
+            }
+            folder.rename(old, &folder, name)
+        })();
+        renamed.map_err(Error::at(path.below(&self.root), "renamed"))
+    }
+
+    /// Opens the folder that `path` lies in, part by part, so that no link is followed.
+    fn folder_of<'p>(
+        &self,
+        path: &'p DatasitePath,
+        missing: Missing,
+    ) -> io::Result<(Dir, &'p str)> {
+        let mut parts: Vec<&str> = path.parts().collect();
+        let name = parts.pop().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut folder = self.dir.try_clone()?;
+        for part in parts {
+            folder = match folder.open_dir_nofollow(part) {
+                Ok(next) => next,
+                Err(error)
+                    if missing == Missing::Create && error.kind() == io::ErrorKind::NotFound =>
+                {
+                    match folder.create_dir(part) {
+                        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                            return Err(error);
+                        }
+                        _ => folder.open_dir_nofollow(part)?,
+                    }
+                }
+                Err(error) => return Err(error),
+            };
+        }
+        Ok((folder, name))
+    }
+}
+
+/// What to do with a folder on the way that is not there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    Fail,
+    Create,
+}
+
+/// A file is absent too if a folder on its way is none.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// Without this, opening a named pipe would wait for somebody to write to it.
+#[cfg(unix)]
+pub(super) fn set_nonblocking(options: &mut OpenOptions) {
+    use cap_std::fs::OpenOptionsExt as _;
+    options.custom_flags(i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0));
+}
+
+#[cfg(not(unix))]
+pub(super) fn set_nonblocking(_: &mut OpenOptions) {}
+
+/// Writes a file that only this user may read (mode 0600), whole or not at all.
+///
+/// # Errors
+/// If the folder cannot be made or the disk refuses.
+pub fn write_private_file(path: &Path, content: &[u8]) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let written = (|| {
+        std::fs::create_dir_all(folder)?;
+        // A new file of `tempfile` has mode 0600.
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(content)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        std::fs::File::open(folder)?.sync_all()
+    })();
+    written.map_err(Error::at(path, "written"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> DatasitePath {
+        DatasitePath::parse(text).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_removed_with_its_empty_folders() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = DatasiteTree::open(&folder.path().join("box")).unwrap();
+        assert_eq!(tree.read(&path("a/b/c.txt")).unwrap(), None);
+        tree.write(&path("a/b/c.txt"), b"one").unwrap();
+        tree.write(&path("a/b/c.txt"), b"two").unwrap();
+        assert_eq!(tree.read(&path("a/b/c.txt")).unwrap(), Some(b"two".to_vec()));
+        tree.write(&path("a/d"), b"").unwrap();
+        tree.remove(&path("a/b/c.txt")).unwrap();
+        tree.remove(&path("a/b/c.txt")).unwrap();
+        assert!(!tree.root().join("a/b").exists());
+        assert!(tree.root().join("a/d").exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("secret"), "secret").unwrap();
+        std::fs::create_dir(folder.path().join("outside")).unwrap();
+        let tree = DatasiteTree::open(&folder.path().join("box")).unwrap();
+        std::os::unix::fs::symlink("../secret", tree.root().join("link")).unwrap();
+        std::os::unix::fs::symlink("../outside", tree.root().join("way")).unwrap();
+        assert!(tree.read(&path("link")).is_err());
+        assert!(tree.write(&path("way/x"), b"x").is_err());
+        assert!(!folder.path().join("outside/x").exists());
+        // Writing replaces the link itself, never what it points at.
+        tree.write(&path("link"), b"mine").unwrap();
+        assert_eq!(std::fs::read(folder.path().join("secret")).unwrap(), b"secret");
+    }
+
+    #[test]
+    fn a_file_and_a_folder_do_not_replace_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = DatasiteTree::open(folder.path()).unwrap();
+        tree.write(&path("a"), b"file").unwrap();
+        assert!(tree.write(&path("a/b"), b"x").is_err());
+        tree.write(&path("d/e"), b"x").unwrap();
+        assert!(tree.write(&path("d"), b"x").is_err());
+        assert_eq!(tree.read(&path("a/b")).unwrap(), None);
+    }
+}

@@ -1,0 +1,208 @@
+//! Downloads a collection and puts it in its place.
+//!
+//! Files go to a scratch folder under names that [`admit`] accepted, are checked against the digest
+//! in the collection's name, and replace the old copy in one step. A collection that is incomplete
+//! or damaged changes nothing. Files that somebody edited on this machine are never lost: the old
+//! copy goes aside as a whole, and only what is known to be a peer's unchanged file is deleted.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use futures::StreamExt as _;
+use futures::TryStreamExt as _;
+use uuid::Uuid;
+
+use super::collection::Half;
+use super::create::write_private_files;
+use super::files;
+use super::metadata::{
+    Audience, METADATA_BYTES_MAX, PERMISSION_FILE, PRIVATE_METADATA_FILE, PrivateMetadata,
+    public_permissions,
+};
+use super::pull::{Admitted, Held, HeldFile, Limits, Wanted, admit, is_installed};
+use super::{DatasetName, Error, half_folder};
+use crate::connections::{Connection, Entry};
+use crate::model::{DatasitePath, Digest, Email, Timestamp};
+
+/// The folder, below the SyftBox, where edited files of replaced or removed datasets are kept.
+pub const KEPT_FOLDER: &str = ".kept";
+
+const PARALLEL: usize = 8;
+
+/// Downloads the collection `wanted`, whose folder holds `files`, into the empty folder `into`, and
+/// returns the record to keep once it is installed. `others_bytes` is what the other datasets of
+/// that owner have here already.
+///
+/// # Errors
+/// [`Error::Unacceptable`] before anything is downloaded; [`Error::Damaged`] if the digest is
+/// another; [`Error::Connection`]; [`Error::Io`].
+pub async fn fetch(
+    connection: &dyn Connection,
+    wanted: &Wanted,
+    files: &[Entry],
+    into: &Path,
+    others_bytes: u64,
+    limits: &Limits,
+) -> Result<Held, Error> {
+    let (owner, name) = (wanted.owner.clone(), wanted.name.dataset.clone());
+    let admitted = admit(&owner, files, others_bytes, limits).map_err(|reason| {
+        Error::Unacceptable { owner: owner.clone(), name: name.clone(), reason }
+    })?;
+    download(connection, &admitted, into).await?;
+
+    let members = |admitted: &Admitted| {
+        let path = DatasitePath::parse(&admitted.name)
+            .map_err(|source| Error::Path { path: into.join(&admitted.name), source })?;
+        Ok((admitted.name.clone(), path))
+    };
+    let members: BTreeMap<String, DatasitePath> =
+        admitted.iter().map(members).collect::<Result<_, Error>>()?;
+    let folder = into.to_owned();
+    let (hash, mut digests) =
+        tokio::task::spawn_blocking(move || files::collection_digests(&folder, &members))
+            .await
+            .map_err(|error| Error::at(into)(error.into()))??;
+    if hash != wanted.name.hash {
+        return Err(Error::Damaged { owner, name });
+    }
+    for file in admitted.iter().filter(|file| !is_installed(wanted.name.half, &file.name)) {
+        let path = into.join(&file.name);
+        fs::remove_file(&path).map_err(Error::at(&path))?;
+        digests.remove(&file.name);
+    }
+    let file = |(name, (digest, size_bytes))| HeldFile { name, size_bytes, digest };
+    let files = digests.into_iter().map(file).collect();
+    Ok(Held { owner, name, hash, folder: wanted.folder.clone(), files })
+}
+
+async fn download(
+    connection: &dyn Connection,
+    files: &[Admitted],
+    into: &Path,
+) -> Result<(), Error> {
+    let downloads = files.iter().map(|file| async move {
+        // No more than the listing said: the bounds were checked against that.
+        let to = into.join(&file.name);
+        connection.download(&file.id, &to, file.size_bytes).await?;
+        Ok::<_, Error>(())
+    });
+    futures::stream::iter(downloads).buffer_unordered(PARALLEL).try_collect::<()>().await
+}
+
+/// Puts the downloaded folder `staging` in the place of the public half of `new`. `old` is the
+/// record of what was there, if it was fetched too. Returns where edited files are kept now.
+///
+/// # Errors
+/// [`Error::Io`]; the old copy is then still there, or kept.
+pub fn install(
+    syftbox: &Path,
+    staging: &Path,
+    new: &Held,
+    old: Option<&Held>,
+    now: Timestamp,
+) -> Result<Vec<PathBuf>, Error> {
+    files::sync_files(staging)?;
+    files::sync_folders(staging)?;
+    let target = half_folder(syftbox, &new.owner, &new.name, Half::Public);
+    if !files::is_occupied_path(&target)? {
+        files::rename_new(staging, &target)?;
+        return Ok(Vec::new());
+    }
+    let aside = aside(syftbox, &new.owner, &new.name, now)?;
+    files::swap(staging, &target, &aside)?;
+    keep_edits(&aside, &[Some(new), old])
+}
+
+/// Removes the public half of a dataset that its owner shows no longer. Returns where edited files
+/// are kept now.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn remove(syftbox: &Path, held: &Held, now: Timestamp) -> Result<Vec<PathBuf>, Error> {
+    let target = half_folder(syftbox, &held.owner, &held.name, Half::Public);
+    if !files::is_occupied_path(&target)? {
+        return Ok(Vec::new());
+    }
+    let aside = aside(syftbox, &held.owner, &held.name, now)?;
+    files::rename_new(&target, &aside)?;
+    keep_edits(&aside, &[Some(held)])
+}
+
+/// Puts a half of an own dataset, downloaded to `staging`, in its place, with the files that do not
+/// travel: permissions of the public half, made from `audience`, and the address of the private
+/// half on this machine. `uid` is used if the private half says none.
+///
+/// # Errors
+/// [`Error::Exists`] if there is something already; [`Error::Io`].
+pub fn install_restored(
+    syftbox: &Path,
+    staging: &Path,
+    wanted: &Wanted,
+    audience: &Audience,
+    uid: Uuid,
+) -> Result<(), Error> {
+    let half = wanted.name.half;
+    let target = half_folder(syftbox, &wanted.owner, &wanted.name.dataset, half);
+    match half {
+        Half::Public => {
+            if let Some(permissions) = public_permissions(audience) {
+                files::write_new(&staging.join(PERMISSION_FILE), &permissions)?;
+            }
+        }
+        Half::Private => {
+            let path = staging.join(PRIVATE_METADATA_FILE);
+            let content = files::read_small(&path, METADATA_BYTES_MAX).ok().flatten();
+            let old = content.and_then(|content| PrivateMetadata::parse(&content).ok());
+            for name in [PRIVATE_METADATA_FILE, PERMISSION_FILE] {
+                let path = staging.join(name);
+                if path.exists() {
+                    fs::remove_file(&path).map_err(Error::at(&path))?;
+                }
+            }
+            let uid = old.and_then(|old| old.uid).unwrap_or(uid);
+            write_private_files(staging, &target, &wanted.owner, uid)?;
+        }
+    }
+    files::sync_files(staging)?;
+    files::sync_folders(staging)?;
+    files::rename_new(staging, &target)
+}
+
+/// Returns a place for the old copy that nothing has.
+fn aside(
+    syftbox: &Path,
+    owner: &Email,
+    name: &DatasetName,
+    now: Timestamp,
+) -> Result<PathBuf, Error> {
+    let parent = syftbox.join(KEPT_FOLDER).join(owner.as_str());
+    let mut path = parent.join(format!("{name}-{now}"));
+    let mut number = 1;
+    while files::is_occupied_path(&path)? {
+        number += 1;
+        path = parent.join(format!("{name}-{now}-{number}"));
+    }
+    Ok(path)
+}
+
+/// Deletes from an old copy what one of `records` knows, and returns what is left: edits.
+fn keep_edits(aside: &Path, records: &[Option<&Held>]) -> Result<Vec<PathBuf>, Error> {
+    let known = |path: &DatasitePath, digest: Digest| {
+        let of = |held: &&Held| {
+            held.files.iter().any(|file| file.name == path.as_str() && file.digest == digest)
+        };
+        records.iter().flatten().any(of)
+    };
+    let mut kept = Vec::new();
+    for path in files::tree(aside, true)?.into_keys() {
+        let local = path.below(aside);
+        if known(&path, files::digest(&local)?.0) {
+            fs::remove_file(&local).map_err(Error::at(&local))?;
+        } else {
+            kept.push(local);
+        }
+    }
+    files::remove_empty_folders(aside)?;
+    Ok(kept)
+}

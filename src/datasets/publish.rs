@@ -1,0 +1,259 @@
+//! Uploads one half of a dataset as a collection, and keeps its readers as they should be.
+//!
+//! All ids are made beforehand and the record is saved after each step, so it is safe to call
+//! [`publish`] again after a crash at any point: what was created meanwhile answers that it exists.
+//! Readers come last; nobody ever sees half a dataset.
+//!
+//! Costs one request for each file, one for the folder, one for the ids, and one for each hundred
+//! readers.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::StreamExt as _;
+
+use super::collection::{ANY_TAG, CollectionName, Half, members};
+use super::local::{half_folder, public_files, read_metadata};
+use super::metadata::Audience;
+use super::publication::{Draft, DraftFile, FileStep, Publication, shares_due, unshares_due};
+use super::{DatasetName, Error, files};
+use crate::connections::{self, Connection, Content, Entry, FileId, NewEntry};
+use crate::model::{DatasitePath, Digest, Email};
+
+const PARALLEL: usize = 8;
+const IDS_MAX: usize = 1_000; // what a connection makes in one call
+const IN_MEMORY_BYTES_MAX: u64 = 5 * 1024 * 1024;
+const FILE_MEDIA_TYPE: &str = "application/octet-stream";
+const FOLDER_MEDIA_TYPE: &str = "application/vnd.google-apps.folder";
+
+/// What came of a call of [`publish`].
+#[derive(Debug, Default)]
+pub struct Published {
+    /// Accounts that could not be given, or kept from, access, and why. Tried again next time.
+    pub problems: Vec<(Email, connections::Error)>,
+}
+
+/// Keeps the record; called after each step.
+pub type Save<'a> =
+    dyn FnMut(&Publication) -> Result<(), Box<dyn std::error::Error + Send + Sync>> + Send + 'a;
+
+/// Looks at one half of a dataset of `me` and says what its collection would be. Reads all files.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Metadata`], [`Error::Refused`], [`Error::Io`].
+pub fn draft(syftbox: &Path, me: &Email, name: &DatasetName, half: Half) -> Result<Draft, Error> {
+    let folder = half_folder(syftbox, me, name, half);
+    if !folder.is_dir() {
+        return Err(Error::NotFound { owner: me.clone(), name: name.clone() });
+    }
+    let (which, paths) = match half {
+        Half::Public => ("mock", public_files(&folder, &read_metadata(&folder)?, me, name)?),
+        Half::Private => ("private", files::tree(&folder, false)?.into_keys().collect()),
+    };
+    let members = members(half, &paths).map_err(|refusal| Error::Refused { which, refusal })?;
+    let (hash, digests) = files::collection_digests(&folder, &members)?;
+    let in_box = |path: &DatasitePath| {
+        DatasitePath::parse(&format!("{me}/{}/{name}/{path}", half.folder()))
+            .map_err(|source| Error::Path { path: path.below(&folder), source })
+    };
+    let files = members.iter().zip(digests.into_values()).map(|((name, path), digested)| {
+        let (digest, size_bytes) = digested;
+        Ok(DraftFile { name: name.clone(), path: in_box(path)?, size_bytes, digest })
+    });
+    let files = files.collect::<Result<_, Error>>()?;
+    Ok(Draft { name: CollectionName { half, dataset: name.clone(), hash }, files })
+}
+
+/// Makes the record of an upload into the folder `parent`: all of its ids, nothing done yet. A
+/// private half has no audience, whatever `audience` says.
+///
+/// # Errors
+/// [`Error::Connection`].
+pub async fn prepare(
+    connection: &dyn Connection,
+    draft: Draft,
+    parent: FileId,
+    audience: Audience,
+) -> Result<Publication, Error> {
+    let mut missing = draft.files.len() + 1;
+    let mut ids = Vec::with_capacity(missing);
+    while missing > 0 {
+        let made = connection.new_ids(missing.min(IDS_MAX)).await?;
+        missing = missing.saturating_sub(made.len().max(1));
+        ids.extend(made);
+    }
+    let mut ids = ids.into_iter();
+    let short = || connections::Error::Invalid {
+        service: "the service",
+        what: "fewer ids than asked for".to_owned(),
+    };
+    let folder = ids.next().ok_or_else(short)?;
+    let files = draft.files.into_iter().map(|file| {
+        let id = ids.next().ok_or_else(short)?;
+        Ok(FileStep { id, file, done: false })
+    });
+    let files = files.collect::<Result<_, connections::Error>>()?;
+    let audience = match draft.name.half {
+        Half::Public => audience,
+        Half::Private => Audience::Nobody,
+    };
+    let labelled_any = audience == Audience::Any;
+    let (name, folder_done, shared_with) = (draft.name, false, Vec::new());
+    Ok(Publication {
+        name,
+        folder,
+        parent,
+        folder_done,
+        labelled_any,
+        files,
+        audience,
+        shared_with,
+    })
+}
+
+/// Does what `publication` still lacks: folder, files, label, then readers. `approved` are all
+/// approved peers; `save` keeps the record after each step.
+///
+/// # Errors
+/// [`Error::Changed`] if a local file is not what it was when the upload was prepared;
+/// [`Error::Record`] if `save` fails; [`Error::Connection`]. Call again in all cases but the first.
+pub async fn publish(
+    connection: &dyn Connection,
+    publication: &mut Publication,
+    syftbox: &Path,
+    approved: &[Email],
+    save: &mut Save<'_>,
+) -> Result<Published, Error> {
+    if !publication.folder_done {
+        made(connection.create_folder(&folder_entry(publication)).await)?;
+        publication.folder_done = true;
+        save(publication).map_err(Error::Record)?;
+    }
+    upload(connection, publication, syftbox, save).await?;
+    let for_any = publication.audience == Audience::Any;
+    if publication.labelled_any != for_any {
+        connection.tag(&publication.folder, ANY_TAG, for_any.then_some("true")).await?;
+        publication.labelled_any = for_any;
+        save(publication).map_err(Error::Record)?;
+    }
+    adjust_readers(connection, publication, approved, save).await
+}
+
+fn folder_entry(publication: &Publication) -> NewEntry {
+    let label = publication.labelled_any.then(|| (ANY_TAG.to_owned(), "true".to_owned()));
+    NewEntry {
+        id: Some(publication.folder.clone()),
+        parent: publication.parent.clone(),
+        name: publication.name.to_string(),
+        media_type: FOLDER_MEDIA_TYPE,
+        tags: label.into_iter().collect(),
+    }
+}
+
+/// What exists under an id that we made for it was created by an earlier try.
+fn made(answer: connections::Result<Entry>) -> Result<(), Error> {
+    match answer {
+        Ok(_) | Err(connections::Error::AlreadyExists { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Uploads the files that are not there yet, a few at a time. After an error no more are begun.
+async fn upload(
+    connection: &dyn Connection,
+    publication: &mut Publication,
+    syftbox: &Path,
+    save: &mut Save<'_>,
+) -> Result<(), Error> {
+    let steps = publication.files.iter().cloned().enumerate().filter(|(_, step)| !step.done);
+    let due: Vec<(usize, FileStep)> = steps.collect();
+    let parent = publication.folder.clone();
+    let stop = AtomicBool::new(false);
+    let begun = futures::stream::iter(due)
+        .take_while(|_| std::future::ready(!stop.load(Ordering::Relaxed)));
+    let mut uploads = begun
+        .map(|(index, step)| {
+            let parent = &parent;
+            async move { (index, upload_one(connection, &step, parent, syftbox).await) }
+        })
+        .buffer_unordered(PARALLEL);
+    let mut first = None;
+    while let Some((index, result)) = uploads.next().await {
+        let result = result.and_then(|()| {
+            publication.files[index].done = true;
+            save(publication).map_err(Error::Record)
+        });
+        if let Err(error) = result {
+            stop.store(true, Ordering::Relaxed);
+            first.get_or_insert(error);
+        }
+    }
+    first.map_or(Ok(()), Err)
+}
+
+async fn upload_one(
+    connection: &dyn Connection,
+    step: &FileStep,
+    parent: &FileId,
+    syftbox: &Path,
+) -> Result<(), Error> {
+    let file = step.file.clone();
+    let path = file.path.below(syftbox);
+    let content = tokio::task::spawn_blocking(move || content_of(&path, &file))
+        .await
+        .map_err(|error| Error::at(&step.file.path.below(syftbox))(error.into()))??;
+    let new = NewEntry {
+        id: Some(step.id.clone()),
+        parent: parent.clone(),
+        name: step.file.name.clone(),
+        media_type: FILE_MEDIA_TYPE,
+        tags: BTreeMap::new(),
+    };
+    made(connection.create_file(&new, content).await)
+}
+
+/// Checks that a file is what it was. Small ones are read once, so that what was checked is what is
+/// sent; large ones are streamed later.
+fn content_of(path: &Path, file: &DraftFile) -> Result<Content, Error> {
+    let changed = || Error::Changed { path: file.path.clone() };
+    if file.size_bytes <= IN_MEMORY_BYTES_MAX {
+        let content = files::read_small(path, IN_MEMORY_BYTES_MAX)?.ok_or_else(changed)?;
+        if Digest::of(&content) == file.digest {
+            return Ok(Content::Bytes(content.into()));
+        }
+    } else if files::digest(path)? == (file.digest, file.size_bytes) {
+        return Ok(Content::File(path.to_owned()));
+    }
+    Err(changed())
+}
+
+/// Takes access away first, then gives it: all grants in one call, as the last thing.
+async fn adjust_readers(
+    connection: &dyn Connection,
+    publication: &mut Publication,
+    approved: &[Email],
+    save: &mut Save<'_>,
+) -> Result<Published, Error> {
+    let mut published = Published::default();
+    for (id, who) in unshares_due(std::slice::from_ref(publication), approved) {
+        match connection.unshare(&id, &who).await {
+            Ok(()) => publication.note_unshared(&who),
+            Err(error) => published.problems.push((who, error)),
+        }
+        save(publication).map_err(Error::Record)?;
+    }
+    let grants = shares_due(std::slice::from_ref(publication), approved);
+    if grants.is_empty() {
+        return Ok(published);
+    }
+    let answers = connection.share(&grants, false).await?;
+    for (grant, answer) in grants.into_iter().zip(answers) {
+        match answer {
+            Ok(()) => publication.note_shared(&grant.to),
+            Err(error) => published.problems.push((grant.to, error)),
+        }
+    }
+    save(publication).map_err(Error::Record)?;
+    Ok(published)
+}

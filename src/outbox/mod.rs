@@ -1,0 +1,10 @@
+//! Changes on their way from an owner to its peers: what the owner finds on its own disk, what it
+//! owes each peer, and what a scientist does with what arrives. Pure.
+
+mod local;
+mod owed;
+mod receive;
+
+pub use local::{LocalChange, SuddenlyEmpty, local_changes};
+pub use owed::{Owed, owed};
+pub use receive::{Known, Local, Received, Step, receive};

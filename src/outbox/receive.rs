@@ -1,0 +1,154 @@
+//! Decides what a reader does with the state of a file that an owner sent.
+//!
+//! Pure, and used wherever a remote state meets a local file: at a scientist that pulls, and at an
+//! owner that takes in what another machine of the same account did. Three ways are compared: what
+//! was agreed last, what stands on disk, what arrives. A local edit is never lost: a scientist's is
+//! kept aside, an owner's stays where it is and is announced again.
+
+use std::collections::BTreeSet;
+
+use crate::model::{Digest, Timestamp};
+
+/// What stands on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Local {
+    /// No file.
+    Absent,
+    /// A file with this content.
+    Holds(Digest),
+    /// Something that could not be read.
+    Unknown,
+}
+
+impl Local {
+    fn is(self, digest: Option<Digest>) -> bool {
+        match self {
+            Self::Absent => digest.is_none(),
+            Self::Holds(held) => digest == Some(held),
+            Self::Unknown => false,
+        }
+    }
+}
+
+/// What a reader knows of a path before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// What was agreed last; `None`: that there is none.
+    pub agreed: Option<Digest>,
+    /// When, by the service's clock; `None` if never.
+    pub moment: Option<Timestamp>,
+    /// What stands on disk.
+    pub local: Local,
+    /// What this reader proposed and got no answer to: the outer `None` if nothing.
+    pub asked: Option<Option<Digest>>,
+}
+
+/// What arrived for a path: the newest state, and those that it replaced on the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// What the file is to hold; `None`: nothing.
+    pub new: Option<Digest>,
+    /// States that were sent and replaced before they were looked at.
+    pub earlier: BTreeSet<Option<Digest>>,
+    /// When the newest was sent, by the service's clock.
+    pub moment: Timestamp,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing: something newer was seen before.
+    Stale,
+    /// Agree on the new state and leave the disk as it is.
+    Agree,
+    /// Agree on the new state and bring the disk to it.
+    Write,
+    /// As [`Step::Write`], but first move the local edit aside: the owner refused it, or others
+    /// were first.
+    KeepAsideAndWrite,
+}
+
+/// Returns what to do with what arrived.
+pub fn receive(known: &Known, received: &Received) -> Step {
+    if known.moment.is_some_and(|moment| received.moment < moment) {
+        return Step::Stale;
+    }
+    if known.local.is(received.new) {
+        return Step::Agree;
+    }
+    if known.local == Local::Unknown || known.local.is(known.agreed) {
+        return Step::Write;
+    }
+    // From here on there is a local edit that is not what arrived.
+    let edit = match known.local {
+        Local::Holds(digest) => Some(digest),
+        Local::Absent | Local::Unknown => None,
+    };
+    let was_accepted = received.earlier.contains(&edit);
+    let was_asked = known.asked == Some(edit);
+    if was_accepted {
+        Step::Write
+    } else if received.new == known.agreed && !was_asked {
+        Step::Agree
+    } else if edit.is_none() {
+        Step::Write
+    } else {
+        Step::KeepAsideAndWrite
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_local_edit_is_never_lost() {
+        #[rustfmt::skip]
+        let cases = [
+            // what                             agreed      local       asked               earlier  new         step
+            ("the first copy",                  None,       None,       None,               "",      Some("r"),  Step::Write),
+            ("an update",                       Some("a"),  Some("a"),  None,               "",      Some("r"),  Step::Write),
+            ("a deletion",                      Some("a"),  Some("a"),  None,               "",      None,       Step::Write),
+            ("what is there already",           None,       Some("r"),  None,               "",      Some("r"),  Step::Agree),
+            ("gone here, too",                  Some("a"),  None,       None,               "",      None,       Step::Agree),
+            ("the echo of a proposal",          Some("a"),  Some("l"),  Some(Some("l")),    "",      Some("l"),  Step::Agree),
+            ("accepted, then replaced",         Some("a"),  Some("l"),  Some(Some("l")),    "l",     Some("r"),  Step::Write),
+            ("refused: the state again",        Some("a"),  Some("l"),  Some(Some("l")),    "",      Some("a"),  Step::KeepAsideAndWrite),
+            ("refused: nothing is there",       None,       Some("l"),  Some(Some("l")),    "",      None,       Step::KeepAsideAndWrite),
+            ("refused: others were first",      Some("a"),  Some("l"),  Some(Some("l")),    "",      Some("r"),  Step::KeepAsideAndWrite),
+            ("an edit, and the state again",    Some("a"),  Some("l"),  None,               "",      Some("a"),  Step::Agree),
+            ("an edit, others were first",      Some("a"),  Some("l"),  None,               "",      Some("r"),  Step::KeepAsideAndWrite),
+            ("an edit of a deleted file",       Some("a"),  Some("l"),  None,               "",      None,       Step::KeepAsideAndWrite),
+            ("an edit after a proposal",        Some("a"),  Some("m"),  Some(Some("l")),    "",      Some("a"),  Step::Agree),
+            ("a new file in the way",           None,       Some("l"),  None,               "",      Some("r"),  Step::KeepAsideAndWrite),
+            ("deleted here, changed there",     Some("a"),  None,       None,               "",      Some("r"),  Step::Write),
+            ("deleted here, the state again",   Some("a"),  None,       None,               "",      Some("a"),  Step::Agree),
+            ("a deletion that was refused",     Some("a"),  None,       Some(None),         "",      Some("a"),  Step::Write),
+        ];
+        let digest = |content: &str| Digest::of(content.as_bytes());
+        for (what, agreed, local, asked, earlier, new, step) in cases {
+            let known = Known {
+                agreed: agreed.map(digest),
+                moment: Some(Timestamp::from_micros(5)),
+                local: local.map_or(Local::Absent, |content| Local::Holds(digest(content))),
+                asked: asked.map(|content: Option<&str>| content.map(digest)),
+            };
+            let received = Received {
+                new: new.map(digest),
+                earlier: earlier.chars().map(|c| Some(digest(&c.to_string()))).collect(),
+                moment: Timestamp::from_micros(5),
+            };
+            assert_eq!(receive(&known, &received), step, "{what}");
+            let late = Received { moment: Timestamp::from_micros(4), ..received };
+            assert_eq!(receive(&known, &late), Step::Stale, "late: {what}");
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_left_to_the_write_which_looks_again() {
+        let known = Known { agreed: None, moment: None, local: Local::Unknown, asked: None };
+        let received =
+            Received { new: None, earlier: BTreeSet::new(), moment: Timestamp::from_micros(1) };
+        assert_eq!(receive(&known, &received), Step::Write);
+    }
+}

@@ -1,0 +1,122 @@
+//! Takes the state that others sent into what is agreed, and decides what follows for the disk.
+//!
+//! Several messages may speak of one path. Only the last state counts, and which states it replaced
+//! on the way is remembered: a local edit that was accepted and replaced before we looked was not
+//! refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::caches::proposed::Proposed;
+use crate::caches::{self, Scan, agreed, intents, proposed};
+use crate::model::{DatasitePath, Digest, Email, Timestamp};
+use crate::outbox::{Known, Local, Received, Step, receive};
+use crate::wire::Content;
+
+use super::writing::name_aside;
+
+/// The newest state of a path that arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Incoming {
+    /// What the file is to hold; `None`: nothing.
+    pub content: Option<Content>,
+    /// States that it replaced before anybody here looked.
+    pub earlier: BTreeSet<Option<Digest>>,
+    /// When it was sent, by the service's clock.
+    pub moment: Timestamp,
+}
+
+/// States by path.
+pub(super) type States = BTreeMap<DatasitePath, Incoming>;
+
+/// Adds a state that was sent after all that are there.
+pub(super) fn add(
+    states: &mut States,
+    path: DatasitePath,
+    content: Option<Content>,
+    moment: Timestamp,
+) {
+    match states.entry(path) {
+        std::collections::btree_map::Entry::Vacant(entry) => {
+            entry.insert(Incoming { content, earlier: BTreeSet::new(), moment });
+        }
+        std::collections::btree_map::Entry::Occupied(mut entry) => {
+            let incoming = entry.get_mut();
+            incoming.earlier.insert(incoming.content.as_ref().map(Content::digest));
+            incoming.content = content;
+            incoming.moment = moment;
+        }
+    }
+}
+
+/// What becomes of a local edit that is in the way of what arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Edits {
+    /// It stays where it is, and the next scan announces it: the disk is an owner's truth.
+    Stay,
+    /// It is moved aside: the owner's word counts, and nothing is lost.
+    KeepAside,
+}
+
+/// Whose states these are, and what stands here.
+#[derive(Debug)]
+pub(super) struct Ground<'a> {
+    pub datasite: &'a Email,
+    pub scan: &'a Scan,
+    pub edits: Edits,
+    pub now: Timestamp,
+}
+
+/// Commits states, within the caller's transaction. Returns the paths whose local edit was moved
+/// aside.
+pub(super) fn apply(
+    db: &rusqlite::Connection,
+    ground: &Ground<'_>,
+    states: &States,
+) -> caches::Result<Vec<DatasitePath>> {
+    let datasite = ground.datasite;
+    let known = agreed::snapshot(db, datasite)?;
+    let moments = agreed::moments(db, datasite)?;
+    let asked = proposed::all(db, datasite)?;
+    let mut aside = Vec::new();
+    for (path, incoming) in states {
+        let local = local(ground.scan, path);
+        let before = Known {
+            agreed: known.get(path).copied(),
+            moment: moments.get(path).copied(),
+            local,
+            asked: asked.get(path).map(|Proposed { digest, .. }| *digest),
+        };
+        let new = incoming.content.as_ref().map(Content::digest);
+        let received = Received { new, earlier: incoming.earlier.clone(), moment: incoming.moment };
+        let step = receive(&before, &received);
+        if step == Step::Stale {
+            continue;
+        }
+        agreed::put(db, datasite, path, new.as_ref(), incoming.moment)?;
+        proposed::answered(db, datasite, path)?;
+        let content = incoming.content.as_ref().map(Content::bytes);
+        let held = match local {
+            Local::Holds(digest) => Some(digest),
+            Local::Absent => None,
+            Local::Unknown => before.agreed,
+        };
+        match step {
+            Step::Write => intents::add(db, datasite, path, held.as_ref(), content, None)?,
+            Step::KeepAsideAndWrite if ground.edits == Edits::KeepAside => {
+                let name = name_aside(path, ground.now);
+                intents::add(db, datasite, path, held.as_ref(), content, Some(&name))?;
+                aside.push(path.clone());
+            }
+            Step::KeepAsideAndWrite | Step::Agree | Step::Stale => {}
+        }
+    }
+    Ok(aside)
+}
+
+fn local(scan: &Scan, path: &DatasitePath) -> Local {
+    match scan.files.get(path) {
+        Some(digest) => Local::Holds(*digest),
+        None if scan.is_unknown(path) => Local::Unknown,
+        None => Local::Absent,
+    }
+}

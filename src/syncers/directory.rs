@@ -1,0 +1,168 @@
+//! What the catalogue means: which folder is whose, and for what.
+
+use std::collections::BTreeMap;
+
+use crate::caches::{Store, catalogue};
+use crate::connections::{Entry, FileId, Kind};
+use crate::model::Email;
+use crate::peers::Claim;
+use crate::wire::names::{
+    CollectionFolder, Direction, FolderName, P2pFolder, PEERS_FILE, SYFTBOX, VERSION_FILE,
+};
+use crate::wire::{Dialect, Version};
+
+use super::Result;
+
+/// A folder for messages between a datasite and a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mailbox {
+    /// What its name says.
+    pub name: P2pFolder,
+    /// The folder.
+    pub entry: Entry,
+}
+
+/// The folders and files that concern an account, by what they are for.
+///
+/// Invariant: whatever a name claims is checked against the owner that the service states. A
+/// mailbox belongs to the peer that its name gives; all others are left out.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    /// The root of all that is ours.
+    pub syftbox: Option<FileId>,
+    /// The event log of an owner.
+    pub personal: Option<FileId>,
+    /// The folder of the rolling state.
+    pub rolling: Option<FileId>,
+    /// The folder of checkpoints.
+    pub checkpoints: Option<FileId>,
+    /// Where the messages of each sender go once they are dealt with.
+    pub archives: BTreeMap<Email, FileId>,
+    /// Our datasets, private halves included.
+    pub own_collections: Vec<(CollectionFolder, Entry)>,
+    /// Datasets that others share with us.
+    pub shared_collections: Vec<(CollectionFolder, Entry)>,
+    /// Our peers file.
+    pub peers_file: Option<Entry>,
+    /// Our version file.
+    pub version_file: Option<Entry>,
+    /// Version files that others share with us, newest last.
+    pub peer_versions: Vec<Entry>,
+    mailboxes: Vec<Mailbox>,
+    claims: Vec<Claim>,
+}
+
+impl Directory {
+    /// Reads the catalogue.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn read(store: &Store, me: &Email, dialect: &Dialect) -> Result<Self> {
+        let (folders, versions, peers) = store.read(|db| {
+            let versions = catalogue::named(db, VERSION_FILE)?;
+            Ok((catalogue::folders(db)?, versions, catalogue::named(db, PEERS_FILE)?))
+        })?;
+        let mut directory = Self::default();
+        let is_root = |entry: &&Entry| entry.is_mine && entry.name == SYFTBOX;
+        directory.syftbox = folders.iter().find(is_root).map(|entry| entry.id.clone());
+        for entry in folders {
+            directory.place(entry, me, dialect);
+        }
+        let in_root = |entry: &Entry| entry.parents.first() == directory.syftbox.as_ref();
+        directory.peers_file = peers.into_iter().find(|e| e.is_mine && in_root(e));
+        for entry in versions {
+            if !entry.is_mine {
+                directory.peer_versions.push(entry);
+            } else if in_root(&entry) && directory.version_file.is_none() {
+                directory.version_file = Some(entry);
+            }
+        }
+        Ok(directory)
+    }
+
+    fn place(&mut self, entry: Entry, me: &Email, dialect: &Dialect) {
+        debug_assert_eq!(entry.kind, Kind::Folder);
+        let in_root = entry.is_mine && entry.parents.first() == self.syftbox.as_ref();
+        let ours = |owner: &Email, version: Version| {
+            in_root
+                && owner.is_same_account(me.as_str())
+                && version.is_same_family(dialect.client_version)
+        };
+        match FolderName::parse(&entry.name) {
+            Some(FolderName::Personal(name)) if ours(&name.owner, name.version) => {
+                self.personal.get_or_insert(entry.id);
+            }
+            Some(FolderName::RollingState(name)) if ours(&name.owner, name.version) => {
+                self.rolling.get_or_insert(entry.id);
+            }
+            Some(FolderName::Checkpoints(name)) if ours(&name.owner, name.version) => {
+                self.checkpoints.get_or_insert(entry.id);
+            }
+            Some(FolderName::Archive(name))
+                if entry.is_mine && name.owner.is_same_account(me.as_str()) =>
+            {
+                self.archives.entry(name.sender).or_insert(entry.id);
+            }
+            Some(FolderName::Collection(name)) if in_root => {
+                self.own_collections.push((name, entry));
+            }
+            Some(FolderName::Collection(name)) if !entry.is_mine => {
+                self.shared_collections.push((name, entry));
+            }
+            Some(FolderName::P2p(name)) => self.place_mailbox(name, entry, me),
+            _ => {}
+        }
+    }
+
+    fn place_mailbox(&mut self, name: P2pFolder, entry: Entry, me: &Email) {
+        let (datasite_is_me, peer_is_me) =
+            (name.datasite.is_same_account(me.as_str()), name.peer.is_same_account(me.as_str()));
+        if datasite_is_me && !entry.is_mine {
+            let claim = Claim { claimed: name.peer.to_string(), owner: entry.owner.clone() };
+            self.claims.push(claim);
+        }
+        let owner_is_peer =
+            entry.owner.as_ref().is_some_and(|owner| name.peer.is_same_account(owner.as_str()));
+        if owner_is_peer && (datasite_is_me || (peer_is_me && entry.is_mine)) {
+            self.mailboxes.push(Mailbox { name, entry });
+        }
+    }
+
+    /// Returns the requests and answers that others made by their folders.
+    pub fn claims(&self) -> &[Claim] {
+        &self.claims
+    }
+
+    /// Returns the folder for messages in one direction between `datasite` and `peer`, of the
+    /// generation of `dialect`: its very version first, then the oldest.
+    pub fn mailbox(
+        &self,
+        datasite: &Email,
+        direction: Direction,
+        peer: &Email,
+        dialect: &Dialect,
+    ) -> Option<&Entry> {
+        let fits = |mailbox: &&Mailbox| {
+            mailbox.name.direction == direction
+                && mailbox.name.datasite.is_same_account(datasite.as_str())
+                && mailbox.name.peer.is_same_account(peer.as_str())
+                && mailbox.name.version.is_same_family(dialect.client_version)
+        };
+        self.mailboxes
+            .iter()
+            .filter(fits)
+            .min_by_key(|mailbox| {
+                let other_version = mailbox.name.version != dialect.client_version;
+                (other_version, mailbox.entry.created_micros, mailbox.entry.id.clone())
+            })
+            .map(|mailbox| &mailbox.entry)
+    }
+
+    /// Returns the version file that `peer` shares with us: the newest, if there are several.
+    pub fn version_of(&self, peer: &Email) -> Option<&Entry> {
+        let of_peer = |entry: &&Entry| {
+            entry.owner.as_ref().is_some_and(|owner| peer.is_same_account(owner.as_str()))
+        };
+        self.peer_versions.iter().rfind(of_peer)
+    }
+}

@@ -1,0 +1,28 @@
+//! The two sides of a sync: look, ask what to do, carry it out.
+//!
+//! [`DatasiteOwnerSyncer`] announces what its owner changed, judges what peers propose, and sends
+//! each peer what it may read. [`DatasiteWatcherSyncer`] takes in what owners sent and proposes
+//! what its scientist changed. Neither holds a rule: those are in `inbox`, `outbox`, `peers` and
+//! `permissions`. What is here is the order of things, so that a crash at any line loses nothing.
+
+mod account;
+mod applying;
+mod directory;
+mod error;
+mod options;
+mod owner;
+pub mod peering;
+mod remote;
+mod report;
+mod sending;
+mod watcher;
+mod writing;
+
+pub use account::Account;
+pub use directory::{Directory, Mailbox};
+pub use error::{Error, Result};
+pub use options::SyncOptions;
+pub use owner::{AfterTakingIn, CheckpointStatus, CheckpointSummary, DatasiteOwnerSyncer};
+pub use remote::{Freshness, refresh};
+pub use report::{Problem, Refused, Report};
+pub use watcher::DatasiteWatcherSyncer;

@@ -1,0 +1,20 @@
+//! What a caller may choose of a sync.
+
+/// What a caller may choose of a sync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SyncOptions {
+    /// Make a checkpoint when there is enough to put into one.
+    pub auto_checkpoint: bool,
+    /// How many events are enough.
+    pub checkpoint_threshold: usize,
+    /// Carry out what looks like an accident: a datasite that is suddenly empty.
+    pub force: bool,
+    /// List everything instead of trusting the change feed.
+    pub full: bool,
+}
+
+impl Default for SyncOptions {
+    fn default() -> Self {
+        Self { auto_checkpoint: true, checkpoint_threshold: 50, force: false, full: false }
+    }
+}

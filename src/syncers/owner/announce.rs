@@ -1,0 +1,287 @@
+//! Announces what changed: to the event log, and to each peer what it may read and lacks.
+//!
+//! Everything that is decided here is committed in one transaction before anything is sent: what
+//! is agreed, what each peer will hold, and the very messages.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use crate::caches::{DatasiteTree, Scan, agreed, announcing, held, journal, meta, scan};
+use crate::connections::FileId;
+use crate::model::{DatasitePath, Digest, Email, Snapshot, Timestamp};
+use crate::outbox::{LocalChange, Owed, SuddenlyEmpty, local_changes, owed};
+use crate::permissions::Level;
+use crate::wire::names::EventsName;
+use crate::wire::{Content, Event, FileChangeEvent, FileChangeEventsMessage, Packed as _};
+
+use super::super::sending::{ROLLING_DIRTY, gzip_time, no_home, take_ids, told};
+use super::super::{Account, Directory, Error, Report, Result, SyncOptions};
+use super::{Acquaintance, mailboxes, nanoseconds, take_in};
+
+/// What stands on disk, and what of it is not announced yet.
+#[derive(Debug)]
+pub(super) struct Found {
+    scan: Scan,
+    changes: Vec<LocalChange>,
+}
+
+/// About how many bytes of content go into one message, so that no reader needs much memory.
+const MESSAGE_BYTES: usize = 32 * 1024 * 1024;
+
+/// Looks for changes on the disk.
+///
+/// # Errors
+/// [`Error::SuddenlyEmpty`] if everything is gone at once.
+pub(super) fn find_changes(
+    account: &Account,
+    tree: &DatasiteTree,
+    options: &SyncOptions,
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<Found> {
+    let scan = scan(&account.store, tree, &account.email, nanoseconds(now))?;
+    for unreadable in &scan.unreadable {
+        let text = format!("`{}`: {}", unreadable.path.escape_debug(), unreadable.reason);
+        report.problem("file-not-read", text);
+    }
+    let agreed = account.store.read(|db| agreed::snapshot(db, &account.email))?;
+    let changes = local_changes(&agreed, &scan.files, |path| scan.is_unknown(path), options.force)
+        .map_err(|SuddenlyEmpty { files }| Error::SuddenlyEmpty { files })?;
+    Ok(Found { scan, changes })
+}
+
+/// Commits all that is to be announced.
+pub(super) async fn commit(
+    account: &Account,
+    directory: &Directory,
+    peers: &[Acquaintance],
+    tree: &DatasiteTree,
+    found: &Found,
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<()> {
+    let announced = read_changes(account, tree, &found.changes, now, report)?;
+    account.store.write(|db| {
+        for event in &announced {
+            agreed::put(db, &account.email, &event.path, event.digest().as_ref(), now)?;
+            announcing::add_event(db, &event.clone().into_wire(), now)?;
+        }
+        Ok(())
+    })?;
+    report.pushed += announced.len();
+
+    let deliveries = work_out(account, directory, peers, tree, &found.scan, now, report)?;
+    let log = account.store.read(announcing::unlogged)?;
+    let log = split(log, |event| event.content.as_ref().map_or(0, String::len));
+    let count =
+        log.len() + deliveries.iter().map(|delivery| delivery.messages.len()).sum::<usize>();
+    if count == 0 {
+        return Ok(());
+    }
+    let mut ids = take_ids(account, count).await?.into_iter();
+    let personal = directory.personal.clone().ok_or_else(no_home)?;
+    account.store.write(|db| {
+        for events in log {
+            let Some(file) = ids.next() else { break };
+            put_message(db, &file, &personal, None, events, now)?;
+            journal::mark_seen(db, &file)?;
+            meta::set(db, ROLLING_DIRTY, "1")?;
+        }
+        announcing::logged(db)?;
+        for delivery in deliveries {
+            for events in delivery.messages {
+                let Some(file) = ids.next() else { break };
+                put_message(db, &file, &delivery.folder, Some(&delivery.peer), events, now)?;
+            }
+            for (path, digest) in &delivery.holds {
+                held::put(db, &delivery.peer, path, digest.as_ref())?;
+                announcing::answered(db, &delivery.peer, path)?;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Reads the changed files. One that changes again meanwhile is left to the next sync.
+fn read_changes(
+    account: &Account,
+    tree: &DatasiteTree,
+    changes: &[LocalChange],
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<Vec<Event>> {
+    let mut events = Vec::new();
+    for change in changes {
+        let content = match tree.read(&change.path) {
+            Ok(content) => content,
+            Err(error) => {
+                report.problem("file-not-read", told(&error));
+                continue;
+            }
+        };
+        if content.as_deref().map(Digest::of) == change.new {
+            events.push(event(account, &change.path, change.base, content, Uuid::new_v4(), now));
+        }
+    }
+    Ok(events)
+}
+
+fn event(
+    account: &Account,
+    path: &DatasitePath,
+    base: Option<Digest>,
+    content: Option<Vec<u8>>,
+    id: Uuid,
+    now: Timestamp,
+) -> Event {
+    Event {
+        id,
+        path: path.clone(),
+        datasite: account.email.clone(),
+        base,
+        content: content.map(Content::from_bytes),
+        submitted: now,
+        timestamp: now,
+    }
+}
+
+/// What goes to one peer.
+#[derive(Debug)]
+struct Delivery {
+    peer: Email,
+    folder: FileId,
+    messages: Vec<Vec<FileChangeEvent>>,
+    /// What the peer will hold of the paths in the messages.
+    holds: BTreeMap<DatasitePath, Option<Digest>>,
+}
+
+/// Works out what each peer is owed.
+fn work_out(
+    account: &Account,
+    directory: &Directory,
+    peers: &[Acquaintance],
+    tree: &DatasiteTree,
+    scan: &Scan,
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<Vec<Delivery>> {
+    let working: Vec<&Email> = peers
+        .iter()
+        .filter(|peer| peer.is_working(&account.dialect))
+        .map(|peer| &peer.peer.email)
+        .collect();
+    if working.is_empty() {
+        return Ok(Vec::new());
+    }
+    let agreed = account.store.read(|db| agreed::snapshot(db, &account.email))?;
+    let rules = take_in::read_rules(account, tree, &scan.files, report)?;
+    let paths: Vec<&DatasitePath> = agreed.keys().collect();
+    let grid = rules.evaluate_all(&paths, &working);
+    let mut deliveries = Vec::new();
+    for (column, peer) in working.into_iter().enumerate() {
+        let (_, Some(outbox)) = mailboxes(account, directory, peer) else { continue };
+        let readable: Snapshot = agreed
+            .iter()
+            .enumerate()
+            .filter(|(row, _)| grid.allows(*row, column, Level::Read))
+            .map(|(_, (path, digest))| (path.clone(), *digest))
+            .collect();
+        let (held, answers) = account
+            .store
+            .read(|db| Ok((held::snapshot(db, peer)?, announcing::answers(db, peer)?)))?;
+        let asked: BTreeSet<DatasitePath> = answers.keys().cloned().collect();
+        let due = owed(&readable, &held, &asked);
+        if !due.is_empty() {
+            let folder = outbox.id.clone();
+            deliveries.push(pack(account, tree, peer, folder, due, &answers, now)?);
+        }
+    }
+    Ok(deliveries)
+}
+
+fn pack(
+    account: &Account,
+    tree: &DatasiteTree,
+    peer: &Email,
+    folder: FileId,
+    due: Vec<Owed>,
+    answers: &BTreeMap<DatasitePath, String>,
+    now: Timestamp,
+) -> Result<Delivery> {
+    let (mut events, mut holds) = (Vec::new(), BTreeMap::new());
+    for Owed { path, base, new } in due {
+        // What was agreed may be on its way to the disk, or edited since: then it is owed still.
+        let content = match new {
+            Some(digest) => match tree.read(&path) {
+                Ok(Some(content)) if Digest::of(&content) == digest => Some(content),
+                _ => continue,
+            },
+            None => None,
+        };
+        let id = answers.get(&path).and_then(|text| Uuid::parse_str(text).ok());
+        let id = id.unwrap_or_else(Uuid::new_v4);
+        events.push(event(account, &path, base, content, id, now).into_wire());
+        holds.insert(path, new);
+    }
+    let messages = split(events, |event| event.content.as_ref().map_or(0, String::len));
+    Ok(Delivery { peer: peer.clone(), folder, messages, holds })
+}
+
+/// Splits events into messages of a bearable size, in order.
+fn split<T>(items: Vec<T>, size: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
+    let (mut messages, mut bytes) = (Vec::<Vec<T>>::new(), usize::MAX);
+    for item in items {
+        let more = size(&item);
+        if bytes.saturating_add(more) > MESSAGE_BYTES {
+            messages.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += more;
+        if let Some(last) = messages.last_mut() {
+            last.push(item);
+        }
+    }
+    messages
+}
+
+/// Puts a message into the journal, under a name that sorts behind all before it in its folder.
+fn put_message(
+    db: &rusqlite::Connection,
+    file: &FileId,
+    folder: &FileId,
+    peer: Option<&Email>,
+    events: Vec<FileChangeEvent>,
+    now: Timestamp,
+) -> crate::caches::Result<()> {
+    let key = format!("last name in {folder}");
+    let last = meta::get(db, &key)?.and_then(|text| Timestamp::parse_canonical(&text).ok());
+    let timestamp = last.unwrap_or(Timestamp::ZERO).next_for_name(now);
+    meta::set(db, &key, &timestamp.canonical())?;
+    let name = EventsName { timestamp, id: Uuid::new_v4() };
+    let message = FileChangeEventsMessage { events, message_filepath: (&name).into() };
+    journal::add(
+        db,
+        &journal::NewOutgoing {
+            file: file.clone(),
+            folder: folder.clone(),
+            name: name.to_string(),
+            peer: peer.cloned(),
+            content: message.to_file_bytes(gzip_time(now)),
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_split_by_size_and_keep_their_order() {
+        let half = MESSAGE_BYTES / 2;
+        let messages = split(vec![half, half, 1, half, 2 * MESSAGE_BYTES, 3], |size| *size);
+        assert_eq!(messages, [vec![half, half], vec![1, half], vec![2 * MESSAGE_BYTES], vec![3]]);
+        assert!(split(Vec::<usize>::new(), |size| *size).is_empty());
+    }
+}

@@ -1,0 +1,125 @@
+//! The owner's side of a sync.
+//!
+//! The order matters, and each step is durable before the next begins: writes that a crash left
+//! over; what another machine of the same account did; what peers propose; what the owner changed
+//! on disk; what each peer is owed; sending. Announcing comes after taking in, so that one message
+//! for each peer carries everything.
+
+mod announce;
+mod checkpoint;
+mod restore;
+mod take_in;
+
+use crate::caches::{DatasiteTree, scan};
+use crate::model::{Email, Timestamp};
+use crate::wire::names::Direction;
+
+use super::peering::{self, Acquaintance};
+use super::{
+    Account, Directory, Freshness, Report, Result, SyncOptions, refresh, sending, writing,
+};
+
+pub use checkpoint::{CheckpointStatus, CheckpointSummary};
+
+/// Keeps an owner's datasite and its peers in step.
+#[derive(Debug)]
+pub struct DatasiteOwnerSyncer<'a> {
+    account: &'a Account,
+}
+
+/// What happens between taking in and announcing: whatever follows from files that arrived, such
+/// as a job that is put on the list. It writes into the datasite, and what it writes is announced.
+pub type AfterTakingIn<'a> = &'a (dyn Fn(&mut Report) + Sync);
+
+impl<'a> DatasiteOwnerSyncer<'a> {
+    /// Returns the syncer of an owner's account.
+    pub const fn new(account: &'a Account) -> Self {
+        Self { account }
+    }
+
+    /// Syncs once. Safe to run again after a crash at any point.
+    ///
+    /// # Errors
+    /// If nothing could be done at all. What went wrong with one peer or one file is in the
+    /// report.
+    pub async fn sync(
+        &self,
+        options: &SyncOptions,
+        now: Timestamp,
+        after_taking_in: AfterTakingIn<'_>,
+    ) -> Result<Report> {
+        let account = self.account;
+        let mut report = Report::default();
+        let freshness = if options.full { Freshness::Listing } else { Freshness::Feed };
+        refresh(account, freshness, now).await?;
+        let directory = peering::ensure_home(account).await?;
+        let peers = peering::load(account, &directory, &mut report).await?;
+        let tree = account.tree(&account.email)?;
+
+        restore::restore_once(account, &directory, &tree, now, &mut report).await?;
+        writing::carry_out(account, &mut report)?;
+        let from_elsewhere =
+            restore::follow_log(account, &directory, &tree, now, &mut report).await?;
+        report.pulled += from_elsewhere;
+        self.take_in_proposals(&directory, &peers, &tree, now, &mut report).await?;
+        after_taking_in(&mut report);
+
+        let changes = announce::find_changes(account, &tree, options, now, &mut report)?;
+        announce::commit(account, &directory, &peers, &tree, &changes, now, &mut report).await?;
+        sending::flush(account, &directory, now, &mut report).await?;
+        if options.auto_checkpoint {
+            checkpoint::create_if_due(account, options.checkpoint_threshold, now, &mut report)
+                .await?;
+        }
+        Ok(report)
+    }
+
+    async fn take_in_proposals(
+        &self,
+        directory: &Directory,
+        peers: &[Acquaintance],
+        tree: &DatasiteTree,
+        now: Timestamp,
+        report: &mut Report,
+    ) -> Result<()> {
+        let mut messages = take_in::read(self.account, directory, peers, report).await?;
+        // Once more for each accepted rule file: what follows it is judged by the new rules.
+        while !messages.is_empty() {
+            let found = scan(&self.account.store, tree, &self.account.email, nanoseconds(now))?;
+            messages = take_in::judge(self.account, tree, &found, messages, now, report)?;
+            report.pulled += writing::carry_out(self.account, report)?;
+        }
+        Ok(())
+    }
+
+    /// Makes a full checkpoint of what is announced.
+    ///
+    /// # Errors
+    /// If the service refuses; the old checkpoint stays then.
+    pub async fn create_checkpoint(&self, now: Timestamp) -> Result<CheckpointSummary> {
+        refresh(self.account, Freshness::Feed, now).await?;
+        checkpoint::create(self.account, now).await
+    }
+
+    /// Returns how far the rolling state has grown since the last checkpoint.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn checkpoint_status(&self) -> Result<CheckpointStatus> {
+        checkpoint::status(self.account)
+    }
+}
+
+/// Returns the folder in which a peer's proposals arrive, and the one for its events.
+fn mailboxes<'d>(
+    account: &Account,
+    directory: &'d Directory,
+    peer: &Email,
+) -> (Option<&'d crate::connections::Entry>, Option<&'d crate::connections::Entry>) {
+    let find = |direction| directory.mailbox(&account.email, direction, peer, &account.dialect);
+    (find(Direction::Inbox), find(Direction::Outbox))
+}
+
+fn nanoseconds(now: Timestamp) -> i64 {
+    now.micros().saturating_mul(1000)
+}

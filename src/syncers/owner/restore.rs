@@ -1,0 +1,323 @@
+//! Brings an owner's machine to what the account has announced: once from checkpoints when the
+//! machine is new, and then from the event log whatever other machines of the account did.
+//!
+//! Oldest first, so that newer content wins. A local file that differs is a local edit: it stays
+//! and is announced.
+
+use crate::caches::{DatasiteTree, announcing, catalogue, journal, meta, scan};
+use crate::connections::{self, Entry, FileId};
+use crate::model::{Email, Timestamp, is_syncable};
+use crate::wire::names::{CheckpointName, EventsName, IncrementalName, RollingStateName};
+use crate::wire::{
+    Checkpoint, FileChangeEvent, FileChangeEventsMessage, IncrementalCheckpoint, Packed,
+    RollingState, limits,
+};
+
+use super::super::applying::{self, Edits, Ground, States};
+use super::super::sending::{ROLLING_BASE, ROLLING_FILE, told};
+use super::super::{Account, Directory, Report, Result};
+use super::nanoseconds;
+
+const RESTORED: &str = "restored";
+
+/// How many messages of the log are held in memory at once.
+const MESSAGES_AT_ONCE: usize = 200;
+
+/// Restores what the account has announced, unless this machine did that before.
+pub(super) async fn restore_once(
+    account: &Account,
+    directory: &Directory,
+    tree: &DatasiteTree,
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<()> {
+    if account.store.read(|db| meta::get(db, RESTORED))?.is_some() {
+        return Ok(());
+    }
+    let mut restored = Restored::default();
+    restored.read_checkpoints(account, directory, report).await?;
+    let log = log_since(account, directory, restored.since)?;
+    for messages in log.chunks(MESSAGES_AT_ONCE) {
+        for (entry, message) in read_log(account, messages, report).await? {
+            restored.follow(account, &entry, message.events, report);
+        }
+    }
+    let everything = log_since(account, directory, None)?;
+    let scan = scan(&account.store, tree, &account.email, nanoseconds(now))?;
+    account.store.write(|db| {
+        let ground = Ground { datasite: &account.email, scan: &scan, edits: Edits::Stay, now };
+        applying::apply(db, &ground, &restored.states)?;
+        for (event, moment) in &restored.rolling {
+            announcing::roll(db, event, *moment)?;
+        }
+        everything.iter().try_for_each(|entry| journal::mark_seen(db, &entry.id))?;
+        if let Some(file) = &restored.rolling_file {
+            meta::set(db, ROLLING_FILE, file.as_str())?;
+        }
+        if let Some(base) = restored.base {
+            meta::set(db, ROLLING_BASE, &base.canonical())?;
+        }
+        meta::set(db, RESTORED, "1")
+    })?;
+    report.pulled += restored.states.values().filter(|state| state.content.is_some()).count();
+    Ok(())
+}
+
+/// Takes in what other machines of the account announced. Returns how many files that concerns.
+pub(super) async fn follow_log(
+    account: &Account,
+    directory: &Directory,
+    tree: &DatasiteTree,
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<usize> {
+    heed_new_checkpoint(account, directory)?;
+    let Some(personal) = &directory.personal else { return Ok(0) };
+    let mut unseen = account.store.read(|db| catalogue::unseen(db, personal))?;
+    unseen.retain(|entry| EventsName::parse(&entry.name).is_some());
+    let mut count = 0;
+    for entries in unseen.chunks(MESSAGES_AT_ONCE) {
+        let messages = read_log(account, entries, report).await?;
+        let scan = scan(&account.store, tree, &account.email, nanoseconds(now))?;
+        let mut restored = Restored::default();
+        let mut read = Vec::new();
+        for (entry, message) in messages {
+            restored.follow(account, &entry, message.events, report);
+            read.push(entry);
+        }
+        account.store.write(|db| {
+            let ground = Ground { datasite: &account.email, scan: &scan, edits: Edits::Stay, now };
+            applying::apply(db, &ground, &restored.states)?;
+            for (event, moment) in &restored.rolling {
+                announcing::roll(db, event, *moment)?;
+            }
+            read.iter().try_for_each(|entry| journal::mark_seen(db, &entry.id))
+        })?;
+        count += restored.states.len();
+        super::writing::carry_out(account, report)?;
+    }
+    Ok(count)
+}
+
+/// If another machine made a checkpoint, the rolling state goes on from there: what the checkpoint
+/// holds must not lie over it again when somebody restores.
+fn heed_new_checkpoint(account: &Account, directory: &Directory) -> Result<()> {
+    let Some(folder) = &directory.checkpoints else { return Ok(()) };
+    let entries = account.store.read(|db| catalogue::children(db, folder))?;
+    let newest = entries.iter().filter_map(|entry| CheckpointName::parse(&entry.name)).max();
+    let Some(newest) = newest.map(|name| name.timestamp) else { return Ok(()) };
+    account.store.write(|db| {
+        let base = meta::get(db, ROLLING_BASE)?;
+        let base = base.and_then(|text| Timestamp::parse_canonical(&text).ok());
+        if base.is_none_or(|base| base < newest) {
+            db.execute("DELETE FROM rolling WHERE moment <= ?1", [newest.seconds()])?;
+            meta::set(db, ROLLING_BASE, &newest.canonical())?;
+            meta::remove(db, ROLLING_FILE)?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// What a machine that is new to the account learns.
+#[derive(Debug, Default)]
+struct Restored {
+    states: States,
+    /// The newest message of the log that the checkpoints include.
+    since: Option<Timestamp>,
+    rolling: Vec<(FileChangeEvent, Timestamp)>,
+    rolling_file: Option<FileId>,
+    base: Option<Timestamp>,
+}
+
+impl Restored {
+    async fn read_checkpoints(
+        &mut self,
+        account: &Account,
+        directory: &Directory,
+        report: &mut Report,
+    ) -> Result<()> {
+        let children = |folder: &Option<FileId>| match folder {
+            Some(folder) => account.store.read(|db| catalogue::children(db, folder)),
+            None => Ok(Vec::new()),
+        };
+        let (checkpoints, rolling) =
+            (children(&directory.checkpoints)?, children(&directory.rolling)?);
+        let mut full: Vec<(CheckpointName, &Entry)> = parsed(&checkpoints, CheckpointName::parse);
+        full.sort_by_key(|(name, _)| std::cmp::Reverse(name.timestamp));
+        for (name, entry) in full {
+            // A checkpoint that cannot be read is passed over: the log says it all, only slower.
+            if let Some(checkpoint) = read_file::<Checkpoint>(account, entry, report).await?
+                && self.lay_checkpoint(account, name.timestamp, checkpoint, report)
+            {
+                break;
+            }
+        }
+        let mut increments: Vec<(IncrementalName, &Entry)> =
+            parsed(&checkpoints, IncrementalName::parse);
+        increments.sort_by_key(|(name, _)| (name.sequence, name.timestamp));
+        for (name, entry) in increments {
+            if self.base.is_some_and(|base| name.timestamp <= base) {
+                continue; // Left over from before the checkpoint.
+            }
+            if let Some(file) = read_file::<IncrementalCheckpoint>(account, entry, report).await? {
+                self.lay_events(account, file.events, name.timestamp, report);
+                self.rolling.clear();
+                self.base = Some(name.timestamp);
+            }
+        }
+        let mut states: Vec<(RollingStateName, &Entry)> = parsed(&rolling, RollingStateName::parse);
+        states.sort_by_key(|(name, entry)| (name.timestamp, entry.revision));
+        if let Some((_, entry)) = states.last()
+            && let Some(file) = read_file::<RollingState>(account, entry, report).await?
+        {
+            let after = self.since;
+            let is_new = |event: &FileChangeEvent| {
+                after.is_none_or(|since| event.timestamp > since.seconds())
+            };
+            let events = file.events.into_iter().filter(is_new).collect();
+            self.lay_events(account, events, Timestamp::ZERO, report);
+            self.rolling_file = Some(entry.id.clone());
+        }
+        Ok(())
+    }
+
+    fn lay_checkpoint(
+        &mut self,
+        account: &Account,
+        made: Timestamp,
+        checkpoint: Checkpoint,
+        report: &mut Report,
+    ) -> bool {
+        match checkpoint.check() {
+            Ok(state) => {
+                for (path, content) in state.files {
+                    applying::add(&mut self.states, path, Some(content), made);
+                }
+                (self.since, self.base) = (state.last_event, Some(made));
+                true
+            }
+            Err(error) => {
+                let text = format!("a checkpoint of {}: {}", account.email, told(&error));
+                report.problem("checkpoint-not-usable", text);
+                false
+            }
+        }
+    }
+
+    fn lay_events(
+        &mut self,
+        account: &Account,
+        events: Vec<FileChangeEvent>,
+        moment: Timestamp,
+        report: &mut Report,
+    ) {
+        for event in events {
+            let at = Timestamp::from_seconds(event.timestamp).unwrap_or(moment);
+            self.since = self.since.max(Some(at));
+            self.lay_event(account, event, at, report);
+        }
+    }
+
+    /// Follows one message of the log.
+    fn follow(
+        &mut self,
+        account: &Account,
+        entry: &Entry,
+        events: Vec<FileChangeEvent>,
+        report: &mut Report,
+    ) {
+        let moment = Timestamp::from_micros(entry.created_micros);
+        for event in events {
+            self.lay_event(account, event, moment, report);
+        }
+    }
+
+    fn lay_event(
+        &mut self,
+        account: &Account,
+        event: FileChangeEvent,
+        moment: Timestamp,
+        report: &mut Report,
+    ) {
+        match event.clone().check() {
+            Ok(checked) if is_syncable(&checked.path) => {
+                applying::add(&mut self.states, checked.path, checked.content, moment);
+                self.rolling.push((event, moment));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let text = format!("an event in the log of {}: {}", account.email, told(&error));
+                report.problem("event-not-usable", text);
+            }
+        }
+    }
+}
+
+fn parsed<T>(entries: &[Entry], parse: impl Fn(&str) -> Option<T>) -> Vec<(T, &Entry)> {
+    entries.iter().filter_map(|entry| parse(&entry.name).map(|name| (name, entry))).collect()
+}
+
+/// The messages of our event log, oldest first; with `since` those that are newer by their name.
+fn log_since(
+    account: &Account,
+    directory: &Directory,
+    since: Option<Timestamp>,
+) -> Result<Vec<Entry>> {
+    let Some(personal) = &directory.personal else { return Ok(Vec::new()) };
+    let mut entries = account.store.read(|db| catalogue::children(db, personal))?;
+    let timestamp = |entry: &Entry| EventsName::parse(&entry.name).map(|name| name.timestamp);
+    entries.retain(|entry| timestamp(entry).is_some_and(|at| Some(at) > since));
+    entries.sort_by_key(|entry| (entry.created_micros, timestamp(entry)));
+    Ok(entries)
+}
+
+async fn read_log(
+    account: &Account,
+    entries: &[Entry],
+    report: &mut Report,
+) -> Result<Vec<(Entry, FileChangeEventsMessage)>> {
+    let limit = limits::PACKED_BYTES_MAX as u64;
+    let contents = account.router.pull_from_outbox(entries, limit).await;
+    let mut messages = Vec::new();
+    for (entry, content) in entries.iter().zip(contents) {
+        if !is_own(account, entry) {
+            continue;
+        }
+        match content {
+            Ok(bytes) => match FileChangeEventsMessage::from_file_bytes(&bytes) {
+                Ok(message) => messages.push((entry.clone(), message)),
+                Err(error) => report.problem("event-not-usable", told(&error)),
+            },
+            Err(connections::Error::NotFound { .. }) => {}
+            // The log must be followed without gaps.
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(messages)
+}
+
+fn is_own(account: &Account, entry: &Entry) -> bool {
+    let owner: Option<&Email> = entry.owner.as_ref();
+    entry.is_mine || owner.is_some_and(|owner| account.email.is_same_account(owner.as_str()))
+}
+
+async fn read_file<T: Packed>(
+    account: &Account,
+    entry: &Entry,
+    report: &mut Report,
+) -> Result<Option<T>> {
+    let limit = limits::PACKED_BYTES_MAX as u64;
+    let bytes = match account.router.own().read(&entry.id, limit).await {
+        Ok(bytes) => bytes,
+        Err(connections::Error::NotFound { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    match T::from_file_bytes(&bytes) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) => {
+            report.problem("checkpoint-not-usable", told(&error));
+            Ok(None)
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Takes in what peers propose: reads the inboxes, has each change judged, and commits the outcome.
+//!
+//! A message that is not what it should be stops nobody: its bytes and the reason go into the
+//! quarantine, it leaves the inbox, and the next is read. Who sent a message is what the service
+//! says of the file and of the inbox; what the message says of itself must agree.
+
+use crate::caches::{
+    DatasiteTree, Scan, agreed, announcing, catalogue, intents, journal, write_private_file,
+};
+use crate::connections::{self, Entry, FileId};
+use crate::inbox::{Proposed, Verdict, plan};
+use crate::model::{DatasitePath, Email, Snapshot, Timestamp, is_rule_file};
+use crate::permissions::{Level, SyftPerm};
+use crate::wire::names::ProposalName;
+use crate::wire::{Event, Packed as _, Proposal, ProposedFileChangesMessage, limits};
+
+use super::super::sending::told;
+use super::super::{Account, Directory, Refused, Report, Result};
+use super::{Acquaintance, mailboxes};
+
+/// A message whose sender is certain.
+#[derive(Debug)]
+pub(super) struct Message {
+    file: FileId,
+    folder: FileId,
+    sender: Email,
+    proposals: Vec<Proposal>,
+}
+
+/// How many messages are held in memory at once; the rest waits for the next sync.
+const MESSAGES_AT_ONCE: usize = 500;
+
+/// Reads what lies in the inboxes of the peers we work with, oldest first.
+pub(super) async fn read(
+    account: &Account,
+    directory: &Directory,
+    peers: &[Acquaintance],
+    report: &mut Report,
+) -> Result<Vec<Message>> {
+    let mut waiting: Vec<(Email, Entry)> = Vec::new();
+    for peer in peers.iter().filter(|peer| peer.is_working(&account.dialect)) {
+        let (Some(inbox), _) = mailboxes(account, directory, &peer.peer.email) else { continue };
+        let found = account.store.read(|db| catalogue::unseen(db, &inbox.id))?;
+        waiting.extend(found.into_iter().map(|entry| (peer.peer.email.clone(), entry)));
+    }
+    waiting.sort_by(|(_, a), (_, b)| order_of(a).cmp(&order_of(b)));
+    waiting.truncate(MESSAGES_AT_ONCE);
+    let entries: Vec<Entry> = waiting.iter().map(|(_, entry)| entry.clone()).collect();
+    let limit = limits::PACKED_BYTES_MAX as u64;
+    let contents = account.router.pull_from_inbox(&entries, limit).await;
+    let mut messages = Vec::new();
+    for ((sender, entry), content) in waiting.into_iter().zip(contents) {
+        match content {
+            Ok(bytes) => match open(account, &sender, &entry, &bytes) {
+                Ok(message) => messages.push(message),
+                Err(reason) => {
+                    quarantine(account, &sender, &entry, &bytes, &reason, report)?;
+                }
+            },
+            Err(connections::Error::TooLarge { limit_bytes }) => {
+                let reason = format!("it has more than {limit_bytes} bytes");
+                quarantine(account, &sender, &entry, b"", &reason, report)?;
+            }
+            Err(connections::Error::NotFound { id }) => {
+                account.store.write(|db| catalogue::remove(db, &id))?;
+            }
+            Err(error) => {
+                let text = format!("a message of {sender} could not be read: {}", told(&error));
+                report.problem_with(&sender, "message-not-read", text);
+            }
+        }
+    }
+    Ok(messages)
+}
+
+/// The order in which messages were sent: by the time in their names, as Python does it; names
+/// that carry none come last.
+fn order_of(entry: &Entry) -> (bool, Option<Timestamp>, i64, &FileId) {
+    let sent = ProposalName::parse(&entry.name).map(|name| name.submitted());
+    (sent.is_none(), sent, entry.created_micros, &entry.id)
+}
+
+fn open(account: &Account, sender: &Email, entry: &Entry, bytes: &[u8]) -> Result<Message, String> {
+    let owner_is_sender =
+        entry.owner.as_ref().is_some_and(|owner| sender.is_same_account(owner.as_str()));
+    if !owner_is_sender {
+        return Err(format!("it was not put there by {sender}"));
+    }
+    let name = ProposalName::parse(&entry.name)
+        .ok_or_else(|| "its name is not that of a message".to_owned())?;
+    let message =
+        ProposedFileChangesMessage::from_file_bytes(bytes).map_err(|error| told(&error))?;
+    if !sender.is_same_account(&message.sender_email) {
+        return Err(format!(
+            "it says that {} sent it, but {sender} did",
+            message.sender_email.escape_debug()
+        ));
+    }
+    if message.message_filename.name().as_ref() != Some(&name) {
+        return Err("it carries the name of another message".to_owned());
+    }
+    let mut proposals = Vec::new();
+    for change in message.proposed_file_changes {
+        let proposal = change.check().map_err(|error| told(&error))?;
+        if !account.email.is_same_account(proposal.datasite.as_str()) {
+            return Err(format!("it is for the datasite of {}", proposal.datasite));
+        }
+        if !proposal.claim_holds() {
+            return Err(format!("the digest of `{}` is not that of its content", proposal.path));
+        }
+        proposals.push(proposal);
+    }
+    let folder = entry.parents.first().cloned().ok_or("it lies in no inbox")?;
+    Ok(Message { file: entry.id.clone(), folder, sender: sender.clone(), proposals })
+}
+
+/// Keeps the bytes of a message that cannot be taken in, and has it leave the inbox.
+fn quarantine(
+    account: &Account,
+    sender: &Email,
+    entry: &Entry,
+    bytes: &[u8],
+    reason: &str,
+    report: &mut Report,
+) -> Result<()> {
+    // Ids are checked text, names are not: the id names the files.
+    let folder = account.folders.quarantine();
+    let stem = entry.id.as_str().replace(['.', '/'], "_");
+    let stem: String = stem.chars().take(100).collect();
+    write_private_file(&folder.join(format!("{stem}.message")), bytes)?;
+    let note = format!("from: {sender}\nname: {}\nreason: {reason}\n", entry.name.escape_debug());
+    write_private_file(&folder.join(format!("{stem}.txt")), note.as_bytes())?;
+    if let Some(inbox) = entry.parents.first() {
+        account.store.write(|db| {
+            journal::mark_seen(db, &entry.id)?;
+            journal::archive(db, &entry.id, inbox, sender)
+        })?;
+    }
+    let text = format!("a message of {sender} is in quarantine: {reason}");
+    report.problem_with(sender, "message-quarantined", text);
+    Ok(())
+}
+
+/// Has the changes judged, commits what follows, and returns the messages that wait for rules
+/// which were accepted before them.
+pub(super) fn judge(
+    account: &Account,
+    tree: &DatasiteTree,
+    found: &Scan,
+    messages: Vec<Message>,
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<Vec<Message>> {
+    // The disk is the truth, also where an edit is not announced yet: a proposal that was made
+    // from what the owner has since changed is outdated.
+    let files = &found.files;
+    let rules = read_rules(account, tree, files, report)?;
+    let proposed: Vec<Proposed<'_>> = messages
+        .iter()
+        .flat_map(|message| {
+            message.proposals.iter().map(|proposal| Proposed {
+                sender: &message.sender,
+                path: &proposal.path,
+                base: proposal.base,
+                new: proposal.digest(),
+            })
+        })
+        .collect();
+    let may_write = |sender: &Email, path: &DatasitePath| {
+        rules.allows(sender, path, Level::Write) && !found.is_unknown(path)
+    };
+    let mut verdicts = plan(files, may_write, &proposed).into_iter();
+    let mut later = Vec::new();
+    for mut message in messages {
+        let own: Vec<Verdict> = verdicts.by_ref().take(message.proposals.len()).collect();
+        let keep = own.iter().position(|verdict| *verdict == Verdict::Later);
+        let rest = message.proposals.split_off(keep.unwrap_or(message.proposals.len()));
+        commit(account, &message, &own, rest.is_empty(), now)?;
+        for (proposal, verdict) in message.proposals.iter().zip(&own) {
+            match verdict {
+                Verdict::Accept => report.accepted += 1,
+                Verdict::Refuse(refusal) => report.refused.push(Refused {
+                    path: proposal.path.to_string(),
+                    peer: message.sender.clone(),
+                    reason: refusal.to_string(),
+                }),
+                Verdict::AlreadySo | Verdict::Later => {}
+            }
+        }
+        if !rest.is_empty() {
+            later.push(Message { proposals: rest, ..message });
+        }
+    }
+    Ok(later)
+}
+
+/// Commits the verdicts on one message in one transaction: what is agreed, what is to be written,
+/// what the sender is to be told, and, once all of it is judged, that the message is dealt with.
+fn commit(
+    account: &Account,
+    message: &Message,
+    verdicts: &[Verdict],
+    is_whole: bool,
+    now: Timestamp,
+) -> Result<()> {
+    account.store.write(|db| {
+        for (proposal, verdict) in message.proposals.iter().zip(verdicts) {
+            if *verdict == Verdict::Accept {
+                let event = Event {
+                    id: proposal.id,
+                    path: proposal.path.clone(),
+                    datasite: account.email.clone(),
+                    base: proposal.base,
+                    content: proposal.content.clone(),
+                    submitted: proposal.submitted,
+                    timestamp: now,
+                };
+                let bytes = proposal.content.as_ref().map(|content| content.bytes().to_vec());
+                let (path, digest) = (&proposal.path, proposal.digest());
+                agreed::put(db, &account.email, path, digest.as_ref(), now)?;
+                let base = proposal.base.as_ref();
+                intents::add(db, &account.email, path, base, bytes.as_deref(), None)?;
+                announcing::add_event(db, &event.into_wire(), now)?;
+            }
+            announcing::answer(db, &message.sender, &proposal.path, &proposal.id.to_string())?;
+        }
+        if is_whole {
+            journal::mark_seen(db, &message.file)?;
+            journal::archive(db, &message.file, &message.folder, &message.sender)?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Compiles the permission rules that stand on disk.
+pub(super) fn read_rules(
+    account: &Account,
+    tree: &DatasiteTree,
+    files: &Snapshot,
+    report: &mut Report,
+) -> Result<SyftPerm> {
+    let mut rule_files = Vec::new();
+    for path in files.keys().filter(|path| is_rule_file(path)) {
+        let folder = path.parent().map_or_else(String::new, |folder| folder.to_string());
+        rule_files.push((folder, tree.read(path)?.unwrap_or_default()));
+    }
+    let (rules, problems) = SyftPerm::compile(&account.email, rule_files);
+    for problem in problems {
+        let text = format!("{problem}: {}", problem.source);
+        if !report.problems.iter().any(|known| known.message == text) {
+            report.problem("rules-not-usable", text);
+        }
+    }
+    Ok(rules)
+}

@@ -1,0 +1,394 @@
+//! Requests, approvals and versions: what peers say of themselves, and what we say of us.
+//!
+//! The peers file and each peer's version file are read when the catalogue shows that they
+//! changed. One that cannot be read is taken as it was: a hiccup must not cut a peer off (W20,
+//! W28).
+
+use std::collections::BTreeMap;
+
+use crate::caches::{held, meta};
+use crate::connections::{self, Access, Content, Entry, FileId, Grant, Kind, NewEntry};
+use crate::model::{Email, Timestamp};
+use crate::peers::{self, Peer, PeerState};
+use crate::wire::names::{Direction, P2pFolder, PEERS_FILE, PersonalFolder, SYFTBOX, VERSION_FILE};
+use crate::wire::{
+    Compatibility, Dialect, Implementation, PeersFile, VersionInfo, compare, limits,
+};
+
+use super::sending::{create_folder, no_home, note_own, reserve_id, told};
+use super::{Account, Directory, Error, Freshness, Report, Result, refresh};
+
+const PEERS: &str = "peers.file";
+const PEERS_REVISION: &str = "peers.revision";
+const OWN_VERSION: &str = "version.own";
+
+/// One peer, and how it speaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acquaintance {
+    /// Who, and how far it has come.
+    pub peer: Peer,
+    /// What its version file says; `None` if none was ever read.
+    pub version: Option<VersionInfo>,
+}
+
+impl Acquaintance {
+    /// Compares its version with ours.
+    pub fn compatibility(&self, dialect: &Dialect) -> Compatibility {
+        self.version.as_ref().map_or(Compatibility::Unknown, |version| {
+            compare(&dialect.client_version.to_string(), &version.syft_client_version)
+        })
+    }
+
+    /// True if messages go to and fro: both sides agreed, and it is not known to speak otherwise.
+    pub fn is_working(&self, dialect: &Dialect) -> bool {
+        self.peer.state == PeerState::Accepted
+            && self.compatibility(dialect) != Compatibility::Incompatible
+    }
+}
+
+/// Reads what changed of the peers file and of the version files, and returns all peers.
+///
+/// A peer that we asked and that has answered is accepted, for good.
+///
+/// # Errors
+/// [`Error::OwnFile`] if our own peers file is not understood: nothing is written over it.
+pub async fn load(
+    account: &Account,
+    directory: &Directory,
+    report: &mut Report,
+) -> Result<Vec<Acquaintance>> {
+    let mut file = read_peers_file(account, directory, report).await?;
+    let known: peers::Known = file.peers().collect();
+    let (found, spoofed) = peers::peers(&known, directory.claims());
+    for forgery in spoofed {
+        let owner = forgery.owner.map_or_else(|| "somebody".to_owned(), |owner| owner.to_string());
+        let text = format!(
+            "{owner} made a folder in the name of {}; it is ignored",
+            forgery.claimed.escape_debug()
+        );
+        report.problem("forged-request", text);
+    }
+    let is_answer = |peer: &&Peer| {
+        peer.state == PeerState::Accepted
+            && known.get(&peer.email) == Some(&PeerState::RequestedByMe)
+    };
+    let answered: Vec<&Peer> = found.iter().filter(is_answer).collect();
+    if !answered.is_empty() {
+        for peer in answered {
+            file.set_state(&peer.email, PeerState::Accepted);
+        }
+        write_peers_file(account, directory, &file).await?;
+    }
+    let mut acquaintances = Vec::new();
+    for peer in found {
+        let version = read_version_of(account, directory, &peer.email, report).await?;
+        acquaintances.push(Acquaintance { peer, version });
+    }
+    Ok(acquaintances)
+}
+
+/// Returns the peers as the last sync left them, without asking the service.
+///
+/// # Errors
+/// If the database fails.
+pub fn remembered(account: &Account) -> Result<Vec<Acquaintance>> {
+    let directory = Directory::read(&account.store, &account.email, &account.dialect)?;
+    let file = remembered_file(account)?;
+    let (found, _) = peers::peers(&file.peers().collect(), directory.claims());
+    found
+        .into_iter()
+        .map(|peer| {
+            let cached = account.store.read(|db| meta::get(db, &version_key(&peer.email)))?;
+            let version = cached.and_then(|text| parse_cached_version(&text).1);
+            Ok(Acquaintance { peer, version })
+        })
+        .collect()
+}
+
+fn remembered_file(account: &Account) -> Result<PeersFile> {
+    match account.store.read(|db| meta::get(db, PEERS))? {
+        Some(text) => parse_peers_file(text.as_bytes()),
+        None => Ok(PeersFile::default()),
+    }
+}
+
+fn parse_peers_file(bytes: &[u8]) -> Result<PeersFile> {
+    PeersFile::from_json(bytes)
+        .map_err(|source| Error::OwnFile { name: PEERS_FILE.to_owned(), source })
+}
+
+async fn read_peers_file(
+    account: &Account,
+    directory: &Directory,
+    report: &mut Report,
+) -> Result<PeersFile> {
+    let Some(entry) = &directory.peers_file else {
+        account.store.write(|db| {
+            meta::remove(db, PEERS)?;
+            meta::remove(db, PEERS_REVISION)
+        })?;
+        return Ok(PeersFile::default());
+    };
+    let revision = revision_of(entry);
+    if account.store.read(|db| meta::get(db, PEERS_REVISION))?.as_ref() == Some(&revision) {
+        return remembered_file(account);
+    }
+    let limit = limits::OWN_FILE_BYTES_MAX as u64;
+    match account.router.own().read(&entry.id, limit).await {
+        Ok(bytes) => {
+            let file = parse_peers_file(&bytes)?;
+            let text = String::from_utf8_lossy(&bytes);
+            account.store.write(|db| {
+                meta::set(db, PEERS, &text)?;
+                meta::set(db, PEERS_REVISION, &revision)
+            })?;
+            Ok(file)
+        }
+        Err(error) if error.is_retryable() => {
+            report.problem("peers-not-read", format!("{PEERS_FILE}: {}", told(&error)));
+            remembered_file(account)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn write_peers_file(
+    account: &Account,
+    directory: &Directory,
+    file: &PeersFile,
+) -> Result<()> {
+    let bytes = file.to_json();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let entry = directory.peers_file.as_ref().map(|entry| &entry.id);
+    put_small_file(account, directory, entry, PEERS_FILE, bytes).await?;
+    account.store.write(|db| {
+        meta::set(db, PEERS, &text)?;
+        // The revision that our own write made is not known: the next sync reads it once.
+        meta::remove(db, PEERS_REVISION)
+    })?;
+    Ok(())
+}
+
+/// Creates or replaces a file of ours directly in the SyftBox folder, and returns its id.
+async fn put_small_file(
+    account: &Account,
+    directory: &Directory,
+    known: Option<&FileId>,
+    name: &str,
+    bytes: Vec<u8>,
+) -> Result<FileId> {
+    let content = Content::Bytes(bytes.into());
+    if let Some(id) = known {
+        match account.router.own().replace(id, content.clone()).await {
+            Ok(()) => return Ok(id.clone()),
+            Err(connections::Error::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let root = directory.syftbox.clone().ok_or_else(no_home)?;
+    let id = reserve_id(account, &root, name).await?;
+    let new = NewEntry {
+        id: Some(id.clone()),
+        parent: root.clone(),
+        name: name.to_owned(),
+        media_type: "text/plain",
+        tags: BTreeMap::new(),
+    };
+    match account.router.own().create_file(&new, content.clone()).await {
+        Ok(_) => {}
+        // An earlier attempt got through, with an older content.
+        Err(connections::Error::AlreadyExists { .. }) => {
+            account.router.own().replace(&id, content).await?;
+        }
+        Err(error) => return Err(error.into()),
+    }
+    note_own(account, &id, &root, name, Kind::File)?;
+    Ok(id)
+}
+
+fn revision_of(entry: &Entry) -> String {
+    format!("{} {}", entry.id, entry.revision)
+}
+
+fn version_key(peer: &Email) -> String {
+    format!("version.of {peer}")
+}
+
+/// The first line is the revision, the rest is the file.
+fn parse_cached_version(text: &str) -> (&str, Option<VersionInfo>) {
+    let (revision, json) = text.split_once('\n').unwrap_or((text, ""));
+    (revision, VersionInfo::from_json(json.as_bytes()).ok())
+}
+
+async fn read_version_of(
+    account: &Account,
+    directory: &Directory,
+    peer: &Email,
+    report: &mut Report,
+) -> Result<Option<VersionInfo>> {
+    let key = version_key(peer);
+    let cached = account.store.read(|db| meta::get(db, &key))?;
+    let cached = cached.as_deref().map(parse_cached_version);
+    let Some(entry) = directory.version_of(peer) else {
+        return Ok(cached.and_then(|(_, version)| version));
+    };
+    let revision = revision_of(entry);
+    if let Some((known, version)) = &cached
+        && *known == revision
+    {
+        return Ok(version.clone());
+    }
+    let limit = limits::PEER_FILE_BYTES_MAX as u64;
+    match account.router.connection_for(peer).read(&entry.id, limit).await {
+        Ok(bytes) => {
+            let text = format!("{revision}\n{}", String::from_utf8_lossy(&bytes));
+            account.store.write(|db| meta::set(db, &key, &text))?;
+            Ok(parse_cached_version(&text).1)
+        }
+        Err(error) => {
+            let text = format!("the version of {peer} could not be read: {}", told(&error));
+            report.problem_with(peer, "version-not-read", text);
+            Ok(cached.and_then(|(_, version)| version))
+        }
+    }
+}
+
+/// Makes sure that our own folders exist: the root, and the folder of the event log.
+///
+/// # Errors
+/// If the service refuses.
+pub async fn ensure_home(account: &Account) -> Result<Directory> {
+    let read = || Directory::read(&account.store, &account.email, &account.dialect);
+    let directory = read()?;
+    if directory.syftbox.is_some() && directory.personal.is_some() {
+        return Ok(directory);
+    }
+    let root = match directory.syftbox {
+        Some(root) => root,
+        None => create_folder(account, &account.router.own().root(), SYFTBOX).await?,
+    };
+    if directory.personal.is_none() {
+        let version = account.dialect.client_version;
+        let name = PersonalFolder { version, owner: account.email.clone() };
+        create_folder(account, &root, &name.to_string()).await?;
+    }
+    read()
+}
+
+/// Asks `peer` to work with us, or agrees if it has asked us. Safe to run again: what an earlier
+/// attempt did is found.
+///
+/// # Errors
+/// [`Error::OwnAccount`] if `peer` is ourselves; else if the service refuses.
+pub async fn request(account: &Account, peer: &Email, now: Timestamp) -> Result<()> {
+    if peer.is_same_account(account.email.as_str()) {
+        return Err(Error::OwnAccount { peer: peer.clone() });
+    }
+    refresh(account, Freshness::Feed, now).await?;
+    let directory = ensure_home(account).await?;
+    let known = load(account, &directory, &mut Report::default()).await?;
+    let has_asked = known.iter().any(|other| {
+        other.peer.email == *peer
+            && matches!(other.peer.state, PeerState::RequestedByPeer | PeerState::Accepted)
+    });
+    let state = if has_asked { PeerState::Accepted } else { PeerState::RequestedByMe };
+    open_mailboxes(account, &directory, peer, state, now).await
+}
+
+/// Agrees to work with a peer that has asked.
+///
+/// # Errors
+/// [`Error::NoRequest`] if it has not.
+pub async fn approve(account: &Account, peer: &Email, now: Timestamp) -> Result<()> {
+    let directory = answerable(account, peer, now).await?;
+    open_mailboxes(account, &directory, peer, PeerState::Accepted, now).await
+}
+
+/// Declines to work with a peer that has asked. It is not told.
+///
+/// # Errors
+/// [`Error::NoRequest`] if it has not.
+pub async fn reject(account: &Account, peer: &Email, now: Timestamp) -> Result<()> {
+    let directory = answerable(account, peer, now).await?;
+    let mut file = remembered_file(account)?;
+    file.set_state(peer, PeerState::Rejected);
+    write_peers_file(account, &directory, &file).await
+}
+
+async fn answerable(account: &Account, peer: &Email, now: Timestamp) -> Result<Directory> {
+    refresh(account, Freshness::Feed, now).await?;
+    let directory = ensure_home(account).await?;
+    let known = load(account, &directory, &mut Report::default()).await?;
+    if known.iter().any(|other| other.peer.email == *peer) {
+        Ok(directory)
+    } else {
+        Err(Error::NoRequest { peer: peer.clone() })
+    }
+}
+
+/// Makes our two folders for a peer, opens them and our version file to it, and notes the state.
+async fn open_mailboxes(
+    account: &Account,
+    directory: &Directory,
+    peer: &Email,
+    state: PeerState,
+    now: Timestamp,
+) -> Result<()> {
+    let root = directory.syftbox.clone().ok_or_else(no_home)?;
+    let mut grants = Vec::new();
+    for direction in [Direction::Inbox, Direction::Outbox] {
+        let found = directory.mailbox(peer, direction, &account.email, &account.dialect);
+        let id = if let Some(entry) = found {
+            entry.id.clone()
+        } else {
+            let name = P2pFolder {
+                version: account.dialect.client_version,
+                datasite: peer.clone(),
+                direction,
+                peer: account.email.clone(),
+            };
+            create_folder(account, &root, &name.to_string()).await?
+        };
+        grants.push(Grant { id, to: peer.clone(), access: Access::Write });
+    }
+    let version = write_own_version(account, directory, now).await?;
+    grants.push(Grant { id: version, to: peer.clone(), access: Access::Read });
+    for outcome in account.router.own().share(&grants, false).await? {
+        outcome?;
+    }
+    // Whatever it was sent before lies in folders that may be gone by now.
+    account.store.write(|db| held::forget(db, peer))?;
+    let mut file = remembered_file(account)?;
+    file.set_state(peer, state);
+    write_peers_file(account, directory, &file).await
+}
+
+/// Makes sure that our version file says what this program speaks, and returns its id.
+///
+/// # Errors
+/// If the service refuses.
+pub async fn write_own_version(
+    account: &Account,
+    directory: &Directory,
+    now: Timestamp,
+) -> Result<FileId> {
+    let info = account.dialect.version_info(now, None, Some(Implementation::this()));
+    let mut timeless = info.clone();
+    timeless.updated_at = String::new();
+    let content = String::from_utf8_lossy(&timeless.to_json()).into_owned();
+    let written = account.store.read(|db| meta::get(db, OWN_VERSION))?;
+    let known = directory.version_file.as_ref();
+    if let Some(entry) = known
+        && written.as_deref() == Some(&format!("{}\n{content}", entry.id))
+    {
+        return Ok(entry.id.clone());
+    }
+    let known = known.map(|entry| &entry.id);
+    let id = put_small_file(account, directory, known, VERSION_FILE, info.to_json()).await?;
+    let local = account.folders.syftbox.join(VERSION_FILE);
+    std::fs::create_dir_all(&account.folders.syftbox)
+        .and_then(|()| std::fs::write(&local, info.to_json()))
+        .map_err(|source| crate::caches::Error::File { path: local, what: "written", source })?;
+    account.store.write(|db| meta::set(db, OWN_VERSION, &format!("{id}\n{content}")))?;
+    Ok(id)
+}

@@ -1,0 +1,181 @@
+//! Brings the catalogue up to date: one request when nothing happened.
+//!
+//! The change feed is for speed, a full listing from time to time and after any surprise is for
+//! truth, because the feed may lag. The place in the feed is fetched *before* a listing, so that
+//! nothing falls between the two.
+
+use crate::caches::{catalogue, meta};
+use crate::connections::{
+    self, Change, Connection, Entry, FileId, Kind, Ownership, PageToken, Query,
+};
+use crate::model::{Email, Timestamp};
+use crate::wire::names::{FolderName, SYFTBOX, VERSION_FILE};
+
+use super::{Account, Result};
+
+/// How sure the catalogue is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// What the change feed tells, with a full listing when one is due.
+    Feed,
+    /// A full listing.
+    Listing,
+}
+
+const TOKEN: &str = "feed.token";
+const LISTED_AT: &str = "feed.listed_at_micros";
+
+/// How long the feed alone is trusted. It is known to lag by minutes, not by hours.
+const LISTING_EVERY_MICROS: i64 = 6 * 3600 * 1_000_000;
+
+/// Brings the catalogue up to date.
+///
+/// # Errors
+/// If the service cannot be asked; the catalogue is as it was then.
+pub async fn refresh(account: &Account, freshness: Freshness, now: Timestamp) -> Result<()> {
+    let (token, listed_at) = account.store.read(|db| {
+        let listed_at = meta::get(db, LISTED_AT)?.and_then(|text| text.parse::<i64>().ok());
+        Ok((meta::get(db, TOKEN)?, listed_at))
+    })?;
+    let is_recent = |at: i64| (0..LISTING_EVERY_MICROS).contains(&(now.micros() - at));
+    match token {
+        Some(token) if freshness == Freshness::Feed && listed_at.is_some_and(is_recent) => {
+            match account.router.own().changes(&PageToken(token)).await {
+                Ok(changes) => follow(account, &changes)?,
+                Err(connections::Error::TokenExpired) => list_everything(account, now).await?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        _ => list_everything(account, now).await?,
+    }
+    list_new_folders(account).await
+}
+
+/// Notes that the catalogue was wrong, so that the next sync lists everything.
+///
+/// # Errors
+/// If the database fails.
+pub(super) fn distrust(account: &Account) -> Result<()> {
+    Ok(account.store.write(|db| meta::remove(db, LISTED_AT))?)
+}
+
+fn follow(account: &Account, changes: &connections::Changes) -> Result<()> {
+    account.store.write(|db| {
+        for change in &changes.changes {
+            match change {
+                Change::Gone(id) => catalogue::remove(db, id)?,
+                Change::Present(entry) => {
+                    if concerns_us(db, account, entry)? {
+                        catalogue::put(db, entry)?;
+                    } else {
+                        // It may have been moved out of where it concerned us.
+                        catalogue::remove(db, &entry.id)?;
+                    }
+                }
+            }
+        }
+        meta::set(db, TOKEN, &changes.next.0)
+    })?;
+    Ok(())
+}
+
+/// True if an entry of the feed belongs in the catalogue. The rest of somebody's Drive does not.
+fn concerns_us(
+    db: &rusqlite::Connection,
+    account: &Account,
+    entry: &Entry,
+) -> crate::caches::Result<bool> {
+    if entry.kind == Kind::Folder && is_ours_by_name(entry) {
+        return Ok(true);
+    }
+    if entry.name == VERSION_FILE && !entry.is_mine {
+        return Ok(true);
+    }
+    let Some(parent) = entry.parents.first() else { return Ok(false) };
+    let Some(parent) = catalogue::get(db, parent)? else { return Ok(false) };
+    Ok(parent.name == SYFTBOX || is_worth_listing(account, &parent))
+}
+
+fn is_ours_by_name(entry: &Entry) -> bool {
+    match FolderName::parse(&entry.name) {
+        Some(FolderName::P2p(_) | FolderName::Collection(_)) => true,
+        Some(_) => entry.is_mine,
+        None => entry.is_mine && entry.name == SYFTBOX,
+    }
+}
+
+/// True if we want to know what lies in a folder. Archives, for instance, only grow.
+fn is_worth_listing(account: &Account, folder: &Entry) -> bool {
+    match FolderName::parse(&folder.name) {
+        Some(FolderName::P2p(name)) => {
+            let is_me = |email: &Email| email.is_same_account(account.email.as_str());
+            // The owner's outboxes are for others to read; all else is for us.
+            is_me(&name.peer) || (is_me(&name.datasite) && name.direction.as_str() == "inbox")
+        }
+        Some(FolderName::Collection(_)) => !folder.is_mine,
+        Some(
+            FolderName::Personal(_) | FolderName::Checkpoints(_) | FolderName::RollingState(_),
+        ) => folder.is_mine,
+        Some(FolderName::Archive(_) | FolderName::Bundles(_) | FolderName::Versions(_)) => false,
+        None => folder.is_mine && folder.name == SYFTBOX,
+    }
+}
+
+async fn list_everything(account: &Account, now: Timestamp) -> Result<()> {
+    let connection = account.router.own();
+    let token = connection.change_start().await?;
+    let root = Query::default().named(SYFTBOX).of_kind(Kind::Folder).owned(Ownership::Mine);
+    let mut entries: Vec<Entry> = connection.find(&root).await?;
+    entries.retain(|entry| entry.name == SYFTBOX && entry.is_mine);
+    entries.sort_by_key(|entry| (entry.created_micros, entry.id.clone()));
+    let others = Query::default()
+        .named_like("syft_datasite#")
+        .named_like("syft_datasetcollection_")
+        .named(VERSION_FILE)
+        .owned(Ownership::NotMine);
+    let others = connection.find(&others).await?;
+    let of_others = others.into_iter().filter(|entry| {
+        !entry.is_mine
+            && match entry.kind {
+                Kind::Folder => is_ours_by_name(entry),
+                Kind::File => entry.name == VERSION_FILE,
+            }
+    });
+    entries.extend(of_others);
+    account.store.write(|db| {
+        catalogue::clear(db)?;
+        for entry in &entries {
+            catalogue::put(db, entry)?;
+        }
+        meta::set(db, TOKEN, &token.0)?;
+        meta::set(db, LISTED_AT, &now.micros().to_string())
+    })?;
+    Ok(())
+}
+
+/// Lists the folders that we know and have not looked into, until there are no more: the root may
+/// hold others.
+async fn list_new_folders(account: &Account) -> Result<()> {
+    loop {
+        let unlisted = account.store.read(catalogue::unlisted)?;
+        let (wanted, unwanted): (Vec<Entry>, Vec<Entry>) =
+            unlisted.into_iter().partition(|folder| is_worth_listing(account, folder));
+        account.store.write(|db| {
+            unwanted.iter().try_for_each(|folder| catalogue::set_listed(db, &folder.id, true))
+        })?;
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<FileId> = wanted.iter().map(|folder| folder.id.clone()).collect();
+        let found = list(account.router.own(), &ids).await?;
+        account.store.write(|db| {
+            found.iter().try_for_each(|entry| catalogue::put(db, entry))?;
+            ids.iter().try_for_each(|id| catalogue::set_listed(db, id, true))
+        })?;
+    }
+}
+
+async fn list(connection: &dyn Connection, folders: &[FileId]) -> Result<Vec<Entry>> {
+    let query = Query { parents: folders.to_vec(), ..Query::default() };
+    Ok(connection.find(&query).await?)
+}

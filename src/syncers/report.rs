@@ -1,0 +1,58 @@
+//! What a sync did, and what it could not do.
+
+use crate::model::Email;
+
+/// What a sync did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Files that came from others and were written or removed here.
+    pub pulled: usize,
+    /// Proposals of peers that were taken in.
+    pub accepted: usize,
+    /// Proposals that were turned down: those of peers, or ours.
+    pub refused: Vec<Refused>,
+    /// Changes of ours that were sent.
+    pub pushed: usize,
+    /// What could not be done; everything else was.
+    pub problems: Vec<Problem>,
+}
+
+/// A proposal that was turned down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Which file.
+    pub path: String,
+    /// Who proposed it, or who turned ours down.
+    pub peer: Email,
+    /// Why, for a person.
+    pub reason: String,
+}
+
+/// One thing that could not be done. The rest went on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What kind of thing, in kebab case: for programs.
+    pub code: &'static str,
+    /// Which thing, and what happened: for a person.
+    pub message: String,
+    /// Whose doing it is, if it is a peer's.
+    pub peer: Option<Email>,
+}
+
+impl Report {
+    /// Adds a problem that is nobody's in particular.
+    pub fn problem(&mut self, code: &'static str, message: impl Into<String>) {
+        self.problems.push(Problem { code, message: message.into(), peer: None });
+    }
+
+    /// Adds a problem with `peer`.
+    pub fn problem_with(&mut self, peer: &Email, code: &'static str, message: impl Into<String>) {
+        let peer = Some(peer.clone());
+        self.problems.push(Problem { code, message: message.into(), peer });
+    }
+
+    /// True if nothing was done and nothing went wrong.
+    pub fn is_idle(&self) -> bool {
+        *self == Self::default()
+    }
+}

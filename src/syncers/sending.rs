@@ -1,0 +1,347 @@
+//! Sends what was decided: the journal, in an order in which a crash loses nothing.
+//!
+//! The event log goes first: once a peer has seen an event, another machine of the owner must be
+//! able to learn of it. Within one folder messages go one after the other, because a Python reader
+//! only looks forward; folders go side by side.
+
+use std::collections::BTreeMap;
+
+use futures::{StreamExt as _, stream};
+
+use crate::caches::{announcing, catalogue, held, identifiers, journal, meta, proposed};
+use crate::connections::{self, Content, Entry, FileId, Kind, NewEntry, OCTETS, Relocation};
+use crate::model::{Email, Role, Timestamp};
+use crate::wire::names::{ArchiveFolder, RollingStateFolder, RollingStateName};
+use crate::wire::{Packed as _, RollingState};
+
+use super::{Account, Directory, Report, Result, remote};
+
+/// How many ids are fetched at once: one request serves some hundred messages.
+const IDS_AT_ONCE: usize = 500;
+
+/// How many folders are written to at once.
+const FOLDERS_AT_ONCE: usize = 8;
+
+/// Meta keys of the rolling state: whether it must be sent, its file, and its base.
+pub(super) const ROLLING_DIRTY: &str = "rolling.dirty";
+pub(super) const ROLLING_FILE: &str = "rolling.file";
+pub(super) const ROLLING_BASE: &str = "rolling.base";
+
+/// Takes `count` ids that no file has.
+///
+/// # Errors
+/// If the stock is empty and the service cannot be asked.
+pub(super) async fn take_ids(account: &Account, count: usize) -> Result<Vec<FileId>> {
+    if account.store.read(identifiers::count)? < count {
+        let ids = account.router.own().new_ids(IDS_AT_ONCE.max(count).min(1000)).await?;
+        account.store.write(|db| identifiers::add(db, &ids))?;
+    }
+    Ok(account.store.write(|db| identifiers::take(db, count))?)
+}
+
+/// Takes one id that no file has.
+pub(super) async fn take_id(account: &Account) -> Result<FileId> {
+    let id = take_ids(account, 1).await?.pop();
+    id.ok_or_else(|| {
+        let what = "it made no id".to_owned();
+        connections::Error::Invalid { service: "the drive", what }.into()
+    })
+}
+
+/// Creates a folder of ours and notes it in the catalogue.
+pub(super) async fn create_folder(
+    account: &Account,
+    parent: &FileId,
+    name: &str,
+) -> Result<FileId> {
+    let id = reserve_id(account, parent, name).await?;
+    account.router.create_folder_once(parent, &id, name).await?;
+    note_own(account, &id, parent, name, Kind::Folder)?;
+    Ok(id)
+}
+
+/// Takes an id for something that there is to be once, and remembers it until [`note_own`]: an
+/// attempt after one whose answer was lost meets the same id, and does not make a second one.
+pub(super) async fn reserve_id(account: &Account, parent: &FileId, name: &str) -> Result<FileId> {
+    let key = reservation(parent, name);
+    if let Some(text) = account.store.read(|db| meta::get(db, &key))?
+        && let Ok(id) = FileId::parse(&text)
+    {
+        return Ok(id);
+    }
+    let id = take_id(account).await?;
+    account.store.write(|db| meta::set(db, &key, id.as_str()))?;
+    Ok(id)
+}
+
+fn reservation(parent: &FileId, name: &str) -> String {
+    format!("reserved {parent} {name}")
+}
+
+/// Notes in the catalogue what we made ourselves, before the change feed tells of it.
+pub(super) fn note_own(
+    account: &Account,
+    id: &FileId,
+    parent: &FileId,
+    name: &str,
+    kind: Kind,
+) -> Result<()> {
+    let entry = Entry {
+        id: id.clone(),
+        name: name.to_owned(),
+        kind,
+        size_bytes: 0,
+        owner: Some(account.email.clone()),
+        is_mine: true,
+        parents: vec![parent.clone()],
+        created_micros: i64::MAX, // Until the feed says when: after all that is known.
+        revision: -1,
+        tags: BTreeMap::new(),
+    };
+    account.store.write(|db| {
+        catalogue::put(db, &entry)?;
+        catalogue::set_listed(db, id, true)?;
+        meta::remove(db, &reservation(parent, name))
+    })?;
+    Ok(())
+}
+
+/// Sends all that is decided and not sent. What fails stays, is told in the report, and is tried
+/// again by the next sync.
+///
+/// # Errors
+/// If the database fails. What the service refuses is a problem in the report.
+pub(super) async fn flush(
+    account: &Account,
+    directory: &Directory,
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<()> {
+    let pending = account.store.read(journal::pending)?;
+    let is_log = |folder: &FileId| directory.personal.as_ref() == Some(folder);
+    let (log, rest): (Vec<_>, Vec<_>) = pending.into_iter().partition(|(_, f)| is_log(f));
+    let log_is_sent = send_in_order(account, log, report).await?;
+    if !log_is_sent {
+        return Ok(()); // The rest would tell peers what no other machine of ours can learn.
+    }
+    let mut folders: BTreeMap<FileId, Vec<(i64, FileId)>> = BTreeMap::new();
+    for (number, folder) in rest {
+        folders.entry(folder.clone()).or_default().push((number, folder));
+    }
+    let sent: Vec<(Result<bool>, Report)> = stream::iter(folders.into_values())
+        .map(|messages| async {
+            let mut report = Report::default();
+            (send_in_order(account, messages, &mut report).await, report)
+        })
+        .buffered(FOLDERS_AT_ONCE)
+        .collect()
+        .await;
+    for (outcome, problems) in sent {
+        report.problems.extend(problems.problems);
+        outcome?;
+    }
+    if account.role == Role::Owner {
+        send_rolling_state(account, directory, now, report).await?;
+    }
+    archive(account, directory, report).await
+}
+
+/// Sends messages of one folder one after the other; true if all are sent.
+async fn send_in_order(
+    account: &Account,
+    messages: Vec<(i64, FileId)>,
+    report: &mut Report,
+) -> Result<bool> {
+    for (number, _) in messages {
+        let Some(message) = account.store.read(|db| journal::load(db, number))? else { continue };
+        let (folder, file, content) = (&message.folder, &message.file, message.content);
+        let sent = match account.role {
+            Role::Owner => {
+                let router = &account.router;
+                router.write_event_messages_to_outbox_do(folder, file, &message.name, content).await
+            }
+            Role::Scientist => {
+                let router = &account.router;
+                router.write_event_messages_to_inbox(folder, file, &message.name, content).await
+            }
+        };
+        match sent {
+            Ok(()) => {
+                account.store.write(|db| journal::done(db, number))?;
+                if account.role == Role::Scientist {
+                    note_own(account, &message.file, &message.folder, &message.name, Kind::File)?;
+                }
+            }
+            Err(error) => {
+                let gone = matches!(
+                    error,
+                    connections::Error::NotFound { .. } | connections::Error::Denied { .. }
+                );
+                if let (true, Some(peer)) = (gone, &message.peer) {
+                    give_up(account, peer)?;
+                    let text = format!("the folder for messages to {peer} is gone");
+                    report.problem_with(peer, "mailbox-gone", text);
+                } else {
+                    report.problem("not-sent", told(&error));
+                }
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Drops what cannot reach `peer` any more. What it is owed is worked out anew once it has a
+/// folder again.
+fn give_up(account: &Account, peer: &Email) -> Result<()> {
+    account.store.write(|db| {
+        journal::drop_for(db, peer)?;
+        held::forget(db, peer)?;
+        proposed::forget(db, peer)
+    })?;
+    remote::distrust(account)
+}
+
+async fn send_rolling_state(
+    account: &Account,
+    directory: &Directory,
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<()> {
+    let (dirty, file, base, events) = account.store.read(|db| {
+        let base = meta::get(db, ROLLING_BASE)?;
+        let (dirty, file) = (meta::get(db, ROLLING_DIRTY)?, meta::get(db, ROLLING_FILE)?);
+        let events = if dirty.is_some() { announcing::rolling(db)? } else { Vec::new() };
+        Ok((dirty, file, base, events))
+    })?;
+    if dirty.is_none() {
+        return Ok(());
+    }
+    let base = base.and_then(|text| Timestamp::parse_canonical(&text).ok());
+    let mut state = RollingState::new(&account.email, now, base);
+    state.last_event_timestamp = events.iter().map(|event| event.timestamp).reduce(f64::max);
+    state.events = events;
+    let content = Content::Bytes(state.to_file_bytes(gzip_time(now)).into());
+    let file = file.and_then(|text| FileId::parse(&text).ok());
+    match put_rolling_state(account, directory, file, content, now).await {
+        Ok(file) => account.store.write(|db| {
+            meta::set(db, ROLLING_FILE, file.as_str())?;
+            meta::remove(db, ROLLING_DIRTY)
+        })?,
+        Err(super::Error::Connection(error)) => {
+            report.problem("not-sent", format!("the rolling state: {}", told(&error)));
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+async fn put_rolling_state(
+    account: &Account,
+    directory: &Directory,
+    file: Option<FileId>,
+    content: Content,
+    now: Timestamp,
+) -> Result<FileId> {
+    if let Some(file) = file {
+        match account.router.own().replace(&file, content.clone()).await {
+            Ok(()) => return Ok(file),
+            Err(connections::Error::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let folder = match (&directory.rolling, &directory.syftbox) {
+        (Some(folder), _) => folder.clone(),
+        (None, Some(root)) => {
+            let version = account.dialect.client_version;
+            let name = RollingStateFolder { owner: account.email.clone(), version };
+            create_folder(account, root, &name.to_string()).await?
+        }
+        (None, None) => return Err(no_home()),
+    };
+    let id = reserve_id(account, &folder, "rolling state").await?;
+    let new = NewEntry {
+        id: Some(id.clone()),
+        parent: folder.clone(),
+        name: RollingStateName { timestamp: Timestamp::ZERO.next_for_name(now) }.to_string(),
+        media_type: OCTETS,
+        tags: BTreeMap::new(),
+    };
+    match account.router.own().create_file(&new, content.clone()).await {
+        Ok(_) => {}
+        // An earlier attempt got through, with an older state.
+        Err(connections::Error::AlreadyExists { .. }) => {
+            account.router.own().replace(&id, content).await?;
+        }
+        Err(error) => return Err(error.into()),
+    }
+    note_own(account, &id, &folder, "rolling state", Kind::File)?;
+    Ok(id)
+}
+
+/// Moves the messages that are dealt with into the archive of their sender.
+async fn archive(account: &Account, directory: &Directory, report: &mut Report) -> Result<()> {
+    let waiting = account.store.read(journal::to_archive)?;
+    let mut archives = directory.archives.clone();
+    let mut moves = Vec::new();
+    for (file, folder, peer) in waiting {
+        if !archives.contains_key(&peer) {
+            let Some(root) = &directory.syftbox else { return Err(no_home()) };
+            let name = ArchiveFolder { sender: peer.clone(), owner: account.email.clone() };
+            match create_folder(account, root, &name.to_string()).await {
+                Ok(id) => archives.insert(peer.clone(), id),
+                Err(super::Error::Connection(error)) => {
+                    report.problem("not-archived", told(&error));
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            };
+        }
+        if let Some(archive) = archives.get(&peer) {
+            moves.push(Relocation { id: file, from: folder, to: archive.clone() });
+        }
+    }
+    if moves.is_empty() {
+        return Ok(());
+    }
+    let outcomes = match account.router.archive(&moves).await {
+        Ok(outcomes) => outcomes,
+        Err(error) => {
+            report.problem("not-archived", told(&error));
+            return Ok(());
+        }
+    };
+    for (moved, outcome) in moves.iter().zip(outcomes) {
+        match outcome {
+            // Gone is as good as moved: its sender took it back after we dealt with it.
+            Ok(()) | Err(connections::Error::NotFound { .. }) => account.store.write(|db| {
+                catalogue::remove(db, &moved.id)?;
+                journal::archived(db, &moved.id)
+            })?,
+            Err(error) => report.problem("not-archived", told(&error)),
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn no_home() -> super::Error {
+    let what = "there is no SyftBox folder".to_owned();
+    connections::Error::Invalid { service: "the drive", what }.into()
+}
+
+/// An error with its causes, on one line.
+pub(super) fn told(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// The time that goes into a gzip header: whole seconds.
+pub(super) fn gzip_time(now: Timestamp) -> u32 {
+    u32::try_from(now.micros() / 1_000_000).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,77 @@
+//! The scientist's side of a sync.
+//!
+//! What owners sent is taken in first, so that a proposal is based on the newest that we know;
+//! then what changed in the owners' trees is proposed. A local edit that an owner refused is kept
+//! beside the file and never sent again by itself.
+
+mod pull;
+mod push;
+
+use crate::model::{Email, Timestamp};
+use crate::peers::PeerState;
+
+use super::peering::{self, Acquaintance};
+use super::{
+    Account, Directory, Freshness, Report, Result, SyncOptions, refresh, sending, writing,
+};
+
+/// Keeps a scientist's copies of its owners' datasites in step.
+#[derive(Debug)]
+pub struct DatasiteWatcherSyncer<'a> {
+    account: &'a Account,
+}
+
+impl<'a> DatasiteWatcherSyncer<'a> {
+    /// Returns the syncer of a scientist's account.
+    pub const fn new(account: &'a Account) -> Self {
+        Self { account }
+    }
+
+    /// Syncs once, with all owners. Safe to run again after a crash at any point.
+    ///
+    /// # Errors
+    /// If nothing could be done at all. What went wrong with one owner or one file is in the
+    /// report.
+    pub async fn sync(&self, options: &SyncOptions, now: Timestamp) -> Result<Report> {
+        let account = self.account;
+        let mut report = Report::default();
+        let freshness = if options.full { Freshness::Listing } else { Freshness::Feed };
+        refresh(account, freshness, now).await?;
+        let directory = peering::ensure_home(account).await?;
+        let peers = peering::load(account, &directory, &mut report).await?;
+        writing::carry_out(account, &mut report)?;
+        for peer in peers.iter().filter(|peer| is_reachable(peer)) {
+            let owner = &peer.peer.email;
+            pull::pull(account, &directory, owner, now, &mut report).await?;
+            report.pulled += writing::carry_out(account, &mut report)?;
+            push::prepare(account, &directory, peer, options, now, &mut report).await?;
+        }
+        sending::flush(account, &directory, now, &mut report).await?;
+        Ok(report)
+    }
+
+    /// Proposes what changed in the tree of one owner, and nothing else: one request, if the
+    /// owner's inbox is known.
+    ///
+    /// # Errors
+    /// [`super::Error::UnknownPeer`] if the owner is no peer of ours.
+    pub async fn push(&self, owner: &Email, now: Timestamp) -> Result<Report> {
+        let account = self.account;
+        let mut report = Report::default();
+        let directory = Directory::read(&account.store, &account.email, &account.dialect)?;
+        let peers = peering::remembered(account)?;
+        let peer = peers.iter().find(|peer| peer.peer.email == *owner && is_reachable(peer));
+        let Some(peer) = peer else {
+            return Err(super::Error::UnknownPeer { peer: owner.clone() });
+        };
+        let options = SyncOptions::default();
+        push::prepare(account, &directory, peer, &options, now, &mut report).await?;
+        sending::flush(account, &directory, now, &mut report).await?;
+        Ok(report)
+    }
+}
+
+/// True if messages may be on their way: also before the owner has answered, as with Python.
+fn is_reachable(peer: &Acquaintance) -> bool {
+    matches!(peer.peer.state, PeerState::Accepted | PeerState::RequestedByMe)
+}

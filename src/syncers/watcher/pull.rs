@@ -1,0 +1,150 @@
+//! Takes in what an owner sent.
+//!
+//! The cursor is the set of messages that were looked at, not a time: a message that comes late, or
+//! whose writer's clock went back, is not missed (W21). The order is that of the service's clock.
+//! What a message says of itself is not believed: the owner is who owns the file, and it may only
+//! speak of its own datasite (W6).
+
+use crate::caches::{catalogue, journal, scan, write_private_file};
+use crate::connections::{self, Entry};
+use crate::model::{Email, Timestamp, is_syncable};
+use crate::wire::names::{Direction, EventsName};
+use crate::wire::{FileChangeEventsMessage, Packed as _, limits};
+
+use super::super::applying::{self, Edits, Ground, States};
+use super::super::sending::told;
+use super::super::{Account, Directory, Refused, Report, Result};
+
+/// How many messages are held in memory at once.
+const MESSAGES_AT_ONCE: usize = 200;
+
+/// Takes in what lies in the outbox of `owner` and was not looked at.
+pub(super) async fn pull(
+    account: &Account,
+    directory: &Directory,
+    owner: &Email,
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<()> {
+    let outbox = directory.mailbox(owner, Direction::Outbox, &account.email, &account.dialect);
+    let Some(outbox) = outbox else { return Ok(()) };
+    let mut unseen = account.store.read(|db| catalogue::unseen(db, &outbox.id))?;
+    unseen.sort_by_key(|entry| (entry.created_micros, sent_at(entry)));
+    for entries in unseen.chunks(MESSAGES_AT_ONCE) {
+        if !take_in(account, owner, entries, now, report).await? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn sent_at(entry: &Entry) -> Option<Timestamp> {
+    EventsName::parse(&entry.name).map(|name| name.timestamp)
+}
+
+/// Takes in some messages; false if one could not be read for now: what follows it waits.
+async fn take_in(
+    account: &Account,
+    owner: &Email,
+    entries: &[Entry],
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<bool> {
+    let limit = limits::PACKED_BYTES_MAX as u64;
+    let contents = account.router.pull_from_outbox(entries, limit).await;
+    let (mut states, mut read, mut whole) = (States::new(), Vec::new(), true);
+    for (entry, content) in entries.iter().zip(contents) {
+        match content {
+            Ok(bytes) => {
+                if let Err(reason) = follow(owner, entry, &bytes, &mut states, report) {
+                    keep(account, owner, entry, &bytes, &reason, report)?;
+                }
+                read.push(entry);
+            }
+            Err(connections::Error::NotFound { id }) => {
+                account.store.write(|db| catalogue::remove(db, &id))?;
+            }
+            Err(error @ connections::Error::TooLarge { .. }) => {
+                keep(account, owner, entry, b"", &told(&error), report)?;
+                read.push(entry);
+            }
+            Err(error) => {
+                let text = format!("a message of {owner} could not be read: {}", told(&error));
+                report.problem_with(owner, "message-not-read", text);
+                whole = false;
+                break;
+            }
+        }
+    }
+    let tree = account.tree(owner)?;
+    let scan = scan(&account.store, &tree, owner, now.micros().saturating_mul(1000))?;
+    let aside = account.store.write(|db| {
+        let ground = Ground { datasite: owner, scan: &scan, edits: Edits::KeepAside, now };
+        let aside = applying::apply(db, &ground, &states)?;
+        read.iter().try_for_each(|entry| journal::mark_seen(db, &entry.id))?;
+        Ok(aside)
+    })?;
+    report.refused.extend(aside.into_iter().map(|path| Refused {
+        path: path.to_string(),
+        peer: owner.clone(),
+        reason: "the owner's file counts; your version is kept beside it".to_owned(),
+    }));
+    Ok(whole)
+}
+
+fn follow(
+    owner: &Email,
+    entry: &Entry,
+    bytes: &[u8],
+    states: &mut States,
+    report: &mut Report,
+) -> Result<(), String> {
+    let owner_wrote_it =
+        entry.owner.as_ref().is_some_and(|writer| owner.is_same_account(writer.as_str()));
+    if !owner_wrote_it {
+        return Err(format!("it was not put there by {owner}"));
+    }
+    let message = FileChangeEventsMessage::from_file_bytes(bytes).map_err(|error| told(&error))?;
+    let moment = Timestamp::from_micros(entry.created_micros);
+    for event in message.events {
+        // One bad event does not take the others with it.
+        match event.check() {
+            Ok(event) if !owner.is_same_account(event.datasite.as_str()) => {
+                let text = format!(
+                    "{owner} sent a file for the datasite of {}; it is ignored",
+                    event.datasite
+                );
+                report.problem_with(owner, "event-for-other-datasite", text);
+            }
+            Ok(event) if is_syncable(&event.path) => {
+                applying::add(states, event.path, event.content, moment);
+            }
+            Ok(event) => {
+                let text = format!("{owner} sent `{}`, which is not synced", event.path);
+                report.problem_with(owner, "event-not-usable", text);
+            }
+            Err(error) => {
+                let text = format!("an event of {owner}: {}", told(&error));
+                report.problem_with(owner, "event-not-usable", text);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Keeps the bytes of a message that cannot be taken in.
+fn keep(
+    account: &Account,
+    owner: &Email,
+    entry: &Entry,
+    bytes: &[u8],
+    reason: &str,
+    report: &mut Report,
+) -> Result<()> {
+    let stem: String = entry.id.as_str().replace('.', "_").chars().take(100).collect();
+    let path = account.folders.quarantine().join(format!("{stem}.message"));
+    write_private_file(&path, bytes)?;
+    let text = format!("a message of {owner} is in quarantine: {reason}");
+    report.problem_with(owner, "message-quarantined", text);
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! Proposes what a scientist changed in an owner's tree.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use crate::caches::proposed::Proposed;
+use crate::caches::{agreed, catalogue, journal, meta, proposed, scan};
+use crate::connections::FileId;
+use crate::inbox::{Asked, Change, propose};
+use crate::model::{DatasitePath, Digest, Email, Timestamp};
+use crate::wire::names::{Direction, ProposalName};
+use crate::wire::{Capability, Content, Packed as _, Proposal, ProposedFileChangesMessage};
+
+use super::super::peering::Acquaintance;
+use super::super::sending::{gzip_time, take_id, told};
+use super::super::{Account, Directory, Error, Report, Result, SyncOptions};
+
+/// Commits what is to be proposed to an owner; it is sent with the journal.
+pub(super) async fn prepare(
+    account: &Account,
+    directory: &Directory,
+    peer: &Acquaintance,
+    options: &SyncOptions,
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<()> {
+    let owner = &peer.peer.email;
+    let inbox = directory.mailbox(owner, Direction::Inbox, &account.email, &account.dialect);
+    let Some(inbox) = inbox else { return Ok(()) };
+    let tree = account.tree(owner)?;
+    let found = scan(&account.store, &tree, owner, now.micros().saturating_mul(1000))?;
+    for unreadable in &found.unreadable {
+        let text = format!("`{}`: {}", unreadable.path.escape_debug(), unreadable.reason);
+        report.problem("file-not-read", text);
+    }
+    let (agreed, asked) = account.store.read(|db| {
+        let agreed = agreed::snapshot(db, owner)?;
+        Ok((agreed, outstanding(db, owner, &inbox.id)?))
+    })?;
+    if found.files.is_empty() && agreed.len() >= 3 && found.unreadable.is_empty() && !options.force
+    {
+        return Err(Error::SuddenlyEmpty { files: agreed.len() });
+    }
+    let may_delete =
+        peer.version.as_ref().is_some_and(|version| version.has(Capability::ProposedDeletions));
+    let is_unknown = |path: &DatasitePath| found.is_unknown(path);
+    let outlook = propose(&agreed, &found.files, &asked, is_unknown, may_delete);
+    for path in outlook.undeletable {
+        let text = format!(
+            "`{path}` is deleted here only: the program of {owner} takes no deletions from others"
+        );
+        report.problem_with(owner, "deletion-not-sent", text);
+    }
+    let mut proposals = Vec::new();
+    for change in outlook.changes {
+        let content = match tree.read(&change.path) {
+            Ok(content) if content.as_deref().map(Digest::of) == change.new => content,
+            Ok(_) => continue, // It changes while we look: the next sync takes it.
+            Err(error) => {
+                report.problem("file-not-read", told(&error));
+                continue;
+            }
+        };
+        proposals.push(proposal(owner, change, content, now));
+    }
+    if proposals.is_empty() {
+        return Ok(());
+    }
+    report.pushed += proposals.len();
+    let file = take_id(account).await?;
+    commit(account, owner, &inbox.id, &file, proposals, now)
+}
+
+fn proposal(owner: &Email, change: Change, content: Option<Vec<u8>>, now: Timestamp) -> Proposal {
+    Proposal {
+        id: Uuid::new_v4(),
+        path: change.path,
+        base: change.base,
+        content: content.map(Content::from_bytes),
+        claimed: change.new,
+        datasite: owner.clone(),
+        submitted: now,
+    }
+}
+
+/// What was proposed before, and whether the owner has looked at it: then it has left the inbox.
+fn outstanding(
+    db: &rusqlite::Connection,
+    owner: &Email,
+    inbox: &FileId,
+) -> crate::caches::Result<BTreeMap<DatasitePath, Asked>> {
+    let waiting = journal::pending_files(db)?;
+    let all = proposed::all(db, owner)?;
+    all.into_iter()
+        .map(|(path, Proposed { digest, message })| {
+            let lies_in_inbox = catalogue::get(db, &message)?
+                .is_some_and(|entry| entry.parents.first() == Some(inbox));
+            let is_under_way = lies_in_inbox || waiting.contains(&message);
+            Ok((path, Asked { digest, is_under_way }))
+        })
+        .collect()
+}
+
+fn commit(
+    account: &Account,
+    owner: &Email,
+    inbox: &FileId,
+    file: &FileId,
+    proposals: Vec<Proposal>,
+    now: Timestamp,
+) -> Result<()> {
+    account.store.write(|db| {
+        let key = format!("last name in {inbox}");
+        let last = meta::get(db, &key)?.and_then(|text| Timestamp::parse_canonical(&text).ok());
+        let submitted = last.unwrap_or(Timestamp::ZERO).next_for_name(now);
+        meta::set(db, &key, &submitted.canonical())?;
+        for change in &proposals {
+            let asked = Proposed { digest: change.digest(), message: file.clone() };
+            proposed::put(db, owner, &change.path, &asked)?;
+        }
+        let name = ProposalName::with_id(submitted, Uuid::new_v4());
+        let message =
+            ProposedFileChangesMessage::new(Uuid::new_v4(), &account.email, &name, proposals);
+        journal::add(
+            db,
+            &journal::NewOutgoing {
+                file: file.clone(),
+                folder: inbox.clone(),
+                name: name.to_string(),
+                peer: Some(owner.clone()),
+                content: message.to_file_bytes(gzip_time(now)),
+            },
+        )
+    })?;
+    Ok(())
+}

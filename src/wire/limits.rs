@@ -1,0 +1,27 @@
+//! How much of what others wrote we are willing to take in.
+//!
+//! Generous beyond anything that a client sends, and small enough that a peer cannot exhaust the
+//! memory of whoever reads its messages. JSON nesting needs no limit here: `serde_json` stops at
+//! 128 levels.
+
+/// Largest file that is downloaded and unpacked, in bytes. Content is base64 or text inside, which
+/// gzip brings back to about its own size, so this equals the largest content.
+pub const PACKED_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Largest JSON that a file may hold, in bytes. A client holds a message in memory at least three
+/// times (archive, JSON, content), so this bounds it to about a gigabyte.
+pub const UNPACKED_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Most changes, events or files in one message. The first scan of a data owner puts its whole
+/// datasite into one message, so this is also the largest datasite of a Python peer that we read.
+pub const CHANGES_MAX: usize = 100_000;
+
+/// Most members of an archive. Every client writes one; the rest is room for the unforeseen.
+pub const MEMBERS_MAX: usize = 16;
+
+/// Largest version file or encryption bundle of a peer, in bytes. Both are one or two kilobytes;
+/// parsed into a tree they may take thirty times their size.
+pub const PEER_FILE_BYTES_MAX: usize = 64 * 1024;
+
+/// Largest peers or key file of one's own, in bytes: ten thousand peers with their keys.
+pub const OWN_FILE_BYTES_MAX: usize = 16 * 1024 * 1024;

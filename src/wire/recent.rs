@@ -1,0 +1,107 @@
+//! What has happened since a checkpoint: increments to it, and the rolling state.
+//!
+//! Both carry events as messages do; an owner reads them instead of many event files. Their events
+//! are checked one by one, like those of a message. Format: `docs/FORMAT.md`, "Checkpoints".
+
+use serde::{Deserialize, Serialize};
+
+use super::checkpoint::{check_version, version};
+use super::event::FileChangeEvent;
+use super::field::Fields;
+use super::{Invalid, Packed, json};
+use crate::model::{Email, Timestamp};
+
+/// The file `incremental_checkpoint_…`: a run of events, at most one for each path.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IncrementalCheckpoint {
+    /// Version of the format, 1.
+    #[serde(default = "version")]
+    pub version: u64,
+    /// When the increment was made, in seconds since the epoch.
+    pub timestamp: f64,
+    /// Whose datasite.
+    pub email: String,
+    /// Its place among the increments to one checkpoint, from 1.
+    pub sequence_number: u64,
+    /// The events, oldest first.
+    #[serde(default, deserialize_with = "json::bounded")]
+    pub events: Vec<FileChangeEvent>,
+}
+
+/// The file `rolling_state_…`, and an owner's `.cache/rolling_state.json`: the latest event of
+/// each path since the newest checkpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RollingState {
+    /// Version of the format, 1.
+    #[serde(default = "version")]
+    pub version: u64,
+    /// When the state was begun, in seconds since the epoch.
+    pub timestamp: f64,
+    /// Whose datasite.
+    pub email: String,
+    /// The checkpoint that it continues.
+    pub base_checkpoint_timestamp: f64,
+    /// The newest event that it includes; `None` if it includes none.
+    #[serde(default)]
+    pub last_event_timestamp: Option<f64>,
+    /// The events, newest last.
+    #[serde(default, deserialize_with = "json::bounded")]
+    pub events: Vec<FileChangeEvent>,
+}
+
+impl Packed for IncrementalCheckpoint {
+    const WHAT: &'static str = "an incremental checkpoint";
+}
+
+impl Packed for RollingState {
+    const WHAT: &'static str = "a rolling state";
+}
+
+impl IncrementalCheckpoint {
+    /// Begins an increment.
+    pub fn new(
+        email: &Email,
+        timestamp: Timestamp,
+        sequence_number: u64,
+        events: Vec<FileChangeEvent>,
+    ) -> Self {
+        let (email, timestamp) = (email.to_string(), timestamp.seconds());
+        Self { version: version(), timestamp, email, sequence_number, events }
+    }
+
+    /// Reads all fields but the events.
+    ///
+    /// # Errors
+    /// [`Invalid`], with the first field that is wrong.
+    pub fn check_head(&self) -> Result<(Email, Timestamp), Invalid> {
+        check_head(self.version, &self.email, self.timestamp)
+    }
+}
+
+impl RollingState {
+    /// Begins a state that continues the checkpoint made at `base`, or the empty datasite.
+    pub fn new(email: &Email, timestamp: Timestamp, base: Option<Timestamp>) -> Self {
+        Self {
+            version: version(),
+            timestamp: timestamp.seconds(),
+            email: email.to_string(),
+            base_checkpoint_timestamp: base.unwrap_or(Timestamp::ZERO).seconds(),
+            last_event_timestamp: None,
+            events: Vec::new(),
+        }
+    }
+
+    /// Reads all fields but the events.
+    ///
+    /// # Errors
+    /// [`Invalid`], with the first field that is wrong.
+    pub fn check_head(&self) -> Result<(Email, Timestamp), Invalid> {
+        check_head(self.version, &self.email, self.timestamp)
+    }
+}
+
+fn check_head(version: u64, email: &str, timestamp: f64) -> Result<(Email, Timestamp), Invalid> {
+    let fields = Fields::of("", "");
+    check_version(&fields, version)?;
+    Ok((fields.email("email", email)?, fields.timestamp("timestamp", timestamp)?))
+}
