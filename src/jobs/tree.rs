@@ -167,34 +167,44 @@ pub(crate) fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes a tree, or nothing if it is not there. What its maker protected from being entered is
-/// opened first.
+/// Removes a tree, or nothing if it is not there.
+///
+/// A job made the tree, so it may be closed to its owner, and deeper than a path can be long or a
+/// recursion deep. So each folder is opened first and then emptied by moving its folders aside:
+/// no path is longer than a few parts, and nothing recurses.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
-    let gone = |result: io::Result<()>| match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    };
-    if gone(std::fs::remove_dir_all(path)).is_ok() {
-        return Ok(());
-    }
-    make_removable(path)?;
-    gone(std::fs::remove_dir_all(path))
-}
-
-fn make_removable(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
 
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700))?;
+    match path.symlink_metadata() {
+        Ok(found) if found.is_dir() => {}
+        Ok(_) => return std::fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    let parent = path.parent().ok_or_else(|| io::Error::other("the path has no folder"))?;
+    let aside = tempfile::Builder::new().prefix(".removed-").tempdir_in(parent)?;
+    let place = |number: usize| aside.path().join(number.to_string());
+    let open =
+        |folder: &Path| std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700));
+    open(path)?;
+    std::fs::rename(path, place(0))?;
+    let (mut done, mut moved) = (0, 1);
+    while done < moved {
+        let folder = place(done);
         for entry in std::fs::read_dir(&folder)? {
             let entry = entry?;
             if entry.file_type()?.is_dir() {
-                folders.push(entry.path());
+                open(&entry.path())?;
+                std::fs::rename(entry.path(), place(moved))?;
+                moved += 1;
+            } else {
+                std::fs::remove_file(entry.path())?;
             }
         }
+        std::fs::remove_dir(&folder)?;
+        done += 1;
     }
-    Ok(())
+    aside.close()
 }
 
 fn kind_of(found: FileType) -> EntryKind {

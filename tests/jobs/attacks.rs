@@ -165,6 +165,7 @@ async fn a_job_that_deletes_its_outputs_or_itself_has_no_results() {
         "import shutil, os\nos.chdir('..')\nshutil.rmtree('code')\nos.symlink('/etc', 'code')\n",
         "import os\nos.chmod('outputs', 0)\nos.chmod('.', 0)\n",
         "import os\nos.mkdir('outputs/a')\nos.chmod('outputs/a', 0)\n",
+        "import os\nos.chdir('outputs')\nfor _ in range(9000):\n    os.mkdir('d' * 100)\n    os.chdir('d' * 100)\n",
     ] {
         let world = World::new();
         let (report, log) = world.python(code, None, &options(sandbox.clone())).await;

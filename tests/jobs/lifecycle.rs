@@ -78,6 +78,18 @@ fn a_job_is_answered_in_the_layout_that_it_came_in() {
 }
 
 #[test]
+fn an_owner_may_answer_without_running() {
+    let world = World::new();
+    world.submit("job", JobKind::Python, "", None);
+    world.store.receive(now()).unwrap();
+    let path = syft::model::DatasitePath::parse("by hand/table.csv").unwrap();
+    let state = world.store.deposit(&id("job"), &[(path, b"1".to_vec())], now()).unwrap();
+    assert_eq!((state.status, state.return_code), (JobStatus::Done, Some(0)));
+    assert_eq!(state.approved_by.as_deref(), Some("do@example.com"));
+    assert_eq!(read(&world.review("job").join("outputs/by hand/table.csv")), "1");
+}
+
+#[test]
 fn a_name_is_used_once() {
     let world = World::new();
     world.submit("job", JobKind::Python, "", None);
@@ -164,4 +176,46 @@ async fn w33_a_job_that_is_submitted_again_under_its_name_waits_for_a_new_decisi
     assert_eq!(decided[0].1.status, JobStatus::Pending);
     world.run("job", &options(Confinement::None)).await;
     assert_eq!(read(&world.review("job").join("stdout.txt")), "two\n");
+}
+
+#[tokio::test]
+async fn a_job_of_the_python_client_is_received_and_runs() {
+    let world = World::new();
+    let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/jobs");
+    for (name, files) in [
+        ("bash job", ["code/script.sh", "run.sh", "config.yaml"]),
+        ("census-count", ["code/main.py", "run.sh", "config.yaml"]),
+    ] {
+        for file in files {
+            write(&world.inbox(name).join(file), &read(&fixtures.join(name).join(file)));
+        }
+        world.approve(name);
+        let job = world.store.find(&id(name)).unwrap();
+        assert_eq!(world.store.check_script(&job).unwrap(), ScriptCheck::AsDerived);
+    }
+    let report = run(&world.store, &id("bash job"), &options(Confinement::None), now()).await;
+    assert_eq!(report.unwrap().return_code, 3);
+    let returned = read(&world.review("bash job").join("state.yaml"));
+    let python = read(&fixtures.join("bash job/state.yaml"));
+    let keys = |text: &str| -> Vec<_> {
+        text.lines().map(|line| line.split(':').next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(keys(&returned), keys(&python));
+}
+
+#[tokio::test]
+async fn a_run_script_that_the_owner_approved_as_such_is_executed() {
+    let Some(sandbox) = sandbox().await else { return };
+    let world = World::new();
+    world.submit("job", JobKind::Python, "print('derived')\n", None);
+    write(&world.inbox("job").join("run.sh"), "cd code\npython3 main.py\necho as submitted\n");
+    world.store.receive(now()).unwrap();
+    let job = world.store.find(&id("job")).unwrap();
+    let check = world.store.check_script(&job).unwrap();
+    assert!(
+        matches!(check, ScriptCheck::Differs { derived } if derived.contains("python main.py"))
+    );
+    world.store.approve(&id("job"), None, RunScript::AsSubmitted, None, now()).unwrap();
+    run(&world.store, &id("job"), &options(sandbox), now()).await.unwrap();
+    assert_eq!(read(&world.review("job").join("stdout.txt")), "derived\nas submitted\n");
 }

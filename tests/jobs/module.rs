@@ -46,6 +46,9 @@ fn code_of_a_dataset_can_be_imported() {
     let world = World::new();
     let file = world.datasite().join("private/syft_datasets/census/tools/clean.py");
     crate::world::write(&file, "ANSWER = 42\n");
-    let code = "import syft as sy\nprint(sy.load_dataset_code('census.tools.clean').ANSWER)";
-    assert_eq!(python(&world, true, code), "42\n");
+    let code = "import syft as sy\nimport sys\n\
+        print(sy.load_dataset_code('census.tools.clean').ANSWER, sys.modules['clean'].ANSWER)";
+    assert_eq!(python(&world, true, code), "42 42\n");
+    let outside = "import syft as sy\nsy.load_dataset_code('census./etc/x')";
+    assert!(python(&world, true, outside).contains("expected 'dataset.module'"));
 }
