@@ -6,7 +6,7 @@
 //! fault: both disks, and on the drive no folder, file or event twice.
 
 use syft::connections::faulty::{Crash, Fault, unavailable};
-use syft::connections::{Connection, Entry, Kind, Query};
+use syft::connections::{Entry, Kind, Query};
 use syft::permissions::Level;
 use syft::syncers::{DatasiteOwnerSyncer, Report, Result};
 use syft::wire::names::{EventsName, FolderName};

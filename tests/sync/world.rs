@@ -29,7 +29,7 @@ impl World {
     pub(crate) fn new() -> Self {
         Self {
             drive: MemoryDrive::new(),
-            folder: tempfile::tempdir().unwrap(),
+            folder: folder(),
             clock: AtomicI64::new(1_780_000_000_000_000),
             machines: AtomicI64::new(0),
         }
@@ -65,6 +65,12 @@ impl World {
         acquaint(&owner, &scientist).await;
         (owner, scientist)
     }
+}
+
+/// A temporary folder, in memory where the system has such a place: thousands of sessions wait for
+/// the disk otherwise.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 /// Makes an owner and a scientist peers.
