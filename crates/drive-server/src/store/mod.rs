@@ -84,6 +84,8 @@ pub(crate) enum Refusal {
     OwnerStays,
     #[error("the page token is unknown")]
     BadPageToken,
+    #[error("another account has this secret")]
+    SecretTaken,
     #[error("the account has too many open uploads")]
     ManySessions,
 }
