@@ -246,7 +246,7 @@ async fn w17_a_message_that_cannot_be_taken_in_stops_nobody() {
         ("a path of a number",      bend("path_in_datasite", json!(7)),                 "message"),
         ("no content",              bend("content", Value::Null),                       "content"),
         ("broken base64",           bend("content_type", json!("binary")),              "content"),
-        ("an unknown type",         bend("content_type", json!("video")),               "content_type"),
+        ("an unknown type",         bend("content_type", json!("video")),           "neither"),
         ("a digest that is none",   bend("new_hash", json!("deadbeef")),                "new_hash"),
         ("another datasite",        bend("datasite_email", json!("ds@example.org")),    "datasite"),
         ("a file as a folder",      change("eve/a.txt/b", "x"),                         "folder"),
