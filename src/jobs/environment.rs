@@ -153,6 +153,9 @@ impl EnvironmentCache {
         let record = Record { prefix, packages: wanted.packages.to_owned() };
         let text = serde_json::to_vec_pretty(&record)?;
         write_atomic(&partial.path().join(RECORD), &text)?;
+        if let Some(found) = opened(&folder, confinement) {
+            return Ok(Ok(found)); // another run was faster, and uses it already
+        }
         remove(&folder)?; // without a record, so a crash left it
         std::fs::rename(partial.keep(), &folder)?;
         opened(&folder, confinement)

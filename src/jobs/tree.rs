@@ -28,6 +28,13 @@ pub(crate) struct Entry {
     pub(crate) names: u64,
 }
 
+impl Entry {
+    /// A directory that cannot be entered.
+    fn odd(path: &Path) -> Self {
+        Self { path: None, shown: shown(path), kind: EntryKind::Other, bytes: 0, names: 1 }
+    }
+}
+
 const DEPTH_MAX: usize = 60; // a little less than a `DatasitePath` takes
 
 /// Opens the directory at `path` below `root`, no part of which may be a link. `None` if it is
@@ -78,8 +85,15 @@ pub(crate) fn walk(
     let mut folders = vec![(PathBuf::new(), 0_usize)];
     let mut seen = 0_usize;
     while let Some((folder, depth)) = folders.pop() {
-        let listing =
-            if depth == 0 { root.entries()? } else { root.open_dir(&folder)?.entries()? };
+        let opened = if depth == 0 { root.try_clone() } else { root.open_dir(&folder) };
+        let listing = match opened.and_then(|dir| dir.entries()) {
+            Ok(listing) => listing,
+            Err(error) if depth == 0 => return Err(error),
+            Err(_) => {
+                found.push(Entry::odd(&folder)); // its maker closed it, or it is gone
+                continue;
+            }
+        };
         for entry in listing {
             let entry = entry?;
             seen += 1;
@@ -90,18 +104,19 @@ pub(crate) fn walk(
             let path = folder.join(entry.file_name());
             let kind = kind_of(entry.file_type()?);
             if kind == EntryKind::Directory {
-                let name = entry.file_name();
-                if name.to_str().is_some_and(skip) {
+                if entry.file_name().to_str().is_some_and(skip) {
                     continue;
                 }
                 if depth < DEPTH_MAX && path.as_os_str().len() < 1024 {
                     folders.push((path, depth + 1));
-                    continue;
+                } else {
+                    found.push(Entry::odd(&path));
                 }
+                continue;
             }
             let about = entry.metadata()?;
             found.push(Entry {
-                path: DatasitePath::from_local(&path).ok().filter(|_| kind != EntryKind::Directory),
+                path: DatasitePath::from_local(&path).ok(),
                 shown: shown(&path),
                 kind,
                 bytes: about.len(),

@@ -217,10 +217,11 @@ fn commit(
                 };
                 let bytes = proposal.content.as_ref().map(|content| content.bytes().to_vec());
                 let (path, digest) = (&proposal.path, proposal.digest());
-                agreed::put(db, &account.email, path, digest.as_ref(), now)?;
+                let moment = agreed::unsettled_moment();
+                agreed::put(db, &account.email, path, digest.as_ref(), moment)?;
                 let base = proposal.base.as_ref();
                 intents::add(db, &account.email, path, base, bytes.as_deref(), None)?;
-                announcing::add_event(db, &event.into_wire(), now)?;
+                announcing::add_event(db, &event.into_wire())?;
             }
             announcing::answer(db, &message.sender, &proposal.path, &proposal.id.to_string())?;
         }
