@@ -134,7 +134,7 @@ fn read_changes(
     Ok(events)
 }
 
-fn event(
+pub(super) fn event(
     account: &Account,
     path: &DatasitePath,
     base: Option<Digest>,
@@ -253,7 +253,7 @@ fn split<T>(items: Vec<T>, size: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
 }
 
 /// Puts a message into the journal, under a name that sorts behind all before it in its folder.
-fn put_message(
+pub(super) fn put_message(
     db: &rusqlite::Connection,
     file: &FileId,
     folder: &FileId,
