@@ -23,6 +23,35 @@ use crate::{
 /// What an answer about a file holds if the client does not say.
 pub(crate) const FILE_FIELDS: &str = "kind,id,name,mimeType";
 
+/// All that Drive knows of a file. What this server has nothing to say about may be asked for.
+/// Source: <https://developers.google.com/workspace/drive/api/reference/rest/v3/files>.
+#[rustfmt::skip]
+const KNOWN: [&str; 66] = [
+    "kind", "id", "name", "mimeType", "description", "starred", "trashed", "explicitlyTrashed",
+    "trashingUser", "trashedTime", "parents", "properties", "appProperties", "spaces", "version",
+    "webContentLink", "webViewLink", "iconLink", "hasThumbnail", "thumbnailLink",
+    "thumbnailVersion", "viewedByMe", "viewedByMeTime", "createdTime", "modifiedTime",
+    "modifiedByMeTime", "modifiedByMe", "sharedWithMeTime", "sharingUser", "owners",
+    "teamDriveId", "driveId", "lastModifyingUser", "shared", "ownedByMe", "capabilities",
+    "viewersCanCopyContent", "copyRequiresWriterPermission", "writersCanShare", "permissions",
+    "permissionIds", "hasAugmentedPermissions", "folderColorRgb", "originalFilename",
+    "fullFileExtension", "fileExtension", "md5Checksum", "sha1Checksum", "sha256Checksum", "size",
+    "quotaBytesUsed", "headRevisionId", "contentHints", "imageMediaMetadata",
+    "videoMediaMetadata", "isAppAuthorized", "exportLinks", "shortcutDetails",
+    "contentRestrictions", "labelInfo", "resourceKey", "linkShareMetadata",
+    "inheritedPermissionsDisabled", "downloadRestrictions", "clientEncryptionDetails", "etag",
+];
+
+/// Reads which parts of one file a client wants.
+pub(crate) fn file_mask(fields: Option<&str>) -> Result<Mask, ApiError> {
+    Mask::parse(fields, FILE_FIELDS)?.check(&KNOWN)
+}
+
+/// Checks which parts of each file a client wants in a list.
+pub(crate) fn check_file_mask(part: Mask) -> Result<Mask, ApiError> {
+    part.check(&KNOWN)
+}
+
 /// The largest property: key and value in bytes, as Drive has it.
 const PROPERTY_BYTES_MAX: usize = 124;
 
