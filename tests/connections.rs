@@ -2,10 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
+use std::cell::{Cell, RefCell};
+use std::path::Path;
+use std::sync::Arc;
+
 use syft::connections::conformance;
 use syft::connections::faulty::{Crash, Fault, unavailable};
 use syft::connections::{
-    Connection, Content, Error, Faulty, FileId, Folder, MemoryDrive, NewEntry, Query, Recorded,
+    Connection, Content, Error, Faulty, FileId, Folder, GDrive, MemoryDrive, NewEntry, Query,
+    Recorded,
 };
 use syft::model::Email;
 
@@ -29,13 +34,37 @@ async fn memory_conforms() {
 #[tokio::test]
 async fn a_shared_folder_conforms() {
     let place = tempfile::tempdir().unwrap();
-    let count = std::cell::Cell::new(0);
+    let count = Cell::new(0);
     conformance::check(async |accounts| {
         count.set(count.get() + 1);
         let path = place.path().join(count.get().to_string());
         let open =
             |account| -> Box<dyn Connection> { Box::new(Folder::open(&path, account).unwrap()) };
         accounts.into_iter().map(open).collect()
+    })
+    .await;
+}
+
+/// A session with our own Drive server, as with Google's.
+fn drive_session(server: &drive_server::Server, data: &Path, account: Email) -> GDrive {
+    let token = drive_server::add_account(data, account.as_str(), None).unwrap().token;
+    let endpoint = drive_api::Endpoint::at(server.url()).unwrap();
+    let tokens = drive_api::auth::StaticToken::new(token).unwrap();
+    GDrive::connect(account, drive_api::Drive::new(endpoint, Arc::new(tokens)))
+}
+
+#[tokio::test]
+async fn google_drive_conforms_on_our_server() {
+    let running = RefCell::new(None);
+    conformance::check(async |accounts| {
+        let place = tempfile::tempdir().unwrap();
+        let server = drive_server::serve(drive_server::Options::new(place.path())).await.unwrap();
+        let session = |account| -> Box<dyn Connection> {
+            Box::new(drive_session(&server, place.path(), account))
+        };
+        let sessions = accounts.into_iter().map(session).collect();
+        running.replace(Some((server, place)));
+        sessions
     })
     .await;
 }

@@ -49,6 +49,16 @@ impl NewFile {
         self.file.as_mut().map_or(Ok(()), |file| file.write_all(piece))
     }
 
+    /// Returns a second handle, for whoever streams to it and digests by himself.
+    pub(super) fn handle(&self) -> io::Result<File> {
+        self.file.as_ref().map_or_else(|| Err(io::ErrorKind::NotFound.into()), File::try_clone)
+    }
+
+    /// Keeps the file as it is.
+    pub(super) fn keep(mut self) {
+        self.file = None;
+    }
+
     /// Keeps the file and returns the digest of what it holds.
     pub(super) fn finish(mut self) -> io::Result<Digest> {
         if let Some(mut file) = self.file.take() {

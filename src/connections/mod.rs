@@ -10,6 +10,7 @@ mod entry;
 mod error;
 pub mod faulty;
 pub mod folder;
+pub mod gdrive;
 mod local;
 mod matching;
 pub mod memory;
@@ -31,6 +32,7 @@ pub use entry::{
 pub use error::{Error, Result};
 pub use faulty::Faulty;
 pub use folder::Folder;
+pub use gdrive::GDrive;
 pub use memory::{Memory, MemoryDrive};
 pub use recorded::Recorded;
 pub use router::{ConnectionRouter, OCTETS};

@@ -54,6 +54,10 @@ impl Tree {
         Self { service, nodes: BTreeMap::new() }
     }
 
+    pub(super) fn get(&self, id: &FileId) -> Option<&Arc<Node>> {
+        self.nodes.get(id)
+    }
+
     pub(super) fn put(&mut self, node: Arc<Node>) {
         self.nodes.insert(node.id.clone(), node);
     }

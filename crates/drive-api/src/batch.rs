@@ -91,7 +91,7 @@ impl Drive {
             let sent = self.transport.persist(Repeat::Safe, |token| self.post(token, &left));
             let (token, parts) = match sent.await {
                 Ok(sent) => sent,
-                Err(failed) => return batch.fail(&left, failed.error),
+                Err(failed) => return batch.fail(&left, &failed.error),
             };
             let round = self.read_round(left, parts, is_fresh, batch);
             left = round.again;
@@ -187,16 +187,21 @@ struct Round<'a> {
 
 impl Batch {
     /// The request that held all of `left` failed; each part fails in the same way.
-    fn fail(&mut self, left: &[&(usize, Request)], error: Error) {
-        let text = error.to_string();
-        let mut first = Some(error);
+    fn fail(&mut self, left: &[&(usize, Request)], error: &Error) {
         for (at, _) in left {
             let what = self.calls[*at].what();
-            let error = match first.take() {
-                Some(error) => error,
-                None => Error::Unavailable { what, source: text.clone().into() },
-            };
-            self.results[*at] = Some(Err(error));
+            self.results[*at] = Some(Err(match error {
+                Error::Unauthorized { .. } | Error::SignedOut { .. } => {
+                    Error::Unauthorized { what }
+                }
+                Error::RateLimited { retry_after, .. } => {
+                    Error::RateLimited { what, retry_after: *retry_after }
+                }
+                Error::Invalid { problem, .. } => {
+                    Error::invalid("the answer to a batch", problem.as_str())
+                }
+                other => Error::Unavailable { what, source: other.to_string().into() },
+            }));
         }
     }
 }

@@ -11,6 +11,9 @@
 //! goes, and end-to-end encryption for the rest. What strangers leave in the directory (garbage,
 //! links, pipes, huge records) is passed over; names of entries are never names of files.
 //!
+//! Everybody must be able to read and write what the others make there (a common group and
+//! `umask 007`, or the file server's own lists): what a session cannot read is not there for it.
+//!
 //! A folder that is copied between machines by a synchroniser (Syncthing, Dropbox) works as long
 //! as two machines do not change the same entry at once: then one of the changes is lost.
 

@@ -19,6 +19,8 @@ pub(super) struct Record {
     pub(super) content: Option<String>,
     /// Random: tells whoever wrote this version that it was he.
     pub(super) nonce: String,
+    /// True for the last version of an entry.
+    pub(super) is_deleted: bool,
 }
 
 /// The stored form. Unknown fields are ignored, so that later versions may add some.
@@ -41,6 +43,8 @@ struct Stored {
     #[serde(default)]
     writers: Vec<String>,
     nonce: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    deleted: bool,
 }
 
 impl Record {
@@ -69,7 +73,8 @@ impl Record {
                 .chain(grants(stored.writers, Access::Write))
                 .collect(),
         };
-        Some(Self { node, content: stored.content, nonce: stored.nonce })
+        let (content, nonce, is_deleted) = (stored.content, stored.nonce, stored.deleted);
+        Some(Self { node, content, nonce, is_deleted })
     }
 
     /// Writes the record.
@@ -92,6 +97,7 @@ impl Record {
             readers: with(Access::Read),
             writers: with(Access::Write),
             nonce: self.nonce.clone(),
+            deleted: self.is_deleted,
         };
         serde_json::to_vec(&stored).expect("text, numbers and lists are JSON")
     }

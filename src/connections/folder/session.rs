@@ -134,7 +134,8 @@ impl Session {
             grants: Vec::new(),
         };
         let content = stored.map(|(name, _)| name);
-        if !self.commit(1, node, content.clone())? {
+        let first = new_record(node, content.clone());
+        if !self.store.commit(1, &first).map_err(failed)? {
             self.remove_content(&id, content.as_deref());
             return Err(Error::AlreadyExists { id });
         }
@@ -155,7 +156,8 @@ impl Session {
             let head = sight.head(id)?;
             node.size_bytes = size_bytes;
             node.revision = head.highest.cast_signed().saturating_add(1).max(node.revision + 1);
-            Ok(self.commit_next(&head, node, Some(name.clone()))?.then_some(head))
+            let next = new_record(node, Some(name.clone()));
+            Ok(self.commit(&head, next)?.then_some(head))
         });
         let unused = match &replaced {
             Ok(before) => before.content.as_deref(),
@@ -174,17 +176,23 @@ impl Session {
         self.retry(|sight| {
             let Some(node) = decide(&sight.tree, &self.account)? else { return Ok(Some(())) };
             let head = sight.head(id)?;
-            let content = head.content.clone();
-            Ok(self.commit_next(&head, node, content)?.then_some(()))
+            let next = new_record(node, head.content.clone());
+            Ok(self.commit(&head, next)?.then_some(()))
         })
     }
 
     /// Deletes an entry; what lies deepest goes first, so that a retry finds what is left.
     pub(super) fn delete(&self, id: &FileId) -> Result<()> {
-        let sight = self.look()?;
-        let deletion = sight.tree.deletion(id, &self.account)?;
-        drop(sight);
-        deletion.removed.iter().try_for_each(|id| self.store.delete(id)).map_err(failed)
+        let deletion = self.look()?.tree.deletion(id, &self.account)?;
+        for id in deletion.removed {
+            self.retry(|sight| {
+                let Some(node) = sight.tree.get(&id) else { return Ok(Some(())) };
+                let last = Record { is_deleted: true, ..new_record(Node::clone(node), None) };
+                Ok(self.commit(&sight.head(&id)?, last)?.then_some(()))
+            })?;
+            self.store.remove(&id).map_err(failed)?;
+        }
+        Ok(())
     }
 
     /// Looks and tries until `attempt` was not overtaken by somebody else.
@@ -206,15 +214,18 @@ impl Session {
     }
 
     fn bring_up_to_date(&self, sight: &mut Sight) -> io::Result<()> {
-        let there = self.store.versions()?;
+        let mut there = self.store.versions()?;
         let Sight { tree, heads } = sight;
-        heads.retain(|id, _| {
-            let stays = there.contains_key(id);
-            if !stays {
-                tree.remove(id);
+        for id in heads.keys().filter(|id| !there.contains_key(id)).cloned().collect::<Vec<_>>() {
+            // A listing may miss what changes meanwhile; what was deleted is noted as such.
+            let numbers = self.store.versions_of(&id)?;
+            if numbers.is_empty() || self.store.was_deleted(&id)? {
+                tree.remove(&id);
+                heads.remove(&id);
+            } else {
+                there.insert(id, numbers);
             }
-            stays
-        });
+        }
         for (id, numbers) in there {
             let highest = numbers.last().copied().unwrap_or(0);
             if heads.get(&id).is_some_and(|head| head.number == highest) {
@@ -244,13 +255,16 @@ impl Session {
             let highest = numbers.last().copied().unwrap_or(0);
             for &number in numbers.iter().rev() {
                 if let Some(record) = self.store.load(id, number)? {
+                    if record.is_deleted {
+                        return Ok(None);
+                    }
                     let content = record.content.clone();
                     return Ok(Some((Head { number, highest, content }, record)));
                 }
             }
-            match self.store.highest(id)? {
-                Some(now) if now > highest => numbers = vec![now],
-                _ => break,
+            numbers = self.store.versions_of(id)?;
+            if numbers.last().is_none_or(|&now| now <= highest) {
+                break;
             }
         }
         Ok(None)
@@ -290,18 +304,18 @@ impl Session {
         }
     }
 
-    fn commit_next(&self, head: &Head, node: Node, content: Option<String>) -> Result<bool> {
+    /// Makes the version after `head`; false if somebody else did.
+    fn commit(&self, head: &Head, next: Record) -> Result<bool> {
         let number = head.highest.checked_add(1).ok_or_else(|| Error::Invalid {
             service: SERVICE,
             what: "an entry without room for a further version".to_owned(),
         })?;
-        self.commit(number, node, content)
+        self.store.commit(number, &next).map_err(failed)
     }
+}
 
-    fn commit(&self, number: u64, node: Node, content: Option<String>) -> Result<bool> {
-        let nonce = Uuid::new_v4().simple().to_string();
-        self.store.commit(number, &Record { node, content, nonce }).map_err(failed)
-    }
+fn new_record(node: Node, content: Option<String>) -> Record {
+    Record { node, content, nonce: Uuid::new_v4().simple().to_string(), is_deleted: false }
 }
 
 impl Sight {

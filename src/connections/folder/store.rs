@@ -31,6 +31,7 @@ use crate::model::Email;
 const MARKER: &str = "syft-folder.json";
 const RECORD_BYTES_MAX: u64 = 1 << 20;
 const SHARDS: &str = "0123456789abcdef";
+const VERSIONS_KEPT: u64 = 8; // a listing under way misses an entry if so many come meanwhile
 const LEFTOVER_AGE: Duration = Duration::from_secs(24 * 60 * 60); // no call takes a day
 
 /// The versions of each entry, ascending.
@@ -95,11 +96,13 @@ impl Store {
         Ok(())
     }
 
-    /// Returns the highest version of one entry; `None` if there is none.
-    pub(super) fn highest(&self, id: &FileId) -> io::Result<Option<u64>> {
+    /// Returns the versions of one entry, ascending.
+    pub(super) fn versions_of(&self, id: &FileId) -> io::Result<Vec<u64>> {
         let mut all = Versions::new();
         self.versions_in(shard(id), &mut all)?;
-        Ok(all.get(id).and_then(|numbers| numbers.iter().copied().max()))
+        let mut numbers = all.remove(id).unwrap_or_default();
+        numbers.sort_unstable();
+        Ok(numbers)
     }
 
     /// Reads one version; `None` if it is garbage, half arrived, or gone meanwhile.
@@ -135,30 +138,27 @@ impl Store {
             }
         }
         // Whoever looked long ago may have made an old version anew: only the highest counts.
-        if self.highest(id)?.is_some_and(|highest| highest > number) || self.was_deleted(id)? {
+        let is_outdated = self.versions_of(id)?.last().is_some_and(|&highest| highest > number);
+        if is_outdated || self.was_deleted(id)? {
             self.discard(&target);
             return Ok(false);
         }
         self.sync_dir(target.parent().unwrap_or(Path::new(".")));
-        // The version before stays, for those that have just looked; older ones go.
-        for old in (1..number.saturating_sub(1)).rev().take(2) {
+        if let Some(old) = number.checked_sub(VERSIONS_KEPT) {
             self.discard(&version_path(id, old));
         }
         Ok(true)
     }
 
-    /// Notes that an id was used, then removes all that is known of it.
-    pub(super) fn delete(&self, id: &FileId) -> io::Result<()> {
+    /// Notes that an id was used, then removes all that is known of it. A last version that says
+    /// so is there already, so nobody sees any of this.
+    pub(super) fn remove(&self, id: &FileId) -> io::Result<()> {
         match self.dir.create_dir(deleted_path(id)) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
-        let mut all = Versions::new();
-        self.versions_in(shard(id), &mut all)?;
-        let mut numbers = all.remove(id).unwrap_or_default();
-        numbers.sort_unstable();
-        // The highest first would show an older one for a moment.
-        for number in numbers {
+        // Ascending: without its last version the entry would be back for a moment.
+        for number in self.versions_of(id)? {
             self.discard(&version_path(id, number));
         }
         let prefix = format!("{id}+");
@@ -275,13 +275,15 @@ impl Store {
 
 /// True if this is the fault of what lies there, not of the file server.
 fn is_garbage(error: &io::Error) -> bool {
-    matches!(
+    let is_loop = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
+    let is_kind = matches!(
         error.kind(),
         ErrorKind::NotFound
             | ErrorKind::InvalidData
             | ErrorKind::NotADirectory
             | ErrorKind::PermissionDenied // also: a link that leads out
-    )
+    );
+    is_loop || is_kind
 }
 
 fn check_format(text: &[u8]) -> io::Result<()> {

@@ -114,7 +114,7 @@ impl SignInError {
     }
 
     /// The error for an OAuth error code (RFC 6749 4.1.2.1 and 5.2, and Google's own).
-    pub fn from_code(code: &str, description: Option<&str>) -> Self {
+    pub(crate) fn from_code(code: &str, description: Option<&str>) -> Self {
         let reason = match description {
             Some(description) => format!("{}: {}", clean(code), clean(description)),
             None => clean(code),

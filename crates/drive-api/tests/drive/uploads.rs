@@ -1,0 +1,194 @@
+//! Resumable uploads: broken connections, partial answers, forgotten sessions.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use drive_api::{Content, Drive, Error, NewFile, Progress, Settings};
+
+use crate::wire::{Act, HandClock, LOST, Wire, drive_with, file, ok, refuse, with_headers};
+
+const SIZE: usize = 1024 * 1024;
+
+fn bytes() -> Bytes {
+    (0..SIZE).map(|at| (at % 251) as u8).collect::<Vec<_>>().into()
+}
+
+fn new(id: Option<&str>) -> NewFile {
+    NewFile {
+        id: id.map(str::to_owned),
+        name: "n".to_owned(),
+        parent: Some("P".to_owned()),
+        media_type: "text/plain".to_owned(),
+        ..NewFile::default()
+    }
+}
+
+/// A wire that first opens a session, and a drive on it that resumes everything.
+async fn session(script: Vec<Act>) -> (Wire, Drive) {
+    let wire = Wire::play([]).await;
+    wire.then(opened(&wire, "s1"));
+    script.into_iter().for_each(|act| wire.then(act));
+    let clock = HandClock::at("2026-11-21T10:00:00Z");
+    let settings = Settings { clock, multipart_bytes_max: 0, ..Settings::default() };
+    (wire.clone(), drive_with(&wire, settings))
+}
+
+fn opened(wire: &Wire, name: &str) -> Act {
+    let location = format!("Location: {}/upload/{name}\r\n", wire.url);
+    Act::Send(with_headers(200, &location, b""))
+}
+
+fn kept(bytes: usize) -> Act {
+    let range = format!("Range: bytes=0-{}\r\n", bytes - 1);
+    Act::Send(with_headers(308, &range, b""))
+}
+
+fn done() -> Act {
+    ok(&file("A", "n", SIZE))
+}
+
+#[tokio::test]
+async fn a_large_content_takes_two_requests() {
+    let (wire, drive) = session(vec![done()]).await;
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let hears = Arc::clone(&heard);
+    let drive =
+        drive.with_progress(Progress::new(Arc::new(move |n| hears.lock().unwrap().push(n))));
+    drive.upload(new(None), Content::Bytes(bytes())).await.unwrap();
+    let seen = wire.seen();
+    assert_eq!(seen.len(), 2);
+    assert_eq!(seen[0].header("x-upload-content-length"), Some("1048576"));
+    assert_eq!(seen[1].header("content-range"), Some("bytes 0-1048575/1048576"));
+    assert_eq!(seen[1].body, bytes());
+    let heard = heard.lock().unwrap();
+    assert!(heard.is_sorted() && heard.last() == Some(&(SIZE as u64)), "{heard:?}");
+}
+
+#[tokio::test]
+async fn a_file_is_streamed_and_resumed_where_the_server_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("content");
+    std::fs::write(&path, bytes()).unwrap();
+    let (wire, drive) = session(vec![Act::CloseAfterBody(300_000), kept(262_144), done()]).await;
+    drive.upload(new(None), Content::File(path)).await.unwrap();
+    let seen = wire.seen();
+    assert_eq!(seen[2].header("content-range"), Some("bytes */1048576"));
+    assert_eq!(seen[3].header("content-range"), Some("bytes 262144-1048575/1048576"));
+    assert_eq!(seen[3].body, bytes()[262_144..]);
+}
+
+#[tokio::test]
+async fn a_server_that_keeps_only_a_part_gets_the_rest() {
+    let (wire, drive) = session(vec![kept(524_288), kept(786_432), done()]).await;
+    drive.upload(new(None), Content::Bytes(bytes())).await.unwrap();
+    assert_eq!(wire.seen()[3].body, bytes()[786_432..]);
+}
+
+#[tokio::test]
+async fn a_server_that_keeps_nothing_is_given_up() {
+    let nothing = || Act::Send(with_headers(308, "", b""));
+    let (wire, drive) = session((0..50).map(|_| nothing()).collect()).await;
+    let error = drive.upload(new(None), Content::Bytes(bytes())).await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
+    assert_eq!(wire.seen().len(), 7);
+}
+
+#[tokio::test]
+async fn a_lost_last_answer_is_asked_for() {
+    let (wire, drive) = session(vec![LOST, done()]).await;
+    assert_eq!(drive.upload(new(None), Content::Bytes(bytes())).await.unwrap().id, "A");
+    assert_eq!(wire.lines()[2], "PUT /upload/s1");
+}
+
+#[tokio::test]
+async fn an_error_in_the_middle_is_asked_about_before_anything_is_sent() {
+    let script =
+        vec![refuse(503, "backendError"), refuse(503, "backendError"), kept(524_288), done()];
+    let (wire, drive) = session(script).await;
+    drive.upload(new(None), Content::Bytes(bytes())).await.unwrap();
+    let ranges: Vec<_> =
+        wire.seen()[1..].iter().map(|s| s.header("content-range").unwrap().to_owned()).collect();
+    assert_eq!(
+        ranges,
+        [
+            "bytes 0-1048575/1048576",
+            "bytes */1048576",
+            "bytes */1048576",
+            "bytes 524288-1048575/1048576",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_forgotten_session_is_opened_again_if_nothing_can_have_been_made() {
+    let (wire, drive) =
+        session(vec![kept(262_144), Act::CloseAfterBody(10), refuse(404, "notFound")]).await;
+    wire.then(opened(&wire, "s2"));
+    wire.then(done());
+    let made = drive.upload(new(Some("A")), Content::Bytes(bytes())).await.unwrap();
+    assert_eq!(made.id, "A");
+    assert_eq!(wire.lines().last().unwrap(), "PUT /upload/s2");
+}
+
+#[tokio::test]
+async fn a_forgotten_session_without_an_id_is_the_end_if_all_was_sent() {
+    let (wire, drive) = session(vec![LOST, refuse(404, "notFound")]).await;
+    assert!(drive.upload(new(None), Content::Bytes(bytes())).await.is_err());
+    assert_eq!(wire.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn with_an_id_a_forgotten_session_and_a_conflict_mean_done() {
+    let script = vec![LOST, refuse(404, "notFound"), refuse(409, "fileIdInUse"), done()];
+    let (wire, drive) = session(script).await;
+    assert_eq!(drive.upload(new(Some("A")), Content::Bytes(bytes())).await.unwrap().id, "A");
+    assert_eq!(wire.lines().last().unwrap(), "GET /drive/v3/files/A");
+}
+
+#[tokio::test]
+async fn a_session_elsewhere_gets_neither_token_nor_content() {
+    let evil = Wire::play([]).await;
+    for location in [format!("{}/x", evil.url), "https://evil.example/x".to_owned(), String::new()]
+    {
+        let wire =
+            Wire::play([Act::Send(with_headers(200, &format!("Location: {location}\r\n"), b""))])
+                .await;
+        let settings = Settings { multipart_bytes_max: 0, ..Settings::default() };
+        let drive = drive_with(&wire, settings);
+        let sent = drive.upload(new(None), Content::Bytes(bytes())).await;
+        if location.is_empty() {
+            assert!(sent.is_err(), "{sent:?}");
+        } else {
+            assert!(matches!(sent, Err(Error::Invalid { .. })), "{sent:?}");
+        }
+    }
+    assert!(evil.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_range_that_lies_is_refused() {
+    for range in ["bytes=0-99999999", "bytes=7-9", "lots"] {
+        let act = Act::Send(with_headers(308, &format!("Range: {range}\r\n"), b""));
+        let (_, drive) = session(vec![act]).await;
+        let error = drive.upload(new(None), Content::Bytes(bytes())).await.unwrap_err();
+        assert!(matches!(error, Error::Invalid { .. }), "{range}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn replacing_content_may_always_start_again() {
+    let (wire, drive) = session(vec![LOST, refuse(410, "gone")]).await;
+    wire.then(opened(&wire, "s2"));
+    wire.then(done());
+    drive.replace_content("A", "text/plain", Content::Bytes(bytes())).await.unwrap();
+    assert_eq!(
+        wire.lines(),
+        [
+            "PATCH /upload/drive/v3/files/A",
+            "PUT /upload/s1",
+            "PUT /upload/s1",
+            "PATCH /upload/drive/v3/files/A",
+            "PUT /upload/s2",
+        ]
+    );
+}

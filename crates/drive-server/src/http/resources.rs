@@ -1,0 +1,236 @@
+//! Files, permissions and people in Drive's JSON, and what clients send about a file.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{api_error::ApiError, fields::Mask};
+use crate::{
+    clock,
+    store::{
+        self,
+        access::{OWNER, WRITER, role},
+        edit::Metadata,
+        files::{self, FileRow},
+        ids,
+        permissions::{self, Permission},
+        tokens::Me,
+    },
+};
+
+/// What an answer about a file holds if the client does not say.
+pub(crate) const FILE_FIELDS: &str = "kind,id,name,mimeType";
+
+/// The largest property: key and value in bytes, as Drive has it.
+const PROPERTY_BYTES_MAX: usize = 124;
+
+pub(crate) fn person(email: &str, me: &Me) -> Value {
+    json!({
+        "kind": "drive#user",
+        "displayName": email.split('@').next(),
+        "me": email == me.email,
+        "permissionId": ids::permission_id(email),
+        "emailAddress": email,
+    })
+}
+
+/// Returns what `mask` wants to know about a file.
+pub(crate) fn file(
+    connection: &Connection,
+    me: &Me,
+    row: &FileRow,
+    mask: &Mask,
+) -> store::Result<Value> {
+    let mut out = basics(me, row);
+    if let Some(parent) = &row.parent {
+        out.insert("parents".into(), json!([parent]));
+    }
+    if let Some(text) = &row.description {
+        out.insert("description".into(), json!(text));
+    }
+    if !row.is_native() {
+        add_content(row, &mut out);
+    }
+    for kind in ["appProperties", "properties"] {
+        if mask.wants(kind) {
+            let pairs = files::properties(connection, row.seq, kind)?;
+            if !pairs.is_empty() {
+                let pairs = pairs.into_iter().map(|(key, value)| (key, json!(value)));
+                out.insert(kind.into(), Value::Object(pairs.collect()));
+            }
+        }
+    }
+    if row.rank >= WRITER && (mask.wants("permissions") || mask.wants("permissionIds")) {
+        let all = permissions::list(connection, row.seq)?;
+        out.insert("permissionIds".into(), all.iter().map(|one| json!(one.id)).collect());
+        out.insert("permissions".into(), all.iter().map(permission).collect());
+    }
+    Ok(mask.apply(Value::Object(out)))
+}
+
+fn basics(me: &Me, row: &FileRow) -> Map<String, Value> {
+    let (edits, owns, folder) = (row.rank >= WRITER, row.rank >= OWNER, row.is_folder());
+    let link = if folder { "drive/folders" } else { "file/d" };
+    let value = json!({
+        "kind": "drive#file",
+        "id": row.id,
+        "name": row.name,
+        "mimeType": row.mime,
+        "starred": false,
+        "trashed": row.trashed,
+        "explicitlyTrashed": row.discarded,
+        "spaces": ["drive"],
+        "version": row.version.to_string(),
+        "webViewLink": format!("https://drive.google.com/{link}/{}/view", row.id),
+        "createdTime": clock::to_rfc3339(row.created_ms),
+        "modifiedTime": clock::to_rfc3339(row.modified_ms),
+        "owners": [person(&row.owner, me)],
+        "ownedByMe": owns,
+        "lastModifyingUser": person(&row.modifier, me),
+        "shared": row.shared,
+        "writersCanShare": true,
+        "viewedByMe": false,
+        "quotaBytesUsed": row.size.to_string(),
+        "capabilities": {
+            "canAddChildren": edits && folder,
+            "canCopy": !folder,
+            "canDelete": owns,
+            "canDownload": !row.is_native(),
+            "canEdit": edits,
+            "canListChildren": folder,
+            "canModifyContent": edits && !row.is_native(),
+            "canReadRevisions": false,
+            "canRename": edits,
+            "canShare": edits,
+            "canTrash": owns,
+            "canUntrash": owns,
+        },
+    });
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+fn add_content(row: &FileRow, out: &mut Map<String, Value>) {
+    let extension = row.name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    for (key, value) in [
+        ("size", row.size.to_string()),
+        ("md5Checksum", row.md5.clone()),
+        ("sha256Checksum", row.sha256.clone()),
+        ("originalFilename", row.name.clone()),
+        ("fileExtension", extension.to_owned()),
+        ("headRevisionId", format!("{}-{}", row.id, row.version)),
+    ] {
+        out.insert(key.into(), Value::String(value));
+    }
+}
+
+pub(crate) fn permission(one: &Permission) -> Value {
+    let mut out = json!({
+        "kind": "drive#permission",
+        "id": one.id,
+        "type": one.kind,
+        "role": role(one.rank),
+    });
+    if one.kind == "anyone" {
+        out["allowFileDiscovery"] = json!(false);
+    } else {
+        out["emailAddress"] = json!(one.email);
+        out["displayName"] = json!(one.email.split('@').next());
+        out["deleted"] = json!(false);
+        out["pendingOwner"] = json!(false);
+    }
+    out
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct FileBody {
+    id: Option<String>,
+    name: Option<String>,
+    mime_type: Option<String>,
+    parents: Option<Vec<String>>,
+    description: Option<String>,
+    created_time: Option<String>,
+    modified_time: Option<String>,
+    trashed: Option<bool>,
+    app_properties: Option<BTreeMap<String, Option<String>>>,
+    properties: Option<BTreeMap<String, Option<String>>>,
+}
+
+/// Reads what a client says about a file; nothing at all is nothing said. Fields that only the
+/// server sets are ignored, as Drive does.
+pub(crate) fn metadata(body: &[u8]) -> Result<Metadata, ApiError> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Metadata::default());
+    }
+    let body: FileBody = serde_json::from_slice(body).map_err(|_| ApiError::parse())?;
+    let time = |text: Option<String>, name: &'static str| match text {
+        None => Ok(None),
+        Some(text) => clock::parse(&text).map(Some).ok_or_else(|| ApiError::invalid(name)),
+    };
+    if let Some(mime) = &body.mime_type {
+        let fine = mime.len() <= 255 && mime.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        if !fine || mime.is_empty() {
+            return Err(ApiError::invalid("file.mimeType"));
+        }
+    }
+    let mut properties = BTreeMap::new();
+    for (kind, pairs) in [("appProperties", body.app_properties), ("properties", body.properties)] {
+        let Some(pairs) = pairs else { continue };
+        let size = |(key, value): (&String, &Option<String>)| {
+            key.len() + value.as_ref().map_or(0, String::len)
+        };
+        if pairs.len() > 100 || pairs.iter().map(size).any(|size| size > PROPERTY_BYTES_MAX) {
+            return Err(ApiError::invalid(kind));
+        }
+        properties.insert(kind, pairs);
+    }
+    Ok(Metadata {
+        id: body.id,
+        name: body.name,
+        mime: body.mime_type,
+        parents: body.parents,
+        description: body.description,
+        created_ms: time(body.created_time, "file.createdTime")?,
+        modified_ms: time(body.modified_time, "file.modifiedTime")?,
+        trashed: body.trashed,
+        properties,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_is_read_strictly_where_it_matters() {
+        let meta = metadata(
+            br#"{"name": "a", "size": "7", "appProperties": {"k": null, "l": "v"},
+                 "modifiedTime": "2026-01-31T12:00:00Z"}"#,
+        )
+        .unwrap();
+        assert_eq!(meta.name.as_deref(), Some("a"));
+        assert_eq!(meta.properties["appProperties"]["k"], None);
+        assert_eq!(meta.modified_ms, Some(1_769_860_800_000));
+        assert_eq!(metadata(b" \n").unwrap(), Metadata::default());
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        let long = format!(r#"{{"properties": {{"k": "{}"}}}}"#, "v".repeat(124));
+        let cases = [
+            "{",
+            "[]",
+            r#"{"name": 7}"#,
+            r#"{"modifiedTime": "noon"}"#,
+            r#"{"mimeType": "a\nb"}"#,
+            r#"{"appProperties": {"k": 7}}"#,
+            &deep,
+            &long,
+        ];
+        for body in cases {
+            assert!(metadata(body.as_bytes()).is_err(), "{}", &body[..body.len().min(60)]);
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Content of files on disk: written to `partial/`, made durable, renamed into `content/`.
+//!
+//! Content is named by chance, never by what a client sends. What is not finished or not taken up
+//! by a row goes away: when its guard is dropped, or at the next start.
+
+use std::{
+    collections::HashSet,
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    path::{Path, PathBuf},
+};
+
+use md5::Md5;
+use rusqlite::Connection;
+use sha2::{Digest as _, Sha256};
+
+use super::{Result, ids, sessions};
+
+/// MD5 and SHA-256 of nothing.
+pub(crate) const EMPTY_MD5: &str = "d41d8cd98f00b204e9800998ecf8427e";
+pub(crate) const EMPTY_SHA256: &str =
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// Bytes read or written at once.
+pub(crate) const BLOCK_BYTES: usize = 256 * 1024;
+
+/// Where things lie in the data folder.
+#[derive(Debug, Clone)]
+pub(crate) struct Folders {
+    pub(crate) database: PathBuf,
+    pub(crate) content: PathBuf,
+    pub(crate) partial: PathBuf,
+}
+
+impl Folders {
+    pub(crate) fn new(data: &Path) -> Self {
+        Self {
+            database: data.join("drive.sqlite"),
+            content: data.join("content"),
+            partial: data.join("partial"),
+        }
+    }
+}
+
+/// Content that is being written; it is removed when dropped, unless it is to be kept.
+#[derive(Debug)]
+pub(crate) struct Partial {
+    id: String,
+    path: PathBuf,
+    file: File,
+    md5: Md5,
+    sha256: Sha256,
+    size: u64,
+    keep: bool,
+}
+
+/// Content that is on disk but not yet in a row; it is removed when dropped before [`Stored::keep`].
+#[derive(Debug)]
+pub(crate) struct Stored {
+    /// Name in the content folder; none if there are no bytes.
+    pub(crate) id: Option<String>,
+    pub(crate) size: u64,
+    pub(crate) md5: String,
+    pub(crate) sha256: String,
+    path: Option<PathBuf>,
+}
+
+impl Partial {
+    pub(crate) fn create(folders: &Folders) -> io::Result<Self> {
+        let id = ids::secret();
+        let path = folders.partial.join(&id);
+        let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        let (md5, sha256) = (Md5::new(), Sha256::new());
+        Ok(Self { id, path, file, md5, sha256, size: 0, keep: false })
+    }
+
+    /// Opens the content of a session, where an earlier request or process left it, and reads what
+    /// is there to know its digests. It is never removed on drop.
+    pub(crate) fn resume(folders: &Folders, id: &str) -> io::Result<Self> {
+        let path = folders.partial.join(id);
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
+        let (mut md5, mut sha256, mut size) = (Md5::new(), Sha256::new(), 0);
+        let mut block = vec![0; BLOCK_BYTES];
+        loop {
+            let count = file.read(&mut block)?;
+            if count == 0 {
+                break;
+            }
+            md5.update(&block[..count]);
+            sha256.update(&block[..count]);
+            size += count as u64;
+        }
+        Ok(Self { id: id.to_owned(), path, file, md5, sha256, size, keep: true })
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Err(error) = self.file.write_all(bytes) {
+            // What was written in part must not count: the size is what the digests have seen.
+            self.cut().ok();
+            return Err(error);
+        }
+        self.md5.update(bytes);
+        self.sha256.update(bytes);
+        self.size += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Forgets all bytes, for a client that starts over.
+    pub(crate) fn reset(&mut self) -> io::Result<()> {
+        (self.md5, self.sha256, self.size) = (Md5::new(), Sha256::new(), 0);
+        self.cut()
+    }
+
+    fn cut(&mut self) -> io::Result<()> {
+        self.file.set_len(self.size)?;
+        self.file.seek(SeekFrom::Start(self.size))?;
+        Ok(())
+    }
+
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+
+    /// Makes the content durable under its final name.
+    pub(crate) fn finish(mut self, folders: &Folders) -> io::Result<Stored> {
+        let md5 = hex::encode(std::mem::take(&mut self.md5).finalize());
+        let sha256 = hex::encode(std::mem::take(&mut self.sha256).finalize());
+        if self.size == 0 {
+            fs::remove_file(&self.path)?;
+            self.keep = true;
+            return Ok(Stored { id: None, size: 0, md5, sha256, path: None });
+        }
+        self.file.sync_all()?;
+        let path = folders.content.join(&self.id);
+        fs::rename(&self.path, &path)?;
+        self.keep = true;
+        let stored =
+            Stored { id: Some(self.id.clone()), size: self.size, md5, sha256, path: Some(path) };
+        File::open(&folders.content)?.sync_all()?;
+        Ok(stored)
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        if !self.keep {
+            fs::remove_file(&self.path).ok();
+        }
+    }
+}
+
+impl Stored {
+    /// Says that a committed row names this content.
+    pub(crate) fn keep(mut self) {
+        self.path = None;
+    }
+}
+
+impl Drop for Stored {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            fs::remove_file(path).ok();
+        }
+    }
+}
+
+/// Removes content that no file names any more.
+pub(super) fn release(connection: &Connection, folders: &Folders, ids: &[String]) -> Result<()> {
+    let mut named = connection.prepare_cached("SELECT 1 FROM file WHERE content = ?1")?;
+    for id in ids {
+        if !named.exists([id])? {
+            // A leftover is not worth an error: the next start removes it.
+            fs::remove_file(folders.content.join(id)).ok();
+        }
+    }
+    Ok(())
+}
+
+/// Removes what a crash left behind: unfinished content without a session, content without a row.
+///
+/// Content that was renamed for a session whose commit did not happen goes back, so that the
+/// upload can still be resumed.
+pub(super) fn clean(connection: &Connection, folders: &Folders, now_ms: i64) -> Result<()> {
+    sessions::forget_old(connection, folders, now_ms)?;
+    let open = names(connection, "SELECT content FROM session WHERE result IS NULL")?;
+    let named = names(connection, "SELECT DISTINCT content FROM file WHERE content IS NOT NULL")?;
+    for entry in fs::read_dir(&folders.partial)? {
+        let entry = entry?;
+        if !open.contains(entry.file_name().to_string_lossy().as_ref()) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    for entry in fs::read_dir(&folders.content)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if named.contains(name.as_ref()) {
+            continue;
+        }
+        if open.contains(name.as_ref()) {
+            fs::rename(entry.path(), folders.partial.join(name.as_ref()))?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn names(connection: &Connection, sql: &str) -> Result<HashSet<String>> {
+    let mut statement = connection.prepare(sql)?;
+    let names = statement.query_map([], |row| row.get(0))?;
+    Ok(names.collect::<rusqlite::Result<_>>()?)
+}
