@@ -104,7 +104,8 @@ async fn processes_killed_at_any_moment_leave_whole_files() {
     }
     let fresh = open(place.path(), "do@example.org");
     let found = fresh.find(&Query::default()).await.unwrap();
-    assert!(found.len() >= 80);
+    // Each writer may have deleted one more file before it died.
+    assert!(found.len() >= 80 - 3, "{}", found.len());
     for entry in found.iter().filter(|entry| entry.name != "archive") {
         let content = fresh.read(&entry.id, LIMIT_BYTES).await.unwrap();
         assert!(is_whole(&content), "{entry:?}");

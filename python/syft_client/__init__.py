@@ -30,9 +30,7 @@ def resolve_dataset_file_path(*args, **kwargs):
 def resolve_dataset_files_path(dataset_name, syftbox_folder=None, owner_email=None, client=None):
     """Return the paths of a dataset's files: the private ones in a job, else the mock ones."""
     folder = _folder(syftbox_folder)
-    owner = owner_email or os.environ.get("SYFTBOX_EMAIL")
-    if owner is None:
-        raise ValueError("whose dataset? Pass owner_email, or set SYFTBOX_EMAIL")
+    owner = _owner(owner_email)
     mock = _dataset(folder, owner, "public", dataset_name)
     private = _dataset(folder, owner, "private", dataset_name)
     if not mock.is_dir() and not private.is_dir():
@@ -59,25 +57,29 @@ def resolve_path(path, syftbox_folder=None):
     return folder / rest if rest else folder
 
 
-def load_dataset_code(name, syftbox_folder=None, owner_email=None, client=None):
-    """Import a Python file of a dataset: "census.tools.clean" is tools/clean.py of census."""
-    dataset, _, module = name.partition(".")
-    if not module:
-        raise ValueError("expected 'dataset.module', got: {!r}".format(name))
+def load_dataset_code(
+    path, owner_email=None, syftbox_folder=None, client=None, module_name=None
+):
+    """Import a Python file of a dataset: "census.tools.clean" is tools/clean.py of census.
+
+    It comes from the private half in a job, else from the mock half. The module is called
+    like the last part, unless module_name says otherwise.
+    """
+    dataset, *parts = path.split(".")
+    if not parts or not all(part.isidentifier() for part in parts):
+        raise ValueError("expected 'dataset.module', got: {!r}".format(path))
     folder = _folder(syftbox_folder)
-    owner = owner_email or os.environ.get("SYFTBOX_EMAIL")
-    if owner is None:
-        raise ValueError("whose dataset? Pass owner_email, or set SYFTBOX_EMAIL")
+    owner = _owner(owner_email)
     half = "private" if _in_job() else "public"
-    path = _dataset(folder, owner, half, dataset).joinpath(*module.split("."))
-    path = path.with_name(path.name + ".py")
-    if not path.is_file():
-        raise FileNotFoundError("dataset {!r} has no code {!r}".format(dataset, module))
-    spec = importlib.util.spec_from_file_location(name, str(path))
-    loaded = importlib.util.module_from_spec(spec)
-    sys.modules[name] = loaded
-    spec.loader.exec_module(loaded)
-    return loaded
+    file = _dataset(folder, owner, half, dataset).joinpath(*parts).with_suffix(".py")
+    if not file.is_file():
+        raise FileNotFoundError("dataset {!r} has no code {!r}".format(dataset, ".".join(parts)))
+    name = module_name or parts[-1]
+    spec = importlib.util.spec_from_file_location(name, str(file))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def _in_job():
@@ -89,6 +91,13 @@ def _folder(syftbox_folder):
     if not folder:
         raise ValueError("where is the SyftBox? Pass syftbox_folder, or set SYFTBOX_FOLDER")
     return Path(folder)
+
+
+def _owner(owner_email):
+    owner = owner_email or os.environ.get("SYFTBOX_EMAIL")
+    if not owner:
+        raise ValueError("whose dataset? Pass owner_email, or set SYFTBOX_EMAIL")
+    return owner
 
 
 def _dataset(folder, owner, half, name):

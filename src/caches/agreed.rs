@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection as Database, OptionalExtension as _, params};
 
 use super::{Error, Result};
+use crate::connections::FileId;
 use crate::model::{DatasitePath, Digest, Email, Snapshot, Timestamp};
 
 /// Returns what is agreed for `datasite`.
@@ -69,6 +70,43 @@ pub fn put(
             .execute(params![datasite, path, moment.seconds()])?;
     }
     Ok(())
+}
+
+/// The moment of what is announced and not yet sent: whatever others sent was sent before.
+pub fn unsettled_moment() -> Timestamp {
+    Timestamp::from_micros(i64::MAX)
+}
+
+/// Notes that `file` of the own event log announces `path`.
+pub fn announce(db: &Database, file: &FileId, path: &DatasitePath) -> Result<()> {
+    db.prepare_cached("INSERT OR IGNORE INTO unsettled VALUES (?1, ?2)")?
+        .execute([file.as_str(), path.as_str()])?;
+    Ok(())
+}
+
+/// Notes when `file` of the own event log was made, and with it when its paths were agreed on.
+pub fn settle(db: &Database, datasite: &Email, file: &FileId, moment: Timestamp) -> Result<()> {
+    for table in ["agreed", "tombstones"] {
+        let sql = format!(
+            "UPDATE {table} SET moment = ?1 WHERE datasite = ?2 AND moment = ?3
+             AND path IN (SELECT path FROM unsettled WHERE file = ?4)"
+        );
+        db.prepare_cached(&sql)?.execute(params![
+            moment.seconds(),
+            datasite.as_str(),
+            unsettled_moment().seconds(),
+            file.as_str(),
+        ])?;
+    }
+    db.prepare_cached("DELETE FROM unsettled WHERE file = ?1")?.execute([file.as_str()])?;
+    Ok(())
+}
+
+/// Returns the messages of the own event log of which it is not known when they were made.
+pub fn unsettled(db: &Database) -> Result<Vec<FileId>> {
+    let mut statement = db.prepare_cached("SELECT DISTINCT file FROM unsettled")?;
+    let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+    rows.map(|row| super::journal::parse_id(&row?)).collect()
 }
 
 /// Returns the datasites of which anything is agreed.

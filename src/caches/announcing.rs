@@ -7,22 +7,22 @@ use rusqlite::{Connection as Database, params};
 
 use super::agreed::parse_path;
 use super::{Error, Result};
-use crate::model::{DatasitePath, Email, Timestamp};
+use crate::model::{DatasitePath, Email};
 use crate::wire::FileChangeEvent;
 
 /// Adds an event that belongs in the event log, and makes it the newest of its path in the rolling
 /// state.
-pub fn add_event(db: &Database, event: &FileChangeEvent, moment: Timestamp) -> Result<()> {
+pub fn add_event(db: &Database, event: &FileChangeEvent) -> Result<()> {
     let text = serde_json::to_string(event).map_err(|error| Error::damaged(error.to_string()))?;
     db.prepare_cached("INSERT INTO unlogged (event) VALUES (?1)")?.execute([&text])?;
-    roll(db, event, moment)
+    roll(db, event)
 }
 
 /// Makes an event the newest of its path in the rolling state.
-pub fn roll(db: &Database, event: &FileChangeEvent, moment: Timestamp) -> Result<()> {
+pub fn roll(db: &Database, event: &FileChangeEvent) -> Result<()> {
     let text = serde_json::to_string(event).map_err(|error| Error::damaged(error.to_string()))?;
     db.prepare_cached("INSERT OR REPLACE INTO rolling (path, moment, event) VALUES (?1, ?2, ?3)")?
-        .execute(params![event.path_in_datasite, moment.seconds(), text])?;
+        .execute(params![event.path_in_datasite, event.timestamp, text])?;
     Ok(())
 }
 

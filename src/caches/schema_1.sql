@@ -1,5 +1,6 @@
 -- What was agreed with the owner of a datasite: for an owner what was announced as events, for a
--- scientist what the owner has sent. `moment` is the timestamp of the event that said so.
+-- scientist what the owner has sent. `moment` is when the message was
+-- made that said so, by the clock of the service.
 CREATE TABLE agreed (
     datasite TEXT NOT NULL,
     path     TEXT NOT NULL,
@@ -14,6 +15,14 @@ CREATE TABLE tombstones (
     path     TEXT NOT NULL,
     moment   REAL NOT NULL,
     PRIMARY KEY (datasite, path)
+) WITHOUT ROWID;
+
+-- Which message of the own event log announces which path, until the service has said when it was
+-- made. Until then the path counts as agreed later than anything.
+CREATE TABLE unsettled (
+    file TEXT NOT NULL,
+    path TEXT NOT NULL,
+    PRIMARY KEY (file, path)
 ) WITHOUT ROWID;
 
 -- Digests of local files by what the file system says of them.

@@ -80,6 +80,23 @@ impl Store {
         Ok(value)
     }
 
+    /// Empties all tables, as if the database were new.
+    ///
+    /// # Errors
+    /// If the transaction could not be committed; nothing is changed then.
+    pub fn forget_everything(&self) -> Result<()> {
+        self.write(|db| {
+            let mut tables = db.prepare(
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+            )?;
+            let names = tables.query_map([], |row| row.get::<_, String>(0))?;
+            let names: Vec<String> = names.collect::<rusqlite::Result<_>>()?;
+            names
+                .iter()
+                .try_for_each(|name| Ok(db.execute_batch(&format!("DELETE FROM \"{name}\""))?))
+        })
+    }
+
     fn lock(&self) -> MutexGuard<'_, Database> {
         // A panic while the lock was held has rolled its transaction back.
         self.database.lock().unwrap_or_else(PoisonError::into_inner)

@@ -42,27 +42,27 @@ impl ConnectionRouter {
         &*self.connection
     }
 
-    /// Puts a scientist's proposals into an owner's inbox, under an id made beforehand. If it is
-    /// there already, an earlier attempt got through.
+    /// Puts a scientist's proposals into an owner's inbox, under an id made beforehand. `None`: it
+    /// is there already, an earlier attempt got through.
     pub async fn write_event_messages_to_inbox(
         &self,
         folder: &FileId,
         file: &FileId,
         name: &str,
         content: Vec<u8>,
-    ) -> Result<()> {
+    ) -> Result<Option<Entry>> {
         self.create_once(folder, file, name, content).await
     }
 
     /// Puts an owner's events into a peer's outbox, or into its own event log, under an id made
-    /// beforehand. If it is there already, an earlier attempt got through.
+    /// beforehand. `None`: it is there already, an earlier attempt got through.
     pub async fn write_event_messages_to_outbox_do(
         &self,
         folder: &FileId,
         file: &FileId,
         name: &str,
         content: Vec<u8>,
-    ) -> Result<()> {
+    ) -> Result<Option<Entry>> {
         self.create_once(folder, file, name, content).await
     }
 
@@ -72,7 +72,7 @@ impl ConnectionRouter {
         file: &FileId,
         name: &str,
         content: Vec<u8>,
-    ) -> Result<()> {
+    ) -> Result<Option<Entry>> {
         let new = NewEntry {
             id: Some(file.clone()),
             parent: folder.clone(),
@@ -81,7 +81,8 @@ impl ConnectionRouter {
             tags: std::collections::BTreeMap::new(),
         };
         match self.connection.create_file(&new, Content::Bytes(Bytes::from(content))).await {
-            Ok(_) | Err(Error::AlreadyExists { .. }) => Ok(()),
+            Ok(entry) => Ok(Some(entry)),
+            Err(Error::AlreadyExists { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -174,10 +174,13 @@ impl Tree {
 
     /// Returns what deleting `id` comes to; nothing if it does not exist for `account`.
     pub(super) fn deletion(&self, id: &FileId, account: &Email) -> Result<Deletion> {
-        match self.require_owner(id, account, "delete this") {
+        let node = match self.require_owner(id, account, "delete this") {
             Err(Error::NotFound { .. }) => return Ok(Deletion::default()),
             other => other?,
         };
+        if node.kind == Kind::File {
+            return Ok(Deletion { removed: vec![id.clone()], orphaned: Vec::new() });
+        }
         let (mine, others): (Vec<&Arc<Node>>, Vec<&Arc<Node>>) = self
             .below(id)
             .into_iter()

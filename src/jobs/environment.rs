@@ -61,7 +61,9 @@ pub(crate) struct Environment {
 /// What is remembered of an environment, in a file that appears when it is complete.
 #[derive(Serialize, Deserialize)]
 struct Record {
-    /// The installation folder of the Python that it was made with, unless the system's.
+    /// The Python that it was made with; `None` if that lies within the environment.
+    python: Option<PathBuf>,
+    /// The installation folder of that Python, unless the system's.
     prefix: Option<PathBuf>,
     packages: Vec<String>,
 }
@@ -146,14 +148,19 @@ impl EnvironmentCache {
             return Err(io::Error::other("no python of at least version 3.10 was found"));
         };
         let steps = Steps { folder: partial.path(), wanted, confinement, settings, logs };
-        let prefix = match installer.install(&steps).await? {
-            Ok(prefix) => prefix,
-            Err(code) => return Ok(Err(code)),
-        };
-        let record = Record { prefix, packages: wanted.packages.to_owned() };
+        if let Err(code) = installer.install(&steps).await? {
+            return Ok(Err(code));
+        }
+        let (python, prefix) =
+            installer.python.map(|python| (python.program, python.prefix)).unzip();
+        let record =
+            Record { python, prefix: prefix.flatten(), packages: wanted.packages.to_owned() };
         let text = serde_json::to_vec_pretty(&record)?;
         write_atomic(&partial.path().join(RECORD), &text)?;
-        remove(&folder)?; // without a record, so a crash left it
+        if let Some(found) = opened(&folder, confinement) {
+            return Ok(Ok(found)); // another run was faster, and uses it already
+        }
+        remove(&folder)?; // a crash left it, or its Python is gone
         std::fs::rename(partial.keep(), &folder)?;
         opened(&folder, confinement)
             .map(Ok)
@@ -173,6 +180,9 @@ fn key(wanted: &Wanted<'_>, confined: bool) -> Digest {
 
 fn opened(folder: &Path, confinement: &Confinement) -> Option<Environment> {
     let record: Record = serde_json::from_slice(&std::fs::read(folder.join(RECORD)).ok()?).ok()?;
+    if record.python.is_some_and(|python| !python.exists()) {
+        return None; // it was upgraded or removed
+    }
     let place = if confinement.confines() { Path::new(INSIDE) } else { folder };
     let own = Bind { source: folder.to_owned(), target: place.to_owned(), access: Access::Read };
     let python = record.prefix.map(|prefix| Bind {

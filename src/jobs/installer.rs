@@ -20,7 +20,7 @@ use super::script::PYTHON_VERSION;
 pub(crate) struct Installer {
     uv: Option<PathBuf>,
     /// `None`: `uv` is asked to download one.
-    python: Option<Interpreter>,
+    pub(crate) python: Option<Interpreter>,
 }
 
 /// One installation.
@@ -50,12 +50,8 @@ impl Installer {
         (uv.is_some() || python.is_some()).then_some(Self { uv, python })
     }
 
-    /// Makes the environment. Returns the installation folder of its Python if that is to be shown
-    /// to whoever uses it, or the return code of the step that failed.
-    pub(crate) async fn install(
-        &self,
-        steps: &Steps<'_>,
-    ) -> io::Result<Result<Option<PathBuf>, i64>> {
+    /// Makes the environment, or returns the return code of the step that failed.
+    pub(crate) async fn install(&self, steps: &Steps<'_>) -> io::Result<Result<(), i64>> {
         let place = if steps.confinement.confines() { Path::new(INSIDE) } else { steps.folder };
         if let Some(Locked { project, lock }) = &steps.wanted.locked {
             let folder = steps.folder.join("project");
@@ -78,7 +74,7 @@ impl Installer {
         for folder in ["cache", "home"] {
             super::tree::remove(&steps.folder.join(folder))?;
         }
-        Ok(Ok(self.python.as_ref().and_then(|python| python.prefix.clone())))
+        Ok(Ok(()))
     }
 
     fn commands(&self, place: &Path, steps: &Steps<'_>) -> Vec<Vec<OsString>> {

@@ -27,6 +27,7 @@ mod outputs;
 mod process;
 mod python;
 mod requirements;
+mod review;
 mod runner;
 mod sandbox;
 mod script;

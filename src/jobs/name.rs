@@ -77,7 +77,8 @@ fn fault(text: &str) -> Option<&'static str> {
 /// True if a listing that shows `c` could be made to show something else.
 pub(crate) fn is_deceptive(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// True if `directory` is the segment of a job layout (`v1`, …) and therefore not a job.

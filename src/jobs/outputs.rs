@@ -43,13 +43,17 @@ const NOTES_MAX: usize = 50;
 /// Copies the outputs of the job whose private copy is `job` to `target`, which is made.
 ///
 /// # Errors
-/// If they cannot be read or written; what is merely not allowed is noted.
+/// If `target` cannot be made. What cannot be read, or is not allowed, is noted.
 pub(crate) fn collect(job: &Path, target: &Path, limits: OutputLimits) -> io::Result<Collected> {
     std::fs::create_dir_all(target)?;
     let folder = DatasitePath::parse("code/outputs").expect("a constant");
     let mut collected = Collected::default();
     match open_below(job, &folder) {
-        Ok(Some(dir)) => take(&dir, target, limits, &mut collected)?,
+        Ok(Some(dir)) => {
+            if let Err(error) = take(&dir, target, limits, &mut collected) {
+                collected.notes.push(format!("outputs left out: {error}"));
+            }
+        }
         Ok(None) => {}
         Err(error) => collected.notes.push(format!("outputs left out: {error}")),
     }
@@ -91,20 +95,33 @@ fn take(
         } else if entry.bytes > left {
             note("the outputs are too large");
         } else {
-            let place = path.below(target);
-            if let Some(folder) = place.parent() {
-                std::fs::create_dir_all(folder)?;
+            match copy(dir, path, target, left) {
+                Ok(bytes) => {
+                    left -= bytes;
+                    collected.files.push(path.clone());
+                }
+                Err(error) => note(&error.to_string()),
             }
-            let source = open_file(dir, path.as_str())?;
-            let (_, bytes) = pour(source, std::fs::File::create_new(&place)?, left)?;
-            left -= bytes;
-            collected.files.push(path.clone());
         }
     }
     if !complete {
         collected.notes.push(format!("outputs left out: there are more than {entries_max}"));
     }
     Ok(())
+}
+
+/// Copies one file as a whole or not at all, and returns its size.
+fn copy(dir: &Dir, path: &DatasitePath, target: &Path, bytes_max: u64) -> io::Result<u64> {
+    let place = path.below(target);
+    if let Some(folder) = place.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let source = open_file(dir, path.as_str())?;
+    let poured = pour(source, std::fs::File::create_new(&place)?, bytes_max);
+    if poured.is_err() {
+        std::fs::remove_file(&place)?;
+    }
+    Ok(poured?.1)
 }
 
 #[cfg(test)]

@@ -20,17 +20,18 @@ pub struct Interpreter {
 
 const PROBE: &str = "import os, sys\n\
     print(sys.version_info[0], sys.version_info[1])\n\
-    print(os.path.realpath(sys.executable))\n\
     print(os.path.realpath(sys.base_prefix))\n\
     print(os.path.realpath(getattr(sys, '_base_executable', sys.executable)))";
 
 impl Interpreter {
     /// Finds the first Python of at least 3.`minor` in the folders of `path`, trying `names` in
-    /// order; the operating system's folders come first.
+    /// order; the operating system's folders come first, those of version managers last.
     pub async fn find(names: &[&str], minor: u32, path: &str) -> Option<Self> {
         let system = std::env::split_paths(super::sandbox::PATH);
+        let others = installations();
         let folders: Vec<_> = system
             .chain(std::env::split_paths(path))
+            .chain(others)
             .filter(|folder| folder.is_absolute())
             .collect();
         for name in names {
@@ -57,7 +58,6 @@ impl Interpreter {
         let text = String::from_utf8(output.stdout).ok()?;
         let mut lines = text.lines();
         let minor = lines.next()?.strip_prefix("3 ")?.parse().ok()?;
-        let _executable = lines.next()?;
         let prefix = PathBuf::from(lines.next()?);
         let program = PathBuf::from(lines.next()?);
         let is_of_system = prefix.starts_with("/usr") && program.starts_with("/usr");
@@ -68,4 +68,17 @@ impl Interpreter {
         }
         Some(Self { program, minor, prefix: (!is_of_system).then_some(prefix) })
     }
+}
+
+/// Where version managers keep their Pythons, the newest first. They are often not on the path.
+fn installations() -> Vec<PathBuf> {
+    let Some(home) = std::env::home_dir() else { return Vec::new() };
+    let mut found = Vec::new();
+    for folder in [".pyenv/versions", ".local/share/uv/python"] {
+        let entries = std::fs::read_dir(home.join(folder)).into_iter().flatten().flatten();
+        found.extend(entries.map(|entry| entry.path().join("bin")));
+    }
+    found.sort();
+    found.reverse();
+    found
 }

@@ -111,7 +111,14 @@ pub async fn run(
             -1
         }
     };
-    let outputs = run.publish(return_code, &mut notes)?;
+    let (return_code, outputs) = match run.publish(return_code, &mut notes) {
+        Ok(outputs) => (return_code, outputs),
+        Err(error) => {
+            // Results that nobody can see are no success, and a job never stays `running`.
+            notes.push(with_sources(&error));
+            (-1, Vec::new())
+        }
+    };
     let duration = start.elapsed();
     let elapsed = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
     let end = Timestamp::from_micros(now.micros().saturating_add(elapsed));

@@ -158,6 +158,7 @@ impl JobState {
                 next.status = S::Rejected;
                 next.received_at = Some(now);
                 next.rejected_at = Some(now);
+                next.rejected_by = by;
                 next.review_reason = Some(reason.clone());
             }
             (Action::Approve(reason), S::Pending | S::Approved) => {
@@ -189,6 +190,9 @@ impl JobState {
             }
             (Action::Deposit, S::Pending | S::Approved) => {
                 next.status = S::Done;
+                next.approved_by = next.approved_by.or(by);
+                next.approved_at = next.approved_at.or(Some(now));
+                next.return_code = Some(0);
                 next.completed_at = Some(now);
             }
             (action, status) => return Err(Refused { status, wish: action.participle() }),

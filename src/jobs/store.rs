@@ -1,25 +1,25 @@
-//! The jobs of one datasite as they lie on disk, and the acts of its owner.
+//! The jobs of one datasite as they lie on disk.
 //!
-//! Works on both sides: a scientist lists what an owner answered, an owner decides. One broken
-//! directory is listed as such, with the reason, and hides no other. State files are written
-//! atomically. Approvals go to the private folder as well, bound to the bytes (`approval`).
+//! Works on both sides: a scientist submits and lists what an owner answered, an owner looks
+//! before deciding (`review`). One broken directory is listed as such, with the reason, and hides
+//! no other. State files are written atomically.
 
 use std::path::{Path, PathBuf};
 
 use cap_std::fs::Dir;
 
-use super::approval::{Approval, Approvals, RunScript};
+use super::approval::{Approval, Approvals};
 use super::config::{JobConfig, JobKind};
 use super::error::{Error, Unreadable, io_error};
-use super::layout::{EntryKind, JobId, Layout, check_received};
+use super::layout::{EntryKind, JobId, Layout};
 use super::name::{JobName, is_layout};
 use super::script::{ScriptCheck, bash_start, check_script};
 use super::snapshot::{Snapshot, look, pour};
-use super::state::{Action, JobState, JobStatus};
+use super::state::JobState;
 use super::submission::Submission;
 use super::tree::{entries, open_below, open_file, read_file, remove, walk, write_atomic};
 use super::yaml;
-use crate::model::{DatasitePath, Digest, Email, Timestamp};
+use crate::model::{DatasitePath, Digest, Email};
 
 /// The jobs of one datasite.
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ pub struct Output {
 }
 
 /// A directory that should be a job, or why it cannot be one.
-type Directory = Result<(Layout, JobId), Listed>;
+pub(crate) type Directory = Result<(Layout, JobId), Listed>;
 
 const SCRIPT_BYTES_MAX: usize = 16 << 20;
 const OUTPUTS_MAX: usize = 100_000;
@@ -142,81 +142,6 @@ impl JobStore {
             }
         }
         Err(Error::UnknownJob { job: id.clone() })
-    }
-
-    /// Gives a state to each job that has none: `pending` if it has the form of a job, else
-    /// `rejected` with the reason. A job whose approved bytes have changed becomes `pending` again,
-    /// whether it ran or not: it is another job now. Returns what was decided.
-    ///
-    /// # Errors
-    /// Only if the inbox itself cannot be listed; what goes wrong with one job is left for the
-    /// next time.
-    pub fn receive(&self, now: Timestamp) -> Result<Vec<(JobId, JobState)>, Error> {
-        let mut decided = Vec::new();
-        for (layout, id) in self.directories()?.into_iter().flatten() {
-            if let Ok(Some(state)) = self.receive_one(layout, &id, now) {
-                decided.push((id, state));
-            }
-        }
-        Ok(decided)
-    }
-
-    /// Approves a job as it lies there now, and binds the approval to its bytes.
-    ///
-    /// `reviewed` is the digest that the owner was shown; if the job has changed since, nothing is
-    /// approved.
-    ///
-    /// # Errors
-    /// [`Error::Changed`], [`Error::Refused`] if the job does not wait for a decision, or
-    /// [`Error::Unusable`].
-    pub fn approve(
-        &self,
-        id: &JobId,
-        reason: Option<&str>,
-        run_script: RunScript,
-        reviewed: Option<Digest>,
-        now: Timestamp,
-    ) -> Result<Approval, Error> {
-        let job = self.find(id)?;
-        let state = self.decide(&job, &Action::Approve(reason.map(str::to_owned)), now)?;
-        let found = self.snapshot(&job)?.digest;
-        if let Some(approved) = reviewed.filter(|digest| *digest != found) {
-            return Err(Error::Changed { job: id.clone(), approved, found });
-        }
-        let approval = Approval { digest: found, approved_at: now, run_script };
-        // The record first: a state without a record does not run, so a crash in between is safe.
-        self.approvals().write(job.layout, id, &approval)?;
-        self.write_state(&job, &state)?;
-        Ok(approval)
-    }
-
-    /// Turns a job down.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] if it does not wait for a decision.
-    pub fn reject(
-        &self,
-        id: &JobId,
-        reason: Option<&str>,
-        now: Timestamp,
-    ) -> Result<JobState, Error> {
-        let job = self.find(id)?;
-        let state = self.decide(&job, &Action::Reject(reason.map(str::to_owned)), now)?;
-        self.approvals().forget(job.layout, id)?;
-        self.write_state(&job, &state)?;
-        Ok(state)
-    }
-
-    /// Makes a job that ended run again at the next run, and removes what the last run left.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] if it did not end.
-    pub fn rerun(&self, id: &JobId, now: Timestamp) -> Result<JobState, Error> {
-        let job = self.find(id)?;
-        let state = self.decide(&job, &Action::Rerun, now)?;
-        self.clear_results(&job)?;
-        self.write_state(&job, &state)?;
-        Ok(state)
     }
 
     /// Puts a submission of ours into the owner's tree, from where a sync sends it.
@@ -305,35 +230,10 @@ impl JobStore {
             .map(|name| self.local(&job.layout.answer(&job.id, name)))
     }
 
-    pub(crate) fn decide(
-        &self,
-        job: &Job,
-        action: &Action,
-        now: Timestamp,
-    ) -> Result<JobState, Error> {
-        job.state
-            .after(action, &self.owner, now)
-            .map_err(|source| Error::Refused { job: job.id.clone(), source })
-    }
-
     pub(crate) fn write_state(&self, job: &Job, state: &JobState) -> Result<(), Error> {
         let path = self.local(&job.layout.answer(&job.id, "state.yaml"));
         write_atomic(&path, state.to_yaml().as_bytes())
             .map_err(io_error(&format_args!("the state of `{}`", job.id)))
-    }
-
-    pub(crate) fn clear_results(&self, job: &Job) -> Result<(), Error> {
-        let problem = || io_error(&format_args!("the last results of `{}`", job.id));
-        remove(&self.local(&job.layout.answer(&job.id, "outputs"))).map_err(problem())?;
-        for log in self.logs(job) {
-            match std::fs::remove_file(&log) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(problem()(error));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
     }
 
     pub(crate) fn inbox(&self, job: &Job) -> Result<Dir, Error> {
@@ -344,16 +244,16 @@ impl JobStore {
         }
     }
 
-    fn datasite(&self) -> PathBuf {
+    pub(crate) fn datasite(&self) -> PathBuf {
         self.syftbox.join(self.owner.as_str())
     }
 
-    fn approvals(&self) -> Approvals {
+    pub(crate) fn approvals(&self) -> Approvals {
         Approvals::new(&self.private, &self.owner)
     }
 
     /// Returns each directory that should be a job, or why it cannot be one.
-    fn directories(&self) -> Result<Vec<Directory>, Error> {
+    pub(crate) fn directories(&self) -> Result<Vec<Directory>, Error> {
         let inbox = DatasitePath::parse("app_data/job/inbox").expect("a constant");
         let problem = || io_error(&format_args!("the jobs of {}", self.owner));
         let mut found = Vec::new();
@@ -398,42 +298,16 @@ impl JobStore {
         Ok(Job { id: id.clone(), layout, config, state })
     }
 
-    fn read_state(&self, layout: Layout, id: &JobId) -> Result<Option<JobState>, Unreadable> {
+    pub(crate) fn read_state(
+        &self,
+        layout: Layout,
+        id: &JobId,
+    ) -> Result<Option<JobState>, Unreadable> {
         let Some(review) = open_below(&self.datasite(), &layout.review(id))? else {
             return Ok(None);
         };
         let text = read_file(&review, "state.yaml", yaml::BYTES_MAX)?;
         Ok(text.as_deref().map(JobState::parse).transpose()?)
-    }
-
-    fn receive_one(
-        &self,
-        layout: Layout,
-        id: &JobId,
-        now: Timestamp,
-    ) -> Result<Option<JobState>, Unreadable> {
-        let Some(inbox) = open_below(&self.datasite(), &layout.inbox(id))? else { return Ok(None) };
-        let Some(config) = read_file(&inbox, "config.yaml", yaml::BYTES_MAX)? else {
-            return Ok(None); // still on its way
-        };
-        let before = self.read_state(layout, id)?.unwrap_or_default();
-        let action = if before.status == JobStatus::Received {
-            let form = check_received(&entries(&inbox)?).and_then(|()| {
-                JobConfig::parse(&config).map_err(|error| error.to_string()).map(drop)
-            });
-            form.map_or_else(Action::RejectForm, |()| Action::Accept)
-        } else {
-            match self.approvals().read(layout, id) {
-                Some(approval) if look(&inbox)?.digest != approval.digest => Action::Reopen,
-                _ => return Ok(None),
-            }
-        };
-        let Ok(state) = before.after(&action, &self.owner, now) else { return Ok(None) };
-        let other = |error: Error| std::io::Error::other(error.to_string());
-        let path = self.local(&layout.answer(id, "state.yaml"));
-        write_atomic(&path, state.to_yaml().as_bytes())?;
-        self.approvals().forget(layout, id).map_err(other)?;
-        Ok(Some(state))
     }
 }
 

@@ -28,6 +28,13 @@ pub(crate) struct Entry {
     pub(crate) names: u64,
 }
 
+impl Entry {
+    /// A directory that cannot be entered.
+    fn odd(path: &Path) -> Self {
+        Self { path: None, shown: shown(path), kind: EntryKind::Other, bytes: 0, names: 1 }
+    }
+}
+
 const DEPTH_MAX: usize = 60; // a little less than a `DatasitePath` takes
 
 /// Opens the directory at `path` below `root`, no part of which may be a link. `None` if it is
@@ -78,8 +85,15 @@ pub(crate) fn walk(
     let mut folders = vec![(PathBuf::new(), 0_usize)];
     let mut seen = 0_usize;
     while let Some((folder, depth)) = folders.pop() {
-        let listing =
-            if depth == 0 { root.entries()? } else { root.open_dir(&folder)?.entries()? };
+        let opened = if depth == 0 { root.try_clone() } else { root.open_dir(&folder) };
+        let listing = match opened.and_then(|dir| dir.entries()) {
+            Ok(listing) => listing,
+            Err(error) if depth == 0 => return Err(error),
+            Err(_) => {
+                found.push(Entry::odd(&folder)); // its maker closed it, or it is gone
+                continue;
+            }
+        };
         for entry in listing {
             let entry = entry?;
             seen += 1;
@@ -90,18 +104,19 @@ pub(crate) fn walk(
             let path = folder.join(entry.file_name());
             let kind = kind_of(entry.file_type()?);
             if kind == EntryKind::Directory {
-                let name = entry.file_name();
-                if name.to_str().is_some_and(skip) {
+                if entry.file_name().to_str().is_some_and(skip) {
                     continue;
                 }
                 if depth < DEPTH_MAX && path.as_os_str().len() < 1024 {
                     folders.push((path, depth + 1));
-                    continue;
+                } else {
+                    found.push(Entry::odd(&path));
                 }
+                continue;
             }
             let about = entry.metadata()?;
             found.push(Entry {
-                path: DatasitePath::from_local(&path).ok().filter(|_| kind != EntryKind::Directory),
+                path: DatasitePath::from_local(&path).ok(),
                 shown: shown(&path),
                 kind,
                 bytes: about.len(),
@@ -152,34 +167,44 @@ pub(crate) fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes a tree, or nothing if it is not there. What its maker protected from being entered is
-/// opened first.
+/// Removes a tree, or nothing if it is not there.
+///
+/// A job made the tree, so it may be closed to its owner, and deeper than a path can be long or a
+/// recursion deep. So each folder is opened first and then emptied by moving its folders aside:
+/// no path is longer than a few parts, and nothing recurses.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
-    let gone = |result: io::Result<()>| match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    };
-    if gone(std::fs::remove_dir_all(path)).is_ok() {
-        return Ok(());
-    }
-    make_removable(path)?;
-    gone(std::fs::remove_dir_all(path))
-}
-
-fn make_removable(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
 
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700))?;
+    match path.symlink_metadata() {
+        Ok(found) if found.is_dir() => {}
+        Ok(_) => return std::fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    let parent = path.parent().ok_or_else(|| io::Error::other("the path has no folder"))?;
+    let aside = tempfile::Builder::new().prefix(".removed-").tempdir_in(parent)?;
+    let place = |number: usize| aside.path().join(number.to_string());
+    let open =
+        |folder: &Path| std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700));
+    open(path)?;
+    std::fs::rename(path, place(0))?;
+    let (mut done, mut moved) = (0, 1);
+    while done < moved {
+        let folder = place(done);
         for entry in std::fs::read_dir(&folder)? {
             let entry = entry?;
             if entry.file_type()?.is_dir() {
-                folders.push(entry.path());
+                open(&entry.path())?;
+                std::fs::rename(entry.path(), place(moved))?;
+                moved += 1;
+            } else {
+                std::fs::remove_file(entry.path())?;
             }
         }
+        std::fs::remove_dir(&folder)?;
+        done += 1;
     }
-    Ok(())
+    aside.close()
 }
 
 fn kind_of(found: FileType) -> EntryKind {

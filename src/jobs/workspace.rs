@@ -12,6 +12,7 @@
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::layout::{JobId, Layout};
@@ -93,7 +94,9 @@ impl Workspace {
     ) -> io::Result<Option<(PathBuf, File)>> {
         let name = Digest::of(format!("{owner} {}", layout.inbox(job)).as_bytes()).to_hex();
         let runs = private.join("runs");
-        std::fs::create_dir_all(&runs)?;
+        std::fs::create_dir_all(private)?;
+        // Results lie there before anybody decided who may see them.
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&runs)?;
         let lock = runs.join(format!("{}.lock", &name[..16]));
         let lock = File::options().create(true).write(true).truncate(false).open(lock)?;
         match lock.try_lock() {

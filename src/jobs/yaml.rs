@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The largest job file that is read: far more than any honest manifest needs.
-pub(crate) const BYTES_MAX: usize = 256 * 1024;
+pub(crate) const BYTES_MAX: usize = 1 << 20;
 
 const DEPTH_MAX: usize = 16;
 
@@ -98,8 +98,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_reads_back(text in "\\PC*", items in proptest::collection::vec("[ -~]*", 0..5)) {
-            let value = serde_json::json!({"text": text, "items": items});
+        fn any_text_reads_back(
+            text in any::<String>(),
+            key in any::<String>(),
+            items in proptest::collection::vec("[ -~]*", 0..5),
+        ) {
+            let value = serde_json::json!({"text": text, "items": items, "map": {key: text}});
             let back: serde_json::Value = read(write(&value).unwrap().as_bytes()).unwrap();
             prop_assert_eq!(back, value);
         }

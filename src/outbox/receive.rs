@@ -86,6 +86,10 @@ pub fn receive(known: &Known, received: &Received) -> Step {
     };
     let was_accepted = received.earlier.contains(&edit);
     let was_asked = known.asked == Some(edit);
+    if known.asked == Some(received.new) {
+        // Our own proposal, accepted: the edit was made on top of it.
+        return Step::Agree;
+    }
     if was_accepted {
         Step::Write
     } else if received.new == known.agreed && !was_asked {
@@ -112,6 +116,8 @@ mod tests {
             ("what is there already",           None,       Some("r"),  None,               "",      Some("r"),  Step::Agree),
             ("gone here, too",                  Some("a"),  None,       None,               "",      None,       Step::Agree),
             ("the echo of a proposal",          Some("a"),  Some("l"),  Some(Some("l")),    "",      Some("l"),  Step::Agree),
+            ("accepted, and edited since",      Some("a"),  Some("m"),  Some(Some("l")),    "",      Some("l"),  Step::Agree),
+            ("accepted, and deleted since",     Some("a"),  None,       Some(Some("l")),    "",      Some("l"),  Step::Agree),
             ("accepted, then replaced",         Some("a"),  Some("l"),  Some(Some("l")),    "l",     Some("r"),  Step::Write),
             ("refused: the state again",        Some("a"),  Some("l"),  Some(Some("l")),    "",      Some("a"),  Step::KeepAsideAndWrite),
             ("refused: nothing is there",       None,       Some("l"),  Some(Some("l")),    "",      None,       Step::KeepAsideAndWrite),

@@ -1,7 +1,7 @@
 //! Who may read, write and administer which path of a datasite.
 //!
 //! The rules are text files named `syft.pub.yaml` in the folders of a datasite. [`SyftPerm`] is all
-//! of them, compiled; it answers and explains. `grant` and `revoke` say which file must change
+//! of them, compiled; it answers and explains. [`grant`] and [`revoke`] say which file must change
 //! and how. Pure: the caller brings the files' content and stores the edits; nothing here touches
 //! a disk, a clock or a connection.
 //!
@@ -17,11 +17,14 @@
 //!   matches itself and nothing else, also where a rule says `{{.UserEmail}}` or `USER`.
 //! - The root folder can be asked about; there, `open("./")` matches no rule.
 
+mod carve;
 mod check;
 mod class;
 mod explain;
+mod grant;
 mod grid;
 mod pattern;
+mod revoke;
 mod rules;
 mod tree;
 mod users;
@@ -29,10 +32,10 @@ mod yaml;
 
 pub use check::{CheckRequest, CheckResponse, Question, RulesetInput, answer};
 pub use explain::{Candidate, Explanation, MatchedRule, Reason};
-
+pub use grant::{Edit, EditError, Note, Target, grant};
 pub use grid::Grid;
 pub use pattern::{Pattern, Specificity, escape};
-
+pub use revoke::{Revocation, Warning, revoke};
 pub use rules::{Access, Level, PERMISSION_FILE_NAME, Rule, Ruleset};
 pub use tree::{Problem, SyftPerm};
 pub use yaml::{InvalidRuleset, parse, write};

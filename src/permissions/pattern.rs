@@ -33,14 +33,14 @@ enum Kind {
 }
 
 #[derive(Clone, Debug)]
-enum Part {
+pub(super) enum Part {
     AnyDepth,
     Literal(String),
     Wild(Vec<Token>),
 }
 
 #[derive(Clone, Debug)]
-enum Token {
+pub(super) enum Token {
     One(char),
     Any,
     Star,
@@ -173,7 +173,7 @@ impl Part {
         parts
     }
 
-    fn new(text: &str) -> Self {
+    pub(super) fn new(text: &str) -> Self {
         if text == "**" {
             return Self::AnyDepth;
         }
@@ -212,7 +212,7 @@ impl Part {
         }
     }
 
-    fn matches(&self, name: &str) -> bool {
+    pub(super) fn matches(&self, name: &str) -> bool {
         match self {
             Self::AnyDepth => !name.starts_with('.'),
             Self::Literal(literal) => literal == name,

@@ -213,6 +213,12 @@ impl SyftPerm {
             depth += 1;
         }
     }
+
+    /// Returns the files in folders below `folder`.
+    pub(super) fn files_below(&self, folder: &str) -> impl Iterator<Item = &File> {
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        self.files.values().filter(move |f| f.folder.starts_with(&prefix) && f.folder != folder)
+    }
 }
 
 impl File {

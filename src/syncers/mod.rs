@@ -7,6 +7,7 @@
 
 mod account;
 mod applying;
+pub(crate) mod collections;
 mod directory;
 mod error;
 mod options;

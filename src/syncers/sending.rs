@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, stream};
 
-use crate::caches::{announcing, catalogue, held, identifiers, journal, meta, proposed};
+use crate::caches::{agreed, announcing, catalogue, held, identifiers, journal, meta, proposed};
 use crate::connections::{self, Content, Entry, FileId, Kind, NewEntry, OCTETS, Relocation};
 use crate::model::{Email, Role, Timestamp};
 use crate::wire::names::{ArchiveFolder, RollingStateFolder, RollingStateName};
@@ -166,8 +166,14 @@ async fn send_in_order(
             }
         };
         match sent {
-            Ok(()) => {
-                account.store.write(|db| journal::done(db, number))?;
+            Ok(made) => {
+                account.store.write(|db| {
+                    if let Some(entry) = made {
+                        let moment = Timestamp::from_micros(entry.created_micros);
+                        agreed::settle(db, &account.email, &entry.id, moment)?;
+                    }
+                    journal::done(db, number)
+                })?;
                 if account.role == Role::Scientist {
                     note_own(account, &message.file, &message.folder, &message.name, Kind::File)?;
                 }

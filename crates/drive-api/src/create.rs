@@ -131,7 +131,18 @@ impl Drive {
             let request = self.json_request(Method::PATCH, &url, &token, body.clone());
             self.file_answer(&what, request)
         });
-        Ok(sent.await?)
+        let failed = match sent.await {
+            Ok(file) => return Ok(file),
+            Err(failed) => failed,
+        };
+        // Moving twice may be refused; if the first one had worked, the file shows it.
+        if failed.maybe_done && matches!(failed.status(), Some(400 | 403 | 409)) {
+            let file = self.get(id).await?;
+            if patch.is_done(&file) {
+                return Ok(file);
+            }
+        }
+        Err(failed.error)
     }
 
     async fn send_content(&self, upload: &Upload) -> Result<File, Failed> {
@@ -172,7 +183,13 @@ impl Drive {
                 let file = self.get(id).await?;
                 if new.is_made(&file, size) { Ok(file) } else { Err(failed.error) }
             }
-            _ => Err(failed.error),
+            _ => Err(match (failed.error, &new.parent) {
+                // What is missing is not what was to be made, but where.
+                (Error::NotFound { .. }, Some(parent)) => {
+                    Error::NotFound { what: format!("folder {parent}") }
+                }
+                (error, _) => error,
+            }),
         }
     }
 
@@ -256,6 +273,17 @@ impl Patch {
             metadata.insert("appProperties".to_owned(), json!(self.app_properties));
         }
         Value::Object(metadata)
+    }
+
+    /// True if `file` is as this would have it.
+    fn is_done(&self, file: &File) -> bool {
+        let lies_in = |id: &String| file.parents.contains(id);
+        let properties = &file.app_properties;
+        self.name.as_ref().is_none_or(|name| *name == file.name)
+            && self.trashed.is_none_or(|trashed| trashed == file.trashed)
+            && self.add_parents.iter().all(lies_in)
+            && !self.remove_parents.iter().any(lies_in)
+            && self.app_properties.iter().all(|(key, value)| properties.get(key) == value.as_ref())
     }
 
     fn url(&self, mut url: Url, id: &str) -> Result<Url, Error> {

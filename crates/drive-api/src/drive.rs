@@ -103,9 +103,13 @@ impl Drive {
     /// # Errors
     /// [`Error::Invalid`] beyond [`Settings::items_max`] files.
     pub async fn list(&self, query: &Query, order: Option<Order>) -> Result<Vec<File>, Error> {
-        let found = self.list_once(query, order).await?;
-        let folders = if found.is_empty() { query.one_by_one() } else { None };
-        let Some(folders) = folders else { return Ok(found) };
+        let found = self.list_once(query, order).await;
+        let is_doubtful = match &found {
+            Ok(files) => files.is_empty(),
+            Err(error) => matches!(error, Error::NotFound { .. }),
+        };
+        let folders = if is_doubtful { query.one_by_one() } else { None };
+        let Some(folders) = folders else { return found };
         let mut seen = HashSet::new();
         let mut all = Vec::new();
         for query in &folders {

@@ -243,3 +243,24 @@ impl Witness<'_> {
         Failed::lost(what, "the answer broke off")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::auth::StaticToken;
+    use crate::endpoint::Endpoint;
+    use crate::transport::Settings;
+
+    #[tokio::test]
+    async fn a_panic_below_is_an_error_here() {
+        let token = StaticToken::new("t").unwrap();
+        let endpoint = Endpoint::google();
+        let transport = Transport::new(endpoint, Arc::new(token), Settings::default());
+        let outcome = transport.guarded::<()>(async { panic!("a bad answer") }).await;
+        let (_, witness) = transport.call(&AccessToken::new("t").unwrap());
+        let failed = witness.conclude("it", outcome).unwrap_err();
+        assert!(matches!(failed.error, Error::Invalid { .. }), "{failed:?}");
+    }
+}

@@ -193,4 +193,26 @@ mod tests {
         let names = vec![Query::all().named("A"), Query::all().named("B")];
         assert_eq!(Query::all().any_of(names).one_by_one(), None);
     }
+
+    /// Reads a quoted value as Drive does; `None` if text is left over behind it.
+    fn unquoted(text: &str) -> Option<String> {
+        let mut chars = text.strip_prefix('\'')?.chars();
+        let mut value = String::new();
+        loop {
+            match chars.next()? {
+                '\\' => value.push(chars.next()?),
+                '\'' => return chars.as_str().is_empty().then_some(value),
+                other => value.push(other),
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_value_can_leave_its_quotes(value in r"[a'\\ é]{0,12}|.*") {
+            let text = Query::all().named(value.clone()).render().unwrap();
+            let read = unquoted(text.strip_prefix("name = ").unwrap());
+            assert_eq!(read, Some(value));
+        }
+    }
 }

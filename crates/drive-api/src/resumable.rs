@@ -68,7 +68,9 @@ struct Sent {
 impl Drive {
     pub(crate) async fn send_resumable(&self, upload: &Upload) -> Result<File, Failed> {
         let mut maybe_done = false;
-        for session in 1.. {
+        let mut sessions = 0;
+        loop {
+            sessions += 1;
             let mut failed = match self.try_session(upload).await {
                 Ok(file) => return Ok(file),
                 Err(failed) => failed,
@@ -77,11 +79,10 @@ impl Drive {
             maybe_done |= failed.failed.maybe_done;
             failed.failed.maybe_done = maybe_done;
             let may_restart = upload.repeat == Repeat::Safe || !maybe_done;
-            if !is_forgotten || !may_restart || session == SESSIONS_MAX {
+            if !is_forgotten || !may_restart || sessions == SESSIONS_MAX {
                 return Err(failed.failed);
             }
         }
-        unreachable!("the loop has no end of its own")
     }
 
     async fn try_session(&self, upload: &Upload) -> Result<File, SessionFailed> {

@@ -44,8 +44,10 @@ pub fn add_account(data: &Path, email: &str, token: Option<&str>) -> Result<Acco
         tokens::add_secret(txn, me, &token)
     });
     match added {
-        Ok(true) => Ok(Account { email, token }),
-        Ok(false) => Err(Error::BadToken { email, reason: "another account uses it" }),
+        Ok(()) => Ok(Account { email, token }),
+        Err(store::Error::Refused(_)) => {
+            Err(Error::BadToken { email, reason: "another account uses it" })
+        }
         Err(error) => Err(Error::Database(Box::new(error))),
     }
 }

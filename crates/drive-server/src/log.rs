@@ -58,7 +58,7 @@ pub(crate) struct Entry {
     time_ms: i64,
     label: String,
     method: String,
-    template: String,
+    path: String,
     query: Value,
     account: Option<String>,
 }
@@ -90,7 +90,8 @@ impl Log {
     /// Counts a request, before it is served: whoever has the answer finds it counted.
     pub(crate) fn begin(&self, call: &Call) -> Entry {
         let query = |name: &str| call.query.get(name).map(str::to_owned);
-        let template = format!("{} {}", call.method, template(&call.path, query));
+        let path = template(&call.path, query);
+        let template = format!("{} {path}", call.method);
         let account = call.me.as_ref().map(|me| me.email.clone());
         let mut state = self.lock();
         let label = state.label.clone();
@@ -103,7 +104,7 @@ impl Log {
             time_ms: clock::now_ms(),
             label,
             method: call.method.to_string(),
-            template,
+            path,
             query: self.file.as_ref().map_or(Value::Null, |_| {
                 let pairs = call.query.pairs().filter(|(name, _)| !SECRET.contains(name));
                 Value::Object(pairs.map(|(name, value)| (name.to_owned(), json!(value))).collect())
@@ -140,7 +141,7 @@ impl Log {
             "time": clock::to_rfc3339(entry.time_ms),
             "label": entry.label,
             "method": entry.method,
-            "path": entry.template,
+            "path": entry.path,
             "query": entry.query,
             "status": answered.map(|(status, _)| status.as_u16()),
             "request_bytes": request_bytes,

@@ -22,7 +22,7 @@ use crate::{
 /// Connections served at once; more wait in the system's queue.
 const CONNECTIONS_MAX: usize = 1024;
 
-/// The largest request head, in bytes.
+/// The largest request head, in bytes; one read more may slip through.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// How long a client may take for a request head.
@@ -106,8 +106,9 @@ impl Server {
 
     /// Takes no more connections, lets open requests end for a few seconds, and frees the data
     /// folder.
-    pub async fn shutdown(self) {
+    pub async fn shutdown(mut self) {
         self.accepting.abort();
+        (&mut self.accepting).await.ok();
         self.stop.send(true).ok();
         let mut connections = self.connections.lock().await;
         let all = async { while connections.join_next().await.is_some() {} };

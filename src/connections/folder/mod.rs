@@ -1,7 +1,7 @@
 //! A directory that several people can write to: on a file server, or on one machine.
 //!
 //! Any number of processes on any number of machines may work in it at once, and any of them may
-//! be killed at any moment: nobody ever sees half a file ([`store`] says how). There is no daemon,
+//! be killed at any moment: nobody ever sees half a file (`store.rs` says how). There is no daemon,
 //! no lock and no clock but the file server's own.
 //!
 //! **What is shared is a convention here, not a wall.** Owners and shares are recorded beside each
@@ -131,7 +131,9 @@ impl Connection for Folder {
 
     async fn relocate(&self, moves: &[Relocation]) -> Result<Vec<Result<()>>> {
         self.run_each(moves, |session, step| {
-            session.update(&step.id, |tree, account| tree.moved(step, account))
+            session.update(&[&step.id, &step.from, &step.to], |tree, account| {
+                tree.moved(step, account)
+            })
         })
         .await
     }
@@ -142,7 +144,7 @@ impl Connection for Folder {
 
     async fn share(&self, grants: &[Grant], _notify: bool) -> Result<Vec<Result<()>>> {
         self.run_each(grants, |session, grant| {
-            session.update(&grant.id, |tree, account| tree.shared(grant, account))
+            session.update(&[&grant.id], |tree, account| tree.shared(grant, account))
         })
         .await
     }
@@ -155,7 +157,7 @@ impl Connection for Folder {
     async fn unshare(&self, id: &FileId, from: &Email) -> Result<()> {
         let (id, from) = (id.clone(), from.clone());
         self.run(move |session| {
-            session.update(&id, |tree, account| tree.unshared(&id, &from, account))
+            session.update(&[&id], |tree, account| tree.unshared(&id, &from, account))
         })
         .await
     }
@@ -163,7 +165,8 @@ impl Connection for Folder {
     async fn tag(&self, id: &FileId, key: &str, value: Option<&str>) -> Result<()> {
         let (id, key, value) = (id.clone(), key.to_owned(), value.map(str::to_owned));
         self.run(move |session| {
-            session.update(&id, |tree, account| tree.tagged(&id, &key, value.as_deref(), account))
+            session
+                .update(&[&id], |tree, account| tree.tagged(&id, &key, value.as_deref(), account))
         })
         .await
     }

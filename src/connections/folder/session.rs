@@ -4,7 +4,7 @@
 //! What was read once is kept, since a version never changes: a look costs one listing and the
 //! records that are new.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -76,7 +76,7 @@ impl Session {
     }
 
     pub(super) fn shares(&self, id: &FileId) -> Result<Vec<(Email, Access)>> {
-        self.look()?.tree.shares(id, &self.account)
+        self.look_at(&[id])?.tree.shares(id, &self.account)
     }
 
     pub(super) fn read(&self, id: &FileId, limit_bytes: u64) -> Result<Bytes> {
@@ -107,7 +107,7 @@ impl Session {
     pub(super) fn create(&self, new: &NewEntry, content: Option<Content>) -> Result<Entry> {
         let id = new.id.clone().unwrap_or_else(store::new_id);
         {
-            let sight = self.look()?;
+            let sight = self.look_at(&[&id, &new.parent])?;
             sight.tree.check_creation(&new.parent, &self.account)?;
             if !store::is_ours(&id) {
                 let source = "the id was not made for this folder".into();
@@ -139,7 +139,7 @@ impl Session {
             self.remove_content(&id, content.as_deref());
             return Err(Error::AlreadyExists { id });
         }
-        let sight = self.look()?;
+        let sight = self.look_at(&[&id])?;
         sight.tree.entry(&id, &self.account).ok_or(Error::NotFound { id })
     }
 
@@ -149,9 +149,9 @@ impl Session {
             let is_file = node.kind == Kind::File;
             if is_file { Ok(Node::clone(node)) } else { Err(Error::NotFound { id: id.clone() }) }
         };
-        require(&self.look()?.tree)?;
+        require(&self.look_at(&[id])?.tree)?;
         let (name, size_bytes) = self.store_content(id, content)?;
-        let replaced = self.retry(|sight| {
+        let replaced = self.retry(&[id], |sight| {
             let mut node = require(&sight.tree)?;
             let head = sight.head(id)?;
             node.size_bytes = size_bytes;
@@ -167,15 +167,15 @@ impl Session {
         replaced.map(drop)
     }
 
-    /// Makes the version that `decide` asks for, if any.
+    /// Makes the version that `decide` asks for, if any, looking at `ids` only.
     pub(super) fn update(
         &self,
-        id: &FileId,
+        ids: &[&FileId],
         decide: impl Fn(&Tree, &Email) -> Result<Option<Node>>,
     ) -> Result<()> {
-        self.retry(|sight| {
+        self.retry(ids, |sight| {
             let Some(node) = decide(&sight.tree, &self.account)? else { return Ok(Some(())) };
-            let head = sight.head(id)?;
+            let head = sight.head(&node.id)?;
             let next = new_record(node, head.content.clone());
             Ok(self.commit(&head, next)?.then_some(()))
         })
@@ -183,9 +183,13 @@ impl Session {
 
     /// Deletes an entry; what lies deepest goes first, so that a retry finds what is left.
     pub(super) fn delete(&self, id: &FileId) -> Result<()> {
-        let deletion = self.look()?.tree.deletion(id, &self.account)?;
+        let is_folder =
+            self.look_at(&[id])?.tree.get(id).is_some_and(|node| node.kind == Kind::Folder);
+        let sight = if is_folder { self.look()? } else { self.look_at(&[id])? };
+        let deletion = sight.tree.deletion(id, &self.account)?;
+        drop(sight);
         for id in deletion.removed {
-            self.retry(|sight| {
+            self.retry(&[&id], |sight| {
                 let Some(node) = sight.tree.get(&id) else { return Ok(Some(())) };
                 let last = Record { is_deleted: true, ..new_record(Node::clone(node), None) };
                 Ok(self.commit(&sight.head(&id)?, last)?.then_some(()))
@@ -196,9 +200,13 @@ impl Session {
     }
 
     /// Looks and tries until `attempt` was not overtaken by somebody else.
-    fn retry<T>(&self, attempt: impl Fn(&Sight) -> Result<Option<T>>) -> Result<T> {
+    fn retry<T>(
+        &self,
+        ids: &[&FileId],
+        attempt: impl Fn(&Sight) -> Result<Option<T>>,
+    ) -> Result<T> {
         for _ in 0..TRIES_MAX {
-            if let Some(done) = attempt(&*self.look()?)? {
+            if let Some(done) = attempt(&*self.look_at(ids)?)? {
                 return Ok(done);
             }
         }
@@ -206,7 +214,23 @@ impl Session {
         Err(Error::Unavailable { service: SERVICE, source })
     }
 
-    /// Brings what we know up to date with what is there.
+    /// Brings what we know of some entries and of the folders above them up to date.
+    fn look_at(&self, ids: &[&FileId]) -> Result<MutexGuard<'_, Sight>> {
+        let mut sight = self.sight.lock().unwrap_or_else(PoisonError::into_inner);
+        for &id in ids {
+            let mut seen = HashSet::new();
+            let mut next = Some(id.clone());
+            // Roots are not stored, and a cycle ends where it began.
+            while let Some(id) = next.filter(|id| store::is_ours(id) && seen.insert(id.clone())) {
+                let numbers = self.store.versions_of(&id).map_err(failed)?;
+                self.renew(&mut sight, &id, numbers).map_err(failed)?;
+                next = sight.tree.get(&id).and_then(|node| node.parent.clone());
+            }
+        }
+        Ok(sight)
+    }
+
+    /// Brings all that we know up to date with what is there.
     fn look(&self) -> Result<MutexGuard<'_, Sight>> {
         let mut sight = self.sight.lock().unwrap_or_else(PoisonError::into_inner);
         self.bring_up_to_date(&mut sight).map_err(failed)?;
@@ -214,32 +238,29 @@ impl Session {
     }
 
     fn bring_up_to_date(&self, sight: &mut Sight) -> io::Result<()> {
-        let mut there = self.store.versions()?;
-        let Sight { tree, heads } = sight;
-        for id in heads.keys().filter(|id| !there.contains_key(id)).cloned().collect::<Vec<_>>() {
-            // A listing may miss what changes meanwhile; what was deleted is noted as such.
-            let numbers = self.store.versions_of(&id)?;
-            if numbers.is_empty() || self.store.was_deleted(&id)? {
-                tree.remove(&id);
-                heads.remove(&id);
-            } else {
-                there.insert(id, numbers);
-            }
+        let there = self.store.versions()?;
+        let missing = sight.heads.keys().filter(|id| !there.contains_key(id));
+        for id in missing.cloned().collect::<Vec<_>>() {
+            // A listing may miss what changes meanwhile: ask again.
+            self.renew(sight, &id, self.store.versions_of(&id)?)?;
         }
-        for (id, numbers) in there {
-            let highest = numbers.last().copied().unwrap_or(0);
-            if heads.get(&id).is_some_and(|head| head.number == highest) {
-                continue;
+        there.into_iter().try_for_each(|(id, numbers)| self.renew(sight, &id, numbers))
+    }
+
+    /// Brings one entry up to date, of which there are these versions.
+    fn renew(&self, sight: &mut Sight, id: &FileId, numbers: Vec<u64>) -> io::Result<()> {
+        let highest = numbers.last().copied();
+        if highest.is_some() && sight.heads.get(id).map(|head| head.number) == highest {
+            return Ok(());
+        }
+        match self.load(id, numbers)? {
+            Some((head, record)) => {
+                sight.tree.put(Arc::new(record.node));
+                sight.heads.insert(id.clone(), head);
             }
-            match self.load(&id, numbers)? {
-                Some((head, record)) => {
-                    tree.put(Arc::new(record.node));
-                    heads.insert(id, head);
-                }
-                None => {
-                    tree.remove(&id);
-                    heads.remove(&id);
-                }
+            None => {
+                sight.tree.remove(id);
+                sight.heads.remove(id);
             }
         }
         Ok(())
@@ -272,7 +293,7 @@ impl Session {
 
     /// Opens the content that counts now, whatever is replaced meanwhile.
     fn open_content(&self, id: &FileId) -> Result<cap_std::fs::File> {
-        self.retry(|sight| {
+        self.retry(&[id], |sight| {
             sight.tree.require(id, &self.account, Access::Read, "read this")?;
             let name = sight.heads.get(id).and_then(|head| head.content.as_deref());
             let name = name.ok_or_else(|| Error::NotFound { id: id.clone() })?;

@@ -1,7 +1,11 @@
 //! What is submitted, byte for byte, and what is refused.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::jobs::iso;
+use crate::jobs::layout::{EntryKind, check_received};
+use crate::jobs::script::{ScriptCheck, check_script};
 
 fn name() -> JobName {
     JobName::parse("census-count").unwrap()
@@ -126,4 +130,53 @@ fn w26_hidden_and_binary_files_are_told_and_links_are_refused() {
 
     std::os::unix::fs::symlink("/etc/passwd", folder.join("data.csv")).unwrap();
     assert!(read_source(&folder).unwrap_err().to_string().contains("`data.csv` is a link"));
+}
+
+proptest! {
+    #[test]
+    fn what_is_submitted_is_taken_for_what_it_is(
+        files in proptest::collection::btree_map("[a-z ]{1,6}(/[a-zé]{1,3})?", "\\PC{0,9}", 0..4),
+        dependencies in proptest::collection::vec("[a-z~@ #:'][a-z =<>,;\\[\\]'#@:]{0,9}", 0..3),
+        title in "[a-z'#:,-]{1,9}",
+    ) {
+        check_round_trip(&files, &dependencies, &title)?;
+    }
+
+    #[test]
+    fn no_bytes_of_a_stranger_stop_a_listing(bytes in any::<Vec<u8>>(), text in "[a-z:'\\[{}\\]\n &*|>-]*") {
+        for input in [bytes.as_slice(), text.as_bytes()] {
+            JobConfig::parse(input).ok();
+            crate::jobs::JobState::parse(input).ok();
+        }
+    }
+}
+
+/// What an owner reads is what was built, and the script is the derived one.
+fn check_round_trip(
+    files: &BTreeMap<String, String>,
+    dependencies: &[String],
+    title: &str,
+) -> Result<(), TestCaseError> {
+    let (Ok(name), None) = (JobName::parse(title), files.get("main.py")) else { return Ok(()) };
+    let mut source = source(true, &[("main.py", "")]);
+    for (path, text) in files {
+        source.files.insert(constant(path), text.clone().into_bytes());
+    }
+    let request = SubmissionRequest { dependencies, ..request(&name, JobKind::Python) };
+    let Ok(submission) = build(source, &request) else { return Ok(()) };
+    let config = JobConfig::parse(text(&submission, "config.yaml").as_bytes()).unwrap();
+    prop_assert_eq!(&config, &submission.config);
+    let run = text(&submission, "run.sh").as_bytes();
+    prop_assert_eq!(check_script(run, &config, false, None), ScriptCheck::AsDerived);
+    let entries: std::collections::BTreeMap<_, _> = submission
+        .files
+        .iter()
+        .map(|(path, _)| match path.as_str().split_once('/') {
+            Some((folder, _)) => (folder.to_owned(), EntryKind::Directory),
+            None => (path.to_string(), EntryKind::File),
+        })
+        .collect();
+    let entries: Vec<_> = entries.into_iter().collect();
+    prop_assert_eq!(check_received(&entries), Ok(()));
+    Ok(())
 }

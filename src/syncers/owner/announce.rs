@@ -64,8 +64,9 @@ pub(super) async fn commit(
     let announced = read_changes(account, tree, &found.changes, now, report)?;
     account.store.write(|db| {
         for event in &announced {
-            agreed::put(db, &account.email, &event.path, event.digest().as_ref(), now)?;
-            announcing::add_event(db, &event.clone().into_wire(), now)?;
+            let (digest, moment) = (event.digest(), agreed::unsettled_moment());
+            agreed::put(db, &account.email, &event.path, digest.as_ref(), moment)?;
+            announcing::add_event(db, &event.clone().into_wire())?;
         }
         Ok(())
     })?;
@@ -84,6 +85,11 @@ pub(super) async fn commit(
     account.store.write(|db| {
         for events in log {
             let Some(file) = ids.next() else { break };
+            for event in &events {
+                if let Ok(path) = DatasitePath::parse(&event.path_in_datasite) {
+                    agreed::announce(db, &file, &path)?;
+                }
+            }
             put_message(db, &file, &personal, None, events, now)?;
             journal::mark_seen(db, &file)?;
             meta::set(db, ROLLING_DIRTY, "1")?;
@@ -128,7 +134,7 @@ fn read_changes(
     Ok(events)
 }
 
-fn event(
+pub(super) fn event(
     account: &Account,
     path: &DatasitePath,
     base: Option<Digest>,
@@ -247,7 +253,7 @@ fn split<T>(items: Vec<T>, size: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
 }
 
 /// Puts a message into the journal, under a name that sorts behind all before it in its folder.
-fn put_message(
+pub(super) fn put_message(
     db: &rusqlite::Connection,
     file: &FileId,
     folder: &FileId,

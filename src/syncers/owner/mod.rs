@@ -7,6 +7,7 @@
 
 mod announce;
 mod checkpoint;
+mod farewell;
 mod restore;
 mod take_in;
 
@@ -16,7 +17,8 @@ use crate::wire::names::Direction;
 
 use super::peering::{self, Acquaintance};
 use super::{
-    Account, Directory, Freshness, Report, Result, SyncOptions, refresh, sending, writing,
+    Account, Directory, Freshness, Report, Result, SyncOptions, collections, refresh, sending,
+    writing,
 };
 
 pub use checkpoint::{CheckpointStatus, CheckpointSummary};
@@ -57,6 +59,7 @@ impl<'a> DatasiteOwnerSyncer<'a> {
         let tree = account.tree(&account.email)?;
 
         restore::restore_once(account, &directory, &tree, now, &mut report).await?;
+        collections::restore_once(account, &directory, &mut report).await?;
         writing::carry_out(account, &mut report)?;
         let from_elsewhere =
             restore::follow_log(account, &directory, &tree, now, &mut report).await?;
@@ -67,6 +70,7 @@ impl<'a> DatasiteOwnerSyncer<'a> {
         let changes = announce::find_changes(account, &tree, options, now, &mut report)?;
         announce::commit(account, &directory, &peers, &tree, &changes, now, &mut report).await?;
         sending::flush(account, &directory, now, &mut report).await?;
+        collections::publish_due(account, &directory, &peers, &mut report).await?;
         if options.auto_checkpoint {
             checkpoint::create_if_due(account, options.checkpoint_threshold, now, &mut report)
                 .await?;
@@ -99,6 +103,15 @@ impl<'a> DatasiteOwnerSyncer<'a> {
     pub async fn create_checkpoint(&self, now: Timestamp) -> Result<CheckpointSummary> {
         refresh(self.account, Freshness::Feed, now).await?;
         checkpoint::create(self.account, now).await
+    }
+
+    /// Tells peers that everything is deleted: each gets a deletion for every path that it holds.
+    /// The catalogue must be fresh.
+    ///
+    /// # Errors
+    /// If nothing could be done at all. What went wrong with one peer is in the report.
+    pub async fn say_farewell(&self, now: Timestamp, report: &mut Report) -> Result<()> {
+        farewell::say_farewell(self.account, now, report).await
     }
 
     /// Returns how far the rolling state has grown since the last checkpoint.

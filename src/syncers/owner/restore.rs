@@ -4,7 +4,7 @@
 //! Oldest first, so that newer content wins. A local file that differs is a local edit: it stays
 //! and is announced.
 
-use crate::caches::{DatasiteTree, announcing, catalogue, journal, meta, scan};
+use crate::caches::{DatasiteTree, agreed, announcing, catalogue, journal, meta, scan};
 use crate::connections::{self, Entry, FileId};
 use crate::model::{Email, Timestamp, is_syncable};
 use crate::wire::names::{CheckpointName, EventsName, IncrementalName, RollingStateName};
@@ -47,9 +47,7 @@ pub(super) async fn restore_once(
     account.store.write(|db| {
         let ground = Ground { datasite: &account.email, scan: &scan, edits: Edits::Stay, now };
         applying::apply(db, &ground, &restored.states)?;
-        for (event, moment) in &restored.rolling {
-            announcing::roll(db, event, *moment)?;
-        }
+        restored.rolling.iter().try_for_each(|event| announcing::roll(db, event))?;
         everything.iter().try_for_each(|entry| journal::mark_seen(db, &entry.id))?;
         if let Some(file) = &restored.rolling_file {
             meta::set(db, ROLLING_FILE, file.as_str())?;
@@ -72,6 +70,7 @@ pub(super) async fn follow_log(
     report: &mut Report,
 ) -> Result<usize> {
     heed_new_checkpoint(account, directory)?;
+    settle(account)?;
     let Some(personal) = &directory.personal else { return Ok(0) };
     let mut unseen = account.store.read(|db| catalogue::unseen(db, personal))?;
     unseen.retain(|entry| EventsName::parse(&entry.name).is_some());
@@ -88,15 +87,28 @@ pub(super) async fn follow_log(
         account.store.write(|db| {
             let ground = Ground { datasite: &account.email, scan: &scan, edits: Edits::Stay, now };
             applying::apply(db, &ground, &restored.states)?;
-            for (event, moment) in &restored.rolling {
-                announcing::roll(db, event, *moment)?;
-            }
+            restored.rolling.iter().try_for_each(|event| announcing::roll(db, event))?;
             read.iter().try_for_each(|entry| journal::mark_seen(db, &entry.id))
         })?;
         count += restored.states.len();
         super::writing::carry_out(account, report)?;
     }
     Ok(count)
+}
+
+/// Learns from the catalogue when our own messages were made, where the answer to their upload was
+/// lost.
+fn settle(account: &Account) -> Result<()> {
+    account.store.write(|db| {
+        for file in agreed::unsettled(db)? {
+            if let Some(entry) = catalogue::get(db, &file)? {
+                let moment = Timestamp::from_micros(entry.created_micros);
+                agreed::settle(db, &account.email, &file, moment)?;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(())
 }
 
 /// If another machine made a checkpoint, the rolling state goes on from there: what the checkpoint
@@ -125,7 +137,7 @@ struct Restored {
     states: States,
     /// The newest message of the log that the checkpoints include.
     since: Option<Timestamp>,
-    rolling: Vec<(FileChangeEvent, Timestamp)>,
+    rolling: Vec<FileChangeEvent>,
     rolling_file: Option<FileId>,
     base: Option<Timestamp>,
 }
@@ -161,7 +173,7 @@ impl Restored {
                 continue; // Left over from before the checkpoint.
             }
             if let Some(file) = read_file::<IncrementalCheckpoint>(account, entry, report).await? {
-                self.lay_events(account, file.events, name.timestamp, report);
+                self.lay_events(account, file.events, report);
                 self.rolling.clear();
                 self.base = Some(name.timestamp);
             }
@@ -176,7 +188,7 @@ impl Restored {
                 after.is_none_or(|since| event.timestamp > since.seconds())
             };
             let events = file.events.into_iter().filter(is_new).collect();
-            self.lay_events(account, events, Timestamp::ZERO, report);
+            self.lay_events(account, events, report);
             self.rolling_file = Some(entry.id.clone());
         }
         Ok(())
@@ -192,7 +204,7 @@ impl Restored {
         match checkpoint.check() {
             Ok(state) => {
                 for (path, content) in state.files {
-                    applying::add(&mut self.states, path, Some(content), made);
+                    applying::add(&mut self.states, path, Some(content), Timestamp::ZERO);
                 }
                 (self.since, self.base) = (state.last_event, Some(made));
                 true
@@ -205,17 +217,11 @@ impl Restored {
         }
     }
 
-    fn lay_events(
-        &mut self,
-        account: &Account,
-        events: Vec<FileChangeEvent>,
-        moment: Timestamp,
-        report: &mut Report,
-    ) {
+    fn lay_events(&mut self, account: &Account, events: Vec<FileChangeEvent>, report: &mut Report) {
         for event in events {
-            let at = Timestamp::from_seconds(event.timestamp).unwrap_or(moment);
-            self.since = self.since.max(Some(at));
-            self.lay_event(account, event, at, report);
+            self.since = self.since.max(Timestamp::from_seconds(event.timestamp).ok());
+            // When the service learnt of it is not known; all that the log adds came later.
+            self.lay_event(account, event, Timestamp::ZERO, report);
         }
     }
 
@@ -243,7 +249,7 @@ impl Restored {
         match event.clone().check() {
             Ok(checked) if is_syncable(&checked.path) => {
                 applying::add(&mut self.states, checked.path, checked.content, moment);
-                self.rolling.push((event, moment));
+                self.rolling.push(event);
             }
             Ok(_) => {}
             Err(error) => {

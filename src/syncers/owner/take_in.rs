@@ -8,7 +8,7 @@ use crate::caches::{
     DatasiteTree, Scan, agreed, announcing, catalogue, intents, journal, write_private_file,
 };
 use crate::connections::{self, Entry, FileId};
-use crate::inbox::{Proposed, Verdict, plan};
+use crate::inbox::{Proposed, Refusal, Verdict, plan};
 use crate::model::{DatasitePath, Email, Snapshot, Timestamp, is_rule_file};
 use crate::permissions::{Level, SyftPerm};
 use crate::wire::names::ProposalName;
@@ -217,12 +217,17 @@ fn commit(
                 };
                 let bytes = proposal.content.as_ref().map(|content| content.bytes().to_vec());
                 let (path, digest) = (&proposal.path, proposal.digest());
-                agreed::put(db, &account.email, path, digest.as_ref(), now)?;
+                let moment = agreed::unsettled_moment();
+                agreed::put(db, &account.email, path, digest.as_ref(), moment)?;
                 let base = proposal.base.as_ref();
                 intents::add(db, &account.email, path, base, bytes.as_deref(), None)?;
-                announcing::add_event(db, &event.into_wire(), now)?;
+                announcing::add_event(db, &event.into_wire())?;
             }
-            announcing::answer(db, &message.sender, &proposal.path, &proposal.id.to_string())?;
+            // Of what never travels there is nothing to be told.
+            if *verdict != Verdict::Refuse(Refusal::NotSynced) {
+                let event = proposal.id.to_string();
+                announcing::answer(db, &message.sender, &proposal.path, &event)?;
+            }
         }
         if is_whole {
             journal::mark_seen(db, &message.file)?;

@@ -12,7 +12,8 @@ use crate::peers::PeerState;
 
 use super::peering::{self, Acquaintance};
 use super::{
-    Account, Directory, Freshness, Report, Result, SyncOptions, refresh, sending, writing,
+    Account, Directory, Freshness, Report, Result, SyncOptions, collections, refresh, sending,
+    writing,
 };
 
 /// Keeps a scientist's copies of its owners' datasites in step.
@@ -47,6 +48,7 @@ impl<'a> DatasiteWatcherSyncer<'a> {
             push::prepare(account, &directory, peer, options, now, &mut report).await?;
         }
         sending::flush(account, &directory, now, &mut report).await?;
+        collections::mirror(account, &directory, &peers, now, &mut report).await?;
         Ok(report)
     }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDateTime, Utc};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 use url::Url;
@@ -210,7 +211,6 @@ impl NewToken<'_> {
             "account": "",
             "expiry": format_expiry(self.now + self.granted.expires_in),
         });
-        let Value::Object(document) = document else { unreachable!("made above as an object") };
         write_document(path, &document)
     }
 }
@@ -262,7 +262,7 @@ fn malformed(path: &Path, problem: &str) -> SignInError {
 }
 
 /// Replaces the file as a whole, readable by its owner only.
-fn write_document(path: &Path, document: &Map<String, Value>) -> Result<(), SignInError> {
+fn write_document(path: &Path, document: &impl Serialize) -> Result<(), SignInError> {
     let file_error = |source| SignInError::File { path: path.to_owned(), source };
     // A link stays a link: what it points to is replaced.
     let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());

@@ -154,6 +154,28 @@ mod tests {
         assert_eq!(statuses, [Some(200), Some(404), None]);
     }
 
+    /// However an answer is cut or garbled, there is one slot for each request and no panic.
+    fn garbled_answers_keep_their_slots(body: &[u8], count: usize) {
+        if let Some(parts) = decode("multipart/mixed; boundary=B", body, count) {
+            assert_eq!(parts.len(), count);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_answer_keeps_its_slots(
+            body in r"(--B|\r?\n|Content-ID: <response-item-[0-9]{1,20}>|HTTP/1.1 [0-9]{0,5}|: |\{\}|.){0,40}",
+            count in 0..5_usize,
+        ) {
+            garbled_answers_keep_their_slots(body.as_bytes(), count);
+        }
+
+        #[test]
+        fn any_bytes_keep_their_slots(body in proptest::collection::vec(0..=u8::MAX, 0..200)) {
+            garbled_answers_keep_their_slots(&body, 3);
+        }
+    }
+
     #[test]
     fn nonsense_is_missing_parts_never_a_panic() {
         let mixed = "multipart/mixed; boundary=B";

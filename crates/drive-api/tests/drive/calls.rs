@@ -1,28 +1,29 @@
 //! Listings, changes, permissions, ids and batches, as they look on the wire.
 
-use drive_api::{Call, Drive, Error, Order, Patch, Query, Role, Settings};
+use std::sync::Arc;
+
+use drive_api::{Call, Drive, Endpoint, Error, Order, Patch, Query, Role, Settings};
 
 use crate::wire::{
-    Act, HandClock, Seen, Wire, answer, drive, drive_with, file, ok, refuse, with_headers,
+    Act, Counting, HandClock, LOST, Seen, Wire, answer, drive, drive_with, file, ok, refuse,
+    with_headers,
 };
 
 fn parameter(seen: &Seen, key: &str) -> Option<String> {
     let target = seen.line.split(' ').nth(1).unwrap();
     let url = url::Url::parse(&format!("http://h{target}")).unwrap();
-    let value = url.query_pairs().find(|(k, _)| k == key).map(|(_, value)| value.into_owned());
-    value
+    url.query_pairs().find(|(k, _)| k == key).map(|(_, value)| value.into_owned())
 }
 
 #[tokio::test]
 async fn a_listing_reads_all_pages_and_no_file_twice() {
     let (a, b, c) = (file("A", "a", 1), file("B", "b", 1), file("C", "c", 1));
     let script = [
-        ok(&format!(r#"{{"files":[{a},{b}],"nextPageToken":"p 2"}}"#)),
         ok(&format!(r#"{{"files":[{a},{b}],"nextPageToken":"p2"}}"#)),
-        ok(&format!(r#"{{"files":[],"nextPageToken":"p3"}}"#)),
+        ok(r#"{"files":[],"nextPageToken":"p3"}"#),
         ok(&format!(r#"{{"files":[{b},{c}]}}"#)),
     ];
-    let wire = Wire::play(script.into_iter().skip(1)).await;
+    let wire = Wire::play(script).await;
     let (drive, _) = drive(&wire);
     let query = Query::all().named("it's").in_folder("P");
     let files = drive.list(&query, Some(Order::NameDescending)).await.unwrap();
@@ -59,16 +60,14 @@ async fn a_listing_without_end_is_refused() {
 
 #[tokio::test]
 async fn several_folders_that_give_nothing_are_asked_one_by_one() {
-    let script = [
-        ok(r#"{"files":[]}"#),
-        ok(&format!(r#"{{"files":[{}]}}"#, file("X", "x", 1))),
-        refuse(404, "notFound"),
-    ];
-    let wire = Wire::play(script).await;
-    let folders = vec![Query::all().in_folder("A"), Query::all().in_folder("B")];
-    let files = drive(&wire).0.list(&Query::all().any_of(folders), None).await.unwrap();
-    assert_eq!(files.len(), 1);
-    assert_eq!(parameter(&wire.seen()[2], "q").unwrap(), "'B' in parents");
+    let script = [ok(&format!(r#"{{"files":[{}]}}"#, file("X", "x", 1))), refuse(404, "notFound")];
+    for first in [ok(r#"{"files":[]}"#), refuse(404, "notFound")] {
+        let wire = Wire::play([first].into_iter().chain(script.clone())).await;
+        let folders = vec![Query::all().in_folder("A"), Query::all().in_folder("B")];
+        let files = drive(&wire).0.list(&Query::all().any_of(folders), None).await.unwrap();
+        assert_eq!(files.len(), 1);
+        assert_eq!(parameter(&wire.seen()[2], "q").unwrap(), "'B' in parents");
+    }
 }
 
 #[tokio::test]
@@ -148,6 +147,22 @@ async fn a_patch_can_delete_a_property_and_move() {
     assert_eq!(body, r#"{"name":"new","appProperties":{"gone":null,"kept":"1"}}"#);
     assert_eq!(parameter(seen, "addParents").unwrap(), "B");
     assert_eq!(parameter(seen, "removeParents").unwrap(), "C,D");
+}
+
+#[tokio::test]
+async fn a_patch_that_is_refused_after_a_lost_answer_is_done_if_the_file_says_so() {
+    let moved = |parent: &str| file("A", "n", 1).replace("\"P\"", &format!("\"{parent}\""));
+    let patch = Patch {
+        add_parents: vec!["B".to_owned()],
+        remove_parents: vec!["P".to_owned()],
+        ..Patch::default()
+    };
+    for (parent, is_done) in [("B", true), ("P", false)] {
+        let wire = Wire::play([LOST, refuse(400, "invalid"), ok(&moved(parent))]).await;
+        assert_eq!(drive(&wire).0.patch("A", patch.clone()).await.is_ok(), is_done, "{parent}");
+    }
+    let wire = Wire::play([refuse(400, "invalid")]).await;
+    assert!(drive(&wire).0.patch("A", patch).await.is_err());
 }
 
 #[tokio::test]
@@ -235,6 +250,24 @@ async fn a_batch_that_is_not_answered_fails_part_by_part() {
     let wire = Wire::play(script.chain((0..5).map(|_| batch_answer(&[("7", 204, "")])))).await;
     let results = self::drive(&wire).0.batch(vec![delete("A"), delete("B")]).await;
     assert!(matches!(results[..], [Ok(()), Err(Error::Unavailable { .. })]), "{results:?}");
+}
+
+#[tokio::test]
+async fn parts_that_are_turned_down_go_out_once_more_with_a_fresh_token() {
+    let script = [
+        batch_answer(&[("0", 204, ""), ("1", 401, ""), ("2", 401, "")]),
+        batch_answer(&[("0", 204, ""), ("1", 401, "")]),
+    ];
+    let wire = Wire::play(script).await;
+    let drive = Drive::new(Endpoint::at(&wire.url).unwrap(), Arc::new(Counting::default()));
+    let results = drive.batch(vec![delete("A"), delete("B"), delete("C")]).await;
+    assert!(
+        matches!(results[..], [Ok(()), Ok(()), Err(Error::Unauthorized { .. })]),
+        "{results:?}"
+    );
+    let tokens: Vec<_> =
+        wire.seen().iter().map(|s| s.header("authorization").unwrap().to_owned()).collect();
+    assert_eq!(tokens, ["Bearer token-0", "Bearer token-1"]);
 }
 
 #[tokio::test]

@@ -92,6 +92,13 @@ async fn a_conflict_at_the_first_try_is_a_conflict() {
 }
 
 #[tokio::test]
+async fn a_missing_parent_is_named() {
+    let wire = Wire::play([refuse(404, "notFound")]).await;
+    let error = drive(&wire).0.upload(new(Some("A")), content()).await.unwrap_err();
+    assert_eq!(error.to_string(), "there is no folder P");
+}
+
+#[tokio::test]
 async fn a_folder_is_reconciled_like_a_file() {
     let folder =
         r#"{"id":"A","name":"n","mimeType":"application/vnd.google-apps.folder","parents":["P"]}"#;

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use drive_api::Error;
+use drive_api::{Drive, Endpoint, Error, Settings};
 use tokio::io::AsyncWrite;
 
-use crate::wire::{Act, Wire, answer, drive, refuse, with_headers};
+use crate::wire::{Act, Counting, HandClock, Wire, answer, drive, refuse, with_headers};
 
 const CONTENT: &[u8] = b"0123456789";
 
@@ -106,6 +107,20 @@ async fn a_download_that_never_gets_on_is_given_up() {
     let error = drive(&wire).0.read("A", 10).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
     assert_eq!(wire.seen().len(), 6);
+}
+
+#[tokio::test]
+async fn a_token_that_ends_on_the_way_is_renewed() {
+    let rest = with_headers(206, "Content-Range: bytes 4-9/10\r\n", &CONTENT[4..]);
+    let wire = Wire::play([broken(10, &CONTENT[..4]), Act::SendTo("token-1", rest.clone())]).await;
+    wire.then(Act::SendTo("token-1", rest));
+    let drive = Drive::with_settings(
+        Endpoint::at(&wire.url).unwrap(),
+        Arc::new(Counting::default()),
+        Settings { clock: HandClock::at("2026-11-21T10:00:00Z"), ..Settings::default() },
+    );
+    assert_eq!(drive.read("A", 10).await.unwrap(), CONTENT);
+    assert_eq!(drive.requests(), 3);
 }
 
 #[tokio::test]

@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use drive_api::{Content, Drive, Error, NewFile, Progress, Settings};
+use drive_api::{Content, Drive, Endpoint, Error, NewFile, Progress, Settings};
 
-use crate::wire::{Act, HandClock, LOST, Wire, drive_with, file, ok, refuse, with_headers};
+use crate::wire::{
+    Act, Counting, HandClock, LOST, Wire, drive_with, file, ok, refuse, with_headers,
+};
 
 const SIZE: usize = 1024 * 1024;
 
@@ -75,6 +77,33 @@ async fn a_file_is_streamed_and_resumed_where_the_server_stands() {
     assert_eq!(seen[2].header("content-range"), Some("bytes */1048576"));
     assert_eq!(seen[3].header("content-range"), Some("bytes 262144-1048575/1048576"));
     assert_eq!(seen[3].body, bytes()[262_144..]);
+}
+
+#[tokio::test]
+async fn a_file_that_shrinks_on_the_way_is_a_local_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("content");
+    std::fs::write(&path, bytes()).unwrap();
+    let (_, drive) = session(vec![done()]).await;
+    let shrinks = path.clone();
+    let drive = drive.with_progress(Progress::new(Arc::new(move |_| {
+        std::fs::OpenOptions::new().write(true).open(&shrinks).unwrap().set_len(1000).unwrap();
+    })));
+    let error = drive.upload(new(Some("A")), Content::File(path)).await.unwrap_err();
+    assert!(matches!(error, Error::Io { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_token_that_ends_on_the_way_is_renewed_and_the_session_goes_on() {
+    let wire = Wire::play([]).await;
+    wire.then(opened(&wire, "s1"));
+    let Act::Send(made) = done() else { panic!("an answer") };
+    (0..2).for_each(|_| wire.then(Act::SendTo("token-1", made.clone())));
+    let settings = Settings { multipart_bytes_max: 0, ..Settings::default() };
+    let endpoint = Endpoint::at(&wire.url).unwrap();
+    let drive = Drive::with_settings(endpoint, Arc::new(Counting::default()), settings);
+    assert_eq!(drive.upload(new(None), Content::Bytes(bytes())).await.unwrap().id, "A");
+    assert_eq!(wire.lines().last().unwrap(), "PUT /upload/s1");
 }
 
 #[tokio::test]

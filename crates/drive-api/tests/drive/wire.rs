@@ -1,13 +1,14 @@
 //! A server that answers by script, a clock that is wound by hand, and a drive that uses both.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use drive_api::auth::StaticToken;
-use drive_api::{Clock, Drive, Endpoint, Settings};
+use drive_api::auth::{AccessToken, StaticToken, TokenSource};
+use drive_api::{Clock, Drive, Endpoint, Error, Settings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -18,6 +19,8 @@ pub(crate) enum Act {
     Send(Vec<u8>),
     /// These bytes are sent, then the connection is closed.
     SendAndClose(Vec<u8>),
+    /// If the request carries this token, as [`Self::Send`]; else a 401.
+    SendTo(&'static str, Vec<u8>),
     /// The connection is closed after this many bytes of the request's body.
     CloseAfterBody(usize),
 }
@@ -98,9 +101,17 @@ impl Wire {
             }
             let body = buffer.drain(..wanted).collect();
             let line = head.lines().next().unwrap_or_default().to_owned();
-            self.seen.lock().unwrap().push(Seen { line, head, body });
+            let seen = Seen { line, head, body };
+            let act = match act {
+                Act::SendTo(token, bytes) => {
+                    let is_known = seen.header("authorization") == Some(&format!("Bearer {token}"));
+                    if is_known { Act::Send(bytes) } else { refuse(401, "authError") }
+                }
+                act => act,
+            };
+            self.seen.lock().unwrap().push(seen);
             match act {
-                Act::Send(bytes) => {
+                Act::Send(bytes) | Act::SendTo(_, bytes) => {
                     if stream.write_all(&bytes).await.is_err() {
                         return;
                     }
@@ -207,4 +218,21 @@ pub(crate) fn drive(wire: &Wire) -> (Drive, Arc<HandClock>) {
 pub(crate) fn drive_with(wire: &Wire, settings: Settings) -> Drive {
     let token = StaticToken::new("a-token").unwrap();
     Drive::with_settings(Endpoint::at(&wire.url).unwrap(), Arc::new(token), settings)
+}
+
+/// Gives another token after each refusal: `token-0`, `token-1`, ...
+#[derive(Debug, Default)]
+pub(crate) struct Counting(AtomicU32);
+
+#[async_trait]
+impl TokenSource for Counting {
+    async fn token(&self) -> Result<AccessToken, Error> {
+        let count = self.0.load(Ordering::SeqCst);
+        Ok(AccessToken::new(format!("token-{count}"))?)
+    }
+
+    async fn refresh(&self, _: &AccessToken) -> Result<AccessToken, Error> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        self.token().await
+    }
 }

@@ -112,6 +112,10 @@ impl From<io::Error> for ApiError {
                 "The user's Drive storage quota has been exceeded.",
             ),
             io::ErrorKind::FileTooLarge => Self::too_large(),
+            // Another request took over an upload session: try again.
+            io::ErrorKind::Interrupted => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "backendError", "Backend Error")
+            }
             io::ErrorKind::TimedOut => {
                 Self::new(StatusCode::REQUEST_TIMEOUT, "requestTimeout", "Request timed out.")
             }
@@ -177,6 +181,7 @@ impl From<Refusal> for ApiError {
             ),
             Refusal::OwnerStays => denied("The owner's permission can only be transferred."),
             Refusal::BadPageToken => Self::invalid("pageToken"),
+            Refusal::SecretTaken => Self::bad_request("The secret is taken."),
             Refusal::ManySessions => {
                 Self::forbidden("userRateLimitExceeded", "User Rate Limit Exceeded")
             }

@@ -72,7 +72,10 @@ pub(crate) fn file(
 
 fn basics(me: &Me, row: &FileRow) -> Map<String, Value> {
     let (edits, owns, folder) = (row.rank >= WRITER, row.rank >= OWNER, row.is_folder());
-    let link = if folder { "drive/folders" } else { "file/d" };
+    let link = match folder {
+        true => format!("https://drive.google.com/drive/folders/{}", row.id),
+        false => format!("https://drive.google.com/file/d/{}/view", row.id),
+    };
     let value = json!({
         "kind": "drive#file",
         "id": row.id,
@@ -83,7 +86,7 @@ fn basics(me: &Me, row: &FileRow) -> Map<String, Value> {
         "explicitlyTrashed": row.discarded,
         "spaces": ["drive"],
         "version": row.version.to_string(),
-        "webViewLink": format!("https://drive.google.com/{link}/{}/view", row.id),
+        "webViewLink": link,
         "createdTime": clock::to_rfc3339(row.created_ms),
         "modifiedTime": clock::to_rfc3339(row.modified_ms),
         "owners": [person(&row.owner, me)],

@@ -31,8 +31,9 @@ use super::{
 use crate::{
     clock,
     store::{
+        self,
         access::READER,
-        content::{BLOCK_BYTES, Folders, Partial},
+        content::{BLOCK_BYTES, Folders, Partial, Stored},
         files, ids,
         sessions::{self, Session},
     },
@@ -57,7 +58,37 @@ pub(crate) struct Live(Mutex<HashMap<String, Arc<Slot>>>);
 struct Slot {
     /// Grows with each request; whoever does not hold the newest number must stop writing.
     turn: AtomicU64,
-    partial: Mutex<Option<Partial>>,
+    state: Mutex<State>,
+}
+
+/// The bytes of a session, as this process holds them.
+#[derive(Debug, Default)]
+enum State {
+    /// On disk, not open.
+    #[default]
+    Closed,
+    Open(Box<Partial>),
+    /// Renamed and given to a file, or about to be.
+    Finished,
+}
+
+impl Slot {
+    /// Takes the bytes out of `state`, or opens them, unless a newer request has taken over.
+    fn open(
+        &self,
+        state: &mut State,
+        turn: u64,
+        folders: &Folders,
+        content: &str,
+    ) -> io::Result<Partial> {
+        if self.turn.load(Ordering::SeqCst) != turn || matches!(state, State::Finished) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        match std::mem::take(state) {
+            State::Open(open) => Ok(*open),
+            _ => Partial::resume(folders, content),
+        }
+    }
 }
 
 impl Live {
@@ -169,17 +200,25 @@ impl Work {
         let (slot, turn) = (Arc::clone(&self.slot), self.turn);
         let (folders, content) = (self.folders.clone(), self.content.clone());
         blocking(move || {
-            let mut partial = slot.partial.lock().unwrap_or_else(PoisonError::into_inner);
-            if slot.turn.load(Ordering::SeqCst) != turn {
-                return Err(io::ErrorKind::Interrupted.into());
-            }
-            let mut open = match partial.take() {
-                Some(open) => open,
-                None => Partial::resume(&folders, &content)?,
-            };
+            let mut state = slot.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut open = slot.open(&mut state, turn, &folders, &content)?;
             let result = work(&mut open);
-            *partial = Some(open);
+            *state = State::Open(Box::new(open));
             result
+        })
+        .await
+    }
+
+    /// Makes the bytes durable under their final name; from now on nobody writes to them.
+    async fn store(&self) -> Result<Stored, ApiError> {
+        let (slot, turn) = (Arc::clone(&self.slot), self.turn);
+        let (folders, content) = (self.folders.clone(), self.content.clone());
+        blocking(move || {
+            let mut state = slot.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let open = slot.open(&mut state, turn, &folders, &content)?;
+            let stored = open.finish(&folders)?;
+            *state = State::Finished;
+            Ok(stored)
         })
         .await
     }
@@ -238,35 +277,28 @@ impl Work {
 
 async fn finish(app: &App, upload: &str, session: Session, work: Work) -> Answer {
     let target = target(&session)?;
-    let folders = work.folders.clone();
-    let (slot, turn, content) = (Arc::clone(&work.slot), work.turn, work.content.clone());
-    let stored = blocking(move || {
-        let mut partial = slot.partial.lock().unwrap_or_else(PoisonError::into_inner);
-        if slot.turn.load(Ordering::SeqCst) != turn {
-            return Err(io::ErrorKind::Interrupted.into());
-        }
-        let open = partial.take().map_or_else(|| Partial::resume(&folders, &content), Ok)?;
-        open.finish(&folders)
-    });
-    let stored = stored.await?;
+    let stored = work.store().await?;
     let id = upload.to_owned();
     let written = app.store.write(move |txn| {
         let (file, json) = uploads::commit(txn, &target, &stored)?;
         sessions::finish(txn, &id, &file)?;
         Ok((json, stored))
     });
+    let written = written.await;
     app.live.forget(&session.content);
-    match written.await {
+    match written {
         Ok((json, stored)) => {
             stored.keep();
             Ok(reply::ok(&json))
         }
-        Err(error) => {
+        Err(error @ store::Error::Refused(_)) => {
             // Refused for good, say because the folder is gone: the bytes are of no use any more.
             let id = upload.to_owned();
             app.store.write(move |txn| sessions::remove(txn, &id)).await?;
             Err(error.into())
         }
+        // The bytes are gone with `stored`; the session starts from nothing.
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -289,8 +321,11 @@ async fn cancel(app: &App, upload: &str, session: &Session) -> Answer {
     let path = app.store.folders().partial.join(&session.content);
     blocking(move || {
         // Under the lock, so that no chunk is being written; then there may be no file at all.
-        let _partial = slot.partial.lock().unwrap_or_else(PoisonError::into_inner).take();
-        std::fs::remove_file(path).ok();
+        let mut state = slot.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(*state, State::Finished) {
+            *state = State::Finished;
+            std::fs::remove_file(path).ok();
+        }
         Ok(())
     })
     .await?;

@@ -137,6 +137,10 @@ impl Partial {
         }
         self.file.sync_all()?;
         let path = folders.content.join(&self.id);
+        if path.exists() {
+            // A session that is done already: its content must not change under its file.
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
         fs::rename(&self.path, &path)?;
         self.keep = true;
         let stored =

@@ -18,6 +18,8 @@ pub(crate) mod permissions;
 mod schema;
 pub(crate) mod search;
 pub(crate) mod sessions;
+#[cfg(test)]
+mod tests;
 pub(crate) mod tokens;
 
 use std::{
@@ -29,12 +31,13 @@ use std::{
 };
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::Semaphore;
 
 use crate::clock;
 pub(crate) use content::Folders;
 
-/// Idle read connections that are kept; more are opened when needed.
-const READERS_KEPT: usize = 4;
+/// Reads at once, each on a connection of its own; more wait.
+const READERS: usize = 8;
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +87,8 @@ pub(crate) enum Refusal {
     OwnerStays,
     #[error("the page token is unknown")]
     BadPageToken,
+    #[error("another account has this secret")]
+    SecretTaken,
     #[error("the account has too many open uploads")]
     ManySessions,
 }
@@ -101,6 +106,9 @@ struct Inner {
     folders: Folders,
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
+    /// Who waits does so here, not on a blocking thread: streams need those too.
+    reading: Semaphore,
+    writing: Semaphore,
     /// Held as long as the store lives, so that no second server serves the same folder.
     _lock: File,
 }
@@ -132,6 +140,8 @@ impl Store {
             folders,
             writer: Mutex::new(writer),
             readers: Mutex::new(Vec::new()),
+            reading: Semaphore::new(READERS),
+            writing: Semaphore::new(1),
             _lock: lock,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -147,6 +157,7 @@ impl Store {
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let inner = Arc::clone(&self.inner);
+        let _turn = self.inner.reading.acquire().await.map_err(|_| Error::GivenUp)?;
         let done = tokio::task::spawn_blocking(move || {
             let kept = inner.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let connection = match kept {
@@ -156,10 +167,7 @@ impl Store {
             let snapshot = connection.unchecked_transaction()?;
             let result = work(&connection);
             snapshot.finish()?;
-            let mut readers = inner.readers.lock().unwrap_or_else(PoisonError::into_inner);
-            if readers.len() < READERS_KEPT {
-                readers.push(connection);
-            }
+            inner.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
             result
         });
         done.await.map_err(|_| Error::GivenUp)?
@@ -171,6 +179,7 @@ impl Store {
         work: impl FnOnce(&mut Txn<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let inner = Arc::clone(&self.inner);
+        let _turn = self.inner.writing.acquire().await.map_err(|_| Error::GivenUp)?;
         let done = tokio::task::spawn_blocking(move || {
             let mut writer = inner.writer.lock().unwrap_or_else(PoisonError::into_inner);
             let now_ms = clock::now_ms();

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{Result, Txn, access, content, files, ids};
+use super::{Refusal, Result, Txn, access, content, files, ids};
 
 /// The account that a request is made for.
 #[derive(Debug, Clone)]
@@ -84,22 +84,27 @@ pub(crate) fn ensure_account(txn: &Txn<'_>, email: &str) -> Result<i64> {
             [principal, root],
         )?;
         access::settle(txn, root)?;
+        // Nobody needs to hear that an account has a root folder.
+        txn.tx.execute("DELETE FROM change WHERE file = ?1", [id])?;
     }
     Ok(principal)
 }
 
-/// Gives an account one more secret; false if the secret is somebody else's.
-pub(crate) fn add_secret(txn: &Txn<'_>, principal: i64, secret: &str) -> Result<bool> {
+/// Gives an account one more secret; refuses with [`Refusal::SecretTaken`] somebody else's.
+pub(crate) fn add_secret(txn: &Txn<'_>, principal: i64, secret: &str) -> Result<()> {
     let hash = ids::hash(secret);
     let holder: Option<i64> = txn
         .tx
         .query_row("SELECT principal FROM token WHERE hash = ?1", [hash], |row| row.get(0))
         .optional()?;
-    if holder.is_none() {
-        let none = Grant { principal, client: String::new(), redirect: None, challenge: None };
-        add(txn, secret, Kind::Secret, &none, None, None)?;
+    match holder {
+        Some(holder) if holder == principal => Ok(()),
+        Some(_) => Err(Refusal::SecretTaken.into()),
+        None => {
+            let none = Grant { principal, client: String::new(), redirect: None, challenge: None };
+            add(txn, secret, Kind::Secret, &none, None, None)
+        }
     }
-    Ok(holder.is_none_or(|holder| holder == principal))
 }
 
 /// Keeps a secret's hash, until `expires_ms` if given. `parent` is the refresh token that an access

@@ -1,0 +1,138 @@
+//! Deletes everything: from the drive, from this machine, or both.
+//!
+//! Only what is ours by folder and exact name: the SyftBox folder that we own and what lies in it,
+//! never what merely has a similar name elsewhere on the drive (W16). An owner tells its peers
+//! first, so that their copies go too.
+
+use std::path::PathBuf;
+
+use super::{Client, Error, Result};
+use crate::caches::catalogue;
+use crate::connections::{Entry, FileId};
+use crate::model::Role;
+use crate::syncers::{DatasiteOwnerSyncer, Directory, Freshness, Problem, Report, refresh};
+
+/// What to delete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// What is on this machine.
+    Local,
+    /// What is on the drive.
+    Remote,
+    /// Both.
+    Both,
+}
+
+/// What a deletion would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeletionPlan {
+    /// The folder on the drive that would go with all in it.
+    pub remote: Option<FileId>,
+    /// The names of what lies directly in it.
+    pub remote_names: Vec<String>,
+    /// Folders and files of this machine that would go.
+    pub local: Vec<PathBuf>,
+}
+
+/// What a deletion did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeletionSummary {
+    /// What went.
+    pub deleted: DeletionPlan,
+    /// What could not be done.
+    pub problems: Vec<Problem>,
+}
+
+impl Client {
+    /// Says what [`Client::delete_syftbox`] would delete. Changes nothing.
+    ///
+    /// # Errors
+    /// If the service cannot be asked.
+    pub async fn plan_deletion(&self, what: What) -> Result<DeletionPlan> {
+        let mut plan = DeletionPlan::default();
+        if what != What::Local {
+            let root = self.own_root().await?;
+            if let Some(root) = root {
+                let names = self.account.store.read(|db| catalogue::children(db, &root))?;
+                plan.remote_names = names.into_iter().map(|entry: Entry| entry.name).collect();
+                plan.remote = Some(root);
+            }
+        }
+        if what != What::Remote {
+            plan.local = self.local_places();
+            plan.local.retain(|path| path.symlink_metadata().is_ok());
+        }
+        Ok(plan)
+    }
+
+    /// Deletes the SyftBox. The login stays; see [`Client::logout`].
+    ///
+    /// After [`What::Remote`] the files on this machine stay, and a sync would publish them anew.
+    ///
+    /// # Errors
+    /// [`Error::Locked`]; if the service or the disk refuses.
+    pub async fn delete_syftbox(&self, what: What) -> Result<DeletionSummary> {
+        let _lock = self.lock().await?;
+        let mut summary = DeletionSummary::default();
+        if what != What::Local && self.role() == Role::Owner {
+            summary.problems = self.say_farewell().await;
+        }
+        summary.deleted = self.plan_deletion(what).await?;
+        if let Some(root) = &summary.deleted.remote {
+            let outcomes = self.account.router.own().delete(std::slice::from_ref(root)).await?;
+            outcomes.into_iter().try_for_each(|outcome| outcome)?;
+        }
+        // What is known of the drive, or of files that are gone, is not true any more.
+        self.account.store.forget_everything()?;
+        for path in &summary.deleted.local {
+            let removed = if path.is_dir() && !path.is_symlink() {
+                std::fs::remove_dir_all(path)
+            } else {
+                std::fs::remove_file(path)
+            };
+            match removed {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    let (path, what) = (path.clone(), "deleted");
+                    return Err(Error::Cache(crate::caches::Error::File { path, what, source }));
+                }
+                _ => {}
+            }
+        }
+        Ok(summary)
+    }
+
+    /// Tells approved peers that all is deleted. What cannot be told must not keep an owner from
+    /// deleting.
+    async fn say_farewell(&self) -> Vec<Problem> {
+        let mut report = Report::default();
+        let now = self.now();
+        let told = async {
+            refresh(&self.account, Freshness::Feed, now).await?;
+            DatasiteOwnerSyncer::new(&self.account).say_farewell(now, &mut report).await
+        };
+        if let Err(error) = told.await {
+            report.problem("peers-not-told", super::reception::told(&error));
+        }
+        report.problems
+    }
+
+    /// Returns the SyftBox folder that we own, after a full listing.
+    async fn own_root(&self) -> Result<Option<FileId>> {
+        let account = &self.account;
+        refresh(account, Freshness::Listing, self.now()).await?;
+        Ok(Directory::read(&account.store, &account.email, &account.dialect)?.syftbox)
+    }
+
+    /// Returns what this account has on this machine, its login aside.
+    fn local_places(&self) -> Vec<PathBuf> {
+        let folders = &self.account.folders;
+        let beside = |suffix: &str| {
+            let name = format!("SyftBox_{}-{suffix}", self.account.email);
+            folders.syftbox.with_file_name(name)
+        };
+        let private = ["approvals", "runs", "environments"].map(|name| folders.private.join(name));
+        let mut places = vec![folders.syftbox.clone(), beside("events"), beside("event-messages")];
+        places.extend(private);
+        places
+    }
+}

@@ -1,0 +1,265 @@
+//! Why something could not be done, and the short code that programs tell the cases apart by.
+
+use std::path::PathBuf;
+
+use crate::model::{Email, Role};
+use crate::{caches, connections, datasets, jobs, permissions, syncers};
+
+/// What the client gives.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why something could not be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No account is logged in, or not this one.
+    #[error("{}", match email { Some(email) => format!("{email} is not logged in"), None => "nobody is logged in".to_owned() })]
+    NotLoggedIn {
+        /// Which account was asked for, if one was.
+        email: Option<Email>,
+    },
+
+    /// Several accounts are logged in, and none was named.
+    #[error("several accounts are logged in: {}", list(.0))]
+    SeveralAccounts(Vec<Email>),
+
+    /// The sign-in belongs to another account than the one that was named.
+    #[error("the sign-in belongs to {found}, not to {expected}")]
+    WrongAccount {
+        /// Who was to log in.
+        expected: Email,
+        /// Whose sign-in it is.
+        found: Email,
+    },
+
+    /// Only the other side can do this.
+    #[error("only a data {} can do this", match needed { Role::Owner => "owner", Role::Scientist => "scientist" })]
+    WrongRole {
+        /// Which side.
+        needed: Role,
+    },
+
+    /// Another process works on the same SyftBox.
+    #[error("another `syft` works on `{}`", path.display())]
+    Locked {
+        /// The SyftBox.
+        path: PathBuf,
+    },
+
+    /// A file of the configuration cannot be used.
+    #[error("`{}` {problem}", path.display())]
+    Configuration {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// There is no home folder on this machine.
+    #[error("the home folder of this user is not known")]
+    NoHome,
+
+    /// Signing in did not work.
+    #[error("signing in did not work")]
+    SignIn(#[from] drive_api::auth::SignInError),
+
+    /// The address of the server is none.
+    #[error("the address of the drive cannot be used")]
+    Address(#[from] drive_api::Error),
+
+    /// Several people have a dataset or job of this name.
+    #[error("`{name}` is the name of several: of {}", list(owners))]
+    Ambiguous {
+        /// Which name.
+        name: String,
+        /// Whose there are.
+        owners: Vec<Email>,
+    },
+
+    /// There is no such job.
+    #[error("there is no job `{name}`")]
+    UnknownJob {
+        /// Which.
+        name: String,
+    },
+
+    /// There is no such dataset.
+    #[error("there is no dataset `{name}`")]
+    UnknownDataset {
+        /// Which.
+        name: String,
+    },
+
+    /// What program the peer runs is not known, so it may not understand.
+    #[error("it is not known yet which version {peer} runs")]
+    VersionUnknown {
+        /// Who.
+        peer: Email,
+    },
+
+    /// The peer's program does not understand ours.
+    #[error("{peer} runs version {theirs}, which does not work with {ours}")]
+    VersionMismatch {
+        /// Who.
+        peer: Email,
+        /// What the peer runs.
+        theirs: String,
+        /// What we speak.
+        ours: String,
+    },
+
+    /// It is kept, and the next sync sends it.
+    #[error("`{what}` is kept but was not sent: {reason}")]
+    NotSent {
+        /// What was to be sent.
+        what: String,
+        /// Why it was not.
+        reason: String,
+    },
+
+    /// What is to be submitted cannot be.
+    #[error(transparent)]
+    Submission(#[from] jobs::InvalidSubmission),
+
+    /// A text is no job's name.
+    #[error(transparent)]
+    JobName(#[from] jobs::InvalidName),
+
+    /// Something could not be done with a job.
+    #[error(transparent)]
+    Job(#[from] jobs::Error),
+
+    /// Something could not be done with a dataset.
+    #[error(transparent)]
+    Dataset(#[from] datasets::Error),
+
+    /// There is no such change of permissions.
+    #[error(transparent)]
+    Permission(#[from] permissions::EditError),
+
+    /// A sync could not be done.
+    #[error(transparent)]
+    Sync(syncers::Error),
+
+    /// The service could not be used.
+    #[error("the drive could not be used")]
+    Connection(#[from] connections::Error),
+
+    /// The own disk could not be used.
+    #[error("the SyftBox could not be used")]
+    Cache(caches::Error),
+}
+
+impl From<caches::Error> for Error {
+    fn from(error: caches::Error) -> Self {
+        match error {
+            caches::Error::Locked { path } => Self::Locked { path },
+            error => Self::Cache(error),
+        }
+    }
+}
+
+impl From<syncers::Error> for Error {
+    fn from(error: syncers::Error) -> Self {
+        match error {
+            syncers::Error::Connection(error) => Self::Connection(error),
+            syncers::Error::Cache(error) => error.into(),
+            error => Self::Sync(error),
+        }
+    }
+}
+
+impl Error {
+    /// Returns a short name of the kind of error, for programs. It does not change.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotLoggedIn { .. } => "not-logged-in",
+            Self::SeveralAccounts(_) => "several-accounts",
+            Self::WrongAccount { .. } => "wrong-account",
+            Self::WrongRole { .. } => "wrong-role",
+            Self::Locked { .. } => "locked",
+            Self::Configuration { .. } => "configuration",
+            Self::NoHome => "no-home",
+            Self::SignIn(_) => "sign-in",
+            Self::Address(_) => "bad-address",
+            Self::Ambiguous { .. } => "ambiguous",
+            Self::UnknownJob { .. } => "unknown-job",
+            Self::UnknownDataset { .. } => "unknown-dataset",
+            Self::VersionUnknown { .. } => "version-unknown",
+            Self::VersionMismatch { .. } => "version-mismatch",
+            Self::NotSent { .. } => "not-sent",
+            Self::Submission(_) => "invalid-submission",
+            Self::JobName(_) => "invalid-job-name",
+            Self::Job(error) => job_code(error),
+            Self::Dataset(error) => dataset_code(error),
+            Self::Permission(_) => "permission-not-changed",
+            Self::Sync(error) => sync_code(error),
+            Self::Connection(error) => connection_code(error),
+            Self::Cache(_) => "disk",
+        }
+    }
+
+    /// True if the same may work later, without anybody doing something.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Locked { .. } | Self::NotSent { .. } => true,
+            Self::Connection(error) => error.is_retryable(),
+            Self::Dataset(datasets::Error::Connection(error)) => error.is_retryable(),
+            Self::SignIn(error) => error.is_retryable(),
+            _ => false,
+        }
+    }
+}
+
+fn job_code(error: &jobs::Error) -> &'static str {
+    match error {
+        jobs::Error::UnknownJob { .. } => "unknown-job",
+        jobs::Error::AlreadyExists { .. } => "job-exists",
+        jobs::Error::Unusable { .. } => "job-unusable",
+        jobs::Error::Refused { .. } => "job-refused",
+        jobs::Error::NotBound { .. } => "job-not-approved-here",
+        jobs::Error::Changed { .. } => "job-changed",
+        jobs::Error::Busy { .. } => "job-busy",
+        jobs::Error::Sandbox(_) => "no-sandbox",
+        jobs::Error::NoPython { .. } => "no-python",
+        _ => "job",
+    }
+}
+
+fn dataset_code(error: &datasets::Error) -> &'static str {
+    match error {
+        datasets::Error::NotFound { .. } => "unknown-dataset",
+        datasets::Error::Exists { .. } => "dataset-exists",
+        datasets::Error::Name(_) => "invalid-dataset-name",
+        datasets::Error::PrivateAsMock { .. } => "private-as-mock",
+        datasets::Error::Connection(error) => connection_code(error),
+        _ => "dataset",
+    }
+}
+
+fn sync_code(error: &syncers::Error) -> &'static str {
+    match error {
+        syncers::Error::OwnFile { .. } => "own-file",
+        syncers::Error::SuddenlyEmpty { .. } => "suddenly-empty",
+        syncers::Error::NotSynced { .. } => "not-synced",
+        syncers::Error::UnknownPeer { .. } => "unknown-peer",
+        syncers::Error::NoRequest { .. } => "no-request",
+        syncers::Error::OwnAccount { .. } => "own-account",
+        _ => "sync",
+    }
+}
+
+fn connection_code(error: &connections::Error) -> &'static str {
+    match error {
+        connections::Error::SignedOut { .. } => "signed-out",
+        connections::Error::Denied { .. } => "denied",
+        connections::Error::RateLimited { .. } => "rate-limited",
+        connections::Error::Unavailable { .. } => "unavailable",
+        connections::Error::Full { .. } => "drive-full",
+        _ => "drive",
+    }
+}
+
+fn list(emails: &[Email]) -> String {
+    emails.iter().map(Email::as_str).collect::<Vec<_>>().join(", ")
+}

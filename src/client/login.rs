@@ -1,0 +1,272 @@
+//! Logging in and out.
+//!
+//! A login asks the service whose sign-in it is before anything is kept: a token of another account
+//! must never work under this one's name.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use drive_api::auth::{StaticToken, TokenFile, TokenSource, Way};
+use drive_api::{Drive, Endpoint};
+
+use super::configuration::{Login, Service};
+use super::{Client, Clock, Configuration, Error, Result, SystemClock};
+use crate::caches::Folders;
+use crate::connections::{Connection, Folder, GDrive};
+use crate::model::{Email, Role};
+use crate::syncers::{Directory, SyncOptions, peering};
+
+pub use drive_api::auth::Pasted;
+
+/// The name of the file with Google's token, in the folder of the account.
+pub(super) const TOKEN_FILE: &str = "token.json";
+
+/// How an account proves who it is.
+pub enum SignIn {
+    /// To a server with Drive's protocol, with a token that it gave.
+    Server {
+        /// Its address.
+        url: String,
+        /// The token.
+        token: String,
+    },
+    /// To Google Drive, with a `token.json` as the Python client wrote it. It stays where it is,
+    /// and is kept fresh there.
+    TokenFile(PathBuf),
+    /// To Google Drive, in a browser.
+    Credentials {
+        /// The program's `credentials.json`.
+        path: PathBuf,
+        /// Called with the address to open.
+        show: Box<dyn Fn(&str) + Send + Sync>,
+        /// Where the browser is on another machine: gets the address that it ended at from the
+        /// person. `None`: the browser is on this machine and comes back by itself.
+        pasted: Option<Box<dyn FnOnce() -> Pasted + Send>>,
+    },
+    /// To a folder that all share. Whoever can read the folder is believed.
+    Folder(PathBuf),
+}
+
+impl fmt::Debug for SignIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Server { url, .. } => write!(f, "Server({url:?})"),
+            Self::TokenFile(path) => write!(f, "TokenFile({path:?})"),
+            Self::Credentials { path, .. } => write!(f, "Credentials({path:?})"),
+            Self::Folder(path) => write!(f, "Folder({path:?})"),
+        }
+    }
+}
+
+impl Client {
+    /// Logs a data owner in: checks whose sign-in it is, keeps it, and syncs.
+    ///
+    /// # Errors
+    /// [`Error::WrongAccount`] if it is somebody else's; nothing is kept then.
+    pub async fn login_do(
+        configuration: &Configuration,
+        email: &Email,
+        sign_in: SignIn,
+    ) -> Result<Self> {
+        Self::login(configuration, email, Role::Owner, sign_in).await
+    }
+
+    /// Logs a data scientist in: checks whose sign-in it is, keeps it, and syncs.
+    ///
+    /// # Errors
+    /// [`Error::WrongAccount`] if it is somebody else's; nothing is kept then.
+    pub async fn login_ds(
+        configuration: &Configuration,
+        email: &Email,
+        sign_in: SignIn,
+    ) -> Result<Self> {
+        Self::login(configuration, email, Role::Scientist, sign_in).await
+    }
+
+    async fn login(
+        configuration: &Configuration,
+        email: &Email,
+        role: Role,
+        sign_in: SignIn,
+    ) -> Result<Self> {
+        let service = enter(configuration, email, sign_in).await?;
+        let outcome = Self::check(email, &service).await;
+        let (connection, service) = match outcome {
+            Ok(connection) => settle(configuration, email, connection, service)?,
+            Err(error) => {
+                if let Entered::New(path) = &service {
+                    drop(std::fs::remove_file(path));
+                }
+                return Err(error);
+            }
+        };
+        let login = Login { email: email.to_string(), role: role.as_str().to_owned(), service };
+        configuration.save(email, &login)?;
+        let clock = Arc::new(SystemClock);
+        let client = Self::assemble(configuration, email, connection, role, clock)?;
+        client.begin().await?;
+        Ok(client)
+    }
+
+    async fn check(email: &Email, service: &Entered) -> Result<Arc<dyn Connection>> {
+        let connection = match service {
+            Entered::Known(service) => connect(email, service)?,
+            Entered::New(path) => google(email, path)?,
+        };
+        let found = connection.verify().await?;
+        if found.is_same_account(email.as_str()) {
+            Ok(connection)
+        } else {
+            Err(Error::WrongAccount { expected: email.clone(), found })
+        }
+    }
+
+    /// The first sync of a session: makes the home on the drive, and brings our version file up to
+    /// date if others read it.
+    async fn begin(&self) -> Result<()> {
+        let _lock = self.lock().await?;
+        self.sync_locked(&SyncOptions::default()).await?;
+        let account = &self.account;
+        let directory = Directory::read(&account.store, &account.email, &account.dialect)?;
+        if directory.version_file.is_some() {
+            peering::write_own_version(account, &directory, self.now()).await?;
+        }
+        Ok(())
+    }
+
+    /// Opens an account that is logged in; without `email` the only one. Asks the service nothing.
+    ///
+    /// # Errors
+    /// [`Error::NotLoggedIn`], [`Error::SeveralAccounts`].
+    pub async fn open(configuration: &Configuration, email: Option<&Email>) -> Result<Self> {
+        let email = match email {
+            Some(email) => spelled(configuration, email)?,
+            None => {
+                let mut emails: Vec<Email> =
+                    configuration.accounts()?.into_iter().map(|account| account.email).collect();
+                if emails.len() > 1 {
+                    return Err(Error::SeveralAccounts(emails));
+                }
+                emails.pop().ok_or(Error::NotLoggedIn { email: None })?
+            }
+        };
+        let unknown = || Error::NotLoggedIn { email: Some(email.clone()) };
+        let login = configuration.login(&email)?.ok_or_else(unknown)?;
+        let role = Role::parse(&login.role).ok_or_else(unknown)?;
+        let connection = connect(&email, &login.service)?;
+        Self::assemble(configuration, &email, connection, role, Arc::new(SystemClock))
+    }
+
+    /// Forgets a login on this machine. Files and state stay.
+    ///
+    /// # Errors
+    /// [`Error::NotLoggedIn`] if there is none.
+    pub fn logout(configuration: &Configuration, email: &Email) -> Result<()> {
+        let email = spelled(configuration, email)?;
+        if configuration.forget(&email)? {
+            Ok(())
+        } else {
+            Err(Error::NotLoggedIn { email: Some(email) })
+        }
+    }
+
+    fn assemble(
+        configuration: &Configuration,
+        email: &Email,
+        connection: Arc<dyn Connection>,
+        role: Role,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        let folders = Folders::new(configuration.home(), configuration.folder(), email, role);
+        Self::build(folders, email, connection, role, clock)
+    }
+}
+
+/// A sign-in before it is known whose it is.
+enum Entered {
+    Known(Service),
+    /// A new token of Google, not yet in its place.
+    New(PathBuf),
+}
+
+/// Gets a token if there is none yet.
+async fn enter(configuration: &Configuration, email: &Email, sign_in: SignIn) -> Result<Entered> {
+    let absolute = |path: PathBuf| {
+        std::path::absolute(&path)
+            .map_err(|error| Error::Configuration { path, problem: format!("is no path: {error}") })
+    };
+    Ok(Entered::Known(match sign_in {
+        SignIn::Server { url, token } => Service::Server { url, token },
+        SignIn::TokenFile(path) => Service::Google { token_path: absolute(path)? },
+        SignIn::Folder(path) => Service::Folder { path: absolute(path)? },
+        SignIn::Credentials { path, show, pasted } => {
+            let folder = configuration.account_folder(email);
+            std::fs::create_dir_all(&folder).map_err(|error| Error::Configuration {
+                path: folder.clone(),
+                problem: format!("cannot be made: {error}"),
+            })?;
+            let new = folder.join(format!("{TOKEN_FILE}.new"));
+            let way = match pasted {
+                None => Way::Browser { show: Box::new(move |url| show(url.as_str())) },
+                Some(pasted) => Way::Paste {
+                    ask: Box::new(move |url| {
+                        show(url.as_str());
+                        pasted()
+                    }),
+                },
+            };
+            let mut options = drive_api::auth::SignIn::new(&new, way);
+            options.email = Some(email.to_string());
+            drive_api::auth::sign_in(&path, options).await?;
+            return Ok(Entered::New(new));
+        }
+    }))
+}
+
+/// Puts a new token into its place.
+fn settle(
+    configuration: &Configuration,
+    email: &Email,
+    connection: Arc<dyn Connection>,
+    entered: Entered,
+) -> Result<(Arc<dyn Connection>, Service)> {
+    match entered {
+        Entered::Known(service) => Ok((connection, service)),
+        Entered::New(new) => {
+            let token_path = configuration.account_folder(email).join(TOKEN_FILE);
+            std::fs::rename(&new, &token_path).map_err(|error| Error::Configuration {
+                path: token_path.clone(),
+                problem: format!("cannot be written: {error}"),
+            })?;
+            Ok((google(email, &token_path)?, Service::Google { token_path }))
+        }
+    }
+}
+
+fn connect(email: &Email, service: &Service) -> Result<Arc<dyn Connection>> {
+    match service {
+        Service::Server { url, token } => {
+            let endpoint = Endpoint::at(url)?;
+            let tokens = Arc::new(StaticToken::new(token.as_str())?);
+            Ok(drive(email, endpoint, tokens))
+        }
+        Service::Google { token_path } => google(email, token_path),
+        Service::Folder { path } => Ok(Arc::new(Folder::open(path, email.clone())?)),
+    }
+}
+
+fn google(email: &Email, token_path: &Path) -> Result<Arc<dyn Connection>> {
+    Ok(drive(email, Endpoint::google(), Arc::new(TokenFile::open(token_path)?)))
+}
+
+fn drive(email: &Email, endpoint: Endpoint, tokens: Arc<dyn TokenSource>) -> Arc<dyn Connection> {
+    Arc::new(GDrive::connect(email.clone(), Drive::new(endpoint, tokens)))
+}
+
+/// Returns the address as it was spelled at the login.
+fn spelled(configuration: &Configuration, email: &Email) -> Result<Email> {
+    let accounts = configuration.accounts()?;
+    let known = accounts.into_iter().find(|known| known.email.is_same_account(email.as_str()));
+    Ok(known.map_or_else(|| email.clone(), |known| known.email))
+}

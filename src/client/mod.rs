@@ -1,0 +1,211 @@
+//! [`Client`]: what a program uses, and what the command line calls.
+//!
+//! One client is one account on one machine. It holds no rule of its own: it takes the lock, asks
+//! the syncers, datasets, jobs and permissions to do their part in the right order, and returns
+//! what came of it. Whatever changes something holds the lock of the SyftBox while it does; a
+//! running job does not.
+
+mod clock;
+mod configuration;
+mod datasets;
+mod deletion;
+mod error;
+mod jobs;
+mod login;
+mod peers;
+mod reception;
+mod rules;
+mod runs;
+mod submitting;
+mod versions;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::caches::{Folders, Store, SyncLock};
+use crate::connections::{Connection, ConnectionRouter};
+use crate::datasets::Scratch;
+use crate::model::{Email, Role, Timestamp};
+use crate::syncers::{
+    Account, CheckpointStatus, CheckpointSummary, DatasiteOwnerSyncer, DatasiteWatcherSyncer,
+    Report, SyncOptions,
+};
+use crate::wire::Dialect;
+
+pub use clock::{Clock, SystemClock};
+pub use configuration::{AccountInfo, Configuration};
+pub use deletion::{DeletionPlan, DeletionSummary, What};
+pub use error::{Error, Result};
+pub use jobs::{FoundJob, ListedJob};
+pub use login::{Pasted, SignIn};
+pub use runs::{Ran, RunChoices};
+pub use submitting::{JobRequest, Submitted};
+pub use versions::VersionManager;
+
+/// One account on one machine.
+#[derive(Debug)]
+pub struct Client {
+    account: Account,
+    clock: Arc<dyn Clock>,
+    waits_for_lock: AtomicBool,
+}
+
+impl Client {
+    /// Makes a client over any connection, with its SyftBox and configuration below `home`.
+    ///
+    /// # Errors
+    /// If the state on this machine cannot be opened.
+    pub fn over(
+        connection: Arc<dyn Connection>,
+        role: Role,
+        home: &Path,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        let email = connection.account().clone();
+        let folders = Folders::new(home, &home.join(".syft"), &email, role);
+        Self::build(folders, &email, connection, role, clock)
+    }
+
+    fn build(
+        folders: Folders,
+        email: &Email,
+        connection: Arc<dyn Connection>,
+        role: Role,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        let store = Store::open(&folders.database())?;
+        let account = Account {
+            email: email.clone(),
+            role,
+            folders,
+            store,
+            router: ConnectionRouter::new(connection),
+            dialect: Dialect::v0_1(),
+        };
+        Ok(Self { account, clock, waits_for_lock: AtomicBool::new(false) })
+    }
+
+    /// Returns whose account it is.
+    pub const fn email(&self) -> &Email {
+        &self.account.email
+    }
+
+    /// Returns the side on which the account stands.
+    pub const fn role(&self) -> Role {
+        self.account.role
+    }
+
+    /// Returns where its things lie on this machine.
+    pub const fn folders(&self) -> &Folders {
+        &self.account.folders
+    }
+
+    /// Returns the account itself, for a program that wants to look deeper.
+    pub const fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Returns how many requests were sent to the service so far.
+    pub fn requests(&self) -> u64 {
+        self.account.router.own().requests()
+    }
+
+    /// Chooses what happens while another process holds the lock: wait, or at once
+    /// [`Error::Locked`], which is how a client begins.
+    pub fn set_wait_for_lock(&self, waits: bool) {
+        self.waits_for_lock.store(waits, Ordering::Relaxed);
+    }
+
+    /// Syncs once.
+    ///
+    /// # Errors
+    /// [`Error::Locked`]; else if nothing could be done at all. What went wrong with one peer, file
+    /// or dataset is in the report.
+    pub async fn sync(&self, options: &SyncOptions) -> Result<Report> {
+        let _lock = self.lock().await?;
+        self.sync_locked(options).await
+    }
+
+    async fn sync_locked(&self, options: &SyncOptions) -> Result<Report> {
+        let (account, now) = (&self.account, self.now());
+        Scratch::sweep(&account.folders.syftbox)?;
+        match account.role {
+            Role::Owner => {
+                let receive = |report: &mut Report| reception::receive(account, now, report);
+                Ok(DatasiteOwnerSyncer::new(account).sync(options, now, &receive).await?)
+            }
+            Role::Scientist => Ok(DatasiteWatcherSyncer::new(account).sync(options, now).await?),
+        }
+    }
+
+    /// Makes a checkpoint of the datasite, after a sync, so that everything is in it.
+    ///
+    /// # Errors
+    /// [`Error::WrongRole`] for a scientist; [`Error::Locked`]; else if the service refuses.
+    pub async fn create_checkpoint(&self) -> Result<CheckpointSummary> {
+        self.needs(Role::Owner)?;
+        let _lock = self.lock().await?;
+        let options = SyncOptions { auto_checkpoint: false, ..SyncOptions::default() };
+        self.sync_locked(&options).await?;
+        Ok(DatasiteOwnerSyncer::new(&self.account).create_checkpoint(self.now()).await?)
+    }
+
+    /// Makes a checkpoint if at least `threshold` events came since the last one.
+    ///
+    /// # Errors
+    /// As [`Client::create_checkpoint`].
+    pub async fn try_create_checkpoint(
+        &self,
+        threshold: usize,
+    ) -> Result<Option<CheckpointSummary>> {
+        if self.should_create_checkpoint(threshold)? {
+            return self.create_checkpoint().await.map(Some);
+        }
+        Ok(None)
+    }
+
+    /// True if at least `threshold` events came since the last checkpoint.
+    ///
+    /// # Errors
+    /// As [`Client::checkpoint_status`].
+    pub fn should_create_checkpoint(&self, threshold: usize) -> Result<bool> {
+        Ok(self.checkpoint_status()?.events_since >= threshold.max(1))
+    }
+
+    /// Returns when the last checkpoint was made, and how many events came since.
+    ///
+    /// # Errors
+    /// [`Error::WrongRole`] for a scientist.
+    pub fn checkpoint_status(&self) -> Result<CheckpointStatus> {
+        self.needs(Role::Owner)?;
+        Ok(DatasiteOwnerSyncer::new(&self.account).checkpoint_status()?)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn needs(&self, role: Role) -> Result<()> {
+        if self.role() == role { Ok(()) } else { Err(Error::WrongRole { needed: role }) }
+    }
+
+    async fn lock(&self) -> Result<SyncLock> {
+        self.take_lock(self.waits_for_lock.load(Ordering::Relaxed)).await
+    }
+
+    /// Takes the lock where waiting for it holds nobody else up.
+    async fn take_lock(&self, waits: bool) -> Result<SyncLock> {
+        let syftbox = self.account.folders.syftbox.clone();
+        if !waits {
+            return Ok(SyncLock::take(&syftbox, false)?);
+        }
+        let taken = tokio::task::spawn_blocking(move || SyncLock::take(&syftbox, true)).await;
+        taken
+            .unwrap_or_else(|stopped| {
+                let (path, what) = (self.account.folders.syftbox.clone(), "locked");
+                Err(crate::caches::Error::File { path, what, source: stopped.into() })
+            })
+            .map_err(Error::from)
+    }
+}

@@ -1,0 +1,129 @@
+//! An owner runs approved jobs.
+//!
+//! The lock is held while rules change, not while a job runs: a job may take long, and syncs go on
+//! meanwhile. What a job leaves stays closed until it ended and its owner's choice is written.
+
+use std::time::Duration;
+
+use super::reception::{Start, close, release};
+use super::{Client, Error, Result};
+use crate::jobs::{
+    self, Confinement, InstallSettings, Job, JobId, JobStatus, Limits, Listed, RunOptions,
+    RunReport,
+};
+use crate::model::{Email, Role};
+
+/// How jobs are run, and what becomes of their results.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunChoices {
+    /// The submitter may see the outputs.
+    pub share_outputs: bool,
+    /// The submitter may see what the job printed, and its return code.
+    pub share_logs: bool,
+    /// How long each job may take; `None`: as long as with the Python client.
+    pub timeout: Option<Duration>,
+    /// Confine jobs. Without, they may do all that this user may.
+    pub sandbox: bool,
+    /// Only jobs of this submitter.
+    pub from: Option<Email>,
+}
+
+impl Default for RunChoices {
+    fn default() -> Self {
+        Self { share_outputs: false, share_logs: false, timeout: None, sandbox: true, from: None }
+    }
+}
+
+/// What came of one job.
+#[derive(Debug)]
+pub struct Ran {
+    /// The job.
+    pub job: JobId,
+    /// How its run ended, or why there was none.
+    pub result: Result<RunReport>,
+}
+
+impl Client {
+    /// Runs approved jobs, the oldest first: those that are named, or all. One that cannot run
+    /// keeps no other from running. Nothing is synced; that is the caller's next step.
+    ///
+    /// # Errors
+    /// [`Error::WrongRole`]; [`Error::Locked`]; [`Error::Job`] if there is no sandbox; as
+    /// [`Client::job`] for a name.
+    pub async fn run_jobs(&self, names: &[&str], choices: &RunChoices) -> Result<Vec<Ran>> {
+        self.needs(Role::Owner)?;
+        let jobs = self.jobs_to_run(names, choices)?;
+        if jobs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let options = run_options(choices).await?;
+        let mut ran = Vec::new();
+        for job in jobs {
+            let id = job.id.clone();
+            let result = self.run_one(&job, choices, &options).await;
+            ran.push(Ran { job: id, result });
+        }
+        Ok(ran)
+    }
+
+    /// Runs all approved jobs and syncs, as the Python client's method of this name.
+    ///
+    /// # Errors
+    /// As [`Client::run_jobs`] and [`Client::sync`].
+    pub async fn process_approved_jobs(&self, choices: &RunChoices) -> Result<Vec<Ran>> {
+        let ran = self.run_jobs(&[], choices).await?;
+        self.sync(&crate::syncers::SyncOptions::default()).await?;
+        Ok(ran)
+    }
+
+    fn jobs_to_run(&self, names: &[&str], choices: &RunChoices) -> Result<Vec<Job>> {
+        if !names.is_empty() {
+            let from = choices.from.as_ref();
+            return names.iter().map(|name| Ok(self.job(name, from)?.job)).collect();
+        }
+        let is_meant = |job: &Job| {
+            let from = choices.from.as_ref();
+            job.state.status == JobStatus::Approved
+                && from.is_none_or(|from| from.is_same_account(job.id.submitter.as_str()))
+        };
+        let listed = self.own_jobs().list()?.into_iter().rev();
+        let jobs = listed.filter_map(|listed| match listed {
+            Listed::Job(job) => Some(*job),
+            Listed::Unreadable { .. } => None,
+        });
+        Ok(jobs.filter(is_meant).collect())
+    }
+
+    async fn run_one(
+        &self,
+        job: &Job,
+        choices: &RunChoices,
+        options: &RunOptions,
+    ) -> Result<RunReport> {
+        {
+            let _lock = self.lock().await?;
+            close(&self.account, job, Start::AsItIs)?;
+        }
+        let report = jobs::run(&self.own_jobs(), &job.id, options, self.now()).await?;
+        if choices.share_outputs || choices.share_logs {
+            // The job has run: its results must not stay closed because a sync is at work.
+            let _lock = self.take_lock(true).await?;
+            release(&self.account, job, choices.share_outputs, choices.share_logs)?;
+        }
+        Ok(report)
+    }
+}
+
+async fn run_options(choices: &RunChoices) -> Result<RunOptions> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let confinement = if choices.sandbox {
+        Confinement::find(&path).await.map_err(|error| Error::Job(error.into()))?
+    } else {
+        Confinement::None
+    };
+    let mut limits = Limits::default();
+    if let Some(time) = choices.timeout {
+        limits.time = time;
+    }
+    Ok(RunOptions { confinement, limits, install: InstallSettings::from_environment(), path })
+}

@@ -1,0 +1,169 @@
+//! What the owner decides about jobs: take in, approve, reject, run again, answer.
+//!
+//! Straight-line code around the rules of `state`. Order matters where a crash may come between:
+//! an approval is recorded before the state says so, because a state without a record does not
+//! run.
+
+use super::approval::{Approval, RunScript};
+use super::config::JobConfig;
+use super::error::{Error, Unreadable, io_error};
+use super::layout::{JobId, Layout, check_received};
+use super::snapshot::look;
+use super::state::{Action, JobState, JobStatus};
+use super::store::{Job, JobStore};
+use super::tree::{entries, open_below, read_file, remove, write_atomic};
+use super::yaml;
+use crate::model::{DatasitePath, Digest, Timestamp};
+
+impl JobStore {
+    /// Gives a state to each job that has none: `pending` if it has the form of a job, else
+    /// `rejected` with the reason. A job whose approved bytes have changed becomes `pending` again,
+    /// whether it ran or not: it is another job now. Returns what was decided.
+    ///
+    /// # Errors
+    /// Only if the inbox itself cannot be listed; what goes wrong with one job is left for the
+    /// next time.
+    pub fn receive(&self, now: Timestamp) -> Result<Vec<(JobId, JobState)>, Error> {
+        let mut decided = Vec::new();
+        for (layout, id) in self.directories()?.into_iter().flatten() {
+            if let Ok(Some(state)) = self.receive_one(layout, &id, now) {
+                decided.push((id, state));
+            }
+        }
+        Ok(decided)
+    }
+
+    /// Approves a job as it lies there now, and binds the approval to its bytes.
+    ///
+    /// `reviewed` is the digest that the owner was shown; if the job has changed since, nothing is
+    /// approved.
+    ///
+    /// # Errors
+    /// [`Error::Changed`], [`Error::Refused`] if the job does not wait for a decision, or
+    /// [`Error::Unusable`].
+    pub fn approve(
+        &self,
+        id: &JobId,
+        reason: Option<&str>,
+        run_script: RunScript,
+        reviewed: Option<Digest>,
+        now: Timestamp,
+    ) -> Result<Approval, Error> {
+        let job = self.find(id)?;
+        let state = self.decide(&job, &Action::Approve(reason.map(str::to_owned)), now)?;
+        let found = self.snapshot(&job)?.digest;
+        if let Some(approved) = reviewed.filter(|digest| *digest != found) {
+            return Err(Error::Changed { job: id.clone(), approved, found });
+        }
+        let approval = Approval { digest: found, approved_at: now, run_script };
+        // The record first: a state without a record does not run, so a crash in between is safe.
+        self.approvals().write(job.layout, id, &approval)?;
+        self.write_state(&job, &state)?;
+        Ok(approval)
+    }
+
+    /// Turns a job down.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if it does not wait for a decision.
+    pub fn reject(
+        &self,
+        id: &JobId,
+        reason: Option<&str>,
+        now: Timestamp,
+    ) -> Result<JobState, Error> {
+        let job = self.find(id)?;
+        let state = self.decide(&job, &Action::Reject(reason.map(str::to_owned)), now)?;
+        self.approvals().forget(job.layout, id)?;
+        self.write_state(&job, &state)?;
+        Ok(state)
+    }
+
+    /// Makes a job that ended run again at the next run, and removes what the last run left.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if it did not end.
+    pub fn rerun(&self, id: &JobId, now: Timestamp) -> Result<JobState, Error> {
+        let job = self.find(id)?;
+        let state = self.decide(&job, &Action::Rerun, now)?;
+        self.clear_results(&job)?;
+        self.write_state(&job, &state)?;
+        Ok(state)
+    }
+
+    /// Answers a job with results of the owner's own, without running it.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if it does not wait for a decision or a run.
+    pub fn deposit(
+        &self,
+        id: &JobId,
+        results: &[(DatasitePath, Vec<u8>)],
+        now: Timestamp,
+    ) -> Result<JobState, Error> {
+        let job = self.find(id)?;
+        let state = self.decide(&job, &Action::Deposit, now)?;
+        let folder = self.local(&job.layout.answer(id, "outputs"));
+        for (path, content) in results {
+            write_atomic(&path.below(&folder), content)
+                .map_err(io_error(&format_args!("the result `{path}`")))?;
+        }
+        self.write_state(&job, &state)?;
+        Ok(state)
+    }
+
+    pub(crate) fn decide(
+        &self,
+        job: &Job,
+        action: &Action,
+        now: Timestamp,
+    ) -> Result<JobState, Error> {
+        job.state
+            .after(action, self.owner(), now)
+            .map_err(|source| Error::Refused { job: job.id.clone(), source })
+    }
+
+    pub(crate) fn clear_results(&self, job: &Job) -> Result<(), Error> {
+        let problem = || io_error(&format_args!("the last results of `{}`", job.id));
+        remove(&self.local(&job.layout.answer(&job.id, "outputs"))).map_err(problem())?;
+        for log in self.logs(job) {
+            match std::fs::remove_file(&log) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(problem()(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn receive_one(
+        &self,
+        layout: Layout,
+        id: &JobId,
+        now: Timestamp,
+    ) -> Result<Option<JobState>, Unreadable> {
+        let Some(inbox) = open_below(&self.datasite(), &layout.inbox(id))? else { return Ok(None) };
+        let Some(config) = read_file(&inbox, "config.yaml", yaml::BYTES_MAX)? else {
+            return Ok(None); // still on its way
+        };
+        let before = self.read_state(layout, id)?.unwrap_or_default();
+        let action = if before.status == JobStatus::Received {
+            let form = check_received(&entries(&inbox)?).and_then(|()| {
+                JobConfig::parse(&config).map_err(|error| error.to_string()).map(drop)
+            });
+            form.map_or_else(Action::RejectForm, |()| Action::Accept)
+        } else {
+            match self.approvals().read(layout, id) {
+                Some(approval) if look(&inbox)?.digest != approval.digest => Action::Reopen,
+                _ => return Ok(None),
+            }
+        };
+        let Ok(state) = before.after(&action, self.owner(), now) else { return Ok(None) };
+        let other = |error: Error| std::io::Error::other(error.to_string());
+        let path = self.local(&layout.answer(id, "state.yaml"));
+        write_atomic(&path, state.to_yaml().as_bytes())?;
+        self.approvals().forget(layout, id).map_err(other)?;
+        Ok(Some(state))
+    }
+}

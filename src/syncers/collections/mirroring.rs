@@ -1,0 +1,168 @@
+//! A scientist's copies of the datasets that owners show.
+//!
+//! What to fetch and to remove is decided from the catalogue. Because that may lag, a copy is
+//! removed only after the service was asked whether the collection is really gone.
+
+use crate::caches::{catalogue, meta};
+use crate::connections::{Entry, Query};
+use crate::datasets::{self, Held, Limits, Scratch, Wanted};
+use crate::model::{Digest, Email, Timestamp};
+use crate::peers::PeerState;
+
+use super::super::peering::Acquaintance;
+use super::super::sending::told;
+use super::super::{Account, Directory, Refused, Report, Result, remote};
+use super::{failure_key, held, mirror_key, staging_in, to_json};
+
+/// Brings the copies of owners' datasets up to date. The catalogue must be fresh.
+pub(in crate::syncers) async fn mirror(
+    account: &Account,
+    directory: &Directory,
+    peers: &[Acquaintance],
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<()> {
+    let is_owner = |state| matches!(state, PeerState::Accepted | PeerState::RequestedByMe);
+    let owners: Vec<Email> = peers
+        .iter()
+        .filter(|known| is_owner(known.peer.state))
+        .map(|known| known.peer.email.clone())
+        .collect();
+    let visible: Vec<Entry> = directory.shared_collections.iter().map(|(_, e)| e.clone()).collect();
+    let limits = Limits::default();
+    let mut here = held(account)?;
+    let plan = datasets::plan(&visible, &owners, &here, &limits);
+    for ignored in plan.ignored {
+        let text = format!(
+            "a dataset of {} is not taken: `{}`",
+            ignored.owner,
+            ignored.name.escape_debug()
+        );
+        report.problem_with(&ignored.owner, "dataset-ignored", text);
+    }
+    for gone in plan.remove {
+        if remove(account, &gone, now, report).await? {
+            here.retain(|held| *held != gone);
+        }
+    }
+    for wanted in plan.fetch {
+        if let Some(new) = fetch(account, &wanted, &here, &limits, now, report).await? {
+            here.retain(|held| (&held.owner, &held.name) != (&new.owner, &new.name));
+            here.push(new);
+        }
+    }
+    Ok(())
+}
+
+/// Removes a copy, unless the collection is there after all.
+async fn remove(
+    account: &Account,
+    gone: &Held,
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<bool> {
+    let connection = account.router.connection_for(&gone.owner);
+    if !connection.find(&Query::in_folder(&gone.folder)).await?.is_empty() {
+        remote::distrust(account)?;
+        return Ok(false);
+    }
+    match datasets::remove(&account.folders.syftbox, gone, now) {
+        Ok(kept) => {
+            account.store.write(|db| meta::remove(db, &mirror_key(&gone.owner, &gone.name)))?;
+            report.pulled += gone.files.len();
+            tell_kept(&gone.owner, &kept, report);
+            Ok(true)
+        }
+        Err(error) => {
+            report.problem_with(&gone.owner, "dataset-not-removed", told(&error));
+            Ok(false)
+        }
+    }
+}
+
+async fn fetch(
+    account: &Account,
+    wanted: &Wanted,
+    here: &[Held],
+    limits: &Limits,
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<Option<Held>> {
+    let (owner, name) = (&wanted.owner, &wanted.name.dataset);
+    let key = failure_key(owner, name);
+    let (files, failure) = account
+        .store
+        .read(|db| Ok((catalogue::children(db, &wanted.folder)?, meta::get(db, &key)?)))?;
+    if files.is_empty() {
+        return Ok(None); // Its owner is at work, or what the feed says of it is to come.
+    }
+    let state = state_of(wanted, &files);
+    if let Some((_, text)) =
+        failure.as_deref().and_then(|text| text.split_once('\n')).filter(|(old, _)| *old == state)
+    {
+        report.problem_with(owner, "dataset-not-fetched", text);
+        return Ok(None);
+    }
+    let old = here.iter().find(|held| (&held.owner, &held.name) == (owner, name));
+    let others = here.iter().filter(|held| held.owner == *owner && held.name != *name);
+    let others_bytes = others.fold(0_u64, |sum, held| sum.saturating_add(held.size_bytes()));
+    match fetch_and_install(account, wanted, &files, old, others_bytes, limits, now).await {
+        Ok((new, kept)) => {
+            let record = to_json(&new)?;
+            account.store.write(|db| {
+                meta::remove(db, &key)?;
+                meta::set(db, &mirror_key(owner, name), &record)
+            })?;
+            report.pulled += new.files.len();
+            tell_kept(owner, &kept, report);
+            Ok(Some(new))
+        }
+        Err(error) => {
+            let text = format!("dataset `{name}` of {owner}: {}", told(&error));
+            let is_about_content = matches!(
+                error,
+                datasets::Error::Damaged { .. } | datasets::Error::Unacceptable { .. }
+            );
+            if is_about_content {
+                account.store.write(|db| meta::set(db, &key, &format!("{state}\n{text}")))?;
+            }
+            report.problem_with(owner, "dataset-not-fetched", text);
+            Ok(None)
+        }
+    }
+}
+
+async fn fetch_and_install(
+    account: &Account,
+    wanted: &Wanted,
+    files: &[Entry],
+    old: Option<&Held>,
+    others_bytes: u64,
+    limits: &Limits,
+    now: Timestamp,
+) -> Result<(Held, Vec<std::path::PathBuf>), datasets::Error> {
+    let syftbox = &account.folders.syftbox;
+    let scratch = Scratch::new(syftbox)?;
+    let staging = staging_in(&scratch)?;
+    let connection = account.router.connection_for(&wanted.owner);
+    let new = datasets::fetch(connection, wanted, files, &staging, others_bytes, limits).await?;
+    let kept = datasets::install(syftbox, &staging, &new, old, now)?;
+    Ok((new, kept))
+}
+
+/// A text that differs once anything in the collection does.
+fn state_of(wanted: &Wanted, files: &[Entry]) -> String {
+    let mut text = format!("{} {}", wanted.folder, wanted.name);
+    for file in files {
+        text += &format!("\n{} {} {}", file.id, file.revision, file.size_bytes);
+    }
+    Digest::of(text.as_bytes()).to_hex()
+}
+
+fn tell_kept(owner: &Email, kept: &[std::path::PathBuf], report: &mut Report) {
+    report.refused.extend(kept.iter().map(|path| Refused {
+        path: path.display().to_string(),
+        peer: owner.clone(),
+        reason: "the owner's dataset counts; your version is kept there".to_owned(),
+    }));
+}

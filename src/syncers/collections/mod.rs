@@ -1,0 +1,155 @@
+//! Datasets in a sync: an owner's are published and shared, a scientist's copies are brought up to
+//! date.
+//!
+//! Everything is decided from the catalogue and from records in the database, so that where nothing
+//! is to be done nothing is asked. What goes wrong with one collection is a problem in the report
+//! and stops no other. One whose content was found wanting is not fetched again before it changes.
+
+mod mirroring;
+mod publishing;
+mod restoring;
+
+use std::path::PathBuf;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::caches::{self, meta};
+use crate::datasets::{self, Audience, DatasetName, Half, Held, Publication, Scratch};
+use crate::model::Email;
+use crate::peers::PeerState;
+
+use super::peering::{self, Acquaintance};
+use super::{Account, Result};
+
+pub(super) use mirroring::mirror;
+pub(super) use publishing::publish_due;
+pub(crate) use publishing::{delete, publish_one};
+pub(super) use restoring::restore_once;
+
+const INTENT: &str = "to publish ";
+
+/// What is to be published and has no record of its own yet: whom it is for.
+fn intent_key(half: Half, name: &DatasetName) -> String {
+    format!("{INTENT}{} {name}", word(half))
+}
+
+fn parse_intent(key: &str) -> Option<(Half, DatasetName)> {
+    let (half, name) = key.strip_prefix(INTENT)?.split_once(' ')?;
+    let half = [Half::Public, Half::Private].into_iter().find(|found| word(*found) == half)?;
+    Some((half, DatasetName::parse(name).ok()?))
+}
+
+fn publication_key(half: Half, name: &DatasetName) -> String {
+    format!("publication {} {name}", word(half))
+}
+
+fn mirror_key(owner: &Email, name: &DatasetName) -> String {
+    format!("mirror {owner} {name}")
+}
+
+fn failure_key(owner: &Email, name: &DatasetName) -> String {
+    format!("failed mirror {owner} {name}")
+}
+
+const fn word(half: Half) -> &'static str {
+    match half {
+        Half::Public => "public",
+        Half::Private => "private",
+    }
+}
+
+fn to_json<T: Serialize>(value: &T) -> caches::Result<String> {
+    serde_json::to_string(value).map_err(|error| caches::Error::damaged(error.to_string()))
+}
+
+fn all<T: DeserializeOwned>(account: &Account, prefix: &str) -> Result<Vec<T>> {
+    let found = account.store.read(|db| meta::with_prefix(db, prefix))?;
+    let read = |(_, text): (String, String)| {
+        serde_json::from_str(&text).map_err(|error| caches::Error::damaged(error.to_string()))
+    };
+    Ok(found.into_iter().map(read).collect::<caches::Result<_>>()?)
+}
+
+/// Returns the records of what was, or is being, published.
+pub(crate) fn publications(account: &Account) -> Result<Vec<Publication>> {
+    all(account, "publication ")
+}
+
+fn save(account: &Account, publication: &Publication) -> caches::Result<()> {
+    let key = publication_key(publication.name.half, &publication.name.dataset);
+    let text = to_json(publication)?;
+    account.store.write(|db| meta::set(db, &key, &text))
+}
+
+/// Notes that halves of a dataset are to be published, before they exist.
+pub(crate) fn intend(
+    account: &Account,
+    name: &DatasetName,
+    halves: &[Half],
+    audience: &Audience,
+) -> Result<()> {
+    let text = to_json(audience)?;
+    Ok(account.store.write(|db| {
+        halves.iter().try_for_each(|half| meta::set(db, &intent_key(*half, name), &text))
+    })?)
+}
+
+/// Forgets what [`intend`] noted.
+pub(crate) fn forget_intents(account: &Account, name: &DatasetName) -> Result<()> {
+    Ok(account.store.write(|db| {
+        [Half::Public, Half::Private]
+            .iter()
+            .try_for_each(|h| meta::remove(db, &intent_key(*h, name)))
+    })?)
+}
+
+/// Returns the peers that every dataset "for any" is for, as the last sync left them.
+pub(crate) fn approved(account: &Account) -> Result<Vec<Email>> {
+    Ok(accepted(&peering::remembered(account)?))
+}
+
+fn accepted(peers: &[Acquaintance]) -> Vec<Email> {
+    let accepted = peers.iter().filter(|known| known.peer.state == PeerState::Accepted);
+    accepted.map(|known| known.peer.email.clone()).collect()
+}
+
+/// Returns whom the mock files of a dataset are for.
+pub(crate) fn audience(account: &Account, name: &DatasetName) -> Result<Audience> {
+    let found = publications(account)?.into_iter().find(|publication| {
+        publication.name.half == Half::Public && publication.name.dataset == *name
+    });
+    Ok(found.map(|publication| publication.audience).unwrap_or_default())
+}
+
+/// Notes whom the mock files of a dataset are for; the next publishing carries it out.
+pub(crate) fn set_audience(
+    account: &Account,
+    name: &DatasetName,
+    audience: &Audience,
+) -> Result<()> {
+    let mut found = publications(account)?.into_iter();
+    let public = found.find(|publication| {
+        publication.name.half == Half::Public && publication.name.dataset == *name
+    });
+    match public {
+        Some(mut publication) => {
+            publication.audience = audience.clone();
+            Ok(save(account, &publication)?)
+        }
+        None => intend(account, name, &[Half::Public], audience),
+    }
+}
+
+fn held(account: &Account) -> Result<Vec<Held>> {
+    all(account, "mirror ")
+}
+
+/// Makes the folder that is downloaded to. Not the scratch folder itself, which is closed to
+/// others: what is in it will be a folder of the SyftBox.
+fn staging_in(scratch: &Scratch) -> Result<PathBuf, datasets::Error> {
+    let path = scratch.path().join("staging");
+    match std::fs::create_dir(&path) {
+        Ok(()) => Ok(path),
+        Err(source) => Err(datasets::Error::Io { path, source }),
+    }
+}

@@ -1,0 +1,189 @@
+//! An owner's datasets go to the drive, and readers get or lose access.
+//!
+//! A record says what is wanted and what is done; whatever a crash or the service cut short is gone
+//! on with by the next sync. Peers that are approved later are found by the same difference.
+
+use std::collections::BTreeSet;
+
+use crate::caches::{catalogue, meta};
+use crate::connections::{self, Entry, FileId};
+use crate::datasets::{self, Audience, DatasetName, Half, Publication};
+use crate::model::{Email, Timestamp};
+
+use super::super::peering::{self, Acquaintance};
+use super::super::sending::told;
+use super::super::{Account, Directory, Report, Result, remote};
+use super::{
+    INTENT, accepted, approved, forget_intents, intend, parse_intent, publication_key,
+    publications, save, to_json,
+};
+
+/// Publishes what is noted for one dataset. What the service refuses is a problem in the report.
+pub(crate) async fn publish_one(
+    account: &Account,
+    name: &DatasetName,
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<()> {
+    let mut directory = Directory::read(&account.store, &account.email, &account.dialect)?;
+    if directory.syftbox.is_none() {
+        remote::refresh(account, remote::Freshness::Feed, now).await?;
+        directory = peering::ensure_home(account).await?;
+    }
+    let approved = approved(account)?;
+    publish_some(account, &directory, &approved, Some(name), report).await
+}
+
+/// Finishes what a crash interrupted, and gives and takes access where it is due.
+pub(in crate::syncers) async fn publish_due(
+    account: &Account,
+    directory: &Directory,
+    peers: &[Acquaintance],
+    report: &mut Report,
+) -> Result<()> {
+    publish_some(account, directory, &accepted(peers), None, report).await
+}
+
+async fn publish_some(
+    account: &Account,
+    directory: &Directory,
+    approved: &[Email],
+    only: Option<&DatasetName>,
+    report: &mut Report,
+) -> Result<()> {
+    prepare_intended(account, directory, only, report).await?;
+    for mut publication in publications(account)? {
+        let one = std::slice::from_ref(&publication);
+        let is_due = !publication.is_uploaded()
+            || publication.labelled_any != (publication.audience == Audience::Any)
+            || !datasets::shares_due(one, approved).is_empty()
+            || !datasets::unshares_due(one, approved).is_empty();
+        // Without the peers file nobody is known to be approved, and all would lose access.
+        let is_certain = directory.peers_file.is_some() || publication.shared_with.is_empty();
+        let is_meant = only.is_none_or(|name| publication.name.dataset == *name);
+        if is_due && is_certain && is_meant {
+            publish(account, &mut publication, approved, report).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn publish(
+    account: &Account,
+    publication: &mut Publication,
+    approved: &[Email],
+    report: &mut Report,
+) -> Result<()> {
+    let mut keep = |changed: &Publication| save(account, changed).map_err(Into::into);
+    let (connection, syftbox) = (account.router.own(), &account.folders.syftbox);
+    let name = publication.name.dataset.clone();
+    let (half, was_uploaded) = (publication.name.half, publication.is_uploaded());
+    let outcome = datasets::publish(connection, publication, syftbox, approved, &mut keep).await;
+    match outcome {
+        Ok(published) => {
+            for (who, error) in published.problems {
+                let text = format!("dataset `{name}` was not shared with {who}: {}", told(&error));
+                report.problem_with(&who, "dataset-not-shared", text);
+            }
+        }
+        Err(datasets::Error::Connection(connections::Error::NotFound { .. })) if was_uploaded => {
+            // Another machine of this account has deleted it.
+            account.store.write(|db| meta::remove(db, &publication_key(half, &name)))?;
+            report.problem("dataset-gone", format!("dataset `{name}` is gone from the drive"));
+        }
+        Err(datasets::Error::Changed { path }) => {
+            // What is half there is replaced as a whole, by what stands here now.
+            let audience = publication.audience.clone();
+            account.router.own().delete(std::slice::from_ref(&publication.folder)).await?;
+            account.store.write(|db| meta::remove(db, &publication_key(half, &name)))?;
+            intend(account, &name, &[half], &audience)?;
+            let text = format!(
+                "`{path}` changed while dataset `{name}` was published; the next sync publishes it anew"
+            );
+            report.problem("dataset-not-published", text);
+        }
+        Err(error) => {
+            let text = format!("dataset `{name}` is not published yet: {}", told(&error));
+            report.problem("dataset-not-published", text);
+        }
+    }
+    Ok(())
+}
+
+/// Makes the records of what is to be published.
+async fn prepare_intended(
+    account: &Account,
+    directory: &Directory,
+    only: Option<&DatasetName>,
+    report: &mut Report,
+) -> Result<()> {
+    let intended = account.store.read(|db| meta::with_prefix(db, INTENT))?;
+    for (key, text) in intended {
+        let Some((half, name)) = parse_intent(&key) else { continue };
+        if only.is_some_and(|only| *only != name) {
+            continue;
+        }
+        let audience: Audience = serde_json::from_str(&text).unwrap_or_default();
+        match prepare(account, directory, half, &name, audience).await {
+            Ok(Some(publication)) => {
+                let record = to_json(&publication)?;
+                account.store.write(|db| {
+                    meta::set(db, &publication_key(half, &name), &record)?;
+                    meta::remove(db, &key)
+                })?;
+            }
+            // Its creation did not come to an end.
+            Ok(None) => account.store.write(|db| meta::remove(db, &key))?,
+            Err(error) => {
+                let text = format!("dataset `{name}` is not published yet: {}", told(&error));
+                report.problem("dataset-not-published", text);
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn prepare(
+    account: &Account,
+    directory: &Directory,
+    half: Half,
+    name: &DatasetName,
+    audience: Audience,
+) -> Result<Option<Publication>, datasets::Error> {
+    let draft = match datasets::draft(&account.folders.syftbox, &account.email, name, half) {
+        Ok(draft) => draft,
+        Err(datasets::Error::NotFound { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let Some(root) = directory.syftbox.clone() else { return Ok(None) };
+    datasets::prepare(account.router.own(), draft, root, audience).await.map(Some)
+}
+
+/// Deletes the collections of a dataset of ours from the drive, and all records of it. True if
+/// there were any.
+pub(crate) async fn delete(account: &Account, name: &DatasetName) -> Result<bool> {
+    let directory = Directory::read(&account.store, &account.email, &account.dialect)?;
+    let listed: Vec<Entry> =
+        directory.own_collections.into_iter().map(|(_, entry)| entry).collect();
+    let mut ids: BTreeSet<FileId> =
+        datasets::collections_of(&listed, name, &[]).into_iter().collect();
+    for publication in publications(account)? {
+        if publication.name.dataset == *name {
+            ids.insert(publication.folder);
+        }
+    }
+    let ids: Vec<FileId> = ids.into_iter().collect();
+    if !ids.is_empty() {
+        for outcome in account.router.own().delete(&ids).await? {
+            outcome?;
+        }
+    }
+    forget_intents(account, name)?;
+    account.store.write(|db| {
+        ids.iter().try_for_each(|id| catalogue::remove(db, id))?;
+        [Half::Public, Half::Private]
+            .iter()
+            .try_for_each(|half| meta::remove(db, &publication_key(*half, name)))
+    })?;
+    Ok(!ids.is_empty())
+}

@@ -1,0 +1,148 @@
+//! A machine that is new to an owner's account gets the account's datasets, and learns whom they
+//! are shared with. Once: what its owner deletes here afterwards stays deleted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use crate::caches::meta;
+use crate::connections::{Entry, FileId, Query};
+use crate::datasets::{
+    self, ANY_TAG, Audience, CollectionName, DraftFile, FileStep, Half, Limits, Publication,
+    Scratch, Wanted,
+};
+use crate::model::{DatasitePath, Digest};
+
+use super::super::sending::told;
+use super::super::{Account, Directory, Report, Result};
+use super::{publications, save, staging_in};
+
+const RESTORED: &str = "collections restored";
+
+/// Brings back the account's own datasets, unless this machine did that before.
+///
+/// # Errors
+/// If the database fails or the service cannot be asked: the next sync tries again.
+pub(in crate::syncers) async fn restore_once(
+    account: &Account,
+    directory: &Directory,
+    report: &mut Report,
+) -> Result<()> {
+    if account.store.read(|db| meta::get(db, RESTORED))?.is_some() {
+        return Ok(());
+    }
+    let own: Vec<Entry> = directory.own_collections.iter().map(|(_, e)| e.clone()).collect();
+    if !own.is_empty() {
+        restore(account, &own, report).await?;
+    }
+    Ok(account.store.write(|db| meta::set(db, RESTORED, "1"))?)
+}
+
+async fn restore(account: &Account, own: &[Entry], report: &mut Report) -> Result<()> {
+    let (me, syftbox) = (&account.email, &account.folders.syftbox);
+    let present = match datasets::local_halves(syftbox, me) {
+        Ok(present) => present,
+        Err(error) => {
+            report.problem("dataset-not-restored", told(&error));
+            return Ok(());
+        }
+    };
+    let connection = account.router.own();
+    let parents: Vec<FileId> = own.iter().map(|entry| entry.id.clone()).collect();
+    let mut files: BTreeMap<FileId, Vec<Entry>> = BTreeMap::new();
+    for file in connection.find(&Query { parents, ..Query::default() }).await? {
+        if let Some(parent) = file.parents.first() {
+            files.entry(parent.clone()).or_default().push(file);
+        }
+    }
+    let missing = datasets::restore_plan(me, own, &present, &BTreeSet::new());
+    let known = publications(account)?;
+    // With nothing present, the plan is the newest collection of each half.
+    for wanted in datasets::restore_plan(me, own, &BTreeSet::new(), &BTreeSet::new()) {
+        if known.iter().any(|publication| publication.folder == wanted.folder) {
+            continue; // It was made here.
+        }
+        let content = files.get(&wanted.folder).map(Vec::as_slice).unwrap_or_default();
+        let audience = match wanted.name.half {
+            Half::Public => {
+                datasets::audience_of(wanted.any, &connection.shares(&wanted.folder).await?)
+            }
+            Half::Private => Audience::Nobody,
+        };
+        if missing.contains(&wanted)
+            && let Err(error) = restore_one(account, &wanted, content, &audience).await
+        {
+            let name = &wanted.name.dataset;
+            let text = format!("dataset `{name}` could not be restored: {}", told(&error));
+            report.problem("dataset-not-restored", text);
+            continue;
+        }
+        let record = record(account, own, &wanted, content, audience).await?;
+        save(account, &record)?;
+    }
+    Ok(())
+}
+
+async fn restore_one(
+    account: &Account,
+    wanted: &Wanted,
+    files: &[Entry],
+    audience: &Audience,
+) -> Result<(), datasets::Error> {
+    let syftbox = &account.folders.syftbox;
+    let scratch = Scratch::new(syftbox)?;
+    let staging = staging_in(&scratch)?;
+    // What we have uploaded ourselves has no bounds.
+    let limits = Limits {
+        datasets_per_peer: usize::MAX,
+        files_per_dataset: usize::MAX,
+        bytes_per_dataset: u64::MAX,
+        bytes_per_peer: u64::MAX,
+    };
+    datasets::fetch(account.router.own(), wanted, files, &staging, 0, &limits).await?;
+    datasets::install_restored(syftbox, &staging, wanted, audience, Uuid::new_v4())
+}
+
+/// Makes the record of a collection that was uploaded by another machine, or another program.
+async fn record(
+    account: &Account,
+    own: &[Entry],
+    wanted: &Wanted,
+    files: &[Entry],
+    audience: Audience,
+) -> Result<Publication> {
+    let shared_with = match &audience {
+        Audience::Nobody => Vec::new(),
+        Audience::Listed(readers) => readers.clone(),
+        Audience::Any => {
+            let shares = account.router.own().shares(&wanted.folder).await?;
+            shares.into_iter().map(|(who, _)| who).collect()
+        }
+    };
+    let entry = own.iter().find(|entry| entry.id == wanted.folder);
+    let parent = entry.and_then(|entry| entry.parents.first()).unwrap_or(&wanted.folder).clone();
+    let step = |file: &Entry| {
+        let half = wanted.name.half.folder();
+        let path = format!("{}/{half}/{}/{}", wanted.owner, wanted.name.dataset, file.name);
+        Some(FileStep {
+            id: file.id.clone(),
+            file: DraftFile {
+                name: file.name.clone(),
+                path: DatasitePath::parse(&path).ok()?,
+                size_bytes: file.size_bytes,
+                digest: Digest::of(b""), // Of no use once it is uploaded.
+            },
+            done: true,
+        })
+    };
+    Ok(Publication {
+        name: CollectionName::clone(&wanted.name),
+        folder: wanted.folder.clone(),
+        parent,
+        folder_done: true,
+        labelled_any: entry.is_some_and(|entry| entry.tags.contains_key(ANY_TAG)),
+        files: files.iter().filter_map(step).collect(),
+        audience,
+        shared_with,
+    })
+}

@@ -1,0 +1,17 @@
+//! Jobs on a real disk, in a real sandbox.
+//!
+//! Attacks carry the number of the weakness that they try. Each is shown to work without the
+//! sandbox where that is possible, so that a test which passes means something.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has to stop")]
+
+#[path = "jobs/attacks.rs"]
+mod attacks;
+#[path = "jobs/lifecycle.rs"]
+mod lifecycle;
+#[path = "jobs/module.rs"]
+mod module;
+#[path = "jobs/running.rs"]
+mod running;
+#[path = "jobs/world.rs"]
+mod world;

@@ -1,0 +1,183 @@
+//! What an honest job can do.
+
+use std::time::Duration;
+
+use syft::jobs::{InstallSettings, JobKind, JobStatus, Limits, RunOptions};
+
+use crate::world::{World, options, read, sandbox, write};
+
+#[tokio::test]
+async fn a_python_job_reads_private_data_and_leaves_results() {
+    let Some(sandbox) = sandbox().await else { return };
+    let world = World::new();
+    let code = include_str!("../../fixtures/jobs/census-count/code/main.py");
+    let (report, log) = world.python(code, Some(&["census"]), &options(sandbox)).await;
+    assert_eq!((report.status, report.return_code), (JobStatus::Done, 0), "{log}");
+    assert_eq!(log, "done 4\n");
+    let review = world.review("job");
+    assert_eq!(read(&review.join("outputs/result.json")), r#"{"files": ["data.csv"], "rows": 4}"#);
+    assert_eq!(std::fs::read(review.join("outputs/raw.bin")).unwrap(), [0, 255, 254, 1]);
+    assert_eq!(read(&review.join("returncode.txt")), "0");
+    assert!(report.confined && report.notes.is_empty(), "{:?}", report.notes);
+    let outputs: Vec<_> = report.outputs.iter().map(ToString::to_string).collect();
+    assert_eq!(outputs, ["raw.bin", "result.json"]);
+    assert!(!world.inbox("job").join("code/outputs").exists(), "the synced tree is not written to");
+    assert_eq!(
+        std::fs::read_dir(world.home.path().join("config/runs")).unwrap().count(),
+        1,
+        "the lock"
+    );
+}
+
+#[tokio::test]
+async fn both_generations_of_the_client_can_be_imported() {
+    let Some(sandbox) = sandbox().await else { return };
+    let world = World::new();
+    let code = "import syft as sy, os\n\
+        print(sy.resolve_dataset_file_path('census').name, os.getcwd())\n\
+        print(sy.resolve_path('syft://x'))\n\
+        try:\n    sy.login\nexcept AttributeError as e:\n    print(e)\n";
+    let (_, log) = world.python(code, None, &options(sandbox)).await;
+    let inside = "/syftbox/do@example.com/app_data/job/inbox/ds@example.com/job/code";
+    assert!(log.starts_with(&format!("data.csv {inside}\n/syftbox/x\n")), "{log}");
+    assert!(log.contains("--dep syft-client"), "{log}");
+}
+
+#[tokio::test]
+async fn a_bash_job_starts_in_its_own_directory() {
+    let Some(sandbox) = sandbox().await else { return };
+    let world = World::new();
+    let script = include_str!("../../fixtures/jobs/bash job/code/script.sh");
+    world.submit("bash job", JobKind::Bash, script, None);
+    let report = world.run("bash job", &options(sandbox)).await;
+    assert_eq!((report.status, report.return_code), (JobStatus::Failed, 3));
+    let review = world.review("bash job");
+    let inside = "/syftbox/do@example.com/app_data/job/inbox/ds@example.com/bash job";
+    assert_eq!(read(&review.join("stdout.txt")), format!("{inside}\ncode\nconfig.yaml\nrun.sh\n"));
+    assert_eq!(read(&review.join("outputs/hi.txt")), "hi\n");
+    assert!(read(&review.join("state.yaml")).contains("return_code: 3\n"));
+}
+
+#[tokio::test]
+async fn a_folder_runs_with_its_modules_and_files() {
+    let Some(sandbox) = sandbox().await else { return };
+    let world = World::new();
+    let folder = world.home.path().join("project");
+    write(&folder.join("main.py"), "from lib import util\nutil.go()\n");
+    write(&folder.join("lib/util.py"), "def go():\n    print(open('params.txt').read())\n");
+    write(&folder.join("params.txt"), "42");
+    world.submit_path("job", JobKind::Python, &folder, &[], None);
+    let report = world.run("job", &options(sandbox)).await;
+    assert_eq!(read(&world.review("job").join("stdout.txt")), "42\n", "{:?}", report.notes);
+}
+
+#[tokio::test]
+async fn a_job_that_takes_too_long_is_killed_with_all_its_processes() {
+    let Some(sandbox) = sandbox().await else { return };
+    for confinement in [sandbox, syft::jobs::Confinement::None] {
+        let world = World::new();
+        let marker = format!("31415.{}", std::process::id());
+        let script =
+            format!("echo begun\nfor i in 1 2 3; do sleep {marker} & done\nsleep {marker}\n");
+        world.submit("job", JobKind::Bash, &script, None);
+        let limits = Limits { time: Duration::from_secs(1), ..Limits::default() };
+        let report = world.run("job", &RunOptions { limits, ..options(confinement) }).await;
+        assert_eq!((report.status, report.return_code), (JobStatus::Failed, -1));
+        let review = world.review("job");
+        assert_eq!(read(&review.join("stdout.txt")), "begun\n\n--- PROCESS TIMED OUT ---\n");
+        assert_eq!(read(&review.join("stderr.txt")), "\n--- PROCESS TIMED OUT ---\n");
+        assert_eq!(read(&review.join("returncode.txt")), "-1");
+        assert!(!runs(&marker), "a process of the job is still there");
+    }
+}
+
+#[tokio::test]
+async fn w34_a_job_that_prints_without_end_neither_fills_the_disk_nor_blocks() {
+    let Some(sandbox) = sandbox().await else { return };
+    let world = World::new();
+    world.submit("job", JobKind::Bash, "yes | head -c 20000000\necho -n no-newline >&2\n", None);
+    let limits = Limits { log_bytes: 1000, ..Limits::default() };
+    let report = world.run("job", &RunOptions { limits, ..options(sandbox) }).await;
+    assert_eq!(report.status, JobStatus::Done);
+    let log = read(&world.review("job").join("stdout.txt"));
+    assert_eq!(&log[1000..], "\n--- OUTPUT CUT: 19999000 MORE BYTES ---\n");
+    assert_eq!(read(&world.review("job").join("stderr.txt")), "no-newline");
+}
+
+#[tokio::test]
+async fn a_job_that_wants_too_much_memory_or_disk_fails_by_itself() {
+    let Some(sandbox) = sandbox().await else { return };
+    let limits = Limits { memory_bytes: 200 << 20, file_bytes: 1 << 20, ..Limits::default() };
+    let options = RunOptions { limits, ..options(sandbox) };
+    for (code, error) in [
+        ("x = bytearray(1 << 30)\n", "MemoryError"),
+        ("open('outputs/x', 'wb').write(bytes(2 << 20))\n", "File too large"),
+    ] {
+        let world = World::new();
+        let (report, log) = world.python(code, None, &options).await;
+        assert_eq!(report.return_code, 1, "{log}");
+        assert!(log.contains(error), "{log}");
+    }
+}
+
+/// Packages come from a folder, so this needs no network; it does need a Python with `venv`.
+#[tokio::test]
+async fn packages_are_installed_once_and_without_data() {
+    let Some(sandbox) = sandbox().await else { return };
+    let world = World::new();
+    let wheels = world.home.path().join("wheels/of/owner");
+    make_wheel(&wheels);
+    let variables = [("PIP_NO_INDEX", "1"), ("UV_NO_INDEX", "1"), ("UV_OFFLINE", "1")];
+    let mut variables: Vec<_> = variables.map(|(name, value)| (name.into(), value.into())).into();
+    for name in ["PIP_FIND_LINKS", "UV_FIND_LINKS"] {
+        variables.push((name.into(), wheels.clone().into_os_string()));
+    }
+    let install = InstallSettings { variables, ..InstallSettings::default() };
+    let options = RunOptions { install, ..options(sandbox) };
+    let main = world.home.path().join("scientist/main.py");
+    write(
+        &main,
+        "import tinypkg, syft_client\nprint(tinypkg.ANSWER, syft_client.resolve_dataset_file_path('census').name)\n",
+    );
+    for name in ["first", "second"] {
+        world.submit_path(name, JobKind::Python, &main, &["tinypkg".to_owned()], None);
+        let report = world.run(name, &options).await;
+        let review = world.review(name);
+        let log = read(&review.join("stderr.txt")) + &read(&review.join("stdout.txt"));
+        assert_eq!(report.status, JobStatus::Done, "{log}");
+        assert!(log.ends_with("42 data.csv\n"), "{log}");
+        if name == "second" {
+            assert_eq!(log, "42 data.csv\n", "nothing was installed again");
+        }
+    }
+    let environments = world.home.path().join("config/environments");
+    assert_eq!(std::fs::read_dir(environments).unwrap().count(), 1);
+
+    world.submit_path("third", JobKind::Python, &main, &["no-such-package".to_owned()], None);
+    let report = world.run("third", &options).await;
+    assert_eq!(report.status, JobStatus::Failed);
+    assert!(report.notes[0].contains("could not be installed"), "{:?}", report.notes);
+    assert!(read(&world.review("third").join("stderr.txt")).contains("no-such-package"));
+}
+
+fn make_wheel(folder: &std::path::Path) {
+    let script = "import sys, zipfile\n\
+        z = zipfile.ZipFile(sys.argv[1] + '/tinypkg-1.0-py3-none-any.whl', 'w')\n\
+        d = 'tinypkg-1.0.dist-info/'\n\
+        z.writestr('tinypkg.py', 'ANSWER = 42\\n')\n\
+        z.writestr(d + 'METADATA', 'Metadata-Version: 2.1\\nName: tinypkg\\nVersion: 1.0\\n')\n\
+        z.writestr(d + 'WHEEL', 'Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')\n\
+        z.writestr(d + 'RECORD', 'tinypkg.py,,\\n' + d + 'METADATA,,\\n' + d + 'WHEEL,,\\n' + d + 'RECORD,,\\n')\n\
+        z.close()\n";
+    std::fs::create_dir_all(folder).unwrap();
+    let status = std::process::Command::new("python3").args(["-c", script]).arg(folder).status();
+    assert!(status.unwrap().success());
+}
+
+/// True if a process on this machine has `marker` among its arguments.
+pub(crate) fn runs(marker: &str) -> bool {
+    std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
+        std::fs::read(entry.path().join("cmdline"))
+            .is_ok_and(|line| String::from_utf8_lossy(&line).contains(marker))
+    })
+}

@@ -1,0 +1,154 @@
+//! An owner's machine with two datasets, and a scientist who submits jobs to it.
+
+use std::path::{Path, PathBuf};
+
+use syft::jobs::{
+    Confinement, InstallSettings, JobId, JobKind, JobName, JobStore, Layout, Limits, RunOptions,
+    RunReport, RunScript, Submission, SubmissionRequest, build, read_source, run,
+};
+use syft::model::{Email, Timestamp};
+
+/// A home of its own; gone at the end.
+pub(crate) struct World {
+    pub(crate) home: tempfile::TempDir,
+    pub(crate) store: JobStore,
+}
+
+pub(crate) const SECRET: &str = "a secret of the owner";
+
+/// The time of all tests.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_micros(1_780_000_000_123_456)
+}
+
+pub(crate) fn id(name: &str) -> JobId {
+    JobId {
+        submitter: Email::parse("ds@example.com").unwrap(),
+        name: JobName::parse(name).unwrap(),
+    }
+}
+
+/// The sandbox. Without one these tests fail; `SYFT_TEST_NO_SANDBOX=1` leaves them out, loudly.
+#[expect(clippy::print_stderr, reason = "a test that is left out has to say so")]
+pub(crate) async fn sandbox() -> Option<Confinement> {
+    if std::env::var_os("SYFT_TEST_NO_SANDBOX").is_some_and(|value| value == "1") {
+        eprintln!("!!! NOT TESTED: SYFT_TEST_NO_SANDBOX=1, so no job was confined !!!");
+        return None;
+    }
+    Some(Confinement::find(&path()).await.expect("these tests need a working bubblewrap"))
+}
+
+pub(crate) fn path() -> String {
+    std::env::var("PATH").unwrap()
+}
+
+pub(crate) fn options(confinement: Confinement) -> RunOptions {
+    RunOptions {
+        confinement,
+        limits: Limits::default(),
+        install: InstallSettings::default(),
+        path: path(),
+    }
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let owner = Email::parse("do@example.com").unwrap();
+        let syftbox = home.path().join("SyftBox_do@example.com");
+        let world =
+            Self { store: JobStore::new(&syftbox, owner, &home.path().join("config")), home };
+        for name in ["census", "other"] {
+            let data = world.datasite().join("private/syft_datasets").join(name);
+            write(&data.join("data.csv"), "a\n1\n2\n3\n");
+            write(&data.join("private_metadata.yaml"), "uid: x\n");
+            write(&data.join("syft.pub.yaml"), "rules: []\n");
+            let mock = world.datasite().join("public/syft_datasets").join(name);
+            write(&mock.join("mock.csv"), "a\n0\n");
+            write(&mock.join("dataset.yaml"), "name: x\nreadme_url: null\n");
+        }
+        write(&world.home.path().join("secret"), SECRET);
+        world
+    }
+
+    pub(crate) fn datasite(&self) -> PathBuf {
+        self.store.syftbox().join("do@example.com")
+    }
+
+    pub(crate) fn inbox(&self, name: &str) -> PathBuf {
+        self.store.local(&Layout::Flat.inbox(&id(name)))
+    }
+
+    pub(crate) fn review(&self, name: &str) -> PathBuf {
+        self.store.local(&Layout::Flat.review(&id(name)))
+    }
+
+    /// Submits one file; `datasets` are those that the job names.
+    pub(crate) fn submit(&self, name: &str, kind: JobKind, code: &str, datasets: Option<&[&str]>) {
+        let file = match kind {
+            JobKind::Python => "main.py",
+            JobKind::Bash => "script.sh",
+        };
+        let path = self.home.path().join("scientist").join(file);
+        write(&path, code);
+        self.submit_path(name, kind, &path, &[], datasets);
+    }
+
+    pub(crate) fn submit_path(
+        &self,
+        name: &str,
+        kind: JobKind,
+        path: &Path,
+        dependencies: &[String],
+        datasets: Option<&[&str]>,
+    ) -> Submission {
+        let owner = self.store.owner().to_string();
+        let named = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        let job = id(name);
+        let request = SubmissionRequest {
+            name: &job.name,
+            kind,
+            entrypoint: None,
+            dependencies,
+            datasets: datasets.map(|names| [(owner, named(names))].into()),
+            install_source: "syft-client==0.1.117",
+            submitted_at: now(),
+        };
+        let submission = build(read_source(path).unwrap(), &request).unwrap();
+        self.store.submit(Layout::Flat, &job, &submission).unwrap();
+        submission
+    }
+
+    pub(crate) fn approve(&self, name: &str) {
+        self.store.receive(now()).unwrap();
+        self.store.approve(&id(name), None, RunScript::Derived, None, now()).unwrap();
+    }
+
+    /// Approves and runs a job.
+    pub(crate) async fn run(&self, name: &str, options: &RunOptions) -> RunReport {
+        self.approve(name);
+        run(&self.store, &id(name), options, now()).await.unwrap()
+    }
+
+    /// Submits, approves and runs a Python job, and returns the report and what it printed.
+    pub(crate) async fn python(
+        &self,
+        code: &str,
+        datasets: Option<&[&str]>,
+        options: &RunOptions,
+    ) -> (RunReport, String) {
+        self.submit("job", JobKind::Python, code, datasets);
+        let report = self.run("job", options).await;
+        let log = |name| std::fs::read_to_string(self.review("job").join(name)).unwrap();
+        (report, log("stdout.txt") + &log("stderr.txt"))
+    }
+}
+
+pub(crate) fn write(path: &Path, content: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, content).unwrap();
+}
+
+pub(crate) fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap()
+}
