@@ -17,9 +17,9 @@ Examples:
 /// Your files stay, here and on the drive. To remove those, see `syft delete`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub struct LogoutArgs {}
+pub(crate) struct LogoutArgs {}
 
-pub(super) fn logout(_: &LogoutArgs, context: &Context, ui: &mut Ui) -> Outcome {
+pub(crate) fn logout(_: &LogoutArgs, context: &Context, ui: &mut Ui) -> Outcome {
     let configuration = context.configuration()?;
     let email = match context.email()? {
         Some(email) => email,

@@ -35,7 +35,7 @@ lock, 130 interrupted";
 #[derive(Debug, Parser)]
 #[command(name = "syft", version, styles = STYLES, after_help = EXAMPLES, max_term_width = 100)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(flatten)]
     pub(super) global: Global,
     #[command(subcommand)]
@@ -45,7 +45,7 @@ pub struct Cli {
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Global options")]
-pub struct Global {
+pub(crate) struct Global {
     /// Print one JSON object on stdout, and all else on stderr
     #[arg(long, global = true)]
     pub json: bool,
@@ -64,13 +64,13 @@ pub struct Global {
 }
 
 /// Parses an address.
-pub(super) fn email(text: &str) -> Result<Email, String> {
+pub(crate) fn email(text: &str) -> Result<Email, String> {
     Email::parse(text).map_err(|error| error.to_string())
 }
 
 /// Everything that can be done.
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(crate) enum Command {
     LoginDo(login::Args),
     LoginDs(login::Args),
     Logout(account::LogoutArgs),

@@ -12,7 +12,7 @@ const EXAMPLES: &str = "Examples:\n  syft checkpoint create\n  syft checkpoint s
 /// Make and see checkpoints, from which another machine of yours starts quickly
 #[derive(Debug, clap::Subcommand)]
 #[command(after_help = EXAMPLES)]
-pub enum Command {
+pub(crate) enum Command {
     /// Make a checkpoint of your datasite on the drive now
     ///
     /// `syft sync` does so by itself from time to time.
@@ -23,7 +23,7 @@ pub enum Command {
     Status,
 }
 
-pub(super) async fn run(command: &Command, context: &Context, ui: &mut Ui) -> Outcome {
+pub(crate) async fn run(command: &Command, context: &Context, ui: &mut Ui) -> Outcome {
     let client = context.open().await?;
     match command {
         Command::Create => {

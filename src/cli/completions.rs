@@ -17,12 +17,12 @@ Examples:
 /// Print a script that completes commands in a shell
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub struct Args {
+pub(crate) struct Args {
     /// Shell that is to complete
     shell: Shell,
 }
 
-pub(super) fn run(args: &Args, ui: &mut Ui) -> Outcome {
+pub(crate) fn run(args: &Args, ui: &mut Ui) -> Outcome {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "syft", &mut script);
     let script = String::from_utf8_lossy(&script);

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::context::Context;
+use super::context::{Context, problems_json};
 use super::report::{Exit, Failure, Outcome};
 use super::text::count;
 use super::ui::Ui;
-use crate::client::{Client, What};
+use crate::client::{Client, DeletionPlan, DeletionSummary, What};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,7 +20,7 @@ Examples:
 /// elsewhere --yes is needed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub struct Args {
+pub(crate) struct Args {
     /// Do not ask
     #[arg(long)]
     yes: bool,
@@ -34,7 +34,7 @@ pub struct Args {
     remote_only: bool,
 }
 
-pub(super) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
+pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
     let what = match (args.local_only, args.remote_only) {
         (true, _) => What::Local,
         (_, true) => What::Remote,
@@ -48,19 +48,23 @@ pub(super) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
         let _progress = ui.progress("Deleting");
         client.delete_syftbox(what).await?
     };
+    let DeletionSummary { deleted, problems } = deleted;
+    let local: Vec<_> = deleted.local.iter().map(|path| path.to_string_lossy()).collect();
+    let problems = problems_json(&problems);
     ui.answer(&json!({
         "email": client.email().as_str(),
-        "local_files": deleted.local_files,
-        "remote_files": deleted.remote_files,
+        "local": local,
+        "remote": deleted.remote_names,
+        "problems": problems,
     }));
-    ui.done(format_args!(
-        "Deleted {} here and {} on the drive, of {}",
-        count(deleted.local_files, "file", "files"),
-        count(deleted.remote_files, "file", "files"),
-        client.email()
-    ));
-    ui.say("What others have received stays with them");
-    Ok(Exit::Done)
+    ui.done(format_args!("Deleted the SyftBox of {}", client.email()));
+    tell(&deleted, &client, ui);
+    for problem in &problems {
+        ui.warn(problem["message"].as_str().unwrap_or_default());
+    }
+    ui.say("What others have copied stays with them");
+    ui.hint("the sign-in is still here: `syft logout` forgets it, `syft sync` begins anew");
+    Ok(if problems.is_empty() { Exit::Done } else { Exit::Problems })
 }
 
 async fn confirm(client: &Client, what: What, ui: &mut Ui) -> Result<(), Failure> {
@@ -71,17 +75,27 @@ async fn confirm(client: &Client, what: What, ui: &mut Ui) -> Result<(), Failure
         return Err(needed);
     }
     let would = client.plan_deletion(what).await?;
-    ui.say(format_args!("This deletes, and cannot be undone:"));
-    if what != What::Remote {
-        let files = count(would.local_files, "file", "files");
-        ui.say(format_args!("  {files} in `{}`", client.folders().syftbox.display()));
-    }
-    if what != What::Local {
-        ui.say(format_args!("  {} on the drive", count(would.remote_files, "file", "files")));
-    }
+    ui.say("This deletes, and cannot be undone:");
+    tell(&would, client, ui);
     let typed = ui.ask(format_args!("Type {email} to go on, anything else to stop:"));
     match typed {
         Some(typed) if email.is_same_account(&typed) => Ok(()),
         _ => Err(Failure::new("not-confirmed", "nothing was deleted")),
+    }
+}
+
+fn tell(plan: &DeletionPlan, client: &Client, ui: &mut Ui) {
+    for path in &plan.local {
+        ui.say(format_args!("  {}", path.display()));
+    }
+    if plan.remote.is_some() {
+        let inside = count(plan.remote_names.len(), "file or folder", "files and folders");
+        ui.say(format_args!(
+            "  the folder of {} on the drive, with {inside} in it",
+            client.email()
+        ));
+    }
+    if plan.local.is_empty() && plan.remote.is_none() {
+        ui.say("  nothing: there is none");
     }
 }

@@ -24,8 +24,10 @@ Examples:
 
 /// Run a drive of your own, without Google
 #[derive(Debug, clap::Subcommand)]
-#[command(after_help = "Examples:\n  syft drive serve --data drive\n  syft drive account add me@example.org --data drive")]
-pub enum Command {
+#[command(
+    after_help = "Examples:\n  syft drive serve --data drive\n  syft drive account add me@example.org --data drive"
+)]
+pub(crate) enum Command {
     Serve(Serve),
     #[command(subcommand)]
     Account(Account),
@@ -38,7 +40,7 @@ pub enum Command {
 /// not yours alone.
 #[derive(Debug, clap::Args)]
 #[command(after_help = SERVE_EXAMPLES)]
-pub struct Serve {
+pub(crate) struct Serve {
     /// Folder with all that the drive keeps; made if it is not there
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
@@ -63,7 +65,7 @@ pub struct Serve {
 /// Manage who may use a drive
 #[derive(Debug, clap::Subcommand)]
 #[command(after_help = ADD_EXAMPLES)]
-pub enum Account {
+pub(crate) enum Account {
     Add(Add),
 }
 
@@ -73,7 +75,7 @@ pub enum Account {
 /// its digest.
 #[derive(Debug, clap::Args)]
 #[command(after_help = ADD_EXAMPLES)]
-pub struct Add {
+pub(crate) struct Add {
     /// Address of the account
     #[arg(value_name = "EMAIL", value_parser = args::email)]
     account: Email,
@@ -87,7 +89,7 @@ pub struct Add {
     token: Option<String>,
 }
 
-pub(super) async fn run(command: &Command, ui: &mut Ui) -> Outcome {
+pub(crate) async fn run(command: &Command, ui: &mut Ui) -> Outcome {
     match command {
         Command::Serve(args) => serve(args, ui).await,
         Command::Account(Account::Add(args)) => add(args, ui),
@@ -115,7 +117,9 @@ async fn serve(args: &Serve, ui: &mut Ui) -> Outcome {
     }
     if drive_server::accounts(&args.data)?.is_empty() {
         let data = args.data.display();
-        ui.hint(format_args!("run `syft drive account add EMAIL --data {data}` to let somebody in"));
+        ui.hint(format_args!(
+            "run `syft drive account add EMAIL --data {data}` to let somebody in"
+        ));
     }
     stop.await;
     server.shutdown().await;

@@ -71,7 +71,10 @@ fn job(error: &jobs::Error) -> Option<String> {
         jobs::Error::UnknownJob { .. } => "run `syft job list` to see all jobs",
         jobs::Error::AlreadyExists { .. } => "give it another name with --name",
         jobs::Error::Refused { job, .. } | jobs::Error::Unusable { job, .. } => {
-            return Some(format!("run `syft job show {}` to see where it stands", quoted(&job.name)));
+            return Some(format!(
+                "run `syft job show {}` to see where it stands",
+                quoted(&job.name)
+            ));
         }
         jobs::Error::NotBound { job } | jobs::Error::Changed { job, .. } => {
             let name = quoted(&job.name);
@@ -138,7 +141,7 @@ fn connection(error: &connections::Error) -> Option<String> {
 }
 
 /// Returns a name as one would type it into a shell.
-pub fn quoted(name: &impl std::fmt::Display) -> String {
+pub(crate) fn quoted(name: &impl std::fmt::Display) -> String {
     let name = name.to_string();
     let plain = |c: char| c.is_alphanumeric() || "-_.@/+:,".contains(c);
     if !name.is_empty() && name.chars().all(plain) {

@@ -1,6 +1,5 @@
 //! `syft login-do` and `syft login-ds`: sign an account in on this machine.
 
-use std::io::{BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -8,9 +7,9 @@ use serde_json::json;
 use super::context::{Context, absolute};
 use super::peer::peer_json;
 use super::report::{Exit, Failure, Outcome};
-use super::text::{count, safe};
-use super::ui::Ui;
-use crate::client::{Client, SignIn};
+use super::text::count;
+use super::ui::{self, Ui};
+use crate::client::{Client, Pasted, SignIn};
 use crate::model::Role;
 
 const EXAMPLES: &str = "\
@@ -25,7 +24,7 @@ Examples:
 /// The sign-in is kept on this machine, readable by you alone, until `syft logout`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub struct Args {
+pub(crate) struct Args {
     /// Address of a Drive-compatible server
     #[arg(long, value_name = "URL", requires = "token", group = "way")]
     drive: Option<String>,
@@ -42,16 +41,20 @@ pub struct Args {
     #[arg(long, value_name = "FILE", group = "way")]
     credentials: Option<PathBuf>,
 
+    /// With --credentials: the browser is on another machine; paste the address that it ends at
+    #[arg(long, requires = "credentials")]
+    paste: bool,
+
     /// A folder that both sides can reach: a network share, a stick
     #[arg(long, value_name = "DIR", group = "way")]
     folder: Option<PathBuf>,
 }
 
-pub(super) async fn owner(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
+pub(crate) async fn owner(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
     run(args, Role::Owner, context, ui).await
 }
 
-pub(super) async fn scientist(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
+pub(crate) async fn scientist(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
     run(args, Role::Scientist, context, ui).await
 }
 
@@ -60,9 +63,10 @@ async fn run(args: &Args, role: Role, context: &Context, ui: &mut Ui) -> Outcome
         Failure::usage("whose account it is was not said").hint("add --email you@example.org")
     })?;
     let configuration = context.configuration()?;
-    let sign_in = sign_in(args, role)?;
+    let sign_in = sign_in(args, role, ui)?;
     let client = {
-        let _progress = ui.progress("Logging in");
+        // A question of the sign-in must not be drawn over.
+        let _progress = args.credentials.is_none().then(|| ui.progress("Logging in"));
         match role {
             Role::Owner => Client::login_do(&configuration, &email, sign_in).await?,
             Role::Scientist => Client::login_ds(&configuration, &email, sign_in).await?,
@@ -87,7 +91,7 @@ async fn run(args: &Args, role: Role, context: &Context, ui: &mut Ui) -> Outcome
     Ok(Exit::Done)
 }
 
-fn sign_in(args: &Args, role: Role) -> Result<SignIn, Failure> {
+fn sign_in(args: &Args, role: Role, ui: &Ui) -> Result<SignIn, Failure> {
     if let (Some(url), Some(token)) = (&args.drive, &args.token) {
         return Ok(SignIn::Server { url: url.clone(), token: token.clone() });
     }
@@ -95,11 +99,13 @@ fn sign_in(args: &Args, role: Role) -> Result<SignIn, Failure> {
         return Ok(SignIn::TokenFile(absolute(path)?));
     }
     if let Some(path) = &args.credentials {
-        return Ok(SignIn::Credentials {
-            path: absolute(path)?,
-            show: Box::new(show_address),
-            pasted: pasted(),
-        });
+        if args.paste && !ui.can_ask() {
+            return Err(Failure::usage("--paste needs a terminal to paste into"));
+        }
+        let (path, show) = (absolute(path)?, Box::new(show_address));
+        let pasted: Option<Box<dyn FnOnce() -> Pasted + Send>> =
+            if args.paste { Some(Box::new(ask_address)) } else { None };
+        return Ok(SignIn::Credentials { path, show, pasted });
     }
     if let Some(path) = &args.folder {
         return Ok(SignIn::Folder(absolute(path)?));
@@ -109,4 +115,13 @@ fn sign_in(args: &Args, role: Role) -> Result<SignIn, Failure> {
         "add `--drive URL --token TOKEN`, `--token-path FILE` or `--credentials FILE`; see `syft \
          login-{me} --help`"
     )))
+}
+
+fn show_address(url: &str) {
+    ui::tell(&format!("Open this address in a browser, and sign in:\n\n  {url}\n"));
+}
+
+fn ask_address() -> Pasted {
+    ui::tell("Then paste the address that the browser ends at, and press Enter:");
+    Box::pin(async { tokio::task::spawn_blocking(ui::read_line).await? })
 }

@@ -96,7 +96,8 @@ fn misunderstood(error: &clap::Error, arguments: &[OsString]) -> Exit {
     let text = error.to_string();
     let message = text.split("\n\n").next().unwrap_or_default();
     let message = message.strip_prefix("error: ").unwrap_or(message).trim();
-    let failure = Failure::usage(message).hint("run the command with `--help` to see how it is used");
+    let failure =
+        Failure::usage(message).hint("run the command with `--help` to see how it is used");
     let mut ui = Ui::of_process(true);
     finish(Err(failure), &mut ui)
 }

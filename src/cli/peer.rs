@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::args;
 use super::context::Context;
-use super::report::{Exit, Outcome};
+use super::report::Outcome;
 use super::sync::{exit_of, report_json, tell};
 use super::text::count;
 use super::ui::{Tone, Ui};
@@ -31,7 +31,7 @@ const REJECT_EXAMPLES: &str = "Examples:\n  syft peer reject ann@example.org";
 /// See, ask and answer the people you work with
 #[derive(Debug, clap::Subcommand)]
 #[command(after_help = EXAMPLES)]
-pub enum Command {
+pub(crate) enum Command {
     /// Ask somebody to work with you
     ///
     /// They see your request at their next sync. Nothing of yours is shared by asking.
@@ -53,13 +53,13 @@ pub enum Command {
 
 /// Whom it is about.
 #[derive(Debug, clap::Args)]
-pub struct Who {
+pub(crate) struct Who {
     /// Address of the other person
     #[arg(value_name = "EMAIL", value_parser = args::email)]
     peer: Email,
 }
 
-pub(super) async fn run(command: &Command, context: &Context, ui: &mut Ui) -> Outcome {
+pub(crate) async fn run(command: &Command, context: &Context, ui: &mut Ui) -> Outcome {
     match command {
         Command::List => list(context, ui).await,
         Command::Add(who) => {
@@ -76,7 +76,9 @@ pub(super) async fn run(command: &Command, context: &Context, ui: &mut Ui) -> Ou
                 finish(&client, peer, &report, ui, format!("{peer} may now work with you")).await?;
             if client.role() == Role::Owner {
                 ui.say("They can submit jobs and see mock data that is for everybody; private data stays here");
-                ui.hint(format_args!("see what they may read with `syft perm explain PATH --user {peer}`"));
+                ui.hint(format_args!(
+                    "see what they may read with `syft perm explain PATH --user {peer}`"
+                ));
             }
             Ok(exit)
         }
@@ -84,7 +86,8 @@ pub(super) async fn run(command: &Command, context: &Context, ui: &mut Ui) -> Ou
             let client = context.open().await?;
             let report = client.reject_peer(&who.peer).await?;
             let peer = &who.peer;
-            finish(&client, peer, &report, ui, format!("Turned down {peer}; they are not told")).await
+            finish(&client, peer, &report, ui, format!("Turned down {peer}; they are not told"))
+                .await
         }
     }
 }
@@ -97,7 +100,8 @@ async fn finish(
     done: String,
 ) -> Outcome {
     let peers = client.peers().await?;
-    let state = peers.iter().find(|known| known.peer.email == *peer).map(|known| known.peer.state.as_str());
+    let state =
+        peers.iter().find(|known| known.peer.email == *peer).map(|known| known.peer.state.as_str());
     let mut answer = report_json(report, client.requests());
     answer["email"] = json!(peer.as_str());
     answer["state"] = json!(state);
@@ -113,7 +117,8 @@ async fn finish(
 async fn list(context: &Context, ui: &mut Ui) -> Outcome {
     let fresh = context.open_fresh(ui).await?;
     let peers = fresh.client.peers().await?;
-    let exit = fresh.answer(json!({ "peers": peers.iter().map(peer_json).collect::<Vec<_>>() }), ui);
+    let exit =
+        fresh.answer(json!({ "peers": peers.iter().map(peer_json).collect::<Vec<_>>() }), ui);
     if peers.is_empty() {
         ui.say("Nobody yet");
         ui.hint(match fresh.client.role() {
@@ -126,11 +131,7 @@ async fn list(context: &Context, ui: &mut Ui) -> Outcome {
         let (word, tone) = state_words(peer.peer.state);
         let version = peer.version.as_ref().map(|version| version.syft_client_version.clone());
         let version = version.unwrap_or_else(|| "not known yet".to_owned());
-        [
-            (peer.peer.email.to_string(), Tone::Plain),
-            (word.to_owned(), tone),
-            (version, Tone::Dim),
-        ]
+        [(peer.peer.email.to_string(), Tone::Plain), (word.to_owned(), tone), (version, Tone::Dim)]
     });
     ui.table(["PERSON", "STATE", "VERSION"], rows.collect());
     let asking = peers.iter().filter(|peer| peer.peer.state == PeerState::RequestedByPeer);
@@ -152,7 +153,7 @@ const fn state_words(state: PeerState) -> (&'static str, Tone) {
 }
 
 /// A peer as `--json` shows it.
-pub fn peer_json(peer: &Acquaintance) -> Value {
+pub(crate) fn peer_json(peer: &Acquaintance) -> Value {
     let version = peer.version.as_ref().map(|version| &version.syft_client_version);
     json!({ "email": peer.peer.email.as_str(), "state": peer.peer.state.as_str(), "version": version })
 }

@@ -44,7 +44,7 @@ const QUESTIONS_MAX: u64 = 64 << 20;
 /// See and change who may use which path of your datasite
 #[derive(Debug, clap::Subcommand)]
 #[command(after_help = EXAMPLES)]
-pub enum Command {
+pub(crate) enum Command {
     Grant(Grant),
     Revoke(Revoke),
     Check(Check),
@@ -53,7 +53,7 @@ pub enum Command {
 
 /// What somebody may do with a path; each includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Wanted {
+pub(crate) enum Wanted {
     /// See the content
     Read,
     /// Propose changes, which are then taken in
@@ -77,7 +77,7 @@ impl From<Wanted> for Level {
 /// Takes effect at the next sync: what they may read is sent to them then.
 #[derive(Debug, clap::Args)]
 #[command(after_help = GRANT_EXAMPLES)]
-pub struct Grant {
+pub(crate) struct Grant {
     /// Path or pattern relative to your datasite; a slash at the end means the folder
     path: String,
 
@@ -96,7 +96,7 @@ pub struct Grant {
 /// takes `write` and `admin` as well.
 #[derive(Debug, clap::Args)]
 #[command(after_help = REVOKE_EXAMPLES)]
-pub struct Revoke {
+pub(crate) struct Revoke {
     /// Path or pattern relative to your datasite; a slash at the end means the folder
     path: String,
 
@@ -115,7 +115,7 @@ pub struct Revoke {
 /// engine as a filter, for other programs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = CHECK_EXAMPLES)]
-pub struct Check {
+pub(crate) struct Check {
     /// Path relative to your datasite; a slash at the end means the folder
     #[arg(required_unless_present = "stdin_json")]
     path: Option<String>,
@@ -136,7 +136,7 @@ pub struct Check {
 /// Tell why somebody may, or may not, use a path
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXPLAIN_EXAMPLES)]
-pub struct Explain {
+pub(crate) struct Explain {
     /// Path relative to your datasite; a slash at the end means the folder
     path: String,
 
@@ -149,7 +149,7 @@ pub struct Explain {
     level: Wanted,
 }
 
-pub(super) async fn run(command: &Command, context: &Context, ui: &mut Ui) -> Outcome {
+pub(crate) async fn run(command: &Command, context: &Context, ui: &mut Ui) -> Outcome {
     match command {
         Command::Grant(args) => grant(args, context, ui).await,
         Command::Revoke(args) => revoke(args, context, ui).await,
@@ -180,7 +180,9 @@ fn changed(path: &str, user: &str, level: Level, granted: bool, notes: &[String]
         "path": path, "user": user, "level": level.to_string(), "granted": granted, "notes": notes
     }));
     let now = if granted { "may now" } else { "may no longer" };
-    ui.done(format_args!("{user} {now} {level} `{path}`; this takes effect at the next `syft sync`"));
+    ui.done(format_args!(
+        "{user} {now} {level} `{path}`; this takes effect at the next `syft sync`"
+    ));
     for note in notes {
         ui.warn(note);
     }
@@ -221,8 +223,10 @@ async fn explain(args: &Explain, context: &Context, ui: &mut Ui) -> Outcome {
 fn filter(ui: &mut Ui) -> Outcome {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
-        return Err(Failure::usage("rules and questions are expected on stdin, which is a terminal")
-            .hint("run `syft perm check --stdin-json < questions.json`"));
+        return Err(Failure::usage(
+            "rules and questions are expected on stdin, which is a terminal",
+        )
+        .hint("run `syft perm check --stdin-json < questions.json`"));
     }
     let mut text = Vec::new();
     let read = stdin.lock().take(QUESTIONS_MAX).read_to_end(&mut text);

@@ -12,7 +12,7 @@ use super::ui::Ui;
 
 /// How a command ended. The numbers are part of the command line's contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// All was done.
     Done = 0,
     /// It failed.
@@ -34,11 +34,11 @@ impl From<Exit> for ExitCode {
 }
 
 /// What a command gives.
-pub type Outcome = Result<Exit, Failure>;
+pub(crate) type Outcome = Result<Exit, Failure>;
 
 /// Why a command failed, for people and for programs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// What kind of failure, in kebab case.
     pub code: String,
     /// What could not be done, and why.
@@ -51,32 +51,32 @@ pub struct Failure {
 
 impl Failure {
     /// A failure without advice.
-    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self { code: code.into(), message: message.into(), hint: None, exit: Exit::Failed }
     }
 
     /// Wrong usage.
-    pub fn usage(message: impl Into<String>) -> Self {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self { exit: Exit::Usage, ..Self::new("usage", message) }
     }
 
     /// A file or folder that was named on the command line cannot be used.
-    pub fn file(path: &std::path::Path, error: &std::io::Error) -> Self {
+    pub(crate) fn file(path: &std::path::Path, error: &std::io::Error) -> Self {
         Self::new("file", format!("cannot use `{}`: {error}", path.display()))
     }
 
     /// The same with advice.
-    pub fn hint(self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 
     /// The failure as `--json` shows it.
-    pub fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         json!({ "error": { "code": self.code, "message": self.message, "hint": self.hint } })
     }
 
     /// Prints it.
-    pub fn show(&self, ui: &mut Ui) {
+    pub(crate) fn show(&self, ui: &mut Ui) {
         ui.answer(&self.to_json());
         ui.error(&self.message);
         if let Some(hint) = &self.hint {
@@ -87,7 +87,7 @@ impl Failure {
 
 /// Returns an error with all its causes on one line. A cause that repeats what was said already is
 /// left out.
-pub fn chain(error: &dyn StdError) -> String {
+pub(crate) fn chain(error: &dyn StdError) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -4,7 +4,7 @@ use std::future::Future;
 
 /// Listens from now on; what is returned ends once somebody wants this process to stop.
 #[cfg(unix)]
-pub fn stop() -> impl Future<Output = ()> + Send {
+pub(crate) fn stop() -> impl Future<Output = ()> + Send {
     use tokio::signal::unix::{SignalKind, signal};
     let interrupted = signal(SignalKind::interrupt());
     let terminated = signal(SignalKind::terminate());
@@ -22,7 +22,7 @@ pub fn stop() -> impl Future<Output = ()> + Send {
 
 /// Listens from now on; what is returned ends once somebody wants this process to stop.
 #[cfg(not(unix))]
-pub fn stop() -> impl Future<Output = ()> + Send {
+pub(crate) fn stop() -> impl Future<Output = ()> + Send {
     async {
         tokio::signal::ctrl_c().await.ok();
     }

@@ -24,7 +24,7 @@ Examples:
 /// Tell whether all is well, who waits for you, and where things are
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub struct Args {}
+pub(crate) struct Args {}
 
 /// A line that asks for an act, and the command for it.
 struct Need {
@@ -32,7 +32,7 @@ struct Need {
     command: String,
 }
 
-pub(super) async fn run(_: &Args, context: &Context, ui: &mut Ui) -> Outcome {
+pub(crate) async fn run(_: &Args, context: &Context, ui: &mut Ui) -> Outcome {
     let configuration = context.configuration()?;
     let accounts = configuration.accounts()?;
     let named = context.email()?;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::context::{Context, problems};
+use super::context::{Context, problems_json};
 use super::report::{Exit, Outcome};
 use super::text::count;
 use super::ui::Ui;
@@ -26,7 +26,7 @@ Examples:
 /// that the owner's rules accept or refuse. Can be stopped and repeated at any time.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub struct Args {
+pub(crate) struct Args {
     /// Go on syncing whenever something changes, until Ctrl-C
     #[arg(long)]
     watch: bool,
@@ -71,7 +71,7 @@ impl Args {
     }
 }
 
-pub(super) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
+pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
     let client = context.open().await?;
     client.set_wait_for_lock(args.wait);
     if args.dry_run {
@@ -92,7 +92,7 @@ pub(super) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
 }
 
 /// What a sync did, as `--json` shows it.
-pub fn report_json(report: &Report, requests: u64) -> Value {
+pub(crate) fn report_json(report: &Report, requests: u64) -> Value {
     let refused = report.refused.iter().map(|refused| {
         json!({ "path": refused.path, "peer": refused.peer.as_str(), "reason": refused.reason })
     });
@@ -101,19 +101,19 @@ pub fn report_json(report: &Report, requests: u64) -> Value {
         "accepted": report.accepted,
         "refused": refused.collect::<Vec<_>>(),
         "pushed": report.pushed,
-        "problems": problems(report),
+        "problems": problems_json(&report.problems),
         "requests": requests,
     })
 }
 
 /// A refusal is a problem to who proposed; to who refused it is the rules at work.
-pub fn exit_of(report: &Report, client: &Client) -> Exit {
+pub(crate) fn exit_of(report: &Report, client: &Client) -> Exit {
     let refused = client.role() == Role::Scientist && !report.refused.is_empty();
     if refused || !report.problems.is_empty() { Exit::Problems } else { Exit::Done }
 }
 
 /// Tells what a sync did.
-pub fn tell(report: &Report, role: Role, requests: u64, ui: &mut Ui) {
+pub(crate) fn tell(report: &Report, role: Role, requests: u64, ui: &mut Ui) {
     for refused in &report.refused {
         let (path, peer, reason) = (&refused.path, &refused.peer, &refused.reason);
         ui.warn(match role {

@@ -11,7 +11,7 @@ use crate::model::Timestamp;
 
 /// Returns `text` with everything that a terminal would obey, or that would deceive a reader, shown
 /// by its number: `⟨U+202E⟩`. Line feeds stay, tabs become blanks.
-pub fn safe(text: &str) -> String {
+pub(crate) fn safe(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -27,13 +27,13 @@ pub fn safe(text: &str) -> String {
 }
 
 /// The same on one line: line feeds are shown as well.
-pub fn safe_line(text: &str) -> String {
+pub(crate) fn safe_line(text: &str) -> String {
     safe(text).replace('\n', "⟨U+000A⟩")
 }
 
 /// True for what a terminal obeys or a reader cannot see: control characters, marks that turn the
 /// direction of writing, invisible and tag characters.
-pub fn is_treacherous(c: char) -> bool {
+pub(crate) fn is_treacherous(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{00AD}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180E}'
@@ -43,12 +43,12 @@ pub fn is_treacherous(c: char) -> bool {
 }
 
 /// Returns "1 file", "2 files".
-pub fn count(number: usize, one: &str, many: &str) -> String {
+pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
 /// Returns a size for people: `640 B`, `1.2 kB`, `34 MB`.
-pub fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
     if bytes < 1000 {
         return format!("{bytes} B");
@@ -65,7 +65,7 @@ pub fn size(bytes: u64) -> String {
 }
 
 /// Returns how long ago `then` was, both in seconds: `just now`, `5 min ago`, `3 days ago`.
-pub fn age(then: f64, now: f64) -> String {
+pub(crate) fn age(then: f64, now: f64) -> String {
     const STEPS: [(f64, &str, &str); 4] =
         [(60.0, "min", "min"), (3600.0, "hour", "hours"), (86_400.0, "day", "days"), (0.0, "", "")];
     let seconds = now - then;
@@ -79,7 +79,7 @@ pub fn age(then: f64, now: f64) -> String {
 }
 
 /// Returns a moment as `2026-11-21T12:00:00.000Z`, for programs.
-pub fn moment(timestamp: Timestamp) -> Option<String> {
+pub(crate) fn moment(timestamp: Timestamp) -> Option<String> {
     let moment = chrono::DateTime::from_timestamp_micros(timestamp.micros())?;
     Some(moment.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
 }

@@ -27,7 +27,7 @@ const HINT: Style = AnsiColor::Cyan.on_default();
 
 /// How a word is meant, beside what it says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Tone {
+pub(crate) enum Tone {
     /// As it is.
     #[default]
     Plain,
@@ -42,7 +42,7 @@ pub enum Tone {
 }
 
 /// Where a command's words go.
-pub struct Ui {
+pub(crate) struct Ui {
     out: Box<dyn Write + Send>,
     err: Box<dyn Write + Send>,
     json: bool,
@@ -59,7 +59,7 @@ impl fmt::Debug for Ui {
 
 impl Ui {
     /// Speaks to the terminal, or wherever stdout and stderr lead.
-    pub fn of_process(json: bool) -> Self {
+    pub(crate) fn of_process(json: bool) -> Self {
         let (stdout, stderr) = (io::stdout(), io::stderr());
         let interactive = io::stdin().is_terminal() && stderr.is_terminal();
         let progress = stderr.is_terminal();
@@ -77,17 +77,17 @@ impl Ui {
     }
 
     /// True if stdout is to be one JSON object.
-    pub const fn is_json(&self) -> bool {
+    pub(crate) const fn is_json(&self) -> bool {
         self.json
     }
 
     /// True if a person is there who can be asked.
-    pub const fn can_ask(&self) -> bool {
+    pub(crate) const fn can_ask(&self) -> bool {
         self.interactive && !self.json
     }
 
     /// Prints the answer of a command as JSON; without `--json`, nothing.
-    pub fn answer(&mut self, answer: &Value) {
+    pub(crate) fn answer(&mut self, answer: &Value) {
         if self.json {
             let line = escaped_json(answer);
             self.write_out(&format!("{line}\n"));
@@ -95,12 +95,12 @@ impl Ui {
     }
 
     /// Prints lines of data; with `--json`, nothing.
-    pub fn line(&mut self, text: impl fmt::Display) {
+    pub(crate) fn line(&mut self, text: impl fmt::Display) {
         self.toned(Tone::Plain, text);
     }
 
     /// The same in a tone.
-    pub fn toned(&mut self, tone: Tone, text: impl fmt::Display) {
+    pub(crate) fn toned(&mut self, tone: Tone, text: impl fmt::Display) {
         if !self.json {
             let text = paint(tone, &safe(&text.to_string()));
             self.write_out(&format!("{text}\n"));
@@ -108,14 +108,14 @@ impl Ui {
     }
 
     /// Prints text of our own as it is: a script for a shell, say. With `--json`, nothing.
-    pub fn verbatim(&mut self, text: &str) {
+    pub(crate) fn verbatim(&mut self, text: &str) {
         if !self.json {
             self.write_out(text);
         }
     }
 
     /// Prints a heading among the data.
-    pub fn heading(&mut self, text: impl fmt::Display) {
+    pub(crate) fn heading(&mut self, text: impl fmt::Display) {
         if !self.json {
             let text = safe_line(&text.to_string());
             self.write_out(&format!("{BOLD}{text}{BOLD:#}\n"));
@@ -123,7 +123,7 @@ impl Ui {
     }
 
     /// Prints `label  value`, the label in a column of its own.
-    pub fn field(&mut self, label: &str, value: impl fmt::Display) {
+    pub(crate) fn field(&mut self, label: &str, value: impl fmt::Display) {
         if !self.json {
             let value = safe(&value.to_string()).replace('\n', "\n              ");
             let label = safe_line(label);
@@ -133,12 +133,12 @@ impl Ui {
 
     /// Prints a table; with `--json`, nothing. Columns shrink to the width of a terminal, and take
     /// what they need elsewhere.
-    pub fn table<const N: usize>(&mut self, header: [&str; N], rows: Vec<[(String, Tone); N]>) {
+    pub(crate) fn table<const N: usize>(&mut self, header: [&str; N], rows: Vec<[(String, Tone); N]>) {
         if self.json {
             return;
         }
         let mut table = Table::new();
-        table.load_preset(comfy_table::presets::NOTHING).enforce_styling();
+        table.load_style(comfy_table::presets::NOTHING).enforce_styling();
         table.set_content_arrangement(ContentArrangement::Dynamic);
         table.set_header(header.map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
         for row in rows {
@@ -153,50 +153,48 @@ impl Ui {
     }
 
     /// Tells what is going on.
-    pub fn say(&mut self, text: impl fmt::Display) {
+    pub(crate) fn say(&mut self, text: impl fmt::Display) {
         let text = safe(&text.to_string());
         self.write_err(&format!("{text}\n"));
     }
 
     /// Tells that something was done.
-    pub fn done(&mut self, text: impl fmt::Display) {
+    pub(crate) fn done(&mut self, text: impl fmt::Display) {
         let text = safe(&text.to_string());
         self.write_err(&format!("{GOOD}✓{GOOD:#} {text}\n"));
     }
 
     /// Tells what somebody should know or look at.
-    pub fn warn(&mut self, text: impl fmt::Display) {
+    pub(crate) fn warn(&mut self, text: impl fmt::Display) {
         let text = safe(&text.to_string());
         self.write_err(&format!("{LOOK}warning:{LOOK:#} {text}\n"));
     }
 
     /// Tells what can be done next.
-    pub fn hint(&mut self, text: impl fmt::Display) {
+    pub(crate) fn hint(&mut self, text: impl fmt::Display) {
         let text = safe(&text.to_string());
         self.write_err(&format!("{HINT}hint:{HINT:#} {text}\n"));
     }
 
     /// Tells why a command failed.
-    pub fn error(&mut self, text: impl fmt::Display) {
+    pub(crate) fn error(&mut self, text: impl fmt::Display) {
         let text = safe(&text.to_string());
         self.write_err(&format!("{BAD}error:{BAD:#} {text}\n"));
     }
 
     /// Asks for a word and returns what was typed; `None` where nobody can be asked.
-    pub fn ask(&mut self, question: impl fmt::Display) -> Option<String> {
+    pub(crate) fn ask(&mut self, question: impl fmt::Display) -> Option<String> {
         if !self.can_ask() {
             return None;
         }
         let question = safe(&question.to_string());
         self.write_err(&format!("{question} "));
         self.err.flush().ok();
-        let mut typed = String::new();
-        io::stdin().read_line(&mut typed).ok()?;
-        Some(typed.trim().to_owned())
+        read_line().ok()
     }
 
     /// Shows that something is going on if it lasts longer than a second; on a terminal only.
-    pub fn progress(&self, what: &'static str) -> Progress {
+    pub(crate) fn progress(&self, what: &'static str) -> Progress {
         if !self.progress {
             return Progress { bar: None, ticker: None };
         }
@@ -215,7 +213,7 @@ impl Ui {
 
     /// Flushes, and returns what went wrong with writing data; a reader who went away (`| head`)
     /// is none of that.
-    pub fn finish(&mut self) -> io::Result<()> {
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
         self.flush();
         self.err.flush().ok();
         match self.broken.take() {
@@ -225,7 +223,7 @@ impl Ui {
     }
 
     /// Makes what was printed visible to who reads.
-    pub fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         if let Err(error) = self.out.flush() {
             self.broken.get_or_insert(error);
         }
@@ -246,9 +244,24 @@ impl Ui {
     }
 }
 
+/// Tells something from where there is no [`Ui`] at hand.
+pub(crate) fn tell(text: &str) {
+    let text = safe(text);
+    let stderr = io::stderr();
+    let choice = AutoStream::choice(&stderr);
+    writeln!(AutoStream::new(stderr, choice), "{text}").ok();
+}
+
+/// Reads a line that a person types; blocks.
+pub(crate) fn read_line() -> io::Result<String> {
+    let mut line = String::new();
+    io::stdin().read_line(&mut line)?;
+    Ok(line.trim().to_owned())
+}
+
 /// A spinner that goes away when it is dropped.
 #[derive(Debug)]
-pub struct Progress {
+pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     ticker: Option<tokio::task::JoinHandle<()>>,
 }

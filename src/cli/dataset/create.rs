@@ -25,7 +25,7 @@ Examples:
 /// code with it. The private half stays in your SyftBox on this machine.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub struct Args {
+pub(crate) struct Args {
     /// What to call it
     #[arg(value_name = "NAME", value_parser = name)]
     name: DatasetName,
@@ -67,8 +67,9 @@ fn name(text: &str) -> Result<DatasetName, String> {
     DatasetName::parse_new(text).map_err(|error| error.to_string())
 }
 
-pub(super) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
-    for path in [Some(&args.mock), Some(&args.private), args.readme.as_ref()].into_iter().flatten() {
+pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
+    for path in [Some(&args.mock), Some(&args.private), args.readme.as_ref()].into_iter().flatten()
+    {
         std::fs::metadata(path).map_err(|error| Failure::file(path, &error))?;
     }
     let new = NewDataset {

@@ -18,13 +18,13 @@ Examples:
 /// List datasets: yours, and those that peers show you
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub struct Args {
+pub(crate) struct Args {
     /// Only datasets of this owner
     #[arg(long, value_name = "EMAIL", value_parser = args::email)]
     owner: Option<Email>,
 }
 
-pub(super) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
+pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
     let fresh = context.open_fresh(ui).await?;
     let (mut shown, mut rows, mut unusable) = (Vec::new(), Vec::new(), Vec::new());
     for listed in fresh.client.datasets()? {

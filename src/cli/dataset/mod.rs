@@ -25,7 +25,7 @@ const DELETE_EXAMPLES: &str = "Examples:\n  syft dataset delete census";
 /// Create, show and share datasets
 #[derive(Debug, clap::Subcommand)]
 #[command(after_help = EXAMPLES)]
-pub enum Command {
+pub(crate) enum Command {
     Create(create::Args),
     List(list::Args),
     Show(show::Args),
@@ -47,12 +47,12 @@ pub enum Command {
 /// The files that it was created from are not touched.
 #[derive(Debug, clap::Args)]
 #[command(after_help = DELETE_EXAMPLES)]
-pub struct Delete {
+pub(crate) struct Delete {
     /// Name of the dataset
     name: String,
 }
 
-pub(super) async fn run(command: &Command, context: &Context, ui: &mut Ui) -> Outcome {
+pub(crate) async fn run(command: &Command, context: &Context, ui: &mut Ui) -> Outcome {
     match command {
         Command::Create(args) => create::run(args, context, ui).await,
         Command::List(args) => list::run(args, context, ui).await,

@@ -10,18 +10,18 @@ use crate::cli::ui::Ui;
 use crate::datasets::Audience;
 use crate::model::Email;
 
-pub(super) const SHARE_EXAMPLES: &str = "\
+pub(crate) const SHARE_EXAMPLES: &str = "\
 Examples:
   syft dataset share census --users ann@example.org
   syft dataset share census --users any";
-pub(super) const UNSHARE_EXAMPLES: &str = "\
+pub(crate) const UNSHARE_EXAMPLES: &str = "\
 Examples:
   syft dataset unshare census --users ann@example.org
   syft dataset unshare census --users any          # from everybody";
 
 /// Which dataset, and whom it is about.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Name of the dataset
     name: String,
 
@@ -30,18 +30,21 @@ pub struct Args {
     users: Audience,
 }
 
-pub(super) async fn share(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
+pub(crate) async fn share(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
     let client = context.open().await?;
     let dataset = client.share_dataset(&args.name, &args.users).await?;
     ui.answer(&json!({ "dataset": dataset_json(&dataset) }));
     let who = words(&args.users);
     ui.done(format_args!("The mock half of `{}` is shown to {who}", args.name));
     ui.say("The private half is shown to nobody");
-    ui.hint(format_args!("take it back with `syft dataset unshare {} --users …`", quoted(&args.name)));
+    ui.hint(format_args!(
+        "take it back with `syft dataset unshare {} --users …`",
+        quoted(&args.name)
+    ));
     Ok(Exit::Done)
 }
 
-pub(super) async fn unshare(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
+pub(crate) async fn unshare(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
     let client = context.open().await?;
     let dataset = client.unshare_dataset(&args.name, &args.users).await?;
     ui.answer(&json!({ "dataset": dataset_json(&dataset) }));
@@ -55,8 +58,6 @@ fn words(users: &Audience) -> String {
     match users {
         Audience::Any => "everybody who works with you".to_owned(),
         Audience::Nobody => "nobody else".to_owned(),
-        Audience::Listed(users) => {
-            users.iter().map(Email::as_str).collect::<Vec<_>>().join(", ")
-        }
+        Audience::Listed(users) => users.iter().map(Email::as_str).collect::<Vec<_>>().join(", "),
     }
 }

@@ -18,7 +18,7 @@ Examples:
 /// Show a dataset: what it is about, its files, and where they are
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub struct Args {
+pub(crate) struct Args {
     /// Name of the dataset
     name: String,
 
@@ -27,7 +27,7 @@ pub struct Args {
     owner: Option<Email>,
 }
 
-pub(super) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
+pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
     let client = context.open().await?;
     let dataset = client.dataset(&args.name, args.owner.as_ref())?;
     let mut answer = dataset_json(&dataset);

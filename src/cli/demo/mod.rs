@@ -5,8 +5,8 @@ use super::ui::Ui;
 /// Play the whole story on an embedded drive
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  syft demo")]
-pub struct Args {}
+pub(crate) struct Args {}
 
-pub(super) async fn run(_: &Args, _: &mut Ui) -> Outcome {
+pub(crate) async fn run(_: &Args, _: &mut Ui) -> Outcome {
     Err(Failure::new("not-yet", "the demo is not there yet"))
 }

@@ -30,7 +30,7 @@ const DIGITS_MIN: usize = 8;
 /// and nothing is sent by approving.
 #[derive(Debug, clap::Args)]
 #[command(after_help = APPROVE_EXAMPLES)]
-pub struct Approve {
+pub(crate) struct Approve {
     #[command(flatten)]
     which: Which,
 
@@ -52,7 +52,7 @@ pub struct Approve {
 /// The submitter sees the reason after your next sync.
 #[derive(Debug, clap::Args)]
 #[command(after_help = REJECT_EXAMPLES)]
-pub struct Reject {
+pub(crate) struct Reject {
     #[command(flatten)]
     which: Which,
 
@@ -61,7 +61,7 @@ pub struct Reject {
     reason: Option<String>,
 }
 
-pub(super) async fn approve(args: &Approve, context: &Context, ui: &mut Ui) -> Outcome {
+pub(crate) async fn approve(args: &Approve, context: &Context, ui: &mut Ui) -> Outcome {
     let client = context.open().await?;
     let (name, from) = (&args.which.name, args.which.from.as_ref());
     let reviewed = match &args.digest {
@@ -70,9 +70,8 @@ pub(super) async fn approve(args: &Approve, context: &Context, ui: &mut Ui) -> O
     };
     let script =
         if args.run_script_as_submitted { RunScript::AsSubmitted } else { RunScript::Derived };
-    let found = client
-        .approve_job_as_shown(name, from, args.reason.as_deref(), script, reviewed)
-        .await?;
+    let found =
+        client.approve_job_as_shown(name, from, args.reason.as_deref(), script, reviewed).await?;
     let (job, files) = (&found.job, found.store().snapshot(&found.job).map(|s| s.files.len()));
     let digest = found.digest()?.to_hex();
     let mut answer = job_json(job, &found.datasite);
@@ -118,7 +117,7 @@ fn reviewed(found: &FoundJob, digits: &str) -> Result<Digest, Failure> {
         .hint(format!("read it again with `syft job show {}`", quoted(name))))
 }
 
-pub(super) async fn reject(args: &Reject, context: &Context, ui: &mut Ui) -> Outcome {
+pub(crate) async fn reject(args: &Reject, context: &Context, ui: &mut Ui) -> Outcome {
     let client: Client = context.open().await?;
     let (name, from) = (&args.which.name, args.which.from.as_ref());
     let found = client.reject_job(name, from, args.reason.as_deref()).await?;

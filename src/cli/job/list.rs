@@ -20,7 +20,7 @@ Examples:
 /// List jobs, the newest first
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub struct Args {
+pub(crate) struct Args {
     /// Only jobs that stand so: received, pending, approved, rejected, running, done, failed
     #[arg(long, value_name = "STATUS", value_parser = status)]
     status: Option<JobStatus>,
@@ -32,7 +32,7 @@ fn status(text: &str) -> Result<JobStatus, String> {
     })
 }
 
-pub(super) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
+pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
     let fresh = context.open_fresh(ui).await?;
     let role = fresh.client.role();
     let listed = fresh.client.jobs()?;
@@ -43,9 +43,9 @@ pub(super) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
                 jobs.push((job.as_ref(), &entry.datasite));
             }
             Listed::Job(_) => {}
-            Listed::Unreadable { path, reason } => {
+            Listed::Unreadable { directory, reason } => {
                 unreadable.push(json!({
-                    "path": path.to_string(), "owner": entry.datasite.as_str(), "reason": reason.to_string()
+                    "path": directory, "owner": entry.datasite.as_str(), "reason": reason.to_string()
                 }));
             }
         }
@@ -79,7 +79,10 @@ pub(super) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     ui.table(["JOB", "STATUS", other, "SUBMITTED"], rows.collect());
     let waiting = jobs.iter().find(|(job, _)| job.state.status == JobStatus::Pending);
     if let (Role::Owner, Some((job, _))) = (role, waiting) {
-        ui.hint(format_args!("read what waits for you with `syft job show {}`", quoted(&job.id.name)));
+        ui.hint(format_args!(
+            "read what waits for you with `syft job show {}`",
+            quoted(&job.id.name)
+        ));
     }
     Ok(exit)
 }

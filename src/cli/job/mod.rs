@@ -28,7 +28,7 @@ Examples:
 /// Send code to data, review it, run it, read the results
 #[derive(Debug, clap::Subcommand)]
 #[command(after_help = EXAMPLES)]
-pub enum Command {
+pub(crate) enum Command {
     Submit(submit::Args),
     List(list::Args),
     Show(show::Args),
@@ -39,7 +39,7 @@ pub enum Command {
 
 /// Which job.
 #[derive(Debug, clap::Args)]
-pub struct Which {
+pub(crate) struct Which {
     /// Name of the job, as shown by `syft job list`
     #[arg(value_name = "NAME")]
     name: String,
@@ -49,7 +49,7 @@ pub struct Which {
     from: Option<Email>,
 }
 
-pub(super) async fn run(command: &Command, context: &Context, ui: &mut Ui) -> Outcome {
+pub(crate) async fn run(command: &Command, context: &Context, ui: &mut Ui) -> Outcome {
     match command {
         Command::Submit(args) => submit::run(args, context, ui).await,
         Command::List(args) => list::run(args, context, ui).await,
@@ -61,7 +61,7 @@ pub(super) async fn run(command: &Command, context: &Context, ui: &mut Ui) -> Ou
 }
 
 /// A job as `--json` shows it, short form.
-pub fn job_json(job: &Job, owner: &Email) -> Value {
+pub(crate) fn job_json(job: &Job, owner: &Email) -> Value {
     json!({
         "name": job.id.name.as_str(),
         "status": job.state.status.as_str(),
@@ -75,7 +75,7 @@ pub fn job_json(job: &Job, owner: &Email) -> Value {
 }
 
 /// A status with what it means for who reads it.
-pub const fn status_words(status: JobStatus) -> (&'static str, Tone) {
+pub(crate) const fn status_words(status: JobStatus) -> (&'static str, Tone) {
     match status {
         JobStatus::Received => ("received", Tone::Dim),
         JobStatus::Pending => ("pending", Tone::Look),

@@ -16,17 +16,20 @@ const SHOWN_MAX: usize = 256 << 10; // more than anybody reads on a terminal
 const RUN_SCRIPT: &str = "run.sh";
 
 /// Prints what the job asks for and consists of.
-pub(super) fn files(found: &FoundJob, submission: &Snapshot, ui: &mut Ui) {
+pub(crate) fn files(found: &FoundJob, submission: &Snapshot, ui: &mut Ui) {
     let config = &found.job.config;
     let start = config.entrypoint.as_ref().map_or("not named", DatasitePath::as_str);
     ui.field("Starts", format_args!("{start} ({})", kind(config.kind)));
     let packages = config.dependencies.join(", ");
     ui.field("Packages", if packages.is_empty() { "none" } else { &packages });
-    ui.field("Datasets", match config.datasets_of(&found.datasite) {
-        Some(names) if names.is_empty() => "none".to_owned(),
-        Some(names) => names.join(", "),
-        None => "not named: it may read all of them".to_owned(),
-    });
+    ui.field(
+        "Datasets",
+        match config.datasets_of(&found.datasite) {
+            Some(names) if names.is_empty() => "none".to_owned(),
+            Some(names) => names.join(", "),
+            None => "not named: it may read all of them".to_owned(),
+        },
+    );
     ui.field("run.sh", script_words(found));
     ui.field("Code", submission.digest.to_hex().get(..8).unwrap_or_default());
     ui.line("");
@@ -39,12 +42,14 @@ pub(super) fn files(found: &FoundJob, submission: &Snapshot, ui: &mut Ui) {
 }
 
 /// Prints every file of the submission.
-pub(super) fn code(found: &FoundJob, submission: &Snapshot, ui: &mut Ui) {
+pub(crate) fn code(found: &FoundJob, submission: &Snapshot, ui: &mut Ui) {
     let script = found.script();
     for (path, _, bytes) in &submission.files {
         let is_script = path.as_str() == RUN_SCRIPT;
         // The settings were shown field by field; a script of ours says nothing new.
-        if path.as_str() == "config.yaml" || is_script && matches!(script, Ok(ScriptCheck::AsDerived)) {
+        if path.as_str() == "config.yaml"
+            || is_script && matches!(script, Ok(ScriptCheck::AsDerived))
+        {
             continue;
         }
         ui.line("");
@@ -55,9 +60,14 @@ pub(super) fn code(found: &FoundJob, submission: &Snapshot, ui: &mut Ui) {
             Err(_) => {
                 let local = found.store().local(&found.job.layout.inbox(&found.job.id));
                 let local = path.below(&local);
-                ui.toned(Tone::Look, format_args!(
-                    "  not shown: {} is too long; it lies in {}", size(*bytes), local.display()
-                ));
+                ui.toned(
+                    Tone::Look,
+                    format_args!(
+                        "  not shown: {} is too long; it lies in {}",
+                        size(*bytes),
+                        local.display()
+                    ),
+                );
             }
         }
     }
@@ -70,7 +80,10 @@ pub(super) fn code(found: &FoundJob, submission: &Snapshot, ui: &mut Ui) {
 
 fn text(content: &[u8], ui: &mut Ui) {
     let Ok(text) = std::str::from_utf8(content) else {
-        ui.toned(Tone::Look, format_args!("  not shown: {} that are no text", size(content.len() as u64)));
+        ui.toned(
+            Tone::Look,
+            format_args!("  not shown: {} that are no text", size(content.len() as u64)),
+        );
         return;
     };
     if text.contains('\0') {
@@ -79,7 +92,12 @@ fn text(content: &[u8], ui: &mut Ui) {
     let hidden = text.chars().filter(|&c| is_suspicious(c)).count();
     if hidden > 0 {
         let number = count(hidden, "character", "characters");
-        ui.toned(Tone::Look, format_args!("  ! {number} that cannot be seen or that steer a terminal, shown as ⟨U+…⟩"));
+        ui.toned(
+            Tone::Look,
+            format_args!(
+                "  ! {number} that cannot be seen or that steer a terminal, shown as ⟨U+…⟩"
+            ),
+        );
     }
     for (number, line) in text.lines().enumerate() {
         ui.line(format_args!("{:>5}  {line}", number + 1));
@@ -91,7 +109,7 @@ fn is_suspicious(c: char) -> bool {
 }
 
 /// How the submitted script compares with the derived one, for programs.
-pub(super) fn script_word(found: &FoundJob) -> Option<&'static str> {
+pub(crate) fn script_word(found: &FoundJob) -> Option<&'static str> {
     found.script().ok().map(|check| match check {
         ScriptCheck::AsDerived => "as-derived",
         ScriptCheck::Differs { .. } => "differs",

@@ -28,7 +28,7 @@ Examples:
 /// network. What it leaves stays here unless you share it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub struct Args {
+pub(crate) struct Args {
     /// Jobs to run; all that are approved if none is named
     #[arg(value_name = "NAME")]
     names: Vec<String>,
@@ -54,7 +54,7 @@ pub struct Args {
     no_sandbox: bool,
 }
 
-pub(super) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
+pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
     let client = context.open().await?;
     let choices = RunChoices {
         share_outputs: args.share_outputs,
@@ -67,14 +67,14 @@ pub(super) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
         ui.warn("Without a sandbox: the code can read, change and send whatever you can");
     }
     let names: Vec<&str> = args.names.iter().map(String::as_str).collect();
-    let ran = {
+    let mut ran = {
         let _progress = ui.progress("Running");
         client.run_jobs(&names, &choices).await?
     };
-    if let [Ran { result: Err(_), .. }] = &ran[..]
-        && let Some(Ran { result: Err(error), .. }) = ran.into_iter().next()
-    {
-        return Err(Failure::from(error));
+    // The only one, and it could not even begin: that is a failure of the command.
+    if ran.len() == 1 {
+        let Ran { job, result } = ran.remove(0);
+        ran.push(Ran { job, result: Ok(result?) });
     }
     finish(&client, ran, &choices, ui).await
 }

@@ -25,7 +25,7 @@ Examples:
 /// To an owner all of the code is shown, escaped: nothing in it can steer the terminal.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     which: Which,
 
@@ -34,7 +34,7 @@ pub struct Args {
     no_code: bool,
 }
 
-pub(super) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
+pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
     let client = context.open().await?;
     let found = client.job(&args.which.name, args.which.from.as_ref())?;
     let outputs = found.outputs()?;
@@ -140,11 +140,15 @@ fn advise_owner(found: &FoundJob, submission: Option<&Snapshot>, ui: &mut Ui) {
             let digest = submission.map(|submission| submission.digest.to_hex());
             let digits = digest.as_deref().and_then(|hex| hex.get(..8)).unwrap_or_default();
             ui.toned(Tone::Plain, "");
-            ui.hint(format_args!("allow exactly this with `syft job approve {name} --digest {digits}`"));
+            ui.hint(format_args!(
+                "allow exactly this with `syft job approve {name} --digest {digits}`"
+            ));
             ui.hint(format_args!("or turn it down with `syft job reject {name} --reason TEXT`"));
         }
         JobStatus::Approved => {
-            ui.hint(format_args!("run it with `syft job run {name}`; nothing is shared by running"));
+            ui.hint(format_args!(
+                "run it with `syft job run {name}`; nothing is shared by running"
+            ));
         }
         _ => {}
     }

@@ -25,7 +25,7 @@ Examples:
 /// `syft_client.resolve_dataset_file_path(NAME)` (Python), and leaves results in `outputs/`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub struct Args {
+pub(crate) struct Args {
     /// File or folder with the code
     path: PathBuf,
 
@@ -58,7 +58,7 @@ pub struct Args {
     force: bool,
 }
 
-pub(super) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
+pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
     let request = JobRequest {
         to: args.to.clone(),
         path: absolute(&args.path)?,

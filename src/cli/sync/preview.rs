@@ -21,10 +21,9 @@ struct Change {
     tone: Tone,
 }
 
-pub(super) fn run(client: &Client, ui: &mut Ui) -> Outcome {
-    let (changes, unreadable) = look(client).map_err(|error| {
-        Failure::from(client::Error::from(error))
-    })?;
+pub(crate) fn run(client: &Client, ui: &mut Ui) -> Outcome {
+    let (changes, unreadable) =
+        look(client).map_err(|error| Failure::from(client::Error::from(error)))?;
     let shown: Vec<Value> = changes
         .iter()
         .map(|change| {

@@ -25,7 +25,7 @@ const QUIET_MAX: Duration = Duration::from_secs(5);
 /// The longest pause after failures.
 const PAUSE_MAX: Duration = Duration::from_secs(300);
 
-pub(super) async fn run(
+pub(crate) async fn run(
     mut client: Client,
     args: &Args,
     context: &Context,
