@@ -133,7 +133,11 @@ impl Ui {
 
     /// Prints a table; with `--json`, nothing. Columns shrink to the width of a terminal, and take
     /// what they need elsewhere.
-    pub(crate) fn table<const N: usize>(&mut self, header: [&str; N], rows: Vec<[(String, Tone); N]>) {
+    pub(crate) fn table<const N: usize>(
+        &mut self,
+        header: [&str; N],
+        rows: Vec<[(String, Tone); N]>,
+    ) {
         if self.json {
             return;
         }

@@ -79,7 +79,7 @@ fn look(client: &Client) -> Result<(Vec<Change>, Vec<String>), caches::Error> {
             }
         }
         for (path, _) in agreed.iter() {
-            let gone = found.files.get(path).is_none() && !found.is_unknown(path);
+            let gone = !found.files.contains_key(path) && !found.is_unknown(path);
             if gone && !waits(path, None) {
                 add(path, "deleted", Tone::Bad);
             }
