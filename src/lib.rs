@@ -6,6 +6,7 @@
 
 pub mod caches;
 pub mod checkpoints;
+pub mod cli;
 pub mod client;
 pub mod connections;
 pub mod datasets;
