@@ -8,7 +8,7 @@ use crate::caches::{
     DatasiteTree, Scan, agreed, announcing, catalogue, intents, journal, write_private_file,
 };
 use crate::connections::{self, Entry, FileId};
-use crate::inbox::{Proposed, Verdict, plan};
+use crate::inbox::{Proposed, Refusal, Verdict, plan};
 use crate::model::{DatasitePath, Email, Snapshot, Timestamp, is_rule_file};
 use crate::permissions::{Level, SyftPerm};
 use crate::wire::names::ProposalName;
@@ -223,7 +223,11 @@ fn commit(
                 intents::add(db, &account.email, path, base, bytes.as_deref(), None)?;
                 announcing::add_event(db, &event.into_wire())?;
             }
-            announcing::answer(db, &message.sender, &proposal.path, &proposal.id.to_string())?;
+            // No event ever speaks of what is not synced: a reader would take it for an attack.
+            if *verdict != Verdict::Refuse(Refusal::NotSynced) {
+                let id = proposal.id.to_string();
+                announcing::answer(db, &message.sender, &proposal.path, &id)?;
+            }
         }
         if is_whole {
             journal::mark_seen(db, &message.file)?;
