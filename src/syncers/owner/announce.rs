@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use crate::caches::{DatasiteTree, Scan, agreed, announcing, held, journal, meta, scan};
+use crate::caches::{DatasiteTree, Scan, agreed, announcing, held, intents, journal, meta, scan};
 use crate::connections::FileId;
 use crate::model::{DatasitePath, Digest, Email, Snapshot, Timestamp};
 use crate::outbox::{LocalChange, Owed, SuddenlyEmpty, local_changes, owed};
@@ -45,9 +45,13 @@ pub(super) fn find_changes(
         let text = format!("`{}`: {}", unreadable.path.escape_debug(), unreadable.reason);
         report.problem("file-not-read", text);
     }
-    let agreed = account.store.read(|db| agreed::snapshot(db, &account.email))?;
-    let changes = local_changes(&agreed, &scan.files, |path| scan.is_unknown(path), options.force)
+    let (agreed, waiting) = account.store.read(|db| {
+        Ok((agreed::snapshot(db, &account.email)?, intents::waiting(db, &account.email)?))
+    })?;
+    let is_unknown = |path: &DatasitePath| waiting.contains_key(path) || scan.is_unknown(path);
+    let mut changes = local_changes(&agreed, &scan.files, is_unknown, options.force)
         .map_err(|SuddenlyEmpty { files }| Error::SuddenlyEmpty { files })?;
+    changes.retain(|change| !waiting.contains_key(&change.path));
     Ok(Found { scan, changes })
 }
 
