@@ -1,9 +1,16 @@
 //! What goes wrong between honest parties: obstacles on a disk, folders that come and go, clocks
 //! that disagree. Nothing is lost, nothing comes back, and nobody else is held up.
 
+use syft::connections::{Entry, Kind, Query};
 use syft::permissions::Level;
+use syft::syncers::{Error, peering};
 
-use super::world::{Party, World};
+use super::world::{Party, World, acquaint};
+
+async fn folders(party: &Party<'_>, name_part: &str) -> Vec<Entry> {
+    let all = party.session().find(&Query::default().of_kind(Kind::Folder)).await.unwrap();
+    all.into_iter().filter(|entry| entry.name.contains(name_part)).collect()
+}
 
 fn kept_aside(party: &Party<'_>, datasite: &Party<'_>) -> Vec<String> {
     let tree = party.tree(&datasite.email).into_iter();
@@ -130,6 +137,118 @@ async fn edits_whose_names_begin_alike_or_end_long_are_all_kept_aside() {
         assert_eq!(read.as_deref(), Some("new"));
     }
     assert_eq!(kept_aside(&scientist, &owner), ["mine"; 3]);
+}
+
+#[tokio::test]
+async fn a_scientist_who_begins_anew_is_sent_everything_again() {
+    let world = World::new();
+    let (owner, scientist) = world.pair().await;
+    owner.grant("r/", &scientist.email, Level::Read);
+    owner.put("r/a.txt", "one");
+    owner.sync().await;
+    scientist.sync().await;
+    let root = folders(&scientist, "SyftBox").await.pop().unwrap();
+    scientist.session().delete(&[root.id]).await.unwrap();
+    let anew = world.scientist("ds@example.org");
+    anew.sync().await;
+    anew.request(&owner.email).await.unwrap();
+    owner.sync().await;
+    anew.sync().await;
+    assert_eq!(anew.read(&owner.email, "r/a.txt").as_deref(), Some("one"));
+}
+
+#[tokio::test]
+async fn approving_again_does_not_forget_what_is_to_be_taken_back() {
+    let world = World::new();
+    let (owner, scientist) = world.pair().await;
+    owner.grant("r/", &scientist.email, Level::Read);
+    owner.put("r/a.txt", "one");
+    owner.sync().await;
+    scientist.sync().await;
+    owner.revoke("r/", &scientist.email);
+    owner.approve(&scientist.email).await.unwrap();
+    owner.sync().await;
+    scientist.sync().await;
+    assert_eq!(scientist.read(&owner.email, "r/a.txt"), None);
+}
+
+#[tokio::test]
+async fn a_peer_that_is_rejected_is_sent_nothing_more() {
+    use syft::connections::faulty::{Fault, unavailable};
+    let world = World::new();
+    let (owner, scientist) = world.pair().await;
+    owner.grant("r/", &scientist.email, Level::Read);
+    owner.sync().await;
+    scientist.sync().await;
+    owner.put("r/a.txt", "one");
+    // The feed and the log get through, the peer's message does not.
+    owner.script.at(owner.script.calls() + 2, Fault::before(unavailable));
+    let report = owner.try_sync().await.unwrap();
+    assert_eq!(report.problems.len(), 1, "{report:?}");
+    peering::reject(owner.account(), &scientist.email, world.now()).await.unwrap();
+    owner.sync().await;
+    scientist.sync().await;
+    assert_eq!(scientist.read(&owner.email, "r/a.txt"), None);
+}
+
+#[tokio::test]
+async fn a_peer_that_has_not_asked_cannot_be_approved() {
+    let world = World::new();
+    let (owner, scientist) = (world.owner("do@example.org"), world.scientist("ds@example.org"));
+    scientist.sync().await;
+    scientist.request(&owner.email).await.unwrap();
+    let approved = scientist.approve(&owner.email).await;
+    assert!(matches!(approved, Err(Error::NoRequest { .. })), "{approved:?}");
+}
+
+#[tokio::test]
+async fn one_tree_that_is_suddenly_empty_holds_up_no_other_owner() {
+    let world = World::new();
+    let (owner, scientist) = world.pair().await;
+    let other = world.owner("zo@example.org");
+    acquaint(&other, &scientist).await;
+    for party in [&owner, &other] {
+        party.grant("w/", &scientist.email, Level::Write);
+        for name in ["a", "b", "c"] {
+            party.put(&format!("w/{name}"), name);
+        }
+        party.sync().await;
+    }
+    scientist.sync().await;
+    std::fs::remove_dir_all(scientist.account().folders.datasite(&owner.email)).unwrap();
+    other.put("w/d", "d");
+    other.sync().await;
+    scientist.write(&other.email, "w/e", b"e");
+    let report = scientist.try_sync().await.unwrap();
+    assert!(report.problems.iter().any(|problem| problem.peer == Some(owner.email.clone())));
+    assert_eq!(scientist.read(&other.email, "w/d").as_deref(), Some("d"));
+    assert_eq!(other.sync().await.accepted, 1);
+    assert_eq!(owner.sync().await.accepted, 0);
+    assert_eq!(owner.tree(&owner.email).len(), 4);
+}
+
+#[tokio::test]
+async fn addresses_that_are_typed_in_another_case_are_the_same_account() {
+    let world = World::new();
+    let owner = world.owner("DO@Example.org");
+    let scientist = world.scientist("ds@example.org");
+    owner.sync().await;
+    scientist.sync().await;
+    scientist.request(&super::world::email("do@example.org")).await.unwrap();
+    owner.approve(&super::world::email("DS@example.org")).await.unwrap();
+    owner.grant("r/", &scientist.email, Level::Read);
+    owner.put("r/a.txt", "one");
+    owner.sync().await;
+    scientist.sync().await;
+    let peers = peering::remembered(scientist.account()).unwrap();
+    assert_eq!(peers.len(), 1, "{peers:?}");
+    let typed = super::world::email("do@example.org");
+    assert_eq!(scientist.read(&typed, "r/a.txt").as_deref(), Some("one"));
+    scientist.write(&typed, "r/b.txt", b"mine");
+    scientist.sync().await;
+    assert_eq!(owner.sync().await.refused.len(), 1);
+    let peers = peering::remembered(owner.account()).unwrap();
+    assert_eq!(peers.len(), 1, "{peers:?}");
 }
 
 #[tokio::test]

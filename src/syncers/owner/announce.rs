@@ -15,7 +15,7 @@ use crate::permissions::Level;
 use crate::wire::names::EventsName;
 use crate::wire::{Content, Event, FileChangeEvent, FileChangeEventsMessage, Packed as _};
 
-use super::super::sending::{ROLLING_DIRTY, gzip_time, no_home, take_ids, told};
+use super::super::sending::{ROLLING_DIRTY, begin_again, gzip_time, no_home, take_ids, told};
 use super::super::{Account, Directory, Error, Report, Result, SyncOptions};
 use super::{Acquaintance, mailboxes, nanoseconds, take_in};
 
@@ -192,6 +192,7 @@ fn work_out(
     let mut deliveries = Vec::new();
     for (column, peer) in working.into_iter().enumerate() {
         let (_, Some(outbox)) = mailboxes(account, directory, peer) else { continue };
+        heed_new_outbox(account, peer, &outbox.id)?;
         let readable: Snapshot = agreed
             .iter()
             .enumerate()
@@ -209,6 +210,22 @@ fn work_out(
         }
     }
     Ok(deliveries)
+}
+
+/// A peer that has begun anew has another outbox, and nothing of what it was sent before.
+fn heed_new_outbox(account: &Account, peer: &Email, outbox: &FileId) -> Result<()> {
+    let key = format!("outbox of {peer}");
+    let before = account.store.read(|db| meta::get(db, &key))?;
+    if before.as_deref() == Some(outbox.as_str()) {
+        return Ok(());
+    }
+    account.store.write(|db| {
+        if before.is_some() {
+            begin_again(db, peer)?;
+        }
+        meta::set(db, &key, outbox.as_str())
+    })?;
+    Ok(())
 }
 
 fn pack(
