@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use crate::caches::{DatasiteTree, Scan, agreed, announcing, held, journal, meta, scan};
+use crate::caches::{DatasiteTree, Scan, agreed, announcing, held, intents, journal, meta, scan};
 use crate::connections::FileId;
 use crate::model::{DatasitePath, Digest, Email, Snapshot, Timestamp};
 use crate::outbox::{LocalChange, Owed, SuddenlyEmpty, local_changes, owed};
@@ -15,7 +15,7 @@ use crate::permissions::Level;
 use crate::wire::names::EventsName;
 use crate::wire::{Content, Event, FileChangeEvent, FileChangeEventsMessage, Packed as _};
 
-use super::super::sending::{ROLLING_DIRTY, gzip_time, no_home, take_ids, told};
+use super::super::sending::{ROLLING_DIRTY, begin_again, gzip_time, no_home, take_ids, told};
 use super::super::{Account, Directory, Error, Report, Result, SyncOptions};
 use super::{Acquaintance, mailboxes, nanoseconds, take_in};
 
@@ -45,9 +45,13 @@ pub(super) fn find_changes(
         let text = format!("`{}`: {}", unreadable.path.escape_debug(), unreadable.reason);
         report.problem("file-not-read", text);
     }
-    let agreed = account.store.read(|db| agreed::snapshot(db, &account.email))?;
-    let changes = local_changes(&agreed, &scan.files, |path| scan.is_unknown(path), options.force)
+    let (agreed, waiting) = account.store.read(|db| {
+        Ok((agreed::snapshot(db, &account.email)?, intents::waiting(db, &account.email)?))
+    })?;
+    let is_unknown = |path: &DatasitePath| waiting.contains_key(path) || scan.is_unknown(path);
+    let mut changes = local_changes(&agreed, &scan.files, is_unknown, options.force)
         .map_err(|SuddenlyEmpty { files }| Error::SuddenlyEmpty { files })?;
+    changes.retain(|change| !waiting.contains_key(&change.path));
     Ok(Found { scan, changes })
 }
 
@@ -188,6 +192,7 @@ fn work_out(
     let mut deliveries = Vec::new();
     for (column, peer) in working.into_iter().enumerate() {
         let (_, Some(outbox)) = mailboxes(account, directory, peer) else { continue };
+        heed_new_outbox(account, peer, &outbox.id)?;
         let readable: Snapshot = agreed
             .iter()
             .enumerate()
@@ -205,6 +210,22 @@ fn work_out(
         }
     }
     Ok(deliveries)
+}
+
+/// A peer that has begun anew has another outbox, and nothing of what it was sent before.
+fn heed_new_outbox(account: &Account, peer: &Email, outbox: &FileId) -> Result<()> {
+    let key = format!("outbox of {peer}");
+    let before = account.store.read(|db| meta::get(db, &key))?;
+    if before.as_deref() == Some(outbox.as_str()) {
+        return Ok(());
+    }
+    account.store.write(|db| {
+        if before.is_some() {
+            begin_again(db, peer)?;
+        }
+        meta::set(db, &key, outbox.as_str())
+    })?;
+    Ok(())
 }
 
 fn pack(

@@ -223,10 +223,10 @@ fn commit(
                 intents::add(db, &account.email, path, base, bytes.as_deref(), None)?;
                 announcing::add_event(db, &event.into_wire())?;
             }
-            // Of what never travels there is nothing to be told.
+            // No event ever speaks of what is not synced: a reader would take it for an attack.
             if *verdict != Verdict::Refuse(Refusal::NotSynced) {
-                let event = proposal.id.to_string();
-                announcing::answer(db, &message.sender, &proposal.path, &event)?;
+                let id = proposal.id.to_string();
+                announcing::answer(db, &message.sender, &proposal.path, &id)?;
             }
         }
         if is_whole {
