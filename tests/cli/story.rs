@@ -43,7 +43,7 @@ fn a_scientist_sees_the_mock_half_and_no_more() {
 #[test]
 fn a_job_travels_is_approved_runs_and_answers() {
     let world = World::working();
-    let script = "mkdir -p outputs; echo from the job; echo 42 > outputs/answer.txt";
+    let script = "echo from the job; echo 42 > code/outputs/answer.txt";
     let script = world.file("count.sh", script);
     let submit = ["job", "submit", script.to_str().unwrap(), "--to", OWNER, "--name", "count"];
     let sent = world.scientist(&[&submit[..], &["--bash", "--dataset", "census"]].concat()).done();
