@@ -65,14 +65,14 @@ with open("outputs/result.csv", "w") as result:
 /// The same for a shell.
 pub(super) const BASH: &str = r#"set -eu
 table="$SYFTBOX_FOLDER/$SYFTBOX_EMAIL/private/syft_datasets/wages/wages.csv"
-mkdir -p outputs
-echo "ward,people,mean wage" > outputs/result.csv
+mkdir -p code/outputs
+echo "ward,people,mean wage" > code/outputs/result.csv
 for wanted in north south; do
   people=0 sum=0
   while IFS=, read -r name ward wage; do
     if [ "$ward" = "$wanted" ]; then people=$((people + 1)) sum=$((sum + wage)); fi
   done < "$table"
-  echo "$wanted,$people,$((sum / people))" >> outputs/result.csv
+  echo "$wanted,$people,$((sum / people))" >> code/outputs/result.csv
 done
 "#;
 

@@ -18,7 +18,8 @@ const RUN_SCRIPT: &str = "run.sh";
 /// Prints what the job asks for and consists of.
 pub(crate) fn files(found: &FoundJob, submission: &Snapshot, ui: &mut Ui) {
     let config = &found.job.config;
-    let start = config.entrypoint.as_ref().map_or("not named", DatasitePath::as_str);
+    let unnamed = if config.kind == JobKind::Bash { "run.sh" } else { "not named" };
+    let start = config.entrypoint.as_ref().map_or(unnamed, DatasitePath::as_str);
     ui.field("Starts", format_args!("{start} ({})", kind(config.kind)));
     let packages = config.dependencies.join(", ");
     ui.field("Packages", if packages.is_empty() { "none" } else { &packages });

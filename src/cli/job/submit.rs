@@ -21,8 +21,10 @@ Examples:
 
 /// Send code to an owner, who reads it and decides whether it runs on the private data
 ///
-/// A file, or a folder with the file to start. The code reads datasets through
-/// `syft_client.resolve_dataset_file_path(NAME)` (Python), and leaves results in `outputs/`.
+/// A file, or a folder with the file to start. Python code finds a dataset with
+/// `syft_client.resolve_dataset_file_path(NAME)` and leaves results in `outputs/`; a shell script
+/// finds it below `$SYFTBOX_FOLDER/$SYFTBOX_EMAIL/private/syft_datasets/` and leaves results in
+/// `code/outputs/`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
