@@ -8,9 +8,10 @@ use std::path::PathBuf;
 
 use super::{Client, Error, Result};
 use crate::caches::catalogue;
-use crate::connections::{Entry, FileId};
+use crate::connections::FileId;
 use crate::model::Role;
 use crate::syncers::{DatasiteOwnerSyncer, Directory, Freshness, Problem, Report, refresh};
+use crate::wire::names::SYFTBOX;
 
 /// What to delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,10 +27,9 @@ pub enum What {
 /// What a deletion would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeletionPlan {
-    /// The folder on the drive that would go with all in it.
-    pub remote: Option<FileId>,
-    /// The names of what lies directly in it.
-    pub remote_names: Vec<String>,
+    /// What would go from the drive, with all in it: our SyftBox folder, and before it what lies
+    /// in that and is ours, so that those who see only a part hear of it.
+    pub remote: Vec<(FileId, String)>,
     /// Folders and files of this machine that would go.
     pub local: Vec<PathBuf>,
 }
@@ -50,13 +50,13 @@ impl Client {
     /// If the service cannot be asked.
     pub async fn plan_deletion(&self, what: What) -> Result<DeletionPlan> {
         let mut plan = DeletionPlan::default();
-        if what != What::Local {
-            let root = self.own_root().await?;
-            if let Some(root) = root {
-                let names = self.account.store.read(|db| catalogue::children(db, &root))?;
-                plan.remote_names = names.into_iter().map(|entry: Entry| entry.name).collect();
-                plan.remote = Some(root);
-            }
+        if what != What::Local
+            && let Some(root) = self.own_root().await?
+        {
+            let within = self.account.store.read(|db| catalogue::children(db, &root))?;
+            let ours = within.into_iter().filter(|entry| entry.is_mine);
+            plan.remote = ours.map(|entry| (entry.id, entry.name)).collect();
+            plan.remote.push((root, SYFTBOX.to_owned()));
         }
         if what != What::Remote {
             plan.local = self.local_places();
@@ -78,8 +78,10 @@ impl Client {
             summary.problems = self.say_farewell().await;
         }
         summary.deleted = self.plan_deletion(what).await?;
-        if let Some(root) = &summary.deleted.remote {
-            let outcomes = self.account.router.own().delete(std::slice::from_ref(root)).await?;
+        if !summary.deleted.remote.is_empty() {
+            let ids: Vec<FileId> =
+                summary.deleted.remote.iter().map(|(id, _)| id.clone()).collect();
+            let outcomes = self.account.router.own().delete(&ids).await?;
             outcomes.into_iter().try_for_each(|outcome| outcome)?;
         }
         // What is known of the drive, or of files that are gone, is not true any more.
