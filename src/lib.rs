@@ -5,6 +5,8 @@
 //! `docs/FORMAT.md`.
 
 pub mod caches;
+pub mod checkpoints;
+pub mod cli;
 pub mod client;
 pub mod connections;
 pub mod datasets;

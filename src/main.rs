@@ -1,2 +1,7 @@
-//! syft.
-fn main() {}
+//! `syft`, the program: everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    syft::cli::run(std::env::args_os())
+}

@@ -1,0 +1,94 @@
+//! The command line as it is typed: every command, and what all of them take.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand};
+
+use super::{
+    account, checkpoint, completions, dataset, delete, demo, drive, job, login, peer, perm, status,
+    sync,
+};
+use crate::model::Email;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXAMPLES: &str = "\
+Examples:
+  syft demo                                                  # the whole story in a minute
+  syft login-do --email me@example.org --token-path token.json
+  syft sync
+  syft job list
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but with problems, 4 another `syft` holds the
+lock, 130 interrupted";
+
+/// Work on data that may not leave its owner's machine, over a cloud drive that both sides trust
+///
+/// Data owners keep their data; data scientists see an invented half of it, send code, and get the
+/// results that the owner lets go. All that is between them is a drive that both have an account
+/// with.
+#[derive(Debug, Parser)]
+#[command(name = "syft", version, styles = STYLES, after_help = EXAMPLES, max_term_width = 100)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Print one JSON object on stdout, and all else on stderr
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Keep everything below this folder [env: SYFT_HOME]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub home: Option<PathBuf>,
+
+    /// Use this account; not needed where only one is logged in [env: SYFT_EMAIL]
+    #[arg(long, global = true, value_name = "EMAIL", value_parser = email)]
+    pub email: Option<Email>,
+
+    /// Tell on stderr what is done, request by request
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+}
+
+/// Parses an address.
+pub(crate) fn email(text: &str) -> Result<Email, String> {
+    Email::parse(text).map_err(|error| error.to_string())
+}
+
+/// Everything that can be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    LoginDo(login::Args),
+    LoginDs(login::Args),
+    Logout(account::LogoutArgs),
+    Status(status::Args),
+    Sync(sync::Args),
+    #[command(subcommand)]
+    Peer(peer::Command),
+    #[command(subcommand)]
+    Dataset(dataset::Command),
+    #[command(subcommand)]
+    Job(job::Command),
+    #[command(subcommand)]
+    Perm(perm::Command),
+    #[command(subcommand)]
+    Checkpoint(checkpoint::Command),
+    Delete(delete::Args),
+    #[command(subcommand)]
+    Drive(drive::Command),
+    Demo(demo::Args),
+    Completions(completions::Args),
+}

@@ -1,0 +1,60 @@
+//! `syft dataset show`.
+
+use serde_json::json;
+
+use super::dataset_json;
+use crate::cli::args;
+use crate::cli::context::Context;
+use crate::cli::report::{Exit, Outcome};
+use crate::cli::text::{count, size};
+use crate::cli::ui::Ui;
+use crate::model::Email;
+
+const EXAMPLES: &str = "\
+Examples:
+  syft dataset show census
+  syft dataset show census --owner owner@example.org --json";
+
+/// Show a dataset: what it is about, its files, and where they are
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Name of the dataset
+    name: String,
+
+    /// Whose it is, where two owners use one name
+    #[arg(long, value_name = "EMAIL", value_parser = args::email)]
+    owner: Option<Email>,
+}
+
+pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
+    let client = context.open().await?;
+    let dataset = client.dataset(&args.name, args.owner.as_ref())?;
+    let mut answer = dataset_json(&dataset);
+    answer["readme"] = json!(dataset.readme);
+    ui.answer(&json!({ "dataset": answer }));
+    ui.heading(&dataset.name);
+    ui.field("Owner", &dataset.owner);
+    if let Some(summary) = &dataset.metadata.summary {
+        ui.field("Summary", summary);
+    }
+    if !dataset.metadata.tags.is_empty() {
+        ui.field("Tags", dataset.metadata.tags.join(", "));
+    }
+    ui.field("Folder", dataset.folder.display());
+    if let Some(folder) = &dataset.private_folder {
+        let files = count(dataset.private_files.len(), "file", "files");
+        ui.field("Private", format_args!("{files} in {}", folder.display()));
+    }
+    ui.line("");
+    ui.heading(format_args!("Mock files ({})", dataset.mock_files.len()));
+    for file in &dataset.mock_files {
+        ui.line(format_args!("  {}  {}", file.path, size(file.size_bytes)));
+    }
+    if let Some(readme) = &dataset.readme {
+        ui.line("");
+        ui.heading("Readme");
+        ui.line(readme.trim_end());
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,152 @@
+//! The advice for each error of the library: which command helps.
+
+use super::report::{Exit, Failure, chain};
+use crate::client::Error;
+use crate::model::Role;
+use crate::{connections, datasets, jobs, syncers};
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let exit = if matches!(error, Error::Locked { .. }) { Exit::Locked } else { Exit::Failed };
+        let failure = Self { exit, ..Self::new(error.code(), chain(&error)) };
+        match hint(&error) {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+fn hint(error: &Error) -> Option<String> {
+    let hint = match error {
+        Error::NotLoggedIn { email: None } => {
+            "run `syft login-do --email EMAIL …` as a data owner, `syft login-ds` as a data \
+             scientist, or `syft demo` to see how it works"
+        }
+        Error::NotLoggedIn { email: Some(email) } => {
+            return Some(format!(
+                "run `syft login-do --email {email} …` or `syft login-ds --email {email} …`; \
+                 `syft status` shows who is logged in"
+            ));
+        }
+        Error::SeveralAccounts(_) => "name one with --email or in the variable SYFT_EMAIL",
+        Error::WrongAccount { found, .. } => {
+            return Some(format!("log in with `--email {found}`, or sign in as the other account"));
+        }
+        Error::WrongRole { needed: Role::Owner } => {
+            "this account is a data scientist's; name an owner's with --email, or log one in with \
+             `syft login-do`"
+        }
+        Error::WrongRole { needed: Role::Scientist } => {
+            "this account is a data owner's; name a scientist's with --email, or log one in with \
+             `syft login-ds`"
+        }
+        Error::Locked { .. } => {
+            "wait until the other one is done, or let `syft sync --wait` wait for it"
+        }
+        Error::Configuration { .. } => "log in again to write it anew",
+        Error::NoHome => "say where to keep things with --home or in the variable SYFT_HOME",
+        Error::SignIn(_) => "sign in again with `syft login-do` or `syft login-ds`",
+        Error::Address(_) => "an address looks like `http://127.0.0.1:8420`",
+        Error::Ambiguous { .. } => "say whose with --from (jobs) or --owner (datasets)",
+        Error::UnknownJob { .. } => "run `syft job list` to see all jobs",
+        Error::UnknownDataset { .. } => "run `syft dataset list` to see all datasets",
+        Error::VersionUnknown { peer } => {
+            return Some(format!(
+                "run `syft sync` once {peer} has logged in, or add --force to go on regardless"
+            ));
+        }
+        Error::VersionMismatch { .. } => "one of you has to update; --force goes on regardless",
+        Error::NotSent { .. } => "run `syft sync` to try again",
+        Error::Job(error) => return job(error),
+        Error::Dataset(error) => return dataset(error),
+        Error::Sync(error) => return sync(error),
+        Error::Connection(error) => return connection(error),
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn job(error: &jobs::Error) -> Option<String> {
+    let hint = match error {
+        jobs::Error::UnknownJob { .. } => "run `syft job list` to see all jobs",
+        jobs::Error::AlreadyExists { .. } => "give it another name with --name",
+        jobs::Error::Refused { job, .. } | jobs::Error::Unusable { job, .. } => {
+            return Some(format!(
+                "run `syft job show {}` to see where it stands",
+                quoted(&job.name)
+            ));
+        }
+        jobs::Error::NotBound { job } | jobs::Error::Changed { job, .. } => {
+            let name = quoted(&job.name);
+            return Some(format!(
+                "look at it again with `syft job show {name}`, then `syft job approve {name}`"
+            ));
+        }
+        jobs::Error::Busy { .. } => "wait until the other run has ended",
+        jobs::Error::Sandbox(error) => error.hint(),
+        jobs::Error::NoPython { .. } => "install Python, or name the folder of one in PATH",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn dataset(error: &datasets::Error) -> Option<String> {
+    let hint = match error {
+        datasets::Error::NotFound { .. } => "run `syft dataset list` to see all datasets",
+        datasets::Error::Exists { .. } => {
+            "take another name, or remove the old one with `syft dataset delete NAME`"
+        }
+        datasets::Error::PrivateAsMock { .. } => {
+            "invent the mock data, or add --allow-same if the data is no secret"
+        }
+        datasets::Error::Connection(error) => return connection(error),
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn sync(error: &syncers::Error) -> Option<String> {
+    let hint = match error {
+        syncers::Error::SuddenlyEmpty { .. } => {
+            "put them back, or run `syft sync --force` if all of them are to be deleted for \
+             everybody"
+        }
+        syncers::Error::UnknownPeer { .. } => "run `syft peer list` to see your peers",
+        syncers::Error::NoRequest { peer } => {
+            return Some(format!(
+                "run `syft sync` if the request is new, or ask yourself with `syft peer add {peer}`"
+            ));
+        }
+        syncers::Error::OwnAccount { .. } => "name the address of the other side",
+        syncers::Error::NotSynced { .. } => "run `syft sync` first",
+        syncers::Error::Connection(error) => return connection(error),
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn connection(error: &connections::Error) -> Option<String> {
+    let hint = match error {
+        connections::Error::SignedOut { .. } => {
+            "sign in again with `syft login-do` or `syft login-ds`; nothing is lost"
+        }
+        connections::Error::Unavailable { .. } => {
+            "look whether the drive can be reached, then run the command again; nothing is lost"
+        }
+        connections::Error::RateLimited { .. } => "wait a few minutes, then run the command again",
+        connections::Error::Full { .. } => "free some space on the drive, then run `syft sync`",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+/// Returns a name as one would type it into a shell.
+pub(crate) fn quoted(name: &impl std::fmt::Display) -> String {
+    let name = name.to_string();
+    let plain = |c: char| c.is_alphanumeric() || "-_.@/+:,".contains(c);
+    if !name.is_empty() && name.chars().all(plain) {
+        name
+    } else {
+        format!("'{}'", name.replace('\'', r"'\''"))
+    }
+}

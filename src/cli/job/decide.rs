@@ -1,0 +1,129 @@
+//! `syft job approve` and `syft job reject`: the owner's decision.
+
+use serde_json::json;
+
+use super::{Which, job_json};
+use crate::cli::context::Context;
+use crate::cli::hints::quoted;
+use crate::cli::report::{Exit, Failure, Outcome};
+use crate::cli::text::count;
+use crate::cli::ui::Ui;
+use crate::client::{Client, FoundJob};
+use crate::jobs::RunScript;
+use crate::model::Digest;
+
+const APPROVE_EXAMPLES: &str = "\
+Examples:
+  syft job show analysis
+  syft job approve analysis --digest 7f3a91c2 --reason 'counts only'
+  syft job approve analysis --from ann@example.org";
+const REJECT_EXAMPLES: &str = "\
+Examples:
+  syft job reject analysis --reason 'please round the counts'";
+
+/// How many digits of a digest are enough to name it among the jobs of one owner.
+const DIGITS_MIN: usize = 8;
+
+/// Approve a job, so that it may run on the private data
+///
+/// The approval holds for exactly the files that lie there now: any change voids it. Nothing runs
+/// and nothing is sent by approving.
+#[derive(Debug, clap::Args)]
+#[command(after_help = APPROVE_EXAMPLES)]
+pub(crate) struct Approve {
+    #[command(flatten)]
+    which: Which,
+
+    /// Reason to record with the approval; the submitter sees it
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+
+    /// Approve only if the code is still this, as `syft job show` named it
+    #[arg(long, value_name = "DIGITS")]
+    digest: Option<String>,
+
+    /// Run the submitted `run.sh` as it is, instead of the one that the request amounts to
+    #[arg(long)]
+    run_script_as_submitted: bool,
+}
+
+/// Turn a job down
+///
+/// The submitter sees the reason after your next sync.
+#[derive(Debug, clap::Args)]
+#[command(after_help = REJECT_EXAMPLES)]
+pub(crate) struct Reject {
+    #[command(flatten)]
+    which: Which,
+
+    /// Reason; the submitter sees it
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+pub(crate) async fn approve(args: &Approve, context: &Context, ui: &mut Ui) -> Outcome {
+    let client = context.open().await?;
+    let (name, from) = (&args.which.name, args.which.from.as_ref());
+    let reviewed = match &args.digest {
+        Some(digits) => Some(reviewed(&client.job(name, from)?, digits)?),
+        None => None,
+    };
+    let script =
+        if args.run_script_as_submitted { RunScript::AsSubmitted } else { RunScript::Derived };
+    let found =
+        client.approve_job_as_shown(name, from, args.reason.as_deref(), script, reviewed).await?;
+    let (job, files) = (&found.job, found.store().snapshot(&found.job).map(|s| s.files.len()));
+    let digest = found.digest()?.to_hex();
+    let mut answer = job_json(job, &found.datasite);
+    answer["digest"] = json!(digest);
+    ui.answer(&json!({ "job": answer }));
+    ui.done(format_args!(
+        "Approved `{}` of {}: exactly these {}, code {}",
+        job.id.name,
+        job.id.submitter,
+        count(files.unwrap_or_default(), "file", "files"),
+        digest.get(..DIGITS_MIN).unwrap_or_default(),
+    ));
+    if from_script_differs(&found, args.run_script_as_submitted) {
+        ui.warn("Its `run.sh` is not the one that the request amounts to; the latter will run");
+    }
+    ui.say("Nothing has run and nothing was sent");
+    ui.hint(format_args!(
+        "run it with `syft job run {0}`, look at it with `syft job show {0}`",
+        quoted(&job.id.name)
+    ));
+    Ok(Exit::Done)
+}
+
+fn from_script_differs(found: &FoundJob, as_submitted: bool) -> bool {
+    use crate::jobs::ScriptCheck;
+    !as_submitted && !matches!(found.script(), Ok(ScriptCheck::AsDerived))
+}
+
+/// Returns the digest of the job if it is what was reviewed.
+fn reviewed(found: &FoundJob, digits: &str) -> Result<Digest, Failure> {
+    let digest = found.digest()?;
+    let hex = digest.to_hex();
+    let digits = digits.to_lowercase().replace('-', "");
+    if digits.len() < DIGITS_MIN {
+        return Err(Failure::usage(format!("--digest needs at least {DIGITS_MIN} digits")));
+    }
+    if hex.starts_with(&digits) {
+        return Ok(digest);
+    }
+    let name = &found.job.id.name;
+    let now = hex.get(..DIGITS_MIN).unwrap_or_default();
+    Err(Failure::new("job-changed", format!("job `{name}` is now {now}, not {digits}"))
+        .hint(format!("read it again with `syft job show {}`", quoted(name))))
+}
+
+pub(crate) async fn reject(args: &Reject, context: &Context, ui: &mut Ui) -> Outcome {
+    let client: Client = context.open().await?;
+    let (name, from) = (&args.which.name, args.which.from.as_ref());
+    let found = client.reject_job(name, from, args.reason.as_deref()).await?;
+    let job = &found.job;
+    ui.answer(&json!({ "job": job_json(job, &found.datasite) }));
+    ui.done(format_args!("Turned down `{}` of {}; it will not run", job.id.name, job.id.submitter));
+    ui.hint("they see it, and your reason, after your next `syft sync`");
+    Ok(Exit::Done)
+}

@@ -1,0 +1,88 @@
+//! `syft job list`.
+
+use serde_json::json;
+
+use super::{job_json, status_words};
+use crate::cli::context::{Context, now_seconds};
+use crate::cli::hints::quoted;
+use crate::cli::report::Outcome;
+use crate::cli::text::age;
+use crate::cli::ui::{Tone, Ui};
+use crate::jobs::{JobStatus, Listed};
+use crate::model::Role;
+
+const EXAMPLES: &str = "\
+Examples:
+  syft job list
+  syft job list --status pending
+  syft job list --json | jq -r '.jobs[].name'";
+
+/// List jobs, the newest first
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Only jobs that stand so: received, pending, approved, rejected, running, done, failed
+    #[arg(long, value_name = "STATUS", value_parser = status)]
+    status: Option<JobStatus>,
+}
+
+fn status(text: &str) -> Result<JobStatus, String> {
+    JobStatus::parse(text).ok_or_else(|| {
+        "it is received, pending, approved, rejected, running, done or failed".to_owned()
+    })
+}
+
+pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
+    let fresh = context.open_fresh(ui).await?;
+    let role = fresh.client.role();
+    let listed = fresh.client.jobs()?;
+    let (mut jobs, mut unreadable) = (Vec::new(), Vec::new());
+    for entry in &listed {
+        match &entry.listed {
+            Listed::Job(job) if args.status.is_none_or(|status| status == job.state.status) => {
+                jobs.push((job.as_ref(), &entry.datasite));
+            }
+            Listed::Job(_) => {}
+            Listed::Unreadable { directory, reason } => {
+                unreadable.push(json!({
+                    "path": directory, "owner": entry.datasite.as_str(), "reason": reason.to_string()
+                }));
+            }
+        }
+    }
+    let shown: Vec<_> = jobs.iter().map(|(job, owner)| job_json(job, owner)).collect();
+    let exit = fresh.answer(json!({ "jobs": shown, "unreadable": unreadable }), ui);
+    for entry in &unreadable {
+        let (path, reason) = (entry["path"].as_str(), entry["reason"].as_str());
+        let (path, reason) = (path.unwrap_or_default(), reason.unwrap_or_default());
+        ui.warn(format_args!("`{path}` should be a job and is none: {reason}"));
+    }
+    if jobs.is_empty() {
+        ui.say("No jobs");
+        if role == Role::Scientist {
+            ui.hint("send one with `syft job submit FILE --to OWNER`");
+        }
+        return Ok(exit);
+    }
+    let now = now_seconds();
+    let rows = jobs.iter().map(|(job, owner)| {
+        let (word, tone) = status_words(job.state.status);
+        let other = if role == Role::Owner { &job.id.submitter } else { *owner };
+        [
+            (job.id.name.to_string(), Tone::Plain),
+            (word.to_owned(), tone),
+            (other.to_string(), Tone::Plain),
+            (age(job.config.submitted_at.seconds(), now), Tone::Dim),
+        ]
+    });
+    let other = if role == Role::Owner { "FROM" } else { "TO" };
+    ui.table(["JOB", "STATUS", other, "SUBMITTED"], rows.collect());
+    let waiting = jobs.iter().find(|(job, _)| job.state.status == JobStatus::Pending);
+    if let (Role::Owner, Some((job, _))) = (role, waiting) {
+        ui.hint(format_args!(
+            "read what waits for you with `syft job show {}`",
+            quoted(&job.id.name)
+        ));
+    }
+    Ok(exit)
+}

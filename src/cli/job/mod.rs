@@ -1,0 +1,88 @@
+//! `syft job`: code that travels to the data.
+
+mod decide;
+mod list;
+mod review;
+mod run;
+mod show;
+mod submit;
+
+use serde_json::{Value, json};
+
+use super::args;
+use super::context::Context;
+use super::report::Outcome;
+use super::text::moment;
+use super::ui::{Tone, Ui};
+use crate::jobs::{Job, JobStatus};
+use crate::model::Email;
+
+const EXAMPLES: &str = "\
+Examples:
+  syft job submit analysis.py --to owner@example.org     # a scientist asks
+  syft job show analysis                                 # the owner reads all of it
+  syft job approve analysis --reason 'counts only'
+  syft job run analysis --share-outputs
+  syft job show analysis                                 # the scientist reads the results";
+
+/// Send code to data, review it, run it, read the results
+#[derive(Debug, clap::Subcommand)]
+#[command(after_help = EXAMPLES)]
+pub(crate) enum Command {
+    Submit(submit::Args),
+    List(list::Args),
+    Show(show::Args),
+    Approve(decide::Approve),
+    Reject(decide::Reject),
+    Run(run::Args),
+}
+
+/// Which job.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Which {
+    /// Name of the job, as shown by `syft job list`
+    #[arg(value_name = "NAME")]
+    name: String,
+
+    /// Whose it is, where two people use one name: who submitted it, or for a scientist, to whom
+    #[arg(long, value_name = "EMAIL", value_parser = args::email)]
+    from: Option<Email>,
+}
+
+pub(crate) async fn run(command: &Command, context: &Context, ui: &mut Ui) -> Outcome {
+    match command {
+        Command::Submit(args) => submit::run(args, context, ui).await,
+        Command::List(args) => list::run(args, context, ui).await,
+        Command::Show(args) => show::run(args, context, ui).await,
+        Command::Approve(args) => decide::approve(args, context, ui).await,
+        Command::Reject(args) => decide::reject(args, context, ui).await,
+        Command::Run(args) => run::run(args, context, ui).await,
+    }
+}
+
+/// A job as `--json` shows it, short form.
+pub(crate) fn job_json(job: &Job, owner: &Email) -> Value {
+    json!({
+        "name": job.id.name.as_str(),
+        "status": job.state.status.as_str(),
+        "submitted_by": job.id.submitter.as_str(),
+        "owner": owner.as_str(),
+        "submitted_at": moment(job.config.submitted_at),
+        "kind": job.config.kind.as_str(),
+        "return_code": job.state.return_code,
+        "reason": job.state.review_reason,
+    })
+}
+
+/// A status with what it means for who reads it.
+pub(crate) const fn status_words(status: JobStatus) -> (&'static str, Tone) {
+    match status {
+        JobStatus::Received => ("received", Tone::Dim),
+        JobStatus::Pending => ("pending", Tone::Look),
+        JobStatus::Approved => ("approved", Tone::Good),
+        JobStatus::Rejected => ("rejected", Tone::Bad),
+        JobStatus::Running => ("running", Tone::Look),
+        JobStatus::Done => ("done", Tone::Good),
+        JobStatus::Failed => ("failed", Tone::Bad),
+    }
+}

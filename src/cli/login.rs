@@ -1,0 +1,127 @@
+//! `syft login-do` and `syft login-ds`: sign an account in on this machine.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::context::{Context, absolute};
+use super::peer::peer_json;
+use super::report::{Exit, Failure, Outcome};
+use super::text::count;
+use super::ui::{self, Ui};
+use crate::client::{Client, Pasted, SignIn};
+use crate::model::Role;
+
+const EXAMPLES: &str = "\
+Examples:
+  syft login-do --email me@example.org --drive http://127.0.0.1:8420 --token TOKEN
+  syft login-ds --email me@example.org --token-path token.json
+  syft login-ds --email me@example.org --credentials credentials.json";
+
+/// Log in as a data owner (`login-do`) or as a data scientist (`login-ds`)
+///
+/// The account is one of Google Drive, or of a drive that somebody serves with `syft drive serve`.
+/// The sign-in is kept on this machine, readable by you alone, until `syft logout`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Address of a Drive-compatible server
+    #[arg(long, value_name = "URL", requires = "token", group = "way")]
+    drive: Option<String>,
+
+    /// Token for that server, as `syft drive account add` printed it
+    #[arg(long, value_name = "TOKEN", requires = "drive")]
+    token: Option<String>,
+
+    /// Google Drive, with a token file that the Python client wrote
+    #[arg(long, value_name = "FILE", group = "way")]
+    token_path: Option<PathBuf>,
+
+    /// Google Drive, through a browser, with the client of your Google Cloud project
+    #[arg(long, value_name = "FILE", group = "way")]
+    credentials: Option<PathBuf>,
+
+    /// With --credentials: the browser is on another machine; paste the address that it ends at
+    #[arg(long, requires = "credentials")]
+    paste: bool,
+
+    /// A folder that both sides can reach: a network share, a stick
+    #[arg(long, value_name = "DIR", group = "way")]
+    folder: Option<PathBuf>,
+}
+
+pub(crate) async fn owner(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
+    run(args, Role::Owner, context, ui).await
+}
+
+pub(crate) async fn scientist(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
+    run(args, Role::Scientist, context, ui).await
+}
+
+async fn run(args: &Args, role: Role, context: &Context, ui: &mut Ui) -> Outcome {
+    let email = context.email()?.ok_or_else(|| {
+        Failure::usage("whose account it is was not said").hint("add --email you@example.org")
+    })?;
+    let configuration = context.configuration()?;
+    let sign_in = sign_in(args, role, ui)?;
+    let client = {
+        // A question of the sign-in must not be drawn over.
+        let _progress = args.credentials.is_none().then(|| ui.progress("Logging in"));
+        match role {
+            Role::Owner => Client::login_do(&configuration, &email, sign_in).await?,
+            Role::Scientist => Client::login_ds(&configuration, &email, sign_in).await?,
+        }
+    };
+    let peers = client.peers().await?;
+    ui.answer(&json!({
+        "email": email.as_str(),
+        "role": role.as_str(),
+        "peers": peers.iter().map(peer_json).collect::<Vec<_>>(),
+    }));
+    let side = match role {
+        Role::Owner => "data owner",
+        Role::Scientist => "data scientist",
+    };
+    ui.done(format_args!("Logged in as {email}, {side}, {}", count(peers.len(), "peer", "peers")));
+    ui.say(format_args!("Your SyftBox is `{}`", client.folders().syftbox.display()));
+    ui.hint(match role {
+        Role::Owner => "see who asks to work with you with `syft peer list`",
+        Role::Scientist => "ask an owner to work with you with `syft peer add EMAIL`",
+    });
+    Ok(Exit::Done)
+}
+
+fn sign_in(args: &Args, role: Role, ui: &Ui) -> Result<SignIn, Failure> {
+    if let (Some(url), Some(token)) = (&args.drive, &args.token) {
+        return Ok(SignIn::Server { url: url.clone(), token: token.clone() });
+    }
+    if let Some(path) = &args.token_path {
+        return Ok(SignIn::TokenFile(absolute(path)?));
+    }
+    if let Some(path) = &args.credentials {
+        if args.paste && !ui.can_ask() {
+            return Err(Failure::usage("--paste needs a terminal to paste into"));
+        }
+        let (path, show) = (absolute(path)?, Box::new(show_address));
+        let pasted: Option<Box<dyn FnOnce() -> Pasted + Send>> =
+            if args.paste { Some(Box::new(ask_address)) } else { None };
+        return Ok(SignIn::Credentials { path, show, pasted });
+    }
+    if let Some(path) = &args.folder {
+        return Ok(SignIn::Folder(absolute(path)?));
+    }
+    let me = role.as_str();
+    Err(Failure::usage("how to sign in was not said").hint(format!(
+        "add `--drive URL --token TOKEN`, `--token-path FILE` or `--credentials FILE`; see `syft \
+         login-{me} --help`"
+    )))
+}
+
+fn show_address(url: &str) {
+    ui::tell(&format!("Open this address in a browser, and sign in:\n\n  {url}\n"));
+}
+
+fn ask_address() -> Pasted {
+    ui::tell("Then paste the address that the browser ends at, and press Enter:");
+    Box::pin(async { tokio::task::spawn_blocking(ui::read_line).await? })
+}

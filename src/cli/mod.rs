@@ -1,0 +1,162 @@
+//! The command line: one file for each command, each of them thin.
+//!
+//! A command is its arguments with their help, and a short function that calls [`Client`] and
+//! prints. `report` and `hints` turn errors into advice and exit codes, `ui` prints, `context`
+//! finds the account. Whatever is decided is decided further down.
+//!
+//! Invariants: stdout carries data and stderr narration; with `--json` stdout is exactly one
+//! object; nothing waits for an answer where nobody can give one; only `ui` prints.
+//!
+//! [`Client`]: crate::client::Client
+
+mod account;
+mod args;
+mod checkpoint;
+mod completions;
+mod context;
+mod dataset;
+mod delete;
+mod demo;
+mod drive;
+mod hints;
+mod job;
+mod login;
+mod peer;
+mod perm;
+mod report;
+mod signals;
+mod status;
+mod sync;
+mod text;
+mod ui;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{CommandFactory as _, Parser as _};
+use tracing_subscriber::EnvFilter;
+
+use args::{Cli, Command};
+use context::Context;
+use report::{Exit, Failure, Outcome};
+use ui::Ui;
+
+/// How long a command that was interrupted may take to let go.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Runs one command line, the program's name first, and returns the exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return misunderstood(&error, &arguments).into(),
+    };
+    let mut ui = Ui::of_process(cli.global.json);
+    trace(cli.global.verbose);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => {
+            let outcome = runtime.block_on(until_interrupted(&cli, &mut ui));
+            runtime.shutdown_timeout(FAREWELL);
+            outcome
+        }
+        Err(error) => Err(Failure::new("runtime", format!("cannot start: {error}"))),
+    };
+    finish(outcome, &mut ui).into()
+}
+
+/// Returns all commands with their help, for documentation and for tests.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+fn finish(outcome: Outcome, ui: &mut Ui) -> Exit {
+    let exit = outcome.unwrap_or_else(|failure| {
+        failure.show(ui);
+        failure.exit
+    });
+    match ui.finish() {
+        Ok(()) => exit,
+        Err(error) => {
+            ui.error(format_args!("cannot write to stdout: {error}"));
+            Exit::Failed
+        }
+    }
+}
+
+/// Help, the version, or wrong usage.
+fn misunderstood(error: &clap::Error, arguments: &[OsString]) -> Exit {
+    use clap::error::ErrorKind;
+    let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if asked || !arguments.iter().any(|argument| argument == "--json") {
+        error.print().ok();
+        return if asked { Exit::Done } else { Exit::Usage };
+    }
+    let text = error.to_string();
+    let message = text.split("\n\n").next().unwrap_or_default();
+    let message = message.strip_prefix("error: ").unwrap_or(message).trim();
+    let failure =
+        Failure::usage(message).hint("run the command with `--help` to see how it is used");
+    let mut ui = Ui::of_process(true);
+    finish(Err(failure), &mut ui)
+}
+
+fn trace(verbose: bool) {
+    let wanted = std::env::var("SYFT_LOG").ok().filter(|text| !text.is_empty());
+    let default = if verbose { "warn,syft=debug,drive_api=debug" } else { "off" };
+    let filter = wanted.unwrap_or_else(|| default.to_owned());
+    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let colours = terminal && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .with_ansi(colours)
+        .without_time()
+        .init();
+}
+
+/// Ends a command at Ctrl-C. What it had begun is picked up by the next one: every step is safe to
+/// repeat.
+async fn until_interrupted(cli: &Cli, ui: &mut Ui) -> Outcome {
+    if let Command::Drive(command) = &cli.command {
+        return drive::run(command, ui).await; // which ends well at Ctrl-C
+    }
+    let stop = signals::stop();
+    tokio::spawn(leave_soon(signals::stop()));
+    tokio::select! {
+        outcome = dispatch(cli, ui) => return outcome,
+        () = stop => {}
+    }
+    let failure = Failure::new("interrupted", "interrupted")
+        .hint("run the command again; it goes on where it stopped");
+    Err(Failure { exit: Exit::Interrupted, ..failure })
+}
+
+/// Ends the process if what was interrupted does not let go, for instance while it waits for a lock.
+#[expect(clippy::exit, reason = "a call of the system that blocks cannot be ended otherwise")]
+async fn leave_soon(stop: impl Future<Output = ()>) {
+    stop.await;
+    tokio::time::sleep(FAREWELL * 2).await;
+    std::process::exit(Exit::Interrupted as i32);
+}
+
+async fn dispatch(cli: &Cli, ui: &mut Ui) -> Outcome {
+    let context = Context::new(&cli.global);
+    match &cli.command {
+        Command::LoginDo(args) => login::owner(args, &context, ui).await,
+        Command::LoginDs(args) => login::scientist(args, &context, ui).await,
+        Command::Logout(args) => account::logout(args, &context, ui),
+        Command::Status(args) => status::run(args, &context, ui).await,
+        Command::Sync(args) => sync::run(args, &context, ui).await,
+        Command::Peer(command) => peer::run(command, &context, ui).await,
+        Command::Dataset(command) => dataset::run(command, &context, ui).await,
+        Command::Job(command) => job::run(command, &context, ui).await,
+        Command::Perm(command) => perm::run(command, &context, ui).await,
+        Command::Checkpoint(command) => checkpoint::run(command, &context, ui).await,
+        Command::Delete(args) => delete::run(args, &context, ui).await,
+        Command::Drive(command) => drive::run(command, ui).await,
+        Command::Demo(args) => demo::run(args, ui).await,
+        Command::Completions(args) => completions::run(args, ui),
+    }
+}

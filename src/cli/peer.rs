@@ -1,0 +1,159 @@
+//! `syft peer`: the people you work with.
+
+use serde_json::{Value, json};
+
+use super::args;
+use super::context::Context;
+use super::report::Outcome;
+use super::sync::{exit_of, report_json, tell};
+use super::text::count;
+use super::ui::{Tone, Ui};
+use crate::client::Client;
+use crate::model::{Email, Role};
+use crate::peers::PeerState;
+use crate::syncers::Report;
+use crate::syncers::peering::Acquaintance;
+
+const EXAMPLES: &str = "\
+Examples:
+  syft peer add owner@example.org          # a scientist asks
+  syft peer approve ann@example.org        # an owner agrees
+  syft peer list";
+const ADD_EXAMPLES: &str = "Examples:\n  syft peer add owner@example.org";
+const LIST_EXAMPLES: &str = "\
+Examples:
+  syft peer list
+  syft peer list --json
+  PRE_SYNC=false syft peer list     # what is known here, without asking the drive";
+const APPROVE_EXAMPLES: &str = "Examples:\n  syft peer approve ann@example.org";
+const REJECT_EXAMPLES: &str = "Examples:\n  syft peer reject ann@example.org";
+
+/// See, ask and answer the people you work with
+#[derive(Debug, clap::Subcommand)]
+#[command(after_help = EXAMPLES)]
+pub(crate) enum Command {
+    /// Ask somebody to work with you
+    ///
+    /// They see your request at their next sync. Nothing of yours is shared by asking.
+    #[command(after_help = ADD_EXAMPLES)]
+    Add(Who),
+    /// List the people you work with, and who asks to
+    #[command(after_help = LIST_EXAMPLES)]
+    List,
+    /// Agree to work with somebody who asked
+    ///
+    /// They can then submit jobs, and see the mock half of datasets that are for everybody. They
+    /// see no private data, and nothing runs before you approved it.
+    #[command(after_help = APPROVE_EXAMPLES)]
+    Approve(Who),
+    /// Turn down somebody who asked; they are not told
+    #[command(after_help = REJECT_EXAMPLES)]
+    Reject(Who),
+}
+
+/// Whom it is about.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Who {
+    /// Address of the other person
+    #[arg(value_name = "EMAIL", value_parser = args::email)]
+    peer: Email,
+}
+
+pub(crate) async fn run(command: &Command, context: &Context, ui: &mut Ui) -> Outcome {
+    match command {
+        Command::List => list(context, ui).await,
+        Command::Add(who) => {
+            let client = context.open().await?;
+            let report = client.add_peer(&who.peer).await?;
+            let peer = &who.peer;
+            finish(&client, peer, &report, ui, format!("Asked {peer} to work with you")).await
+        }
+        Command::Approve(who) => {
+            let client = context.open().await?;
+            let report = client.approve_peer(&who.peer).await?;
+            let peer = &who.peer;
+            let exit =
+                finish(&client, peer, &report, ui, format!("{peer} may now work with you")).await?;
+            if client.role() == Role::Owner {
+                ui.say("They can submit jobs and see mock data that is for everybody; private data stays here");
+                ui.hint(format_args!(
+                    "see what they may read with `syft perm explain PATH --user {peer}`"
+                ));
+            }
+            Ok(exit)
+        }
+        Command::Reject(who) => {
+            let client = context.open().await?;
+            let report = client.reject_peer(&who.peer).await?;
+            let peer = &who.peer;
+            finish(&client, peer, &report, ui, format!("Turned down {peer}; they are not told"))
+                .await
+        }
+    }
+}
+
+async fn finish(
+    client: &Client,
+    peer: &Email,
+    report: &Report,
+    ui: &mut Ui,
+    done: String,
+) -> Outcome {
+    let peers = client.peers().await?;
+    let state =
+        peers.iter().find(|known| known.peer.email == *peer).map(|known| known.peer.state.as_str());
+    let mut answer = report_json(report, client.requests());
+    answer["email"] = json!(peer.as_str());
+    answer["state"] = json!(state);
+    answer["peers"] = peers.iter().map(peer_json).collect();
+    ui.answer(&answer);
+    ui.done(done);
+    if !report.is_idle() {
+        tell(report, client.role(), client.requests(), ui);
+    }
+    Ok(exit_of(report, client))
+}
+
+async fn list(context: &Context, ui: &mut Ui) -> Outcome {
+    let fresh = context.open_fresh(ui).await?;
+    let peers = fresh.client.peers().await?;
+    let exit =
+        fresh.answer(json!({ "peers": peers.iter().map(peer_json).collect::<Vec<_>>() }), ui);
+    if peers.is_empty() {
+        ui.say("Nobody yet");
+        ui.hint(match fresh.client.role() {
+            Role::Owner => "a scientist asks with `syft peer add`, and shows up here after a sync",
+            Role::Scientist => "ask an owner with `syft peer add EMAIL`",
+        });
+        return Ok(exit);
+    }
+    let rows = peers.iter().map(|peer| {
+        let (word, tone) = state_words(peer.peer.state);
+        let version = peer.version.as_ref().map(|version| version.syft_client_version.clone());
+        let version = version.unwrap_or_else(|| "not known yet".to_owned());
+        [(peer.peer.email.to_string(), Tone::Plain), (word.to_owned(), tone), (version, Tone::Dim)]
+    });
+    ui.table(["PERSON", "STATE", "VERSION"], rows.collect());
+    let asking = peers.iter().filter(|peer| peer.peer.state == PeerState::RequestedByPeer);
+    let asking: Vec<&Acquaintance> = asking.collect();
+    if let Some(first) = asking.first() {
+        let who = count(asking.len(), "person asks", "people ask");
+        ui.hint(format_args!("{who} to work with you: `syft peer approve {}`", first.peer.email));
+    }
+    Ok(exit)
+}
+
+const fn state_words(state: PeerState) -> (&'static str, Tone) {
+    match state {
+        PeerState::Accepted => ("working together", Tone::Good),
+        PeerState::RequestedByPeer => ("asks to work with you", Tone::Look),
+        PeerState::RequestedByMe => ("you asked, no answer yet", Tone::Dim),
+        PeerState::Rejected => ("turned down", Tone::Dim),
+    }
+}
+
+/// A peer as `--json` shows it.
+pub(crate) fn peer_json(peer: &Acquaintance) -> Value {
+    let version = peer.version.as_ref().map(|version| &version.syft_client_version);
+    json!({ "email": peer.peer.email.as_str(), "state": peer.peer.state.as_str(), "version": version })
+}

@@ -1,0 +1,90 @@
+//! `syft sync --dry-run`: what differs here from what was last agreed with the drive.
+//!
+//! Looks at this machine only and changes nothing but the cache of digests. What others changed is
+//! not asked for, datasets are not compared, and whether an owner will accept is not known.
+
+use serde_json::{Value, json};
+
+use crate::caches::{self, DatasiteTree, Store, agreed, proposed, scan};
+use crate::cli::context::now_seconds;
+use crate::cli::report::{Exit, Failure, Outcome};
+use crate::cli::text::count;
+use crate::cli::ui::{Tone, Ui};
+use crate::client::{self, Client};
+use crate::model::{DatasitePath, Digest, Email, Role};
+
+/// A change that a sync would send.
+struct Change {
+    datasite: Email,
+    path: DatasitePath,
+    what: &'static str,
+    tone: Tone,
+}
+
+pub(crate) fn run(client: &Client, ui: &mut Ui) -> Outcome {
+    let (changes, unreadable) =
+        look(client).map_err(|error| Failure::from(client::Error::from(error)))?;
+    let shown: Vec<Value> = changes
+        .iter()
+        .map(|change| {
+            let (datasite, path) = (change.datasite.as_str(), change.path.as_str());
+            json!({ "datasite": datasite, "path": path, "change": change.what })
+        })
+        .collect();
+    ui.answer(&json!({ "would_push": shown, "problems": unreadable }));
+    for change in &changes {
+        let Change { datasite, path, what, tone } = change;
+        ui.toned(*tone, format_args!("{what:<8} {datasite}/{path}"));
+    }
+    for problem in &unreadable {
+        ui.warn(problem);
+    }
+    let number = count(changes.len(), "change", "changes");
+    ui.say(match client.role() {
+        Role::Owner => format!("A sync would announce {number} to those who may read them"),
+        Role::Scientist => format!("A sync would propose {number} to their owners"),
+    });
+    ui.say("Not covered: what others changed, and datasets; nothing was sent or asked for");
+    Ok(if unreadable.is_empty() { Exit::Done } else { Exit::Problems })
+}
+
+fn look(client: &Client) -> Result<(Vec<Change>, Vec<String>), caches::Error> {
+    let folders = client.folders();
+    let (mut changes, mut unreadable) = (Vec::new(), Vec::new());
+    let store = Store::open(&folders.database())?;
+    let datasites = match client.role() {
+        Role::Owner => vec![client.email().clone()],
+        Role::Scientist => store.read(agreed::datasites)?,
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "nanoseconds fit until the year 2262")]
+    let now_ns = (now_seconds() * 1e9) as i64;
+    for datasite in datasites {
+        let tree = DatasiteTree::open(&folders.datasite(&datasite))?;
+        let found = scan(&store, &tree, &datasite, now_ns)?;
+        let agreed = store.read(|db| agreed::snapshot(db, &datasite))?;
+        let proposed = store.read(|db| proposed::all(db, &datasite))?;
+        // What was proposed already is on its way.
+        let waits = |path: &DatasitePath, digest: Option<Digest>| {
+            proposed.get(path).is_some_and(|proposed| proposed.digest == digest)
+        };
+        let mut add = |path: &DatasitePath, what, tone| {
+            changes.push(Change { datasite: datasite.clone(), path: path.clone(), what, tone });
+        };
+        for (path, digest) in found.files.iter() {
+            match agreed.get(path) {
+                _ if waits(path, Some(*digest)) => {}
+                None => add(path, "new", Tone::Good),
+                Some(old) if old != digest => add(path, "changed", Tone::Look),
+                Some(_) => {}
+            }
+        }
+        for (path, _) in agreed.iter() {
+            let gone = !found.files.contains_key(path) && !found.is_unknown(path);
+            if gone && !waits(path, None) {
+                add(path, "deleted", Tone::Bad);
+            }
+        }
+        unreadable.extend(found.unreadable.iter().map(|u| format!("`{}`: {}", u.path, u.reason)));
+    }
+    Ok((changes, unreadable))
+}

@@ -1,0 +1,333 @@
+//! The only file that prints: data on stdout, narration on stderr.
+//!
+//! With `--json` stdout is exactly one object and everything else goes to stderr. Colours are used
+//! on a terminal only, and never where `NO_COLOR` is set; nothing is said by colour alone.
+//!
+//! Invariant: all text passes `text::safe` on its way out, so that no control character of a peer
+//! reaches the terminal, whichever command prints it. Styles are added here, after that.
+
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::Value;
+
+use super::text::{is_treacherous, safe, safe_line};
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const GOOD: Style = AnsiColor::Green.on_default();
+const LOOK: Style = AnsiColor::Yellow.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default();
+
+/// How a word is meant, beside what it says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Tone {
+    /// As it is.
+    #[default]
+    Plain,
+    /// All is well.
+    Good,
+    /// Somebody should look.
+    Look,
+    /// It went wrong.
+    Bad,
+    /// Of less importance.
+    Dim,
+}
+
+/// Where a command's words go.
+pub(crate) struct Ui {
+    out: Box<dyn Write + Send>,
+    err: Box<dyn Write + Send>,
+    json: bool,
+    interactive: bool,
+    progress: bool,
+    broken: Option<io::Error>,
+}
+
+impl fmt::Debug for Ui {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ui").field("json", &self.json).finish_non_exhaustive()
+    }
+}
+
+impl Ui {
+    /// Speaks to the terminal, or wherever stdout and stderr lead.
+    pub(crate) fn of_process(json: bool) -> Self {
+        let (stdout, stderr) = (io::stdout(), io::stderr());
+        let interactive = io::stdin().is_terminal() && stderr.is_terminal();
+        let progress = stderr.is_terminal();
+        let choice = AutoStream::choice(&stdout);
+        let choice = if json { ColorChoice::Never } else { choice };
+        let err = AutoStream::choice(&stderr);
+        Self {
+            out: Box::new(AutoStream::new(stdout, choice)),
+            err: Box::new(AutoStream::new(stderr, err)),
+            json,
+            interactive,
+            progress,
+            broken: None,
+        }
+    }
+
+    /// True if stdout is to be one JSON object.
+    pub(crate) const fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// True if a person is there who can be asked.
+    pub(crate) const fn can_ask(&self) -> bool {
+        self.interactive && !self.json
+    }
+
+    /// Prints the answer of a command as JSON; without `--json`, nothing.
+    pub(crate) fn answer(&mut self, answer: &Value) {
+        if self.json {
+            let line = escaped_json(answer);
+            self.write_out(&format!("{line}\n"));
+        }
+    }
+
+    /// Prints lines of data; with `--json`, nothing.
+    pub(crate) fn line(&mut self, text: impl fmt::Display) {
+        self.toned(Tone::Plain, text);
+    }
+
+    /// The same in a tone.
+    pub(crate) fn toned(&mut self, tone: Tone, text: impl fmt::Display) {
+        if !self.json {
+            let text = paint(tone, &safe(&text.to_string()));
+            self.write_out(&format!("{text}\n"));
+        }
+    }
+
+    /// Prints text of our own as it is: a script for a shell, say. With `--json`, nothing.
+    pub(crate) fn verbatim(&mut self, text: &str) {
+        if !self.json {
+            self.write_out(text);
+        }
+    }
+
+    /// Prints a heading among the data.
+    pub(crate) fn heading(&mut self, text: impl fmt::Display) {
+        if !self.json {
+            let text = safe_line(&text.to_string());
+            self.write_out(&format!("{BOLD}{text}{BOLD:#}\n"));
+        }
+    }
+
+    /// Prints `label  value`, the label in a column of its own.
+    pub(crate) fn field(&mut self, label: &str, value: impl fmt::Display) {
+        if !self.json {
+            let value = safe(&value.to_string()).replace('\n', "\n              ");
+            let label = safe_line(label);
+            self.write_out(&format!("{DIM}{label:<12}{DIM:#}  {value}\n"));
+        }
+    }
+
+    /// Prints a table; with `--json`, nothing. Columns shrink to the width of a terminal, and take
+    /// what they need elsewhere.
+    pub(crate) fn table<const N: usize>(
+        &mut self,
+        header: [&str; N],
+        rows: Vec<[(String, Tone); N]>,
+    ) {
+        if self.json {
+            return;
+        }
+        let mut table = Table::new();
+        table.load_style(comfy_table::presets::NOTHING).enforce_styling();
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_header(header.map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
+        for row in rows {
+            table.add_row(row.map(|(text, tone)| cell(&safe_line(&text), tone)));
+        }
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        let text: String =
+            table.lines().flat_map(|line| [line.trim_end().to_owned(), "\n".to_owned()]).collect();
+        self.write_out(&text);
+    }
+
+    /// Tells what is going on.
+    pub(crate) fn say(&mut self, text: impl fmt::Display) {
+        let text = safe(&text.to_string());
+        self.write_err(&format!("{text}\n"));
+    }
+
+    /// Tells that something was done.
+    pub(crate) fn done(&mut self, text: impl fmt::Display) {
+        let text = safe(&text.to_string());
+        self.write_err(&format!("{GOOD}✓{GOOD:#} {text}\n"));
+    }
+
+    /// Tells what somebody should know or look at.
+    pub(crate) fn warn(&mut self, text: impl fmt::Display) {
+        let text = safe(&text.to_string());
+        self.write_err(&format!("{LOOK}warning:{LOOK:#} {text}\n"));
+    }
+
+    /// Tells what can be done next.
+    pub(crate) fn hint(&mut self, text: impl fmt::Display) {
+        let text = safe(&text.to_string());
+        self.write_err(&format!("{HINT}hint:{HINT:#} {text}\n"));
+    }
+
+    /// Tells why a command failed.
+    pub(crate) fn error(&mut self, text: impl fmt::Display) {
+        let text = safe(&text.to_string());
+        self.write_err(&format!("{BAD}error:{BAD:#} {text}\n"));
+    }
+
+    /// Asks for a word and returns what was typed; `None` where nobody can be asked.
+    pub(crate) fn ask(&mut self, question: impl fmt::Display) -> Option<String> {
+        if !self.can_ask() {
+            return None;
+        }
+        let question = safe(&question.to_string());
+        self.write_err(&format!("{question} "));
+        self.err.flush().ok();
+        read_line().ok()
+    }
+
+    /// Shows that something is going on if it lasts longer than a second; on a terminal only.
+    pub(crate) fn progress(&self, what: &'static str) -> Progress {
+        if !self.progress {
+            return Progress { bar: None, ticker: None };
+        }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        let style = ProgressStyle::with_template("{spinner:.dim} {msg} {elapsed:.dim}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        bar.set_message(what);
+        let shown = bar.clone();
+        let ticker = tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            shown.set_draw_target(ProgressDrawTarget::stderr());
+            shown.enable_steady_tick(Duration::from_millis(120));
+        });
+        Progress { bar: Some(bar), ticker: Some(ticker) }
+    }
+
+    /// Flushes, and returns what went wrong with writing data; a reader who went away (`| head`)
+    /// is none of that.
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
+        self.flush();
+        self.err.flush().ok();
+        match self.broken.take() {
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes what was printed visible to who reads.
+    pub(crate) fn flush(&mut self) {
+        if let Err(error) = self.out.flush() {
+            self.broken.get_or_insert(error);
+        }
+    }
+
+    fn write_out(&mut self, text: &str) {
+        if self.broken.is_none()
+            && let Err(error) = self.out.write_all(text.as_bytes())
+        {
+            self.broken = Some(error);
+        }
+    }
+
+    fn write_err(&mut self, text: &str) {
+        // The order of both streams holds where they lead to one place.
+        self.flush();
+        self.err.write_all(text.as_bytes()).ok();
+    }
+}
+
+/// Tells something from where there is no [`Ui`] at hand.
+pub(crate) fn tell(text: &str) {
+    let text = safe(text);
+    let stderr = io::stderr();
+    let choice = AutoStream::choice(&stderr);
+    writeln!(AutoStream::new(stderr, choice), "{text}").ok();
+}
+
+/// Reads a line that a person types; blocks.
+pub(crate) fn read_line() -> io::Result<String> {
+    let mut line = String::new();
+    io::stdin().read_line(&mut line)?;
+    Ok(line.trim().to_owned())
+}
+
+/// A spinner that goes away when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    bar: Option<ProgressBar>,
+    ticker: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(ticker) = &self.ticker {
+            ticker.abort();
+        }
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn cell(text: &str, tone: Tone) -> Cell {
+    let cell = Cell::new(text);
+    match tone {
+        Tone::Plain => cell,
+        Tone::Good => cell.fg(Color::DarkGreen),
+        Tone::Look => cell.fg(Color::DarkYellow),
+        Tone::Bad => cell.fg(Color::DarkRed),
+        Tone::Dim => cell.add_attribute(Attribute::Dim),
+    }
+}
+
+fn paint(tone: Tone, text: &str) -> String {
+    let style = match tone {
+        Tone::Plain => return text.to_owned(),
+        Tone::Good => GOOD,
+        Tone::Look => LOOK,
+        Tone::Bad => BAD,
+        Tone::Dim => DIM,
+    };
+    format!("{style}{text}{style:#}")
+}
+
+/// JSON text in which treacherous characters are written by number; they can only be in strings.
+fn escaped_json(value: &Value) -> String {
+    let mut line = String::new();
+    for c in value.to_string().chars() {
+        if is_treacherous(c) {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                line.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            line.push(c);
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_on_a_terminal_holds_nothing_that_it_obeys() {
+        let value = serde_json::json!({ "x": "a\u{9b}2J\u{202e}\u{e0041}\n" });
+        let line = escaped_json(&value);
+        assert!(line.chars().all(|c| !is_treacherous(c)), "{line}");
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), value);
+    }
+}
