@@ -11,7 +11,6 @@ use crate::caches::catalogue;
 use crate::connections::FileId;
 use crate::model::Role;
 use crate::syncers::{DatasiteOwnerSyncer, Directory, Freshness, Problem, Report, refresh};
-use crate::wire::names::SYFTBOX;
 
 /// What to delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,9 +26,12 @@ pub enum What {
 /// What a deletion would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeletionPlan {
-    /// What would go from the drive, with all in it: our SyftBox folder, and before it what lies
-    /// in that and is ours, so that those who see only a part hear of it.
-    pub remote: Vec<(FileId, String)>,
+    /// The folder on the drive that would go with all in it.
+    pub remote: Option<FileId>,
+    /// The names of what lies directly in it and is ours.
+    pub remote_names: Vec<String>,
+    /// The same, by id: these go first, so that those who see only a part hear of it.
+    pub remote_entries: Vec<FileId>,
     /// Folders and files of this machine that would go.
     pub local: Vec<PathBuf>,
 }
@@ -55,8 +57,9 @@ impl Client {
         {
             let within = self.account.store.read(|db| catalogue::children(db, &root))?;
             let ours = within.into_iter().filter(|entry| entry.is_mine);
-            plan.remote = ours.map(|entry| (entry.id, entry.name)).collect();
-            plan.remote.push((root, SYFTBOX.to_owned()));
+            (plan.remote_entries, plan.remote_names) =
+                ours.map(|entry| (entry.id, entry.name)).unzip();
+            plan.remote = Some(root);
         }
         if what != What::Remote {
             plan.local = self.local_places();
@@ -78,9 +81,9 @@ impl Client {
             summary.problems = self.say_farewell().await;
         }
         summary.deleted = self.plan_deletion(what).await?;
-        if !summary.deleted.remote.is_empty() {
-            let ids: Vec<FileId> =
-                summary.deleted.remote.iter().map(|(id, _)| id.clone()).collect();
+        if let Some(root) = summary.deleted.remote.clone() {
+            let mut ids = summary.deleted.remote_entries.clone();
+            ids.push(root);
             let outcomes = self.account.router.own().delete(&ids).await?;
             outcomes.into_iter().try_for_each(|outcome| outcome)?;
         }
