@@ -82,7 +82,7 @@ async fn download(
     into: &Path,
 ) -> Result<(), Error> {
     // Owned, since a closure over borrowed items makes a future that cannot change threads.
-    let downloads = files.to_vec().into_iter().map(|file| async move {
+    let downloads = files.iter().cloned().map(|file| async move {
         // No more than the listing said: the bounds were checked against that.
         let to = into.join(&file.name);
         connection.download(&file.id, &to, file.size_bytes).await?;
