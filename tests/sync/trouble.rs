@@ -3,7 +3,7 @@
 
 use syft::connections::{Entry, Kind, Query};
 use syft::permissions::Level;
-use syft::syncers::{Error, peering};
+use syft::syncers::{DatasiteOwnerSyncer, Error, SyncOptions, peering};
 
 use super::world::{Party, World, acquaint};
 
@@ -249,6 +249,77 @@ async fn addresses_that_are_typed_in_another_case_are_the_same_account() {
     assert_eq!(owner.sync().await.refused.len(), 1);
     let peers = peering::remembered(owner.account()).unwrap();
     assert_eq!(peers.len(), 1, "{peers:?}");
+}
+
+#[tokio::test]
+async fn a_checkpoint_does_not_hide_what_its_maker_had_not_taken_in() {
+    let world = World::new();
+    let owner = world.owner("do@example.org");
+    owner.put("a.txt", "one");
+    owner.sync().await;
+    let second = world.owner("do@example.org");
+    second.sync().await;
+    second.put("b.txt", "from the second");
+    second.sync().await;
+    let syncer = DatasiteOwnerSyncer::new(owner.account());
+    syncer.create_checkpoint(world.now()).await.unwrap();
+    world.drive.advance_micros(48 * 3_600_000_000);
+    let third = world.owner("do@example.org");
+    third.sync().await;
+    assert_eq!(third.read(&owner.email, "b.txt").as_deref(), Some("from the second"));
+}
+
+#[tokio::test]
+async fn a_machine_whose_clock_is_behind_loses_nothing_at_a_restore() {
+    for with_checkpoint in [false, true] {
+        let world = World::new();
+        let ahead = world.owner("do@example.org");
+        ahead.put("a.txt", "one");
+        ahead.sync().await;
+        let behind = world.owner("do@example.org");
+        behind.sync().await;
+        world.wind(3_600);
+        ahead.put("a.txt", "two");
+        ahead.sync().await;
+        if with_checkpoint {
+            let syncer = DatasiteOwnerSyncer::new(ahead.account());
+            syncer.create_checkpoint(world.now()).await.unwrap();
+        }
+        world.wind(-3_600);
+        behind.put("b.txt", "b");
+        behind.sync().await;
+        behind.put("a.txt", "three");
+        behind.sync().await;
+        ahead.sync().await;
+        assert_eq!(ahead.tree(&ahead.email), behind.tree(&ahead.email));
+        let third = world.owner("do@example.org");
+        third.sync().await;
+        assert_eq!(third.tree(&ahead.email), behind.tree(&ahead.email), "{with_checkpoint}");
+        assert!(third.sync().await.is_idle());
+    }
+}
+
+#[tokio::test]
+async fn increments_of_two_machines_whose_clocks_differ_are_all_laid() {
+    let world = World::new();
+    let ahead = world.owner("do@example.org");
+    let options = SyncOptions { checkpoint_threshold: 2, ..SyncOptions::default() };
+    ahead.put("0.txt", "0");
+    ahead.sync().await;
+    let behind = world.owner("do@example.org");
+    behind.sync().await;
+    world.wind(3_600);
+    ahead.put("a.txt", "a");
+    ahead.put("same.txt", "ahead");
+    ahead.try_sync_with(&options).await.unwrap();
+    world.wind(-3_600);
+    behind.sync().await;
+    behind.put("b.txt", "b");
+    behind.put("same.txt", "behind");
+    behind.try_sync_with(&options).await.unwrap();
+    let third = world.owner("do@example.org");
+    third.sync().await;
+    assert_eq!(third.tree(&ahead.email), behind.tree(&ahead.email));
 }
 
 #[tokio::test]

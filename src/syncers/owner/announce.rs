@@ -17,6 +17,7 @@ use crate::wire::{Content, Event, FileChangeEvent, FileChangeEventsMessage, Pack
 
 use super::super::sending::{ROLLING_DIRTY, begin_again, gzip_time, no_home, take_ids, told};
 use super::super::{Account, Directory, Error, Report, Result, SyncOptions};
+use super::checkpoint::newest_name;
 use super::{Acquaintance, mailboxes, nanoseconds, take_in};
 
 /// What stands on disk, and what of it is not announced yet.
@@ -86,6 +87,7 @@ pub(super) async fn commit(
     }
     let mut ids = take_ids(account, count).await?.into_iter();
     let personal = directory.personal.clone().ok_or_else(no_home)?;
+    let floor = newest_name(account, directory)?;
     account.store.write(|db| {
         for events in log {
             let Some(file) = ids.next() else { break };
@@ -94,7 +96,7 @@ pub(super) async fn commit(
                     agreed::announce(db, &file, &path)?;
                 }
             }
-            put_message(db, &file, &personal, None, events, now)?;
+            put_message(db, &file, &personal, None, events, floor, now)?;
             journal::mark_seen(db, &file)?;
             meta::set(db, ROLLING_DIRTY, "1")?;
         }
@@ -102,7 +104,7 @@ pub(super) async fn commit(
         for delivery in deliveries {
             for events in delivery.messages {
                 let Some(file) = ids.next() else { break };
-                put_message(db, &file, &delivery.folder, Some(&delivery.peer), events, now)?;
+                put_message(db, &file, &delivery.folder, Some(&delivery.peer), events, floor, now)?;
             }
             for (path, digest) in &delivery.holds {
                 held::put(db, &delivery.peer, path, digest.as_ref())?;
@@ -273,18 +275,25 @@ fn split<T>(items: Vec<T>, size: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
     messages
 }
 
+<<<<<<< HEAD
 /// Puts a message into the journal, under a name that sorts behind all before it in its folder.
 pub(super) fn put_message(
+=======
+/// Puts a message into the journal, under a name that sorts behind all before it in its folder,
+/// and behind `floor`.
+fn put_message(
+>>>>>>> review
     db: &rusqlite::Connection,
     file: &FileId,
     folder: &FileId,
     peer: Option<&Email>,
     events: Vec<FileChangeEvent>,
+    floor: Timestamp,
     now: Timestamp,
 ) -> crate::caches::Result<()> {
     let key = format!("last name in {folder}");
     let last = meta::get(db, &key)?.and_then(|text| Timestamp::parse_canonical(&text).ok());
-    let timestamp = last.unwrap_or(Timestamp::ZERO).next_for_name(now);
+    let timestamp = last.unwrap_or(Timestamp::ZERO).max(floor).next_for_name(now);
     meta::set(db, &key, &timestamp.canonical())?;
     let name = EventsName { timestamp, id: Uuid::new_v4() };
     let message = FileChangeEventsMessage { events, message_filepath: (&name).into() };

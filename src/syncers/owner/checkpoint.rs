@@ -189,16 +189,30 @@ fn read_files(account: &Account) -> Result<BTreeMap<DatasitePath, wire::Content>
     Ok(files)
 }
 
-/// Returns the newest message of our event log, by its name.
+/// Returns the newest message of our event log, by its name, that is not newer than one which this
+/// machine has not taken in.
 fn last_in_log(account: &Account, directory: &Directory) -> Result<Option<Timestamp>> {
     let Some(personal) = &directory.personal else { return Ok(None) };
-    let (entries, sent) = account.store.read(|db| {
+    let (entries, unseen, sent) = account.store.read(|db| {
         let sent = meta::get(db, &format!("last name in {personal}"))?;
-        Ok((catalogue::children(db, personal)?, sent))
+        Ok((catalogue::children(db, personal)?, catalogue::unseen(db, personal)?, sent))
     })?;
     let sent = sent.and_then(|text| Timestamp::parse_canonical(&text).ok());
-    let listed = parsed(&entries, EventsName::parse).into_iter().map(|(name, _)| name.timestamp);
-    Ok(listed.max().max(sent))
+    let times = |entries: &[Entry]| -> Vec<Timestamp> {
+        parsed(entries, EventsName::parse).into_iter().map(|(name, _)| name.timestamp).collect()
+    };
+    let missed = times(&unseen).into_iter().min();
+    let known = times(&entries).into_iter().chain(sent);
+    Ok(known.filter(|at| missed.is_none_or(|missed| *at < missed)).max())
+}
+
+/// Returns the time in the newest name in our event log, whichever machine wrote it: names that
+/// are made here come after it, though this machine's clock be behind.
+pub(super) fn newest_name(account: &Account, directory: &Directory) -> Result<Timestamp> {
+    let Some(personal) = &directory.personal else { return Ok(Timestamp::ZERO) };
+    let entries = account.store.read(|db| catalogue::children(db, personal))?;
+    let times = parsed(&entries, EventsName::parse).into_iter().map(|(name, _)| name.timestamp);
+    Ok(times.max().unwrap_or(Timestamp::ZERO))
 }
 
 fn existing(account: &Account, directory: &Directory) -> Result<Vec<Entry>> {

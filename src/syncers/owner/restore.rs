@@ -10,8 +10,7 @@ use crate::connections::{self, Entry, FileId};
 use crate::model::{Email, Timestamp, is_syncable};
 use crate::wire::names::{CheckpointName, EventsName, IncrementalName};
 use crate::wire::{
-    Checkpoint, FileChangeEvent, FileChangeEventsMessage, IncrementalCheckpoint, Packed,
-    RollingState, limits,
+    Checkpoint, FileChangeEvent, FileChangeEventsMessage, IncrementalCheckpoint, Packed, limits,
 };
 
 use super::super::applying::{self, Edits, Ground, States};
@@ -37,13 +36,13 @@ pub(super) async fn restore_once(
     }
     let mut restored = Restored::default();
     restored.read_checkpoints(account, directory, report).await?;
-    let log = log_since(account, directory, restored.since)?;
+    let log = after(log(account, directory)?, restored.since, restored.made_micros);
     for messages in log.chunks(MESSAGES_AT_ONCE) {
         for (entry, message) in read_log(account, messages, report).await? {
             restored.follow(account, &entry, message.events, report);
         }
     }
-    let everything = log_since(account, directory, None)?;
+    let everything = self::log(account, directory)?;
     let scan = scan(&account.store, tree, &account.email, nanoseconds(now))?;
     account.store.write(|db| {
         let ground = Ground { datasite: &account.email, scan: &scan, edits: Edits::Stay, now };
@@ -138,6 +137,8 @@ struct Restored {
     states: States,
     /// The newest message of the log that the checkpoints include.
     since: Option<Timestamp>,
+    /// When the newest of the checkpoints was made, by the clock of the service.
+    made_micros: Option<i64>,
     rolling: Vec<FileChangeEvent>,
     rolling_file: Option<FileId>,
     base: Option<Timestamp>,
@@ -164,20 +165,33 @@ impl Restored {
             if let Some(checkpoint) = read_file::<Checkpoint>(account, entry, report).await?
                 && self.lay_checkpoint(account, name.timestamp, checkpoint, report)
             {
+                self.made_micros = Some(entry.created_micros);
                 break;
             }
         }
+<<<<<<< HEAD
         for entry in reading.increments.iter().filter_map(|index| entries.get(*index)) {
             let Some(name) = IncrementalName::parse(&entry.name) else { continue };
             if !checkpoints::Reading::is_after(name.timestamp, self.base) {
                 continue;
             }
+=======
+        let mut increments: Vec<(IncrementalName, &Entry)> =
+            parsed(&checkpoints, IncrementalName::parse);
+        increments.sort_by_key(|(name, _)| (name.sequence, name.timestamp));
+        let full = self.base;
+        // The clocks of the machines that made the increments need not agree.
+        increments.retain(|(name, _)| full.is_none_or(|full| name.timestamp > full));
+        for (name, entry) in increments {
+>>>>>>> review
             if let Some(file) = read_file::<IncrementalCheckpoint>(account, entry, report).await? {
                 self.lay_events(account, file.events, report);
                 self.rolling.clear();
-                self.base = Some(name.timestamp);
+                self.base = self.base.max(Some(name.timestamp));
+                self.made_micros = Some(entry.created_micros);
             }
         }
+<<<<<<< HEAD
         if let Some(entry) = reading.rolling.and_then(|index| entries.get(index))
             && let Some(file) = read_file::<RollingState>(account, entry, report).await?
         {
@@ -189,6 +203,13 @@ impl Restored {
             self.lay_events(account, events, report);
             self.rolling_file = Some(entry.id.clone());
         }
+=======
+        let mut states: Vec<(RollingStateName, &Entry)> = parsed(&rolling, RollingStateName::parse);
+        states.sort_by_key(|(name, entry)| (name.timestamp, entry.revision));
+        // Its content is not laid: the log has all of it, and a machine that was behind may have
+        // written it over that of another.
+        self.rolling_file = states.last().map(|(_, entry)| entry.id.clone());
+>>>>>>> review
         Ok(())
     }
 
@@ -258,16 +279,44 @@ impl Restored {
     }
 }
 
+<<<<<<< HEAD
 /// The messages of our event log, oldest first; with `since` those that are newer by their name.
 fn log_since(
     account: &Account,
     directory: &Directory,
     since: Option<Timestamp>,
 ) -> Result<Vec<Entry>> {
+=======
+fn parsed<T>(entries: &[Entry], parse: impl Fn(&str) -> Option<T>) -> Vec<(T, &Entry)> {
+    entries.iter().filter_map(|entry| parse(&entry.name).map(|name| (name, entry))).collect()
+}
+
+/// How long before a checkpoint a message may have been made that its maker did not know of: the
+/// change feed lags by minutes, and a large checkpoint takes as long to send.
+const OVERLAP_MICROS: i64 = 3600 * 1_000_000;
+
+/// The messages of the log from the first on that a checkpoint may not include.
+///
+/// By the clocks of the machines those are the ones named later than `since`, by that of the
+/// service the ones that came later or shortly before. All that follow the first are read, in the
+/// order of the service: then the last word on each path is the last in the log.
+fn after(mut log: Vec<Entry>, since: Option<Timestamp>, made_micros: Option<i64>) -> Vec<Entry> {
+    let may_be_missing = |entry: &Entry| {
+        let named = EventsName::parse(&entry.name).map(|name| name.timestamp);
+        let recent = made_micros.is_none_or(|at| entry.created_micros > at - OVERLAP_MICROS);
+        recent || named > since
+    };
+    let first = log.iter().position(may_be_missing).unwrap_or(log.len());
+    log.split_off(first)
+}
+
+/// The messages of our event log, oldest first.
+fn log(account: &Account, directory: &Directory) -> Result<Vec<Entry>> {
+>>>>>>> review
     let Some(personal) = &directory.personal else { return Ok(Vec::new()) };
     let mut entries = account.store.read(|db| catalogue::children(db, personal))?;
     let timestamp = |entry: &Entry| EventsName::parse(&entry.name).map(|name| name.timestamp);
-    entries.retain(|entry| timestamp(entry).is_some_and(|at| Some(at) > since));
+    entries.retain(|entry| timestamp(entry).is_some());
     entries.sort_by_key(|entry| (entry.created_micros, timestamp(entry)));
     Ok(entries)
 }
