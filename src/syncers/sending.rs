@@ -171,6 +171,9 @@ async fn send_in_order(
                     if let Some(entry) = made {
                         let moment = Timestamp::from_micros(entry.created_micros);
                         agreed::settle(db, &account.email, &entry.id, moment)?;
+                        if message.peer.is_none() {
+                            catalogue::put(db, &entry)?;
+                        }
                     }
                     journal::done(db, number)
                 })?;

@@ -275,14 +275,9 @@ fn split<T>(items: Vec<T>, size: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
     messages
 }
 
-<<<<<<< HEAD
-/// Puts a message into the journal, under a name that sorts behind all before it in its folder.
-pub(super) fn put_message(
-=======
 /// Puts a message into the journal, under a name that sorts behind all before it in its folder,
 /// and behind `floor`.
-fn put_message(
->>>>>>> review
+pub(super) fn put_message(
     db: &rusqlite::Connection,
     file: &FileId,
     folder: &FileId,

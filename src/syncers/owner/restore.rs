@@ -4,6 +4,8 @@
 //! Oldest first, so that newer content wins. A local file that differs is a local edit: it stays
 //! and is announced.
 
+use std::collections::BTreeSet;
+
 use crate::caches::{DatasiteTree, agreed, announcing, catalogue, journal, meta, scan};
 use crate::checkpoints;
 use crate::connections::{self, Entry, FileId};
@@ -16,6 +18,7 @@ use crate::wire::{
 use super::super::applying::{self, Edits, Ground, States};
 use super::super::sending::{ROLLING_BASE, ROLLING_FILE, told};
 use super::super::{Account, Directory, Report, Result};
+use super::checkpoint::OVERLAP_MICROS;
 use super::nanoseconds;
 
 const RESTORED: &str = "restored";
@@ -36,7 +39,7 @@ pub(super) async fn restore_once(
     }
     let mut restored = Restored::default();
     restored.read_checkpoints(account, directory, report).await?;
-    let log = after(log(account, directory)?, restored.since, restored.made_micros);
+    let log = after(log(account, directory)?, &restored);
     for messages in log.chunks(MESSAGES_AT_ONCE) {
         for (entry, message) in read_log(account, messages, report).await? {
             restored.follow(account, &entry, message.events, report);
@@ -139,6 +142,8 @@ struct Restored {
     since: Option<Timestamp>,
     /// When the newest of the checkpoints was made, by the clock of the service.
     made_micros: Option<i64>,
+    /// Ids of messages of the log that the checkpoints are known to include.
+    included: BTreeSet<String>,
     rolling: Vec<FileChangeEvent>,
     rolling_file: Option<FileId>,
     base: Option<Timestamp>,
@@ -169,47 +174,25 @@ impl Restored {
                 break;
             }
         }
-<<<<<<< HEAD
+        // The clocks of the machines that made the increments need not agree.
+        let full = self.base;
         for entry in reading.increments.iter().filter_map(|index| entries.get(*index)) {
             let Some(name) = IncrementalName::parse(&entry.name) else { continue };
-            if !checkpoints::Reading::is_after(name.timestamp, self.base) {
+            if !checkpoints::Reading::is_after(name.timestamp, full) {
                 continue;
             }
-=======
-        let mut increments: Vec<(IncrementalName, &Entry)> =
-            parsed(&checkpoints, IncrementalName::parse);
-        increments.sort_by_key(|(name, _)| (name.sequence, name.timestamp));
-        let full = self.base;
-        // The clocks of the machines that made the increments need not agree.
-        increments.retain(|(name, _)| full.is_none_or(|full| name.timestamp > full));
-        for (name, entry) in increments {
->>>>>>> review
             if let Some(file) = read_file::<IncrementalCheckpoint>(account, entry, report).await? {
+                self.included.extend(file.log_recent);
                 self.lay_events(account, file.events, report);
                 self.rolling.clear();
                 self.base = self.base.max(Some(name.timestamp));
                 self.made_micros = Some(entry.created_micros);
             }
         }
-<<<<<<< HEAD
-        if let Some(entry) = reading.rolling.and_then(|index| entries.get(index))
-            && let Some(file) = read_file::<RollingState>(account, entry, report).await?
-        {
-            let after = self.since;
-            let is_new = |event: &FileChangeEvent| {
-                after.is_none_or(|since| event.timestamp > since.seconds())
-            };
-            let events = file.events.into_iter().filter(is_new).collect();
-            self.lay_events(account, events, report);
-            self.rolling_file = Some(entry.id.clone());
-        }
-=======
-        let mut states: Vec<(RollingStateName, &Entry)> = parsed(&rolling, RollingStateName::parse);
-        states.sort_by_key(|(name, entry)| (name.timestamp, entry.revision));
-        // Its content is not laid: the log has all of it, and a machine that was behind may have
-        // written it over that of another.
-        self.rolling_file = states.last().map(|(_, entry)| entry.id.clone());
->>>>>>> review
+        // The content of the rolling state is not laid: the log has all of it, and a machine that
+        // was behind may have written it over that of another.
+        let rolling = reading.rolling.and_then(|index| entries.get(index));
+        self.rolling_file = rolling.map(|entry| entry.id.clone());
         Ok(())
     }
 
@@ -220,6 +203,7 @@ impl Restored {
         checkpoint: Checkpoint,
         report: &mut Report,
     ) -> bool {
+        self.included.extend(checkpoint.log_recent.iter().cloned());
         match checkpoint.check() {
             Ok(state) => {
                 for (path, content) in state.files {
@@ -279,32 +263,18 @@ impl Restored {
     }
 }
 
-<<<<<<< HEAD
-/// The messages of our event log, oldest first; with `since` those that are newer by their name.
-fn log_since(
-    account: &Account,
-    directory: &Directory,
-    since: Option<Timestamp>,
-) -> Result<Vec<Entry>> {
-=======
-fn parsed<T>(entries: &[Entry], parse: impl Fn(&str) -> Option<T>) -> Vec<(T, &Entry)> {
-    entries.iter().filter_map(|entry| parse(&entry.name).map(|name| (name, entry))).collect()
-}
-
-/// How long before a checkpoint a message may have been made that its maker did not know of: the
-/// change feed lags by minutes, and a large checkpoint takes as long to send.
-const OVERLAP_MICROS: i64 = 3600 * 1_000_000;
-
 /// The messages of the log from the first on that a checkpoint may not include.
 ///
-/// By the clocks of the machines those are the ones named later than `since`, by that of the
-/// service the ones that came later or shortly before. All that follow the first are read, in the
-/// order of the service: then the last word on each path is the last in the log.
-fn after(mut log: Vec<Entry>, since: Option<Timestamp>, made_micros: Option<i64>) -> Vec<Entry> {
+/// Our checkpoints name the messages of the last while that they include. Of others it is said by
+/// the clocks of the machines, by the names that are later than `since`, and by that of the
+/// service, by what came later or shortly before. All that follow the first are read, in the order
+/// of the service: then the last word on each path is the last in the log.
+fn after(mut log: Vec<Entry>, restored: &Restored) -> Vec<Entry> {
     let may_be_missing = |entry: &Entry| {
         let named = EventsName::parse(&entry.name).map(|name| name.timestamp);
-        let recent = made_micros.is_none_or(|at| entry.created_micros > at - OVERLAP_MICROS);
-        recent || named > since
+        let recent =
+            restored.made_micros.is_none_or(|at| entry.created_micros > at - OVERLAP_MICROS);
+        !restored.included.contains(entry.id.as_str()) && (recent || named > restored.since)
     };
     let first = log.iter().position(may_be_missing).unwrap_or(log.len());
     log.split_off(first)
@@ -312,7 +282,6 @@ fn after(mut log: Vec<Entry>, since: Option<Timestamp>, made_micros: Option<i64>
 
 /// The messages of our event log, oldest first.
 fn log(account: &Account, directory: &Directory) -> Result<Vec<Entry>> {
->>>>>>> review
     let Some(personal) = &directory.personal else { return Ok(Vec::new()) };
     let mut entries = account.store.read(|db| catalogue::children(db, personal))?;
     let timestamp = |entry: &Entry| EventsName::parse(&entry.name).map(|name| name.timestamp);
