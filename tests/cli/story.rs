@@ -131,13 +131,21 @@ fn deleting_takes_the_box_and_leaves_the_login() {
 }
 
 #[test]
-fn the_demo_proves_itself() {
+fn the_demo_proves_itself_in_both_languages() {
+    for bash in [false, true] {
+        the_demo_proves_itself(bash);
+    }
+}
+
+fn the_demo_proves_itself(bash: bool) {
     let world = tempfile::tempdir().unwrap();
     let keep = world.path().join("kept");
     let mut program = crate::world::program(world.path());
-    let ended = program.args(["--json", "demo", "--keep"]).arg(&keep).output().unwrap();
+    program.args(["--json", "demo", "--keep"]).arg(&keep);
+    let ended = program.args(bash.then_some("--bash")).output().unwrap();
     let answer = crate::world::Ended::from(ended).done();
     assert_eq!(answer["ok"], true);
+    assert!(!bash || answer["language"] == "bash", "{answer}");
     assert_eq!(answer["private_values_found"], 0);
     assert_eq!(answer["result"], "ward,people,mean wage\nnorth,4,5890\nsouth,4,5580\n");
     assert!(keep.join("scientist/SyftBox_sam@university.example").is_dir());
