@@ -5,6 +5,7 @@
 //! `docs/FORMAT.md`.
 
 pub mod caches;
+pub mod checkpoints;
 pub mod cli;
 pub mod client;
 pub mod connections;

@@ -21,6 +21,7 @@ pub mod proposed;
 mod scan;
 mod store;
 mod tree;
+mod views;
 
 pub use error::{Error, Result};
 pub use folders::Folders;
@@ -28,3 +29,4 @@ pub use lock::SyncLock;
 pub use scan::{Scan, Unreadable, scan};
 pub use store::Store;
 pub use tree::{DatasiteTree, FILE_BYTES_MAX, write_private_file};
+pub use views::{DatasiteOwnerEventCache, DatasiteWatcherCache};

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::{Client, Error, Result};
 use crate::caches::catalogue;
-use crate::connections::{Entry, FileId};
+use crate::connections::FileId;
 use crate::model::Role;
 use crate::syncers::{DatasiteOwnerSyncer, Directory, Freshness, Problem, Report, refresh};
 
@@ -28,8 +28,10 @@ pub enum What {
 pub struct DeletionPlan {
     /// The folder on the drive that would go with all in it.
     pub remote: Option<FileId>,
-    /// The names of what lies directly in it.
+    /// The names of what lies directly in it and is ours.
     pub remote_names: Vec<String>,
+    /// The same, by id: these go first, so that those who see only a part hear of it.
+    pub remote_entries: Vec<FileId>,
     /// Folders and files of this machine that would go.
     pub local: Vec<PathBuf>,
 }
@@ -50,13 +52,14 @@ impl Client {
     /// If the service cannot be asked.
     pub async fn plan_deletion(&self, what: What) -> Result<DeletionPlan> {
         let mut plan = DeletionPlan::default();
-        if what != What::Local {
-            let root = self.own_root().await?;
-            if let Some(root) = root {
-                let names = self.account.store.read(|db| catalogue::children(db, &root))?;
-                plan.remote_names = names.into_iter().map(|entry: Entry| entry.name).collect();
-                plan.remote = Some(root);
-            }
+        if what != What::Local
+            && let Some(root) = self.own_root().await?
+        {
+            let within = self.account.store.read(|db| catalogue::children(db, &root))?;
+            let ours = within.into_iter().filter(|entry| entry.is_mine);
+            (plan.remote_entries, plan.remote_names) =
+                ours.map(|entry| (entry.id, entry.name)).unzip();
+            plan.remote = Some(root);
         }
         if what != What::Remote {
             plan.local = self.local_places();
@@ -78,8 +81,10 @@ impl Client {
             summary.problems = self.say_farewell().await;
         }
         summary.deleted = self.plan_deletion(what).await?;
-        if let Some(root) = &summary.deleted.remote {
-            let outcomes = self.account.router.own().delete(std::slice::from_ref(root)).await?;
+        if let Some(root) = summary.deleted.remote.clone() {
+            let mut ids = summary.deleted.remote_entries.clone();
+            ids.push(root);
+            let outcomes = self.account.router.own().delete(&ids).await?;
             outcomes.into_iter().try_for_each(|outcome| outcome)?;
         }
         // What is known of the drive, or of files that are gone, is not true any more.

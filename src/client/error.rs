@@ -2,8 +2,13 @@
 
 use std::path::PathBuf;
 
+use crate::caches;
+use crate::connections;
+use crate::datasets;
+use crate::jobs;
 use crate::model::{Email, Role};
-use crate::{caches, connections, datasets, jobs, permissions, syncers};
+use crate::permissions;
+use crate::syncers;
 
 /// What the client gives.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,7 +1,8 @@
 //! Why a sync could not be done at all. What went wrong with one thing is a [`super::Problem`].
 
+use crate::caches;
+use crate::connections;
 use crate::model::Email;
-use crate::{caches, connections};
 
 /// What a syncer gives.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

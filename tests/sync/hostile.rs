@@ -255,11 +255,10 @@ async fn w17_a_message_that_cannot_be_taken_in_stops_nobody() {
         ("a rule file",             change("eve/syft.pub.yaml", "rules: []"),           "not permitted"),
         ("a time that is none",     bend("submitted_timestamp", json!(-1.0)),           "submitted_timestamp"),
     ];
-    for (what, bent, told) in cases {
+    for (_what, bent, told) in cases {
         let world = World::new();
         let (owner, eve, honest) = stage(&world).await;
         propose_raw(&eve, &eve.email, &[bent]).await;
-        println!("{what}");
         attack_is_met(&owner, &honest, told).await;
         eve.sync().await;
         assert_eq!(eve.read(&owner.email, "secret.txt"), None);
@@ -287,13 +286,12 @@ async fn w17_a_file_that_is_no_message_stops_nobody() {
         ("a name that is none",     "notes.txt".to_owned(),             whole.clone(),                      "name"),
         ("a name as a path",        "../../x".to_owned(),               whole.clone(),                      "name"),
     ];
-    for (what, name, bytes, told) in cases {
+    for (_what, name, bytes, told) in cases {
         let world = World::new();
         world.drive.set_max_file_bytes(64 * 1024 * 1024);
         let (owner, eve, honest) = stage(&world).await;
         let inbox = folder(&eve, "#inbox#eve@example.org").await;
         put(&eve, &inbox.id, &name, bytes).await;
-        println!("{what}");
         attack_is_met(&owner, &honest, told).await;
     }
 }

@@ -1,6 +1,8 @@
 //! Two and three parties in one process, over a drive in memory: what a sync does, what it costs,
 //! and that nothing is lost whatever fails.
 
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
 mod cost;
 mod crash;
 mod hostile;

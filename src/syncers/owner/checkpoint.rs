@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::caches::{agreed, announcing, catalogue, meta};
+use crate::checkpoints::{Due, due};
 use crate::connections::{self, Content, Entry, FileId, Kind, NewEntry, OCTETS};
 use crate::model::{DatasitePath, Digest, Timestamp};
 use crate::wire::names::{
@@ -36,9 +37,6 @@ pub struct CheckpointStatus {
     pub events_since: usize,
 }
 
-/// How many increments are made before a full checkpoint takes their place.
-const INCREMENTS_MAX: usize = 4;
-
 pub(super) fn status(account: &Account) -> Result<CheckpointStatus> {
     let (base, events_since) = account
         .store
@@ -55,16 +53,16 @@ pub(super) async fn create_if_due(
     now: Timestamp,
     report: &mut Report,
 ) -> Result<()> {
-    if status(account)?.events_since < threshold.max(1) {
-        return Ok(());
-    }
     let directory = Directory::read(&account.store, &account.email, &account.dialect)?;
-    let increments = parsed(&existing(account, &directory)?, IncrementalName::parse);
-    let made = if increments.len() + 1 < INCREMENTS_MAX {
-        let sequence = increments.iter().map(|(name, _)| name.sequence).max().unwrap_or(0) + 1;
-        create_increment(account, &directory, sequence, now).await
-    } else {
-        create(account, now).await.map(|_| ())
+    let increments: Vec<IncrementalName> =
+        parsed(&existing(account, &directory)?, IncrementalName::parse)
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
+    let made = match due(status(account)?.events_since, threshold, &increments) {
+        Due::Nothing => return Ok(()),
+        Due::Increment(sequence) => create_increment(account, &directory, sequence, now).await,
+        Due::Full => create(account, now).await.map(|_| ()),
     };
     if let Err(error) = made {
         report.problem("checkpoint-not-made", told(&error));

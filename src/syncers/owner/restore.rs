@@ -5,9 +5,10 @@
 //! and is announced.
 
 use crate::caches::{DatasiteTree, agreed, announcing, catalogue, journal, meta, scan};
+use crate::checkpoints;
 use crate::connections::{self, Entry, FileId};
 use crate::model::{Email, Timestamp, is_syncable};
-use crate::wire::names::{CheckpointName, EventsName, IncrementalName, RollingStateName};
+use crate::wire::names::{CheckpointName, EventsName, IncrementalName};
 use crate::wire::{
     Checkpoint, FileChangeEvent, FileChangeEventsMessage, IncrementalCheckpoint, Packed,
     RollingState, limits,
@@ -153,11 +154,12 @@ impl Restored {
             Some(folder) => account.store.read(|db| catalogue::children(db, folder)),
             None => Ok(Vec::new()),
         };
-        let (checkpoints, rolling) =
-            (children(&directory.checkpoints)?, children(&directory.rolling)?);
-        let mut full: Vec<(CheckpointName, &Entry)> = parsed(&checkpoints, CheckpointName::parse);
-        full.sort_by_key(|(name, _)| std::cmp::Reverse(name.timestamp));
-        for (name, entry) in full {
+        let mut entries = children(&directory.checkpoints)?;
+        entries.extend(children(&directory.rolling)?);
+        let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+        let reading = checkpoints::reading(&names);
+        for entry in reading.full.iter().filter_map(|index| entries.get(*index)) {
+            let Some(name) = CheckpointName::parse(&entry.name) else { continue };
             // A checkpoint that cannot be read is passed over: the log says it all, only slower.
             if let Some(checkpoint) = read_file::<Checkpoint>(account, entry, report).await?
                 && self.lay_checkpoint(account, name.timestamp, checkpoint, report)
@@ -165,12 +167,10 @@ impl Restored {
                 break;
             }
         }
-        let mut increments: Vec<(IncrementalName, &Entry)> =
-            parsed(&checkpoints, IncrementalName::parse);
-        increments.sort_by_key(|(name, _)| (name.sequence, name.timestamp));
-        for (name, entry) in increments {
-            if self.base.is_some_and(|base| name.timestamp <= base) {
-                continue; // Left over from before the checkpoint.
+        for entry in reading.increments.iter().filter_map(|index| entries.get(*index)) {
+            let Some(name) = IncrementalName::parse(&entry.name) else { continue };
+            if !checkpoints::Reading::is_after(name.timestamp, self.base) {
+                continue;
             }
             if let Some(file) = read_file::<IncrementalCheckpoint>(account, entry, report).await? {
                 self.lay_events(account, file.events, report);
@@ -178,9 +178,7 @@ impl Restored {
                 self.base = Some(name.timestamp);
             }
         }
-        let mut states: Vec<(RollingStateName, &Entry)> = parsed(&rolling, RollingStateName::parse);
-        states.sort_by_key(|(name, entry)| (name.timestamp, entry.revision));
-        if let Some((_, entry)) = states.last()
+        if let Some(entry) = reading.rolling.and_then(|index| entries.get(index))
             && let Some(file) = read_file::<RollingState>(account, entry, report).await?
         {
             let after = self.since;
@@ -258,10 +256,6 @@ impl Restored {
             }
         }
     }
-}
-
-fn parsed<T>(entries: &[Entry], parse: impl Fn(&str) -> Option<T>) -> Vec<(T, &Entry)> {
-    entries.iter().filter_map(|entry| parse(&entry.name).map(|name| (name, entry))).collect()
 }
 
 /// The messages of our event log, oldest first; with `since` those that are newer by their name.

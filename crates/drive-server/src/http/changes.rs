@@ -31,7 +31,7 @@ pub(crate) async fn list(app: &App, call: &Call) -> Answer {
     let token: i64 = token.parse().map_err(|_| ApiError::invalid("pageToken"))?;
     let size = call.query.count("pageSize", 100, 1000)?;
     let removed = call.query.get("includeRemoved") != Some("false");
-    let part = mask.part("changes").part("file");
+    let part = resources::check_file_mask(mask.part("changes").part("file"))?;
     let page = app.store.read(move |c| {
         let page = changes::page(c, &me, token, size)?;
         let mut out: Vec<Value> = Vec::new();

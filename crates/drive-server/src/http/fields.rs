@@ -23,11 +23,7 @@ impl Mask {
     /// Parses a mask; `default` is used if the client sent none.
     pub(crate) fn parse(text: Option<&str>, default: &str) -> Result<Self, ApiError> {
         let text = text.filter(|text| !text.trim().is_empty()).unwrap_or(default);
-        let error = || {
-            let start: String = text.chars().take(200).collect();
-            let message = format!("Invalid field selection {start}");
-            ApiError::new(hyper::StatusCode::BAD_REQUEST, "invalidParameter", message)
-        };
+        let error = || invalid(text);
         if text.len() > BYTES_MAX {
             return Err(error());
         }
@@ -35,6 +31,17 @@ impl Mask {
         let mut rest = text.as_str();
         let mask = group(&mut rest, 0).ok_or_else(error)?;
         if rest.is_empty() { Ok(mask) } else { Err(error()) }
+    }
+
+    /// Refuses parts that are none of these: a misspelt one would silently be missing.
+    pub(crate) fn check(self, known: &[&str]) -> Result<Self, ApiError> {
+        match &self {
+            Self::All => Ok(self),
+            Self::Only(parts) => match parts.keys().find(|name| !known.contains(&name.as_str())) {
+                Some(odd) => Err(invalid(odd)),
+                None => Ok(self),
+            },
+        }
     }
 
     /// True if a part of this name is wanted.
@@ -79,6 +86,12 @@ impl Mask {
             (mine, _) => *mine = Self::All,
         }
     }
+}
+
+fn invalid(text: &str) -> ApiError {
+    let start: String = text.chars().take(200).collect();
+    let message = format!("Invalid field selection {start}");
+    ApiError::new(hyper::StatusCode::BAD_REQUEST, "invalidParameter", message)
 }
 
 fn insert(parts: &mut BTreeMap<String, Mask>, name: String, part: Mask) {
@@ -141,6 +154,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn an_unknown_part_is_refused() {
+        let mask = |text| Mask::parse(Some(text), "*").unwrap().check(&["id", "name"]);
+        assert!(mask("id,name").is_ok() && mask("*").is_ok());
+        assert!(mask("id,nmae").is_err());
+    }
 
     #[test]
     fn a_mask_leaves_what_it_names() {

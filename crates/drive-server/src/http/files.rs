@@ -80,7 +80,7 @@ async fn list(app: &App, call: &Call) -> Answer {
         token: call.query.get("pageToken").filter(|token| !token.is_empty()).map(str::to_owned),
         source: format!("{q}\0{order}"),
     };
-    let part = mask.part("files");
+    let part = resources::check_file_mask(mask.part("files"))?;
     let (files, next) = app
         .store
         .read(move |c| {
@@ -99,7 +99,7 @@ async fn list(app: &App, call: &Call) -> Answer {
 
 async fn create(app: &App, call: &mut Call) -> Answer {
     let me = call.me()?;
-    let mask = Mask::parse(call.query.get("fields"), FILE_FIELDS)?;
+    let mask = resources::file_mask(call.query.get("fields"))?;
     let meta = resources::metadata(&call.take_body(METADATA_BYTES_MAX).await?)?;
     let file = app.store.write(move |txn| {
         let row = edit::create(txn, &me, &meta, None)?;
@@ -124,7 +124,7 @@ pub(crate) async fn file(app: &App, call: &mut Call, id: String) -> Answer {
 
 async fn get(app: &App, call: &Call, id: String) -> Answer {
     let me = call.me()?;
-    let mask = Mask::parse(call.query.get("fields"), FILE_FIELDS)?;
+    let mask = resources::file_mask(call.query.get("fields"))?;
     let file = app.store.read(move |c| {
         let row = files::get(c, &me, &id, READER)?;
         resources::file(c, &me, &row, &mask)
@@ -134,7 +134,7 @@ async fn get(app: &App, call: &Call, id: String) -> Answer {
 
 async fn update(app: &App, call: &mut Call, id: String) -> Answer {
     let me = call.me()?;
-    let mask = Mask::parse(call.query.get("fields"), FILE_FIELDS)?;
+    let mask = resources::file_mask(call.query.get("fields"))?;
     let meta = resources::metadata(&call.take_body(METADATA_BYTES_MAX).await?)?;
     check_writable(&meta)?;
     let moves = moves(&call.query);
@@ -170,7 +170,7 @@ pub(crate) async fn copy(app: &App, call: &mut Call, id: String) -> Answer {
         return Err(ApiError::method());
     }
     let me = call.me()?;
-    let mask = Mask::parse(call.query.get("fields"), FILE_FIELDS)?;
+    let mask = resources::file_mask(call.query.get("fields"))?;
     let meta = resources::metadata(&call.take_body(METADATA_BYTES_MAX).await?)?;
     let file = app.store.write(move |txn| {
         let row = edit::copy(txn, &me, &id, &meta)?;

@@ -23,6 +23,35 @@ use crate::{
 /// What an answer about a file holds if the client does not say.
 pub(crate) const FILE_FIELDS: &str = "kind,id,name,mimeType";
 
+/// All that Drive knows of a file. What this server has nothing to say about may be asked for.
+/// Source: <https://developers.google.com/workspace/drive/api/reference/rest/v3/files>.
+#[rustfmt::skip]
+const KNOWN: [&str; 66] = [
+    "kind", "id", "name", "mimeType", "description", "starred", "trashed", "explicitlyTrashed",
+    "trashingUser", "trashedTime", "parents", "properties", "appProperties", "spaces", "version",
+    "webContentLink", "webViewLink", "iconLink", "hasThumbnail", "thumbnailLink",
+    "thumbnailVersion", "viewedByMe", "viewedByMeTime", "createdTime", "modifiedTime",
+    "modifiedByMeTime", "modifiedByMe", "sharedWithMeTime", "sharingUser", "owners",
+    "teamDriveId", "driveId", "lastModifyingUser", "shared", "ownedByMe", "capabilities",
+    "viewersCanCopyContent", "copyRequiresWriterPermission", "writersCanShare", "permissions",
+    "permissionIds", "hasAugmentedPermissions", "folderColorRgb", "originalFilename",
+    "fullFileExtension", "fileExtension", "md5Checksum", "sha1Checksum", "sha256Checksum", "size",
+    "quotaBytesUsed", "headRevisionId", "contentHints", "imageMediaMetadata",
+    "videoMediaMetadata", "isAppAuthorized", "exportLinks", "shortcutDetails",
+    "contentRestrictions", "labelInfo", "resourceKey", "linkShareMetadata",
+    "inheritedPermissionsDisabled", "downloadRestrictions", "clientEncryptionDetails", "etag",
+];
+
+/// Reads which parts of one file a client wants.
+pub(crate) fn file_mask(fields: Option<&str>) -> Result<Mask, ApiError> {
+    Mask::parse(fields, FILE_FIELDS)?.check(&KNOWN)
+}
+
+/// Checks which parts of each file a client wants in a list.
+pub(crate) fn check_file_mask(part: Mask) -> Result<Mask, ApiError> {
+    part.check(&KNOWN)
+}
+
 /// The largest property: key and value in bytes, as Drive has it.
 const PROPERTY_BYTES_MAX: usize = 124;
 
@@ -43,7 +72,17 @@ pub(crate) fn file(
     row: &FileRow,
     mask: &Mask,
 ) -> store::Result<Value> {
-    let mut out = basics(me, row);
+    let mut out = basics(row);
+    // What takes time is worked out only if it is wanted.
+    if mask.wants("owners") {
+        out.insert("owners".into(), json!([person(&row.owner, me)]));
+    }
+    if mask.wants("lastModifyingUser") {
+        out.insert("lastModifyingUser".into(), person(&row.modifier, me));
+    }
+    if mask.wants("capabilities") {
+        out.insert("capabilities".into(), capabilities(row));
+    }
     if let Some(parent) = &row.parent {
         out.insert("parents".into(), json!([parent]));
     }
@@ -70,9 +109,8 @@ pub(crate) fn file(
     Ok(mask.apply(Value::Object(out)))
 }
 
-fn basics(me: &Me, row: &FileRow) -> Map<String, Value> {
-    let (edits, owns, folder) = (row.rank >= WRITER, row.rank >= OWNER, row.is_folder());
-    let link = match folder {
+fn basics(row: &FileRow) -> Map<String, Value> {
+    let link = match row.is_folder() {
         true => format!("https://drive.google.com/drive/folders/{}", row.id),
         false => format!("https://drive.google.com/file/d/{}/view", row.id),
     };
@@ -89,32 +127,34 @@ fn basics(me: &Me, row: &FileRow) -> Map<String, Value> {
         "webViewLink": link,
         "createdTime": clock::to_rfc3339(row.created_ms),
         "modifiedTime": clock::to_rfc3339(row.modified_ms),
-        "owners": [person(&row.owner, me)],
-        "ownedByMe": owns,
-        "lastModifyingUser": person(&row.modifier, me),
+        "ownedByMe": row.rank >= OWNER,
         "shared": row.shared,
         "writersCanShare": true,
         "viewedByMe": false,
         "quotaBytesUsed": row.size.to_string(),
-        "capabilities": {
-            "canAddChildren": edits && folder,
-            "canCopy": !folder,
-            "canDelete": owns,
-            "canDownload": !row.is_native(),
-            "canEdit": edits,
-            "canListChildren": folder,
-            "canModifyContent": edits && !row.is_native(),
-            "canReadRevisions": false,
-            "canRename": edits,
-            "canShare": edits,
-            "canTrash": owns,
-            "canUntrash": owns,
-        },
     });
     match value {
         Value::Object(map) => map,
         _ => Map::new(),
     }
+}
+
+fn capabilities(row: &FileRow) -> Value {
+    let (edits, owns, folder) = (row.rank >= WRITER, row.rank >= OWNER, row.is_folder());
+    json!({
+        "canAddChildren": edits && folder,
+        "canCopy": !folder,
+        "canDelete": owns,
+        "canDownload": !row.is_native(),
+        "canEdit": edits,
+        "canListChildren": folder,
+        "canModifyContent": edits && !row.is_native(),
+        "canReadRevisions": false,
+        "canRename": edits,
+        "canShare": edits,
+        "canTrash": owns,
+        "canUntrash": owns,
+    })
 }
 
 fn add_content(row: &FileRow, out: &mut Map<String, Value>) {

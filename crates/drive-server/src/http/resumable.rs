@@ -21,11 +21,10 @@ use super::{
     App,
     api_error::ApiError,
     call::{self, Call, METADATA_BYTES_MAX, Params},
-    fields::Mask,
     files::moves,
     range::{self, Upload},
     reply::{self, Answer, Reply},
-    resources::{self, FILE_FIELDS},
+    resources,
     uploads::{self, Target, blocking},
 };
 use crate::{
@@ -341,7 +340,7 @@ fn target(session: &Session) -> Result<Target, ApiError> {
         meta: resources::metadata(request.metadata.as_bytes())?,
         moves: moves(&query),
         mime: request.mime,
-        mask: Mask::parse(query.get("fields"), FILE_FIELDS)?,
+        mask: resources::file_mask(query.get("fields"))?,
     })
 }
 

@@ -12,8 +12,7 @@ use super::{
     files::{check_writable, moves},
     multipart::{Event, Multipart},
     reply::{self, Answer},
-    resources::{self, FILE_FIELDS},
-    resumable,
+    resources, resumable,
 };
 use crate::store::{
     self,
@@ -153,7 +152,7 @@ pub(crate) fn target(
         meta,
         moves: moves(&call.query),
         mime: mime.filter(|mime| mime.len() <= 255),
-        mask: Mask::parse(call.query.get("fields"), FILE_FIELDS)?,
+        mask: resources::file_mask(call.query.get("fields"))?,
     })
 }
 

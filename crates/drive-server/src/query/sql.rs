@@ -4,6 +4,8 @@ use rusqlite::types::Value;
 
 use super::{Comparison, Expr, Term, TimeField, words};
 
+const FOLDER: &str = "application/vnd.google-apps.folder";
+
 /// SQL text with its parameters, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Sql {
@@ -60,7 +62,12 @@ fn write_term(term: &Term, me: i64, root: &str, out: &mut Sql) {
         }
         Term::Mime { value, differs } => {
             out.push(if *differs { "f.mime <> " } else { "f.mime = " });
-            out.bind(value.clone());
+            if value == FOLDER {
+                // As in the index on folders, which SQLite does not use for a parameter.
+                out.push("'application/vnd.google-apps.folder'");
+            } else {
+                out.bind(value.clone());
+            }
         }
         Term::MimePrefix(value) => {
             out.push("substr(f.mime, 1, ");

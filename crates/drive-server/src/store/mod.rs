@@ -37,7 +37,7 @@ use crate::clock;
 pub(crate) use content::Folders;
 
 /// Reads at once, each on a connection of its own; more wait.
-const READERS: usize = 8;
+const READERS: usize = 4;
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

@@ -211,6 +211,23 @@ async fn deleting_a_folder_deletes_what_is_ones_own_below_it() {
 }
 
 #[tokio::test]
+async fn a_misspelt_field_is_refused() {
+    let world = World::new().await;
+    #[rustfmt::skip]
+    let cases = [
+        ("files/root?fields=id,nmae",                "400 invalidParameter"),
+        ("files?fields=files(id,owner)",             "400 invalidParameter"),
+        ("changes?pageToken=1&fields=changes(file(x))", "400 invalidParameter"),
+        ("files/root?fields=exportLinks,resourceKey,shortcutDetails", "200"),
+        ("files?fields=*",                           "200"),
+    ];
+    for (target, outcome) in cases {
+        let answer = world.ann.get(&format!("/drive/v3/{target}")).await;
+        assert_eq!(answer.outcome(), outcome, "{target}");
+    }
+}
+
+#[tokio::test]
 async fn a_long_query_may_come_as_a_form() {
     let world = World::new().await;
     world.ann.create(json!({"name": "wanted"})).await;

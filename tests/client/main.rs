@@ -1,0 +1,13 @@
+//! The facade as a program uses it: two and three accounts, each with a disk of its own, over a
+//! drive in memory and over our own Drive server.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has to stop")]
+
+mod cost;
+mod datasets;
+mod deletion;
+mod hostile;
+mod jobs;
+mod login;
+mod peers;
+mod world;
