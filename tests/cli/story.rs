@@ -48,9 +48,12 @@ fn a_job_travels_is_approved_runs_and_answers() {
     let submit = ["job", "submit", script.to_str().unwrap(), "--to", OWNER, "--name", "count"];
     let sent = world.scientist(&[&submit[..], &["--bash", "--dataset", "census"]].concat()).done();
     assert_eq!(sent["job"]["name"], "count");
+    let unnamed = ["job", "submit", script.to_str().unwrap(), "--to", OWNER, "--bash"];
+    assert_eq!(world.scientist(&unnamed).done()["job"]["name"], "count-2", "named after its file");
 
-    let listed = world.owner(&["job", "list"]).done();
-    assert_eq!(listed["jobs"][0]["status"], "pending");
+    let listed = world.owner(&["job", "list", "--status", "pending"]).done();
+    let names: Vec<_> = listed["jobs"].as_array().unwrap().iter().map(|job| &job["name"]).collect();
+    assert_eq!(names, ["count-2", "count"], "the newest comes first");
     assert_eq!(listed["jobs"][0]["submitted_by"], SCIENTIST);
 
     let text = world.run("owner", &["job", "show", "count"]).stdout;
