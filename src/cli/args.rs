@@ -58,7 +58,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "EMAIL", value_parser = email)]
     pub email: Option<Email>,
 
-    /// Tell on stderr what is done, request by request
+    /// Tell more on stderr, such as retries and how long it took
     #[arg(long, short, global = true)]
     pub verbose: bool,
 }

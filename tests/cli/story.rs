@@ -48,9 +48,12 @@ fn a_job_travels_is_approved_runs_and_answers() {
     let submit = ["job", "submit", script.to_str().unwrap(), "--to", OWNER, "--name", "count"];
     let sent = world.scientist(&[&submit[..], &["--bash", "--dataset", "census"]].concat()).done();
     assert_eq!(sent["job"]["name"], "count");
+    let unnamed = ["job", "submit", script.to_str().unwrap(), "--to", OWNER, "--bash"];
+    assert_eq!(world.scientist(&unnamed).done()["job"]["name"], "count-2", "named after its file");
 
-    let listed = world.owner(&["job", "list"]).done();
-    assert_eq!(listed["jobs"][0]["status"], "pending");
+    let listed = world.owner(&["job", "list", "--status", "pending"]).done();
+    let names: Vec<_> = listed["jobs"].as_array().unwrap().iter().map(|job| &job["name"]).collect();
+    assert_eq!(names, ["count-2", "count"], "the newest comes first");
     assert_eq!(listed["jobs"][0]["submitted_by"], SCIENTIST);
 
     let text = world.run("owner", &["job", "show", "count"]).stdout;
@@ -131,13 +134,21 @@ fn deleting_takes_the_box_and_leaves_the_login() {
 }
 
 #[test]
-fn the_demo_proves_itself() {
+fn the_demo_proves_itself_in_both_languages() {
+    for bash in [false, true] {
+        the_demo_proves_itself(bash);
+    }
+}
+
+fn the_demo_proves_itself(bash: bool) {
     let world = tempfile::tempdir().unwrap();
     let keep = world.path().join("kept");
     let mut program = crate::world::program(world.path());
-    let ended = program.args(["--json", "demo", "--keep"]).arg(&keep).output().unwrap();
+    program.args(["--json", "demo", "--keep"]).arg(&keep);
+    let ended = program.args(bash.then_some("--bash")).output().unwrap();
     let answer = crate::world::Ended::from(ended).done();
     assert_eq!(answer["ok"], true);
+    assert!(!bash || answer["language"] == "bash", "{answer}");
     assert_eq!(answer["private_values_found"], 0);
     assert_eq!(answer["result"], "ward,people,mean wage\nnorth,4,5890\nsouth,4,5580\n");
     assert!(keep.join("scientist/SyftBox_sam@university.example").is_dir());

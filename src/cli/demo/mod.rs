@@ -39,6 +39,10 @@ pub(crate) struct Args {
     /// Wait for Enter after each step
     #[arg(long)]
     pause: bool,
+
+    /// Let the scientist send a shell script even where there is a Python
+    #[arg(long)]
+    bash: bool,
 }
 
 pub(crate) async fn run(args: &Args, ui: &mut Ui) -> Outcome {
@@ -56,7 +60,7 @@ pub(crate) async fn run(args: &Args, ui: &mut Ui) -> Outcome {
         ui.warn("--pause has no effect here: nobody is at a terminal");
     }
     let mut stage = Stage::new(ui, args.pause);
-    let told = story::tell(&folder, &mut stage).await?;
+    let told = story::tell(&folder, args.bash, &mut stage).await?;
     let scenes = stage.scenes();
     let seconds = started.elapsed().as_secs_f64();
     let kept = args.keep.as_ref().map(|_| folder.to_string_lossy().into_owned());

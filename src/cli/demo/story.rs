@@ -37,7 +37,11 @@ struct People {
 const PYTHON_MINOR: u32 = 8;
 
 /// Plays the story in `folder`, which is empty.
-pub(super) async fn tell(folder: &Path, stage: &mut Stage<'_>) -> Result<Told, Failure> {
+pub(super) async fn tell(
+    folder: &Path,
+    bash: bool,
+    stage: &mut Stage<'_>,
+) -> Result<Told, Failure> {
     stage.scene("A drive, and two people with an account each");
     let data = folder.join("drive");
     let server = drive_server::serve(drive_server::Options::new(&data)).await?;
@@ -49,7 +53,7 @@ pub(super) async fn tell(folder: &Path, stage: &mut Stage<'_>) -> Result<Told, F
     become_peers(&people, stage).await?;
     make_dataset(&people, folder, stage).await?;
     look_at_mock(&people, stage).await?;
-    let language = submit(&people, folder, stage).await?;
+    let language = submit(&people, folder, bash, stage).await?;
     review(&people, stage).await?;
     let sandboxed = run(&people, stage).await?;
     let result = read_result(&people, stage).await?;
@@ -143,11 +147,13 @@ async fn look_at_mock(people: &People, stage: &mut Stage<'_>) -> Result<(), Fail
 async fn submit(
     people: &People,
     folder: &Path,
+    bash: bool,
     stage: &mut Stage<'_>,
 ) -> Result<&'static str, Failure> {
     stage.scene("Sam sends code to the data");
     let path = std::env::var("PATH").unwrap_or_default();
-    let python = Interpreter::find(&["python3"], PYTHON_MINOR, &path).await.is_some();
+    let found = Interpreter::find(&["python3"], PYTHON_MINOR, &path).await;
+    let python = !bash && found.is_some();
     let (language, name, code) =
         if python { ("python", "mean_wage.py", PYTHON) } else { ("bash", "mean_wage.sh", BASH) };
     let flag = if python { "" } else { " --bash" };
@@ -155,7 +161,7 @@ async fn submit(
         "Sam",
         &format!("syft job submit {name} --to {OWNER} --name {JOB} --dataset {DATASET}{flag}"),
     );
-    if !python {
+    if found.is_none() {
         stage.says("There is no python3 here, so the code is a shell script");
     }
     let request = JobRequest {

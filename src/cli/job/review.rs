@@ -92,13 +92,8 @@ fn text(content: &[u8], ui: &mut Ui) {
     }
     let hidden = text.chars().filter(|&c| is_suspicious(c)).count();
     if hidden > 0 {
-        let number = count(hidden, "character", "characters");
-        ui.toned(
-            Tone::Look,
-            format_args!(
-                "  ! {number} that cannot be seen or that steer a terminal, shown as ⟨U+…⟩"
-            ),
-        );
+        let number = count(hidden, "hidden or steering character", "hidden or steering characters");
+        ui.toned(Tone::Look, format_args!("  ! {number}, shown by number: ⟨U+…⟩"));
     }
     for (number, line) in text.lines().enumerate() {
         ui.line(format_args!("{:>5}  {line}", number + 1));
