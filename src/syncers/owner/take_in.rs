@@ -5,7 +5,8 @@
 //! says of the file and of the inbox; what the message says of itself must agree.
 
 use crate::caches::{
-    DatasiteTree, Scan, agreed, announcing, catalogue, intents, journal, write_private_file,
+    DatasiteTree, FILE_BYTES_MAX, Scan, agreed, announcing, catalogue, intents, journal,
+    write_private_file,
 };
 use crate::connections::{self, Entry, FileId};
 use crate::inbox::{Proposed, Refusal, Verdict, plan};
@@ -104,6 +105,10 @@ fn open(account: &Account, sender: &Email, entry: &Entry, bytes: &[u8]) -> Resul
         let proposal = change.check().map_err(|error| told(&error))?;
         if !account.email.is_same_account(proposal.datasite.as_str()) {
             return Err(format!("it is for the datasite of {}", proposal.datasite));
+        }
+        let size = proposal.content.as_ref().map_or(0, |content| content.bytes().len() as u64);
+        if size > FILE_BYTES_MAX {
+            return Err(format!("`{}` has more than {FILE_BYTES_MAX} bytes", proposal.path));
         }
         if !proposal.claim_holds() {
             return Err(format!("the digest of `{}` is not that of its content", proposal.path));
