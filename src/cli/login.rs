@@ -16,7 +16,8 @@ const EXAMPLES: &str = "\
 Examples:
   syft login-do --email me@example.org --drive http://127.0.0.1:8420 --token TOKEN
   syft login-ds --email me@example.org --token-path token.json
-  syft login-ds --email me@example.org --credentials credentials.json";
+  syft login-ds --email me@example.org --credentials credentials.json
+  syft login-ds --email me@example.org --drive https://drive.example.org --token-path token.json";
 
 /// Log in
 ///
@@ -25,19 +26,19 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Address of a Drive-compatible server
-    #[arg(long, value_name = "URL", requires = "token", group = "way")]
+    /// Address of a Drive-compatible server, to which the sign-in is sent; without, Google Drive
+    #[arg(long, value_name = "URL", requires = "way", conflicts_with = "folder")]
     drive: Option<String>,
 
     /// Token for that server, as `syft drive account add` printed it
-    #[arg(long, value_name = "TOKEN", requires = "drive")]
+    #[arg(long, value_name = "TOKEN", requires = "drive", group = "way")]
     token: Option<String>,
 
-    /// Google Drive, with a token file that the Python client wrote
+    /// A token file that the Python client wrote; it is renewed where it is
     #[arg(long, value_name = "FILE", group = "way")]
     token_path: Option<PathBuf>,
 
-    /// Google Drive, through a browser, with the client of your Google Cloud project
+    /// Through a browser, with the client of your Google Cloud project
     #[arg(long, value_name = "FILE", group = "way")]
     credentials: Option<PathBuf>,
 
@@ -96,16 +97,17 @@ fn sign_in(args: &Args, role: Role, ui: &Ui) -> Result<SignIn, Failure> {
         return Ok(SignIn::Server { url: url.clone(), token: token.clone() });
     }
     if let Some(path) = &args.token_path {
-        return Ok(SignIn::TokenFile(absolute(path)?));
+        return Ok(SignIn::TokenFile { path: absolute(path)?, drive: args.drive.clone() });
     }
     if let Some(path) = &args.credentials {
         if args.paste && !ui.can_ask() {
             return Err(Failure::usage("--paste needs a terminal to paste into"));
         }
-        let (path, show) = (absolute(path)?, Box::new(show_address));
+        let (path, drive) = (absolute(path)?, args.drive.clone());
+        let show = Box::new(show_address);
         let pasted: Option<Box<dyn FnOnce() -> Pasted + Send>> =
             if args.paste { Some(Box::new(ask_address)) } else { None };
-        return Ok(SignIn::Credentials { path, show, pasted });
+        return Ok(SignIn::Credentials { path, drive, show, pasted });
     }
     if let Some(path) = &args.folder {
         return Ok(SignIn::Folder(absolute(path)?));

@@ -36,8 +36,12 @@ pub struct AccountInfo {
 pub(super) enum Service {
     /// A server with Drive's protocol.
     Server { url: String, token: String },
-    /// Google Drive, with a token that renews itself.
-    Google { token_path: PathBuf },
+    /// Google Drive, or a drive elsewhere, with a token that renews itself.
+    Google {
+        token_path: PathBuf,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        drive: Option<String>,
+    },
     /// A shared folder.
     Folder { path: PathBuf },
 }
@@ -149,8 +153,8 @@ fn unusable(path: &Path, error: &dyn fmt::Display) -> Error {
 impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Server { url, .. } => f.write_str(url),
-            Self::Google { .. } => f.write_str("Google Drive"),
+            Self::Server { url, .. } | Self::Google { drive: Some(url), .. } => f.write_str(url),
+            Self::Google { drive: None, .. } => f.write_str("Google Drive"),
             Self::Folder { path } => write!(f, "folder {}", path.display()),
         }
     }

@@ -31,13 +31,20 @@ pub enum SignIn {
         /// The token.
         token: String,
     },
-    /// To Google Drive, with a `token.json` as the Python client wrote it. It stays where it is,
-    /// and is kept fresh there.
-    TokenFile(PathBuf),
-    /// To Google Drive, in a browser.
-    Credentials {
-        /// The program's `credentials.json`.
+    /// With a `token.json` as the Python client wrote it. It stays where it is, and is kept fresh
+    /// there, at the address that it names itself.
+    TokenFile {
+        /// Where it is.
         path: PathBuf,
+        /// The address of the drive; `None` is Google's. The token is sent there.
+        drive: Option<String>,
+    },
+    /// In a browser.
+    Credentials {
+        /// The program's `credentials.json`, which names the page to sign in at.
+        path: PathBuf,
+        /// The address of the drive; `None` is Google's. The token is sent there.
+        drive: Option<String>,
         /// Called with the address to open.
         show: Box<dyn Fn(&str) + Send + Sync>,
         /// Where the browser is on another machine: gets the address that it ended at from the
@@ -52,7 +59,7 @@ impl fmt::Debug for SignIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Server { url, .. } => write!(f, "Server({url:?})"),
-            Self::TokenFile(path) => write!(f, "TokenFile({path:?})"),
+            Self::TokenFile { path, .. } => write!(f, "TokenFile({path:?})"),
             Self::Credentials { path, .. } => write!(f, "Credentials({path:?})"),
             Self::Folder(path) => write!(f, "Folder({path:?})"),
         }
@@ -95,8 +102,8 @@ impl Client {
         let (connection, service) = match outcome {
             Ok(connection) => settle(configuration, email, connection, service)?,
             Err(error) => {
-                if let Entered::New(path) = &service {
-                    drop(std::fs::remove_file(path));
+                if let Entered::New { token, .. } = &service {
+                    drop(std::fs::remove_file(token));
                 }
                 return Err(error);
             }
@@ -112,7 +119,7 @@ impl Client {
     async fn check(email: &Email, service: &Entered) -> Result<Arc<dyn Connection>> {
         let connection = match service {
             Entered::Known(service) => connect(email, service)?,
-            Entered::New(path) => google(email, path)?,
+            Entered::New { token, drive } => google(email, token, drive.as_deref())?,
         };
         let found = connection.verify().await?;
         if found.is_same_account(email.as_str()) {
@@ -186,8 +193,11 @@ impl Client {
 /// A sign-in before it is known whose it is.
 enum Entered {
     Known(Service),
-    /// A new token of Google, not yet in its place.
-    New(PathBuf),
+    /// A new token, not yet in its place.
+    New {
+        token: PathBuf,
+        drive: Option<String>,
+    },
 }
 
 /// Gets a token if there is none yet.
@@ -198,9 +208,13 @@ async fn enter(configuration: &Configuration, email: &Email, sign_in: SignIn) ->
     };
     Ok(Entered::Known(match sign_in {
         SignIn::Server { url, token } => Service::Server { url, token },
-        SignIn::TokenFile(path) => Service::Google { token_path: absolute(path)? },
+        SignIn::TokenFile { path, drive } => {
+            Service::Google { token_path: absolute(path)?, drive: known(drive)? }
+        }
         SignIn::Folder(path) => Service::Folder { path: absolute(path)? },
-        SignIn::Credentials { path, show, pasted } => {
+        SignIn::Credentials { path, drive, show, pasted } => {
+            // Before a person is sent to a browser for nothing.
+            let drive = known(drive)?;
             let folder = configuration.account_folder(email);
             std::fs::create_dir_all(&folder).map_err(|error| Error::Configuration {
                 path: folder.clone(),
@@ -219,7 +233,7 @@ async fn enter(configuration: &Configuration, email: &Email, sign_in: SignIn) ->
             let mut options = drive_api::auth::SignIn::new(&new, way);
             options.email = Some(email.to_string());
             drive_api::auth::sign_in(&path, options).await?;
-            return Ok(Entered::New(new));
+            return Ok(Entered::New { token: new, drive });
         }
     }))
 }
@@ -233,13 +247,14 @@ fn settle(
 ) -> Result<(Arc<dyn Connection>, Service)> {
     match entered {
         Entered::Known(service) => Ok((connection, service)),
-        Entered::New(new) => {
+        Entered::New { token, drive } => {
             let token_path = configuration.account_folder(email).join(TOKEN_FILE);
-            std::fs::rename(&new, &token_path).map_err(|error| Error::Configuration {
+            std::fs::rename(&token, &token_path).map_err(|error| Error::Configuration {
                 path: token_path.clone(),
                 problem: format!("cannot be written: {error}"),
             })?;
-            Ok((google(email, &token_path)?, Service::Google { token_path }))
+            let connection = google(email, &token_path, drive.as_deref())?;
+            Ok((connection, Service::Google { token_path, drive }))
         }
     }
 }
@@ -251,13 +266,20 @@ fn connect(email: &Email, service: &Service) -> Result<Arc<dyn Connection>> {
             let tokens = Arc::new(StaticToken::new(token.as_str())?);
             Ok(drive(email, endpoint, tokens))
         }
-        Service::Google { token_path } => google(email, token_path),
+        Service::Google { token_path, drive } => google(email, token_path, drive.as_deref()),
         Service::Folder { path } => Ok(Arc::new(Folder::open(path, email.clone())?)),
     }
 }
 
-fn google(email: &Email, token_path: &Path) -> Result<Arc<dyn Connection>> {
-    Ok(drive(email, Endpoint::google(), Arc::new(TokenFile::open(token_path)?)))
+fn google(email: &Email, token_path: &Path, url: Option<&str>) -> Result<Arc<dyn Connection>> {
+    let endpoint = url.map_or_else(|| Ok(Endpoint::google()), Endpoint::at)?;
+    Ok(drive(email, endpoint, Arc::new(TokenFile::open(token_path)?)))
+}
+
+/// Refuses an address that is none.
+fn known(drive: Option<String>) -> Result<Option<String>> {
+    drive.as_deref().map(Endpoint::at).transpose()?;
+    Ok(drive)
 }
 
 fn drive(email: &Email, endpoint: Endpoint, tokens: Arc<dyn TokenSource>) -> Arc<dyn Connection> {
