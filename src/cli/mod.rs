@@ -43,7 +43,7 @@ use report::{Exit, Failure, Outcome};
 use ui::Ui;
 
 /// How long a command that was interrupted may take to let go.
-const FAREWELL: Duration = Duration::from_secs(3);
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Runs one command line, the program's name first, and returns the exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -97,7 +97,10 @@ fn misunderstood(error: &clap::Error, arguments: &[OsString]) -> Exit {
     }
     let text = error.to_string();
     let message = text.split("\n\n").next().unwrap_or_default();
-    let message = message.strip_prefix("error: ").unwrap_or(message).trim();
+    let message = match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "a command is missing",
+        _ => message.strip_prefix("error: ").unwrap_or(message).trim(),
+    };
     let failure =
         Failure::usage(message).hint("run the command with `--help` to see how it is used");
     let mut ui = Ui::of_process(true);
