@@ -55,6 +55,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
         "email": client.email().as_str(),
         "local": local,
         "remote": deleted.remote_names,
+        "remote_kept": deleted.remote_kept,
         "problems": problems,
     }));
     ui.done(format_args!("Deleted the SyftBox of {}", client.email()));
@@ -94,6 +95,10 @@ fn tell(plan: &DeletionPlan, client: &Client, ui: &mut Ui) {
             "  the folder of {} on the drive, with {inside} in it",
             client.email()
         ));
+    }
+    if !plan.remote_kept.is_empty() {
+        let kept = count(plan.remote_kept.len(), "thing", "things");
+        ui.say(format_args!("  the folder itself stays, with {kept} in it that no `syft` made"));
     }
     if plan.local.is_empty() && plan.remote.is_none() {
         ui.say("  nothing: there is none");

@@ -1,16 +1,18 @@
 //! Deletes everything: from the drive, from this machine, or both.
 //!
-//! Only what is ours by folder and exact name: the SyftBox folder that we own and what lies in it,
-//! never what merely has a similar name elsewhere on the drive (W16). An owner tells its peers
-//! first, so that their copies go too.
+//! Only what is ours by folder and exact name: the SyftBox folder that we own, never what merely
+//! has a similar name elsewhere on the drive (W16). Where that folder holds something that no
+//! client makes, it stays with that in it, and only our entries go: any folder of the user that is
+//! called `SyftBox` became ours. An owner tells its peers first, so that their copies go too.
 
 use std::path::PathBuf;
 
 use super::{Client, Error, Result};
 use crate::caches::catalogue;
-use crate::connections::FileId;
+use crate::connections::{Entry, FileId, Kind};
 use crate::model::Role;
 use crate::syncers::{DatasiteOwnerSyncer, Directory, Freshness, Problem, Report, refresh};
+use crate::wire::names::{FolderName, PEERS_FILE, VERSION_FILE};
 
 /// What to delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +28,12 @@ pub enum What {
 /// What a deletion would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeletionPlan {
-    /// The folder on the drive that would go with all in it.
+    /// The folder on the drive that would go; it stays if anything in it does.
     pub remote: Option<FileId>,
-    /// The names of what lies directly in it and is ours.
+    /// The names of what lies directly in it and would go.
     pub remote_names: Vec<String>,
-    /// The same, by id: these go first, so that those who see only a part hear of it.
-    pub remote_entries: Vec<FileId>,
+    /// The names of what lies directly in it, is none of our making, and stays.
+    pub remote_kept: Vec<String>,
     /// Folders and files of this machine that would go.
     pub local: Vec<PathBuf>,
 }
@@ -51,21 +53,31 @@ impl Client {
     /// # Errors
     /// If the service cannot be asked.
     pub async fn plan_deletion(&self, what: What) -> Result<DeletionPlan> {
-        let mut plan = DeletionPlan::default();
+        Ok(self.look(what).await?.0)
+    }
+
+    /// Returns what a deletion would do, and the entries on the drive that are to be deleted.
+    async fn look(&self, what: What) -> Result<(DeletionPlan, Vec<FileId>)> {
+        let (mut plan, mut entries) = (DeletionPlan::default(), Vec::new());
         if what != What::Local
             && let Some(root) = self.own_root().await?
         {
-            let within = self.account.store.read(|db| catalogue::children(db, &root))?;
-            let ours = within.into_iter().filter(|entry| entry.is_mine);
-            (plan.remote_entries, plan.remote_names) =
-                ours.map(|entry| (entry.id, entry.name)).unzip();
+            let inside = self.account.store.read(|db| catalogue::children(db, &root))?;
+            let (ours, others): (Vec<Entry>, Vec<Entry>) = inside.into_iter().partition(is_ours);
+            // What lies in the folder goes first, so that those who see only a part hear of it.
+            entries = ours.iter().map(|entry| entry.id.clone()).collect();
+            if others.is_empty() {
+                entries.push(root.clone());
+            }
+            plan.remote_names = ours.into_iter().map(|entry| entry.name).collect();
+            plan.remote_kept = others.into_iter().map(|entry| entry.name).collect();
             plan.remote = Some(root);
         }
         if what != What::Remote {
             plan.local = self.local_places();
             plan.local.retain(|path| path.symlink_metadata().is_ok());
         }
-        Ok(plan)
+        Ok((plan, entries))
     }
 
     /// Deletes the SyftBox. The login stays; see [`Client::logout`].
@@ -80,11 +92,10 @@ impl Client {
         if what != What::Local && self.role() == Role::Owner {
             summary.problems = self.say_farewell().await;
         }
-        summary.deleted = self.plan_deletion(what).await?;
-        if let Some(root) = summary.deleted.remote.clone() {
-            let mut ids = summary.deleted.remote_entries.clone();
-            ids.push(root);
-            let outcomes = self.account.router.own().delete(&ids).await?;
+        let (plan, entries) = self.look(what).await?;
+        summary.deleted = plan;
+        if !entries.is_empty() {
+            let outcomes = self.account.router.own().delete(&entries).await?;
             outcomes.into_iter().try_for_each(|outcome| outcome)?;
         }
         // What is known of the drive, or of files that are gone, is not true any more.
@@ -140,4 +151,13 @@ impl Client {
         places.extend(private);
         places
     }
+}
+
+/// True for what clients make in a SyftBox folder.
+fn is_ours(entry: &Entry) -> bool {
+    let is_named = match entry.kind {
+        Kind::Folder => FolderName::parse(&entry.name).is_some(),
+        Kind::File => [PEERS_FILE, VERSION_FILE].contains(&entry.name.as_str()),
+    };
+    entry.is_mine && is_named
 }

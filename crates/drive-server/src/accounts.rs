@@ -67,7 +67,7 @@ pub fn accounts(data: &Path) -> Result<Vec<String>, Error> {
 pub(crate) fn parse_email(text: &str) -> Option<String> {
     let text = text.trim();
     let (local, domain) = text.split_once('@')?;
-    let odd = |c: char| c.is_control() || c.is_whitespace() || "<>\"'\\,;()".contains(c);
+    let odd = |c: char| c.is_control() || c.is_whitespace() || "<>\"\\,;()".contains(c);
     let fine = !local.is_empty()
         && !domain.is_empty()
         && !domain.contains('@')
@@ -91,7 +91,9 @@ mod tests {
             ("@b",              None),
             ("a@",              None),
             ("a@b@c",           None),
-            ("o'neil@b",        None),
+            ("O'Neil@b",        Some("o'neil@b")),
+            ("a\"b@c",          None),
+            ("a\\b@c",          None),
             ("a b@c",           None),
         ];
         for (text, email) in cases {
