@@ -53,7 +53,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let script = home.path().join("count.sh");
     std::fs::write(
         &script,
-        "cat ../../../../../private/syft_datasets/ages/*.csv | wc -l > code/outputs/lines.txt\n",
+        "cat $SYFTBOX_FOLDER/$SYFTBOX_EMAIL/private/syft_datasets/ages/*.csv | wc -l > code/outputs/lines\n",
     )?;
     let request = JobRequest {
         to: owner.email().clone(),

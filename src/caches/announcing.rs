@@ -65,6 +65,15 @@ pub fn answer(db: &Database, peer: &Email, path: &DatasitePath, event: &str) -> 
     Ok(())
 }
 
+/// Notes that `peer` is to be told again of all that it was sent: nobody knows what of it arrived.
+pub fn answer_all(db: &Database, peer: &Email) -> Result<()> {
+    db.prepare_cached(
+        "INSERT OR IGNORE INTO answers SELECT peer, path, '' FROM held WHERE peer = ?1",
+    )?
+    .execute([peer.as_str()])?;
+    Ok(())
+}
+
 /// Returns what `peer` is to be told, with the ids that the events carry.
 pub fn answers(db: &Database, peer: &Email) -> Result<BTreeMap<DatasitePath, String>> {
     let mut statement = db.prepare_cached("SELECT path, event FROM answers WHERE peer = ?1")?;

@@ -38,9 +38,3 @@ pub fn put(
     }
     Ok(())
 }
-
-/// Forgets all that `peer` was sent: its outbox is a new one, or gone.
-pub fn forget(db: &Database, peer: &Email) -> Result<()> {
-    db.prepare_cached("DELETE FROM held WHERE peer = ?1")?.execute([peer.as_str()])?;
-    Ok(())
-}

@@ -2,8 +2,12 @@
 //!
 //! They are committed together with what was agreed. Without them, a crash between the commit and
 //! the write would make the old file on disk look like a local edit that undoes what was agreed.
+//!
+//! Invariant: one for each path. As long as there is one, what stands at that path is no edit.
 
-use rusqlite::{Connection as Database, params};
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection as Database, OptionalExtension as _, params};
 
 use super::agreed::{parse_digest, parse_path};
 use super::{Error, Result};
@@ -26,7 +30,8 @@ pub struct Intent {
     pub aside: Option<String>,
 }
 
-/// Notes a write that is to be done.
+/// Notes a write that is to be done. It takes the place of an earlier one of the same path, and
+/// finds on disk what that one was to find.
 pub fn add(
     db: &Database,
     datasite: &Email,
@@ -35,17 +40,40 @@ pub fn add(
     content: Option<&[u8]>,
     aside: Option<&str>,
 ) -> Result<()> {
+    let earlier: Option<(Option<String>, Option<String>)> = db
+        .prepare_cached("SELECT base, aside FROM intents WHERE datasite = ?1 AND path = ?2")?
+        .query_row([datasite.as_str(), path.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    forget(db, datasite, path)?;
+    let (base, aside) = match earlier {
+        Some((base, earlier)) => (base, earlier.or_else(|| aside.map(str::to_owned))),
+        None => (base.map(Digest::to_hex), aside.map(str::to_owned)),
+    };
     db.prepare_cached(
         "INSERT INTO intents (datasite, path, base, content, aside) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
-    .execute(params![
-        datasite.as_str(),
-        path.as_str(),
-        base.map(Digest::to_hex),
-        content,
-        aside
-    ])?;
+    .execute(params![datasite.as_str(), path.as_str(), base, content, aside])?;
     Ok(())
+}
+
+/// Notes that nothing is to be written at `path` any more: something newer was agreed.
+pub fn forget(db: &Database, datasite: &Email, path: &DatasitePath) -> Result<()> {
+    db.prepare_cached("DELETE FROM intents WHERE datasite = ?1 AND path = ?2")?
+        .execute([datasite.as_str(), path.as_str()])?;
+    Ok(())
+}
+
+/// Returns the paths that wait for a write, with what is to be on disk before.
+pub fn waiting(db: &Database, datasite: &Email) -> Result<BTreeMap<DatasitePath, Option<Digest>>> {
+    let mut statement = db.prepare_cached("SELECT path, base FROM intents WHERE datasite = ?1")?;
+    let rows = statement.query_map([datasite.as_str()], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))
+    })?;
+    rows.map(|row| {
+        let (path, base) = row?;
+        Ok((parse_path(&path)?, base.map(|text| parse_digest(&text)).transpose()?))
+    })
+    .collect()
 }
 
 /// Returns the first write after number `after` that is still to be done.

@@ -45,7 +45,7 @@ impl DatasiteTree {
         &self.dir
     }
 
-    /// Returns the content of a file; `None` if there is no such file.
+    /// Returns the content of a file; `None` if there is no such file, or a folder of that name.
     ///
     /// # Errors
     /// If it is no regular file, has more than [`FILE_BYTES_MAX`] bytes, or cannot be read.
@@ -72,6 +72,9 @@ impl DatasiteTree {
         set_nonblocking(&mut options);
         let file = folder.open_with(name, &options)?;
         let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Err(io::ErrorKind::NotFound.into()); // The file has become a folder.
+        }
         if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
         }
@@ -275,5 +278,6 @@ mod tests {
         tree.write(&path("d/e"), b"x").unwrap();
         assert!(tree.write(&path("d"), b"x").is_err());
         assert_eq!(tree.read(&path("a/b")).unwrap(), None);
+        assert_eq!(tree.read(&path("d")).unwrap(), None);
     }
 }

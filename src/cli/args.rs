@@ -58,7 +58,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "EMAIL", value_parser = email)]
     pub email: Option<Email>,
 
-    /// Tell on stderr what is done, request by request
+    /// Tell more on stderr, such as retries and how long it took
     #[arg(long, short, global = true)]
     pub verbose: bool,
 }
@@ -71,7 +71,9 @@ pub(crate) fn email(text: &str) -> Result<Email, String> {
 /// Everything that can be done.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    #[command(about = "Log in as a data owner, who holds data and decides about it")]
     LoginDo(login::Args),
+    #[command(about = "Log in as a data scientist, who sends code to the data of others")]
     LoginDs(login::Args),
     Logout(account::LogoutArgs),
     Status(status::Args),

@@ -2,8 +2,11 @@
 
 use super::report::{Exit, Failure, chain};
 use crate::client::Error;
+use crate::connections;
+use crate::datasets;
+use crate::jobs;
 use crate::model::Role;
-use crate::{connections, datasets, jobs, syncers};
+use crate::syncers;
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {

@@ -19,9 +19,9 @@ Examples:
   syft login-ds --email me@example.org --credentials credentials.json
   syft login-ds --email me@example.org --drive https://drive.example.org --token-path token.json";
 
-/// Log in as a data owner (`login-do`) or as a data scientist (`login-ds`)
+/// Log in
 ///
-/// The account is one of Google Drive, or of a drive that somebody serves with `syft drive serve`.
+/// As a data owner (`login-do`) or as a data scientist (`login-ds`). The account is one of Google Drive, or of a drive that somebody serves with `syft drive serve`.
 /// The sign-in is kept on this machine, readable by you alone, until `syft logout`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]

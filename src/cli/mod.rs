@@ -32,7 +32,7 @@ mod ui;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{CommandFactory as _, Parser as _};
 use tracing_subscriber::EnvFilter;
@@ -54,6 +54,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let mut ui = Ui::of_process(cli.global.json);
     trace(cli.global.verbose);
+    let started = Instant::now();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => {
@@ -63,6 +64,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Err(error) => Err(Failure::new("runtime", format!("cannot start: {error}"))),
     };
+    tracing::debug!(took = ?started.elapsed(), "the command ended");
     finish(outcome, &mut ui).into()
 }
 
@@ -104,7 +106,8 @@ fn misunderstood(error: &clap::Error, arguments: &[OsString]) -> Exit {
 
 fn trace(verbose: bool) {
     let wanted = std::env::var("SYFT_LOG").ok().filter(|text| !text.is_empty());
-    let default = if verbose { "warn,syft=debug,drive_api=debug" } else { "off" };
+    let default =
+        if verbose { "warn,syft=debug,drive_api=debug" } else { "syft=warn,drive_api=warn" };
     let filter = wanted.unwrap_or_else(|| default.to_owned());
     let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let colours = terminal && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());

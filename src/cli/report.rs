@@ -112,9 +112,9 @@ mod tests {
             #[error("the disk is full")]
             Disk,
             #[error("cannot write `a`")]
-            Write(#[source] Box<Layer>),
+            Write(#[source] Box<Self>),
             #[error(transparent)]
-            Same(Box<Layer>),
+            Same(Box<Self>),
         }
         let error = Layer::Same(Box::new(Layer::Write(Box::new(Layer::Disk))));
         assert_eq!(chain(&error), "cannot write `a`: the disk is full");

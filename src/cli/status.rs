@@ -104,9 +104,9 @@ async fn one(account: AccountInfo, context: &Context, ui: &mut Ui) -> Outcome {
         ui.line("Nothing needs you");
     } else {
         ui.heading("NEEDS YOU");
-        let width = needs.iter().map(|need| need.text.chars().count()).max().unwrap_or_default();
         for Need { text, command } in &needs {
-            ui.toned(Tone::Look, format_args!("  ! {text:<width$}   {command}"));
+            ui.toned(Tone::Look, format_args!("  ! {text}"));
+            ui.line(format_args!("      {command}"));
         }
     }
     ui.line("");

@@ -148,8 +148,8 @@ impl Ui {
         for row in rows {
             table.add_row(row.map(|(text, tone)| cell(&safe_line(&text), tone)));
         }
-        for column in table.column_iter_mut() {
-            column.set_padding((0, 2));
+        for (place, column) in table.column_iter_mut().enumerate() {
+            column.set_padding((0, if place + 1 < N { 2 } else { 0 }));
         }
         let text: String =
             table.lines().flat_map(|line| [line.trim_end().to_owned(), "\n".to_owned()]).collect();

@@ -50,12 +50,13 @@ impl Client {
     }
 
     async fn welcome(&self, peer: &Email) -> Result<Report> {
-        let accepted = peering::remembered(&self.account)?.into_iter().find(|known| {
+        let known = peering::remembered(&self.account)?.into_iter().find(|known| {
             known.peer.email.is_same_account(peer.as_str())
-                && known.peer.state == PeerState::Accepted
+                && known.peer.state != PeerState::Rejected
         });
+        // Also where the owner asked first: its answer comes with a sync, and needs no more of us.
         if self.role() == Role::Owner
-            && let Some(known) = accepted
+            && let Some(known) = known
         {
             reception::open_job_folders(&self.account, &known.peer.email)?;
         }

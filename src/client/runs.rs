@@ -57,11 +57,17 @@ impl Client {
             return Ok(Vec::new());
         }
         let options = run_options(choices).await?;
+        let closed: Vec<Result<()>> = {
+            let _lock = self.lock().await?;
+            jobs.iter().map(|job| close(&self.account, job, Start::AsItIs)).collect()
+        };
         let mut ran = Vec::new();
-        for job in jobs {
-            let id = job.id.clone();
-            let result = self.run_one(&job, choices, &options).await;
-            ran.push(Ran { job: id, result });
+        for (job, closed) in jobs.into_iter().zip(closed) {
+            let result = match closed {
+                Ok(()) => self.run_one(&job, choices, &options).await,
+                Err(error) => Err(error),
+            };
+            ran.push(Ran { job: job.id, result });
         }
         Ok(ran)
     }
@@ -100,10 +106,6 @@ impl Client {
         choices: &RunChoices,
         options: &RunOptions,
     ) -> Result<RunReport> {
-        {
-            let _lock = self.lock().await?;
-            close(&self.account, job, Start::AsItIs)?;
-        }
         let report = jobs::run(&self.own_jobs(), &job.id, options, self.now()).await?;
         if choices.share_outputs || choices.share_logs {
             // The job has run: its results must not stay closed because a sync is at work.

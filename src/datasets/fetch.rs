@@ -81,7 +81,8 @@ async fn download(
     files: &[Admitted],
     into: &Path,
 ) -> Result<(), Error> {
-    let downloads = files.iter().map(|file| async move {
+    // Owned, since a closure over borrowed items makes a future that cannot change threads.
+    let downloads = files.iter().cloned().map(|file| async move {
         // No more than the listing said: the bounds were checked against that.
         let to = into.join(&file.name);
         connection.download(&file.id, &to, file.size_bytes).await?;

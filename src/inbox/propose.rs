@@ -53,7 +53,8 @@ pub fn propose(
 ) -> Outlook {
     let mut outlook = Outlook::default();
     let deleted = agreed.keys().filter(|path| !local.contains_key(*path));
-    for path in local.keys().chain(deleted) {
+    // Deletions first: a file may have become a folder, and the reverse.
+    for path in deleted.chain(local.keys()) {
         let (base, new) = (agreed.get(path).copied(), local.get(path).copied());
         if base == new || (new.is_none() && is_unknown(path)) {
             continue;

@@ -53,7 +53,9 @@ pub fn peers(known: &Known, claims: &[Claim]) -> (Vec<Peer>, Vec<Spoofed>) {
             }
             continue;
         };
-        let email = Email::parse(&claim.claimed).unwrap_or_else(|_| owner.clone());
+        let known = states.keys().find(|email| email.is_same_account(&claim.claimed)).cloned();
+        let email =
+            known.or_else(|| Email::parse(&claim.claimed).ok()).unwrap_or_else(|| owner.clone());
         states
             .entry(email)
             .and_modify(|state| {

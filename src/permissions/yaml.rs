@@ -119,13 +119,33 @@ pub fn write(ruleset: &Ruleset) -> String {
     text
 }
 
-/// Single quotes where they can hold the text, which they do for all but control characters.
+/// True for texts that PyYAML writes without quotes; not for all of those, but for addresses and
+/// usual paths.
+fn is_plain(value: &str) -> bool {
+    const WORDS: [&str; 9] = ["y", "n", "yes", "no", "true", "false", "on", "off", "null"];
+    let usual = |c: char| {
+        c.is_ascii_alphanumeric() || matches!(c, ' ' | '@' | '.' | '_' | '/' | '*' | '+' | '-')
+    };
+    let has_letter_first = value.starts_with(|c: char| c.is_ascii_alphabetic());
+    value.chars().all(usual)
+        && (has_letter_first || value.starts_with(|c: char| c.is_ascii_digit()) && value.contains('@'))
+        && !value.ends_with(' ')
+        && value.len() <= 70 // beyond that, it would fold them
+        && !WORDS.iter().any(|word| value.eq_ignore_ascii_case(word))
+}
+
+/// As PyYAML does: plain if it can be, else single quotes where they can hold the text, which they
+/// do for all but control characters.
 fn push_quoted(text: &mut String, value: &str) {
     use fmt::Write as _;
     let printable = |c: char| {
         !c.is_control()
             && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
     };
+    if is_plain(value) {
+        text.push_str(value);
+        return;
+    }
     if value.chars().all(printable) {
         text.push('\'');
         text.push_str(&value.replace('\'', "''"));

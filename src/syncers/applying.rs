@@ -77,11 +77,20 @@ pub(super) fn apply(
     let known = agreed::snapshot(db, datasite)?;
     let moments = agreed::moments(db, datasite)?;
     let asked = proposed::all(db, datasite)?;
+    let waiting = intents::waiting(db, datasite)?;
     let mut aside = Vec::new();
-    for (path, incoming) in states {
+    // Deletions first: a file may have become a folder, and the reverse.
+    let (gone, rest): (Vec<_>, Vec<_>) =
+        states.iter().partition(|(_, incoming)| incoming.content.is_none());
+    for (path, incoming) in gone.into_iter().chain(rest) {
         let local = local(ground.scan, path);
+        // Where a write could not be done yet, what stands on disk is no edit.
+        let agreed = match waiting.get(path) {
+            Some(base) if local == base.map_or(Local::Absent, Local::Holds) => *base,
+            _ => known.get(path).copied(),
+        };
         let before = Known {
-            agreed: known.get(path).copied(),
+            agreed,
             moment: moments.get(path).copied(),
             local,
             asked: asked.get(path).map(|Proposed { digest, .. }| *digest),
@@ -94,6 +103,7 @@ pub(super) fn apply(
         }
         agreed::put(db, datasite, path, new.as_ref(), incoming.moment)?;
         proposed::answered(db, datasite, path)?;
+        intents::forget(db, datasite, path)?;
         let content = incoming.content.as_ref().map(Content::bytes);
         let held = match local {
             Local::Holds(digest) => Some(digest),

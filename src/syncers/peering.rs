@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::caches::{held, meta};
+use crate::caches::{announcing, meta};
 use crate::connections::{self, Access, Content, Entry, FileId, Grant, Kind, NewEntry};
 use crate::model::{Email, Timestamp};
 use crate::peers::{self, Peer, PeerState};
@@ -15,7 +15,7 @@ use crate::wire::{
     Compatibility, Dialect, Implementation, PeersFile, VersionInfo, compare, limits,
 };
 
-use super::sending::{create_folder, no_home, note_own, reserve_id, told};
+use super::sending::{begin_again, create_folder, no_home, note_own, reserve_id, told};
 use super::{Account, Directory, Error, Freshness, Report, Result, refresh};
 
 const PEERS: &str = "peers.file";
@@ -287,12 +287,13 @@ pub async fn request(account: &Account, peer: &Email, now: Timestamp) -> Result<
     refresh(account, Freshness::Feed, now).await?;
     let directory = ensure_home(account).await?;
     let known = load(account, &directory, &mut Report::default()).await?;
-    let has_asked = known.iter().any(|other| {
-        other.peer.email == *peer
-            && matches!(other.peer.state, PeerState::RequestedByPeer | PeerState::Accepted)
+    let known = known.into_iter().map(|other| other.peer).find(|other| is_peer(other, peer));
+    let has_asked = known.as_ref().is_some_and(|other| {
+        matches!(other.state, PeerState::RequestedByPeer | PeerState::Accepted)
     });
     let state = if has_asked { PeerState::Accepted } else { PeerState::RequestedByMe };
-    open_mailboxes(account, &directory, peer, state, now).await
+    let peer = known.map_or_else(|| peer.clone(), |other| other.email);
+    open_mailboxes(account, &directory, &peer, state, now).await
 }
 
 /// Agrees to work with a peer that has asked.
@@ -300,8 +301,8 @@ pub async fn request(account: &Account, peer: &Email, now: Timestamp) -> Result<
 /// # Errors
 /// [`Error::NoRequest`] if it has not.
 pub async fn approve(account: &Account, peer: &Email, now: Timestamp) -> Result<()> {
-    let directory = answerable(account, peer, now).await?;
-    open_mailboxes(account, &directory, peer, PeerState::Accepted, now).await
+    let (directory, peer) = answerable(account, peer, now).await?;
+    open_mailboxes(account, &directory, &peer, PeerState::Accepted, now).await
 }
 
 /// Declines to work with a peer that has asked. It is not told.
@@ -309,20 +310,27 @@ pub async fn approve(account: &Account, peer: &Email, now: Timestamp) -> Result<
 /// # Errors
 /// [`Error::NoRequest`] if it has not.
 pub async fn reject(account: &Account, peer: &Email, now: Timestamp) -> Result<()> {
-    let directory = answerable(account, peer, now).await?;
+    let (directory, peer) = answerable(account, peer, now).await?;
     let mut file = remembered_file(account)?;
-    file.set_state(peer, PeerState::Rejected);
+    file.set_state(&peer, PeerState::Rejected);
+    // Nothing that is on its way may reach it any more.
+    account.store.write(|db| begin_again(db, &peer))?;
     write_peers_file(account, &directory, &file).await
 }
 
-async fn answerable(account: &Account, peer: &Email, now: Timestamp) -> Result<Directory> {
+fn is_peer(known: &Peer, typed: &Email) -> bool {
+    known.email.is_same_account(typed.as_str())
+}
+
+/// Returns the peer as it spells itself: people type an address in any case.
+async fn answerable(account: &Account, peer: &Email, now: Timestamp) -> Result<(Directory, Email)> {
     refresh(account, Freshness::Feed, now).await?;
     let directory = ensure_home(account).await?;
     let known = load(account, &directory, &mut Report::default()).await?;
-    if known.iter().any(|other| other.peer.email == *peer) {
-        Ok(directory)
-    } else {
-        Err(Error::NoRequest { peer: peer.clone() })
+    let found = known.into_iter().map(|other| other.peer).find(|other| is_peer(other, peer));
+    match found {
+        Some(other) if other.state != PeerState::RequestedByMe => Ok((directory, other.email)),
+        _ => Err(Error::NoRequest { peer: peer.clone() }),
     }
 }
 
@@ -357,7 +365,7 @@ async fn open_mailboxes(
         outcome?;
     }
     // Whatever it was sent before lies in folders that may be gone by now.
-    account.store.write(|db| held::forget(db, peer))?;
+    account.store.write(|db| announcing::answer_all(db, peer))?;
     let mut file = remembered_file(account)?;
     file.set_state(peer, state);
     write_peers_file(account, directory, &file).await

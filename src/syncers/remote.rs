@@ -41,7 +41,11 @@ pub async fn refresh(account: &Account, freshness: Freshness, now: Timestamp) ->
     match token {
         Some(token) if freshness == Freshness::Feed && listed_at.is_some_and(is_recent) => {
             match account.router.own().changes(&PageToken(token)).await {
-                Ok(changes) => follow(account, &changes)?,
+                Ok(changes) => {
+                    if follow(account, &changes)? {
+                        list_everything(account, now).await?;
+                    }
+                }
                 Err(connections::Error::TokenExpired) => list_everything(account, now).await?,
                 Err(error) => return Err(error.into()),
             }
@@ -59,13 +63,16 @@ pub(super) fn distrust(account: &Account) -> Result<()> {
     Ok(account.store.write(|db| meta::remove(db, LISTED_AT))?)
 }
 
-fn follow(account: &Account, changes: &connections::Changes) -> Result<()> {
-    account.store.write(|db| {
+/// Follows the feed. True if it surprises: the truth must be listed.
+fn follow(account: &Account, changes: &connections::Changes) -> Result<bool> {
+    let surprises = account.store.write(|db| {
+        let mut surprises = false;
         for change in &changes.changes {
             match change {
                 Change::Gone(id) => catalogue::remove(db, id)?,
                 Change::Present(entry) => {
                     if concerns_us(db, account, entry)? {
+                        surprises |= takes_a_place(db, entry)?;
                         catalogue::put(db, entry)?;
                     } else {
                         // It may have been moved out of where it concerned us.
@@ -74,9 +81,21 @@ fn follow(account: &Account, changes: &connections::Changes) -> Result<()> {
                 }
             }
         }
-        meta::set(db, TOKEN, &changes.next.0)
+        meta::set(db, TOKEN, &changes.next.0)?;
+        Ok(surprises)
     })?;
-    Ok(())
+    Ok(surprises)
+}
+
+/// True if a new folder for messages has the name of one that we know. A peer that begins anew has
+/// deleted the old one, and of that the feed need not tell: it lay in a folder that we cannot see.
+fn takes_a_place(db: &rusqlite::Connection, entry: &Entry) -> crate::caches::Result<bool> {
+    if !matches!(FolderName::parse(&entry.name), Some(FolderName::P2p(_))) {
+        return Ok(false);
+    }
+    let known = catalogue::named(db, &entry.name)?;
+    let is_new = known.iter().all(|other| other.id != entry.id);
+    Ok(is_new && known.iter().any(|other| other.owner == entry.owner))
 }
 
 /// True if an entry of the feed belongs in the catalogue. The rest of somebody's Drive does not.

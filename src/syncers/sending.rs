@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, stream};
 
-use crate::caches::{agreed, announcing, catalogue, held, identifiers, journal, meta, proposed};
+use crate::caches::{agreed, announcing, catalogue, identifiers, journal, meta, proposed};
 use crate::connections::{self, Content, Entry, FileId, Kind, NewEntry, OCTETS, Relocation};
-use crate::model::{Email, Role, Timestamp};
+use crate::model::{DatasitePath, Email, Role, Timestamp};
 use crate::wire::names::{ArchiveFolder, RollingStateFolder, RollingStateName};
-use crate::wire::{Packed as _, RollingState};
+use crate::wire::{FileChangeEventsMessage, Packed as _, RollingState};
 
 use super::{Account, Directory, Report, Result, remote};
 
@@ -171,6 +171,9 @@ async fn send_in_order(
                     if let Some(entry) = made {
                         let moment = Timestamp::from_micros(entry.created_micros);
                         agreed::settle(db, &account.email, &entry.id, moment)?;
+                        if message.peer.is_none() {
+                            catalogue::put(db, &entry)?;
+                        }
                     }
                     journal::done(db, number)
                 })?;
@@ -201,11 +204,30 @@ async fn send_in_order(
 /// folder again.
 fn give_up(account: &Account, peer: &Email) -> Result<()> {
     account.store.write(|db| {
-        journal::drop_for(db, peer)?;
-        held::forget(db, peer)?;
+        begin_again(db, peer)?;
         proposed::forget(db, peer)
     })?;
     remote::distrust(account)
+}
+
+/// Drops what is on its way to `peer`, and notes that it is to be told again of all that it was
+/// ever sent. What it held is not forgotten: what of it is gone must be taken back.
+pub(super) fn begin_again(db: &rusqlite::Connection, peer: &Email) -> crate::caches::Result<()> {
+    for (number, _) in journal::pending(db)? {
+        let Some(message) = journal::load(db, number)?.filter(|m| m.peer.as_ref() == Some(peer))
+        else {
+            continue;
+        };
+        // A proposal is no message of this kind, and waits for no answer of ours.
+        let lost = FileChangeEventsMessage::from_file_bytes(&message.content);
+        for event in lost.map_or_else(|_| Vec::new(), |message| message.events) {
+            if let Ok(path) = DatasitePath::parse(&event.path_in_datasite) {
+                announcing::answer(db, peer, &path, &event.id.to_string())?;
+            }
+        }
+    }
+    journal::drop_for(db, peer)?;
+    announcing::answer_all(db, peer)
 }
 
 async fn send_rolling_state(

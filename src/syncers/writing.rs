@@ -41,7 +41,7 @@ fn carry_out_one(tree: &DatasiteTree, intent: &Intent) -> crate::caches::Result<
     }
     if found == intent.base {
         if let (Some(_), Some(name)) = (found, &intent.aside) {
-            tree.rename(&intent.path, name)?;
+            keep_aside(tree, &intent.path, name)?;
         }
     } else if intent.aside.is_none() || found.is_some() {
         return Ok(false); // An edit that came after the decision.
@@ -53,16 +53,41 @@ fn carry_out_one(tree: &DatasiteTree, intent: &Intent) -> crate::caches::Result<
     Ok(true)
 }
 
+/// Renames a file; under a name close to `name` if that is taken.
+fn keep_aside(tree: &DatasiteTree, path: &DatasitePath, name: &str) -> crate::caches::Result<()> {
+    let mut outcome = tree.rename(path, name);
+    for number in 2..NAMES_ASIDE_MAX {
+        match &outcome {
+            Err(crate::caches::Error::File { source, .. })
+                if source.kind() == std::io::ErrorKind::AlreadyExists =>
+            {
+                let mark = format!("-{number}{KEPT_ASIDE_MARK}");
+                outcome = tree.rename(path, &name.replacen(KEPT_ASIDE_MARK, &mark, 1));
+            }
+            _ => break,
+        }
+    }
+    outcome
+}
+
+/// How many files of names that begin alike are kept aside at one moment in one folder.
+const NAMES_ASIDE_MAX: usize = 10_000;
+
+/// The longest extension that a name aside keeps, in bytes; what is longer is none.
+const EXTENSION_MAX: usize = 16;
+
 /// Returns the name under which a file is kept aside: `notes.refused-20261121-103000.txt`.
 pub(super) fn name_aside(path: &DatasitePath, now: Timestamp) -> String {
     let time = chrono::DateTime::from_timestamp_micros(now.micros())
         .map(|time| time.format("%Y%m%d-%H%M%S").to_string())
         .unwrap_or_default();
     let (stem, extension) = match path.file_name().rsplit_once('.') {
-        Some((stem, extension)) if !stem.is_empty() => (stem, format!(".{extension}")),
+        Some((stem, extension)) if !stem.is_empty() && extension.len() <= EXTENSION_MAX => {
+            (stem, format!(".{extension}"))
+        }
         _ => (path.file_name(), String::new()),
     };
-    // Twice within a second must not collide, nor a long name grow too long for the file system.
+    // A long name must not grow too long for the file system: 40 characters are 160 bytes at most.
     let stem: String = stem.chars().take(40).collect();
     let part = now.micros().rem_euclid(1_000_000);
     format!("{stem}{KEPT_ASIDE_MARK}{time}-{part:06}{extension}")
@@ -116,7 +141,9 @@ mod tests {
     #[test]
     fn a_name_aside_never_travels() {
         let now = Timestamp::from_micros(1_780_000_000_123_456);
-        for path in ["d/notes.txt", "d/.env", "README", &"x".repeat(250)] {
+        for path in
+            ["d/notes.txt", "d/.env", "README", &"x".repeat(250), &format!("a.{}", "é".repeat(120))]
+        {
             let name = name_aside(&DatasitePath::parse(path).unwrap(), now);
             assert!(is_ignored_name(&name) && name.len() < 255, "{name}");
         }

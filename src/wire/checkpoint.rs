@@ -44,6 +44,15 @@ pub struct Checkpoint {
         deserialize_with = "json::bounded"
     )]
     pub binary_files: Vec<CheckpointFile>,
+    /// Ids of messages of the event log, made not long before, that the checkpoint includes. Ours,
+    /// as above.
+    #[serde(
+        rename = "syft_log_recent",
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "json::bounded"
+    )]
+    pub log_recent: Vec<String>,
 }
 
 /// One file of a checkpoint.
@@ -142,6 +151,7 @@ impl FullState {
             last_event_timestamp: self.last_event.map(Timestamp::seconds),
             files,
             binary_files,
+            log_recent: Vec::new(),
         }
     }
 }

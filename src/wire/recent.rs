@@ -26,6 +26,15 @@ pub struct IncrementalCheckpoint {
     /// The events, oldest first.
     #[serde(default, deserialize_with = "json::bounded")]
     pub events: Vec<FileChangeEvent>,
+    /// Ids of messages of the event log, made not long before, whose events are included here or
+    /// in what came before. Ours: other clients neither write nor read it.
+    #[serde(
+        rename = "syft_log_recent",
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "json::bounded"
+    )]
+    pub log_recent: Vec<String>,
 }
 
 /// The file `rolling_state_…`, and an owner's `.cache/rolling_state.json`: the latest event of
@@ -66,7 +75,8 @@ impl IncrementalCheckpoint {
         events: Vec<FileChangeEvent>,
     ) -> Self {
         let (email, timestamp) = (email.to_string(), timestamp.seconds());
-        Self { version: version(), timestamp, email, sequence_number, events }
+        let log_recent = Vec::new();
+        Self { version: version(), timestamp, email, sequence_number, events, log_recent }
     }
 
     /// Reads all fields but the events.

@@ -59,6 +59,7 @@ async fn a_dataset_costs_its_files_and_little_more() {
     let (scientist, script) = world.scripted("ds@example.org", Role::Scientist, "home");
     acquaint(&owner, &scientist).await;
     sync(&owner).await;
+    sync(&scientist).await;
     let before = calls.calls();
     owner.create_dataset(&world.dataset("one", Audience::Any), false).await.unwrap();
     // Ids, the folder, the mock file and the description, one grant.

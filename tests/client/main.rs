@@ -6,6 +6,7 @@
 mod cost;
 mod datasets;
 mod deletion;
+mod hostile;
 mod jobs;
 mod login;
 mod peers;

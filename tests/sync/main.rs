@@ -7,4 +7,5 @@ mod cost;
 mod crash;
 mod hostile;
 mod story;
+mod trouble;
 mod world;

@@ -35,9 +35,15 @@ impl World {
         }
     }
 
-    /// Each look at the clock is a second after the one before.
+    /// Each look at the clock is a second after the one before, for the service as well.
     pub(crate) fn now(&self) -> Timestamp {
+        self.drive.advance_micros(1_000_000);
         Timestamp::from_micros(self.clock.fetch_add(1_000_000, Ordering::Relaxed))
+    }
+
+    /// Winds the clock of the machines, and not that of the service.
+    pub(crate) fn wind(&self, seconds: i64) {
+        self.clock.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
     }
 
     pub(crate) fn owner(&self, name: &str) -> Party<'_> {

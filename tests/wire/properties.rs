@@ -137,6 +137,7 @@ fn check_wild(events: Vec<FileChangeEvent>, id: Uuid, number: f64, text: String)
             email: text.clone(),
             sequence_number: 3,
             events: events.clone(),
+            log_recent: vec![text.clone()],
         },
         u32::MAX,
     );

@@ -18,7 +18,8 @@ const RUN_SCRIPT: &str = "run.sh";
 /// Prints what the job asks for and consists of.
 pub(crate) fn files(found: &FoundJob, submission: &Snapshot, ui: &mut Ui) {
     let config = &found.job.config;
-    let start = config.entrypoint.as_ref().map_or("not named", DatasitePath::as_str);
+    let unnamed = if config.kind == JobKind::Bash { "run.sh" } else { "not named" };
+    let start = config.entrypoint.as_ref().map_or(unnamed, DatasitePath::as_str);
     ui.field("Starts", format_args!("{start} ({})", kind(config.kind)));
     let packages = config.dependencies.join(", ");
     ui.field("Packages", if packages.is_empty() { "none" } else { &packages });
@@ -91,13 +92,8 @@ fn text(content: &[u8], ui: &mut Ui) {
     }
     let hidden = text.chars().filter(|&c| is_suspicious(c)).count();
     if hidden > 0 {
-        let number = count(hidden, "character", "characters");
-        ui.toned(
-            Tone::Look,
-            format_args!(
-                "  ! {number} that cannot be seen or that steer a terminal, shown as ⟨U+…⟩"
-            ),
-        );
+        let number = count(hidden, "hidden or steering character", "hidden or steering characters");
+        ui.toned(Tone::Look, format_args!("  ! {number}, shown by number: ⟨U+…⟩"));
     }
     for (number, line) in text.lines().enumerate() {
         ui.line(format_args!("{:>5}  {line}", number + 1));

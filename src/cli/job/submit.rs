@@ -1,6 +1,6 @@
 //! `syft job submit`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -10,7 +10,8 @@ use crate::cli::context::{Context, absolute};
 use crate::cli::hints::quoted;
 use crate::cli::report::{Exit, Outcome};
 use crate::cli::ui::Ui;
-use crate::client::JobRequest;
+use crate::client::{Client, JobRequest};
+use crate::jobs::JobName;
 use crate::model::Email;
 
 const EXAMPLES: &str = "\
@@ -21,8 +22,10 @@ Examples:
 
 /// Send code to an owner, who reads it and decides whether it runs on the private data
 ///
-/// A file, or a folder with the file to start. The code reads datasets through
-/// `syft_client.resolve_dataset_file_path(NAME)` (Python), and leaves results in `outputs/`.
+/// A file, or a folder with the file to start. Python code finds a dataset with
+/// `syft_client.resolve_dataset_file_path(NAME)` and leaves results in `outputs/`; a shell script
+/// finds it below `$SYFTBOX_FOLDER/$SYFTBOX_EMAIL/private/syft_datasets/` and leaves results in
+/// `code/outputs/`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -33,7 +36,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "EMAIL", value_parser = args::email)]
     to: Email,
 
-    /// Name for the job; made up if not given
+    /// Name for the job; that of the file or folder if not given
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 
@@ -59,17 +62,18 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
+    let client = context.open().await?;
+    let name = args.name.clone().or_else(|| own_name(&args.path, &args.to, &client));
     let request = JobRequest {
         to: args.to.clone(),
         path: absolute(&args.path)?,
-        name: args.name.clone(),
+        name,
         entrypoint: args.entrypoint.clone(),
         dependencies: args.dependencies.clone(),
         datasets: args.datasets.clone(),
         bash: args.bash,
         force: args.force,
     };
-    let client = context.open().await?;
     let submitted = {
         let _progress = ui.progress("Sending the job");
         client.submit_job(&request).await?
@@ -86,4 +90,15 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     ui.done(format_args!("Sent job `{name}` to {}, who decides whether it runs", found.datasite));
     ui.hint(format_args!("see where it stands with `syft job show {}`", quoted(name)));
     Ok(Exit::Done)
+}
+
+/// Names a job after its code: `count`, or `count-2` where there is one of that name. `None` if no
+/// name can be made of it.
+fn own_name(path: &Path, to: &Email, client: &Client) -> Option<String> {
+    let path = std::path::absolute(path).ok()?;
+    let stem = path.file_stem()?.to_str()?;
+    let is_free = |name: &String| client.job(name, Some(to)).is_err();
+    let mut names = (2..100).map(|number| format!("{stem}-{number}"));
+    JobName::parse(stem).ok()?;
+    Some(stem.to_owned()).filter(is_free).or_else(|| names.find(is_free))
 }

@@ -113,12 +113,16 @@ fn accepted(peers: &[Acquaintance]) -> Vec<Email> {
     accepted.map(|known| known.peer.email.clone()).collect()
 }
 
-/// Returns whom the mock files of a dataset are for.
+/// Returns whom the mock files of a dataset are for, or are to be for once it is published.
 pub(crate) fn audience(account: &Account, name: &DatasetName) -> Result<Audience> {
     let found = publications(account)?.into_iter().find(|publication| {
         publication.name.half == Half::Public && publication.name.dataset == *name
     });
-    Ok(found.map(|publication| publication.audience).unwrap_or_default())
+    if let Some(publication) = found {
+        return Ok(publication.audience);
+    }
+    let intended = account.store.read(|db| meta::get(db, &intent_key(Half::Public, name)))?;
+    Ok(intended.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
 }
 
 /// Notes whom the mock files of a dataset are for; the next publishing carries it out.

@@ -11,7 +11,7 @@ use crate::datasets::{
     self, ANY_TAG, Audience, CollectionName, DraftFile, FileStep, Half, Limits, Publication,
     Scratch, Wanted,
 };
-use crate::model::{DatasitePath, Digest};
+use crate::model::{DatasitePath, Digest, Email};
 
 use super::super::sending::told;
 use super::super::{Account, Directory, Report, Result};
@@ -63,12 +63,12 @@ async fn restore(account: &Account, own: &[Entry], report: &mut Report) -> Resul
             continue; // It was made here.
         }
         let content = files.get(&wanted.folder).map(Vec::as_slice).unwrap_or_default();
-        let audience = match wanted.name.half {
-            Half::Public => {
-                datasets::audience_of(wanted.any, &connection.shares(&wanted.folder).await?)
-            }
-            Half::Private => Audience::Nobody,
+        let shares = match wanted.name.half {
+            Half::Public => connection.shares(&wanted.folder).await?,
+            Half::Private => Vec::new(),
         };
+        let audience = datasets::audience_of(wanted.any, &shares);
+        let readers = shares.into_iter().map(|(who, _)| who).collect();
         if missing.contains(&wanted)
             && let Err(error) = restore_one(account, &wanted, content, &audience).await
         {
@@ -77,8 +77,7 @@ async fn restore(account: &Account, own: &[Entry], report: &mut Report) -> Resul
             report.problem("dataset-not-restored", text);
             continue;
         }
-        let record = record(account, own, &wanted, content, audience).await?;
-        save(account, &record)?;
+        save(account, &record(own, &wanted, content, audience, readers))?;
     }
     Ok(())
 }
@@ -104,21 +103,13 @@ async fn restore_one(
 }
 
 /// Makes the record of a collection that was uploaded by another machine, or another program.
-async fn record(
-    account: &Account,
+fn record(
     own: &[Entry],
     wanted: &Wanted,
     files: &[Entry],
     audience: Audience,
-) -> Result<Publication> {
-    let shared_with = match &audience {
-        Audience::Nobody => Vec::new(),
-        Audience::Listed(readers) => readers.clone(),
-        Audience::Any => {
-            let shares = account.router.own().shares(&wanted.folder).await?;
-            shares.into_iter().map(|(who, _)| who).collect()
-        }
-    };
+    shared_with: Vec<Email>,
+) -> Publication {
     let entry = own.iter().find(|entry| entry.id == wanted.folder);
     let parent = entry.and_then(|entry| entry.parents.first()).unwrap_or(&wanted.folder).clone();
     let step = |file: &Entry| {
@@ -135,7 +126,7 @@ async fn record(
             done: true,
         })
     };
-    Ok(Publication {
+    Publication {
         name: CollectionName::clone(&wanted.name),
         folder: wanted.folder.clone(),
         parent,
@@ -144,5 +135,5 @@ async fn record(
         files: files.iter().filter_map(step).collect(),
         audience,
         shared_with,
-    })
+    }
 }

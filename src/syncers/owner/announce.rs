@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use crate::caches::{DatasiteTree, Scan, agreed, announcing, held, journal, meta, scan};
+use crate::caches::{DatasiteTree, Scan, agreed, announcing, held, intents, journal, meta, scan};
 use crate::connections::FileId;
 use crate::model::{DatasitePath, Digest, Email, Snapshot, Timestamp};
 use crate::outbox::{LocalChange, Owed, SuddenlyEmpty, local_changes, owed};
@@ -15,8 +15,9 @@ use crate::permissions::Level;
 use crate::wire::names::EventsName;
 use crate::wire::{Content, Event, FileChangeEvent, FileChangeEventsMessage, Packed as _};
 
-use super::super::sending::{ROLLING_DIRTY, gzip_time, no_home, take_ids, told};
+use super::super::sending::{ROLLING_DIRTY, begin_again, gzip_time, no_home, take_ids, told};
 use super::super::{Account, Directory, Error, Report, Result, SyncOptions};
+use super::checkpoint::newest_name;
 use super::{Acquaintance, mailboxes, nanoseconds, take_in};
 
 /// What stands on disk, and what of it is not announced yet.
@@ -45,9 +46,13 @@ pub(super) fn find_changes(
         let text = format!("`{}`: {}", unreadable.path.escape_debug(), unreadable.reason);
         report.problem("file-not-read", text);
     }
-    let agreed = account.store.read(|db| agreed::snapshot(db, &account.email))?;
-    let changes = local_changes(&agreed, &scan.files, |path| scan.is_unknown(path), options.force)
+    let (agreed, waiting) = account.store.read(|db| {
+        Ok((agreed::snapshot(db, &account.email)?, intents::waiting(db, &account.email)?))
+    })?;
+    let is_unknown = |path: &DatasitePath| waiting.contains_key(path) || scan.is_unknown(path);
+    let mut changes = local_changes(&agreed, &scan.files, is_unknown, options.force)
         .map_err(|SuddenlyEmpty { files }| Error::SuddenlyEmpty { files })?;
+    changes.retain(|change| !waiting.contains_key(&change.path));
     Ok(Found { scan, changes })
 }
 
@@ -82,6 +87,7 @@ pub(super) async fn commit(
     }
     let mut ids = take_ids(account, count).await?.into_iter();
     let personal = directory.personal.clone().ok_or_else(no_home)?;
+    let floor = newest_name(account, directory)?;
     account.store.write(|db| {
         for events in log {
             let Some(file) = ids.next() else { break };
@@ -90,7 +96,7 @@ pub(super) async fn commit(
                     agreed::announce(db, &file, &path)?;
                 }
             }
-            put_message(db, &file, &personal, None, events, now)?;
+            put_message(db, &file, &personal, None, events, floor, now)?;
             journal::mark_seen(db, &file)?;
             meta::set(db, ROLLING_DIRTY, "1")?;
         }
@@ -98,7 +104,7 @@ pub(super) async fn commit(
         for delivery in deliveries {
             for events in delivery.messages {
                 let Some(file) = ids.next() else { break };
-                put_message(db, &file, &delivery.folder, Some(&delivery.peer), events, now)?;
+                put_message(db, &file, &delivery.folder, Some(&delivery.peer), events, floor, now)?;
             }
             for (path, digest) in &delivery.holds {
                 held::put(db, &delivery.peer, path, digest.as_ref())?;
@@ -188,6 +194,7 @@ fn work_out(
     let mut deliveries = Vec::new();
     for (column, peer) in working.into_iter().enumerate() {
         let (_, Some(outbox)) = mailboxes(account, directory, peer) else { continue };
+        heed_new_outbox(account, peer, &outbox.id)?;
         let readable: Snapshot = agreed
             .iter()
             .enumerate()
@@ -205,6 +212,22 @@ fn work_out(
         }
     }
     Ok(deliveries)
+}
+
+/// A peer that has begun anew has another outbox, and nothing of what it was sent before.
+fn heed_new_outbox(account: &Account, peer: &Email, outbox: &FileId) -> Result<()> {
+    let key = format!("outbox of {peer}");
+    let before = account.store.read(|db| meta::get(db, &key))?;
+    if before.as_deref() == Some(outbox.as_str()) {
+        return Ok(());
+    }
+    account.store.write(|db| {
+        if before.is_some() {
+            begin_again(db, peer)?;
+        }
+        meta::set(db, &key, outbox.as_str())
+    })?;
+    Ok(())
 }
 
 fn pack(
@@ -252,18 +275,20 @@ fn split<T>(items: Vec<T>, size: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
     messages
 }
 
-/// Puts a message into the journal, under a name that sorts behind all before it in its folder.
+/// Puts a message into the journal, under a name that sorts behind all before it in its folder,
+/// and behind `floor`.
 pub(super) fn put_message(
     db: &rusqlite::Connection,
     file: &FileId,
     folder: &FileId,
     peer: Option<&Email>,
     events: Vec<FileChangeEvent>,
+    floor: Timestamp,
     now: Timestamp,
 ) -> crate::caches::Result<()> {
     let key = format!("last name in {folder}");
     let last = meta::get(db, &key)?.and_then(|text| Timestamp::parse_canonical(&text).ok());
-    let timestamp = last.unwrap_or(Timestamp::ZERO).next_for_name(now);
+    let timestamp = last.unwrap_or(Timestamp::ZERO).max(floor).next_for_name(now);
     meta::set(db, &key, &timestamp.canonical())?;
     let name = EventsName { timestamp, id: Uuid::new_v4() };
     let message = FileChangeEventsMessage { events, message_filepath: (&name).into() };

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::caches::{agreed, announcing, catalogue, meta};
+use crate::caches::{agreed, announcing, catalogue, journal, meta};
 use crate::checkpoints::{Due, due};
 use crate::connections::{self, Content, Entry, FileId, Kind, NewEntry, OCTETS};
 use crate::model::{DatasitePath, Digest, Timestamp};
@@ -83,7 +83,9 @@ pub(super) async fn create(account: &Account, now: Timestamp) -> Result<Checkpoi
         last_event: last_in_log(account, &directory)?,
         files,
     };
-    let bytes = state.into_wire().to_file_bytes(gzip_time(now));
+    let mut checkpoint = state.into_wire();
+    checkpoint.log_recent = recent_in_log(account, &directory)?;
+    let bytes = checkpoint.to_file_bytes(gzip_time(now));
     let name = CheckpointName { timestamp }.to_string();
     put(account, &directory, &name, bytes).await?;
     let replaced = |entry: &&Entry| {
@@ -103,7 +105,8 @@ async fn create_increment(
 ) -> Result<()> {
     let timestamp = later_than(account, now)?;
     let events = account.store.read(announcing::rolling)?;
-    let increment = IncrementalCheckpoint::new(&account.email, timestamp, sequence, events);
+    let mut increment = IncrementalCheckpoint::new(&account.email, timestamp, sequence, events);
+    increment.log_recent = recent_in_log(account, directory)?;
     let name = IncrementalName { sequence, timestamp }.to_string();
     put(account, directory, &name, increment.to_file_bytes(gzip_time(now))).await?;
     begin_anew(account, directory, timestamp, Vec::new()).await
@@ -189,16 +192,46 @@ fn read_files(account: &Account) -> Result<BTreeMap<DatasitePath, wire::Content>
     Ok(files)
 }
 
-/// Returns the newest message of our event log, by its name.
+/// Returns the newest message of our event log, by its name, that is not newer than one which this
+/// machine has not taken in.
 fn last_in_log(account: &Account, directory: &Directory) -> Result<Option<Timestamp>> {
     let Some(personal) = &directory.personal else { return Ok(None) };
-    let (entries, sent) = account.store.read(|db| {
+    let (entries, unseen, sent) = account.store.read(|db| {
         let sent = meta::get(db, &format!("last name in {personal}"))?;
-        Ok((catalogue::children(db, personal)?, sent))
+        Ok((catalogue::children(db, personal)?, catalogue::unseen(db, personal)?, sent))
     })?;
     let sent = sent.and_then(|text| Timestamp::parse_canonical(&text).ok());
-    let listed = parsed(&entries, EventsName::parse).into_iter().map(|(name, _)| name.timestamp);
-    Ok(listed.max().max(sent))
+    let times = |entries: &[Entry]| -> Vec<Timestamp> {
+        parsed(entries, EventsName::parse).into_iter().map(|(name, _)| name.timestamp).collect()
+    };
+    let missed = times(&unseen).into_iter().min();
+    let known = times(&entries).into_iter().chain(sent);
+    Ok(known.filter(|at| missed.is_none_or(|missed| *at < missed)).max())
+}
+
+/// Returns the time in the newest name in our event log, whichever machine wrote it: names that
+/// are made here come after it, though this machine's clock be behind.
+pub(super) fn newest_name(account: &Account, directory: &Directory) -> Result<Timestamp> {
+    let Some(personal) = &directory.personal else { return Ok(Timestamp::ZERO) };
+    let entries = account.store.read(|db| catalogue::children(db, personal))?;
+    let times = parsed(&entries, EventsName::parse).into_iter().map(|(name, _)| name.timestamp);
+    Ok(times.max().unwrap_or(Timestamp::ZERO))
+}
+
+/// How long before a checkpoint a message may have been made that its maker did not know of: the
+/// change feed lags by minutes, and a large checkpoint takes as long to send.
+pub(super) const OVERLAP_MICROS: i64 = 3600 * 1_000_000;
+
+/// Returns the ids of the messages of the last while that a checkpoint made now includes, so that
+/// whoever restores from it knows which it need not read.
+fn recent_in_log(account: &Account, directory: &Directory) -> Result<Vec<String>> {
+    let Some(personal) = &directory.personal else { return Ok(Vec::new()) };
+    let (entries, seen) =
+        account.store.read(|db| Ok((catalogue::children(db, personal)?, journal::seen(db)?)))?;
+    let newest = entries.iter().map(|entry| entry.created_micros).max().unwrap_or(0);
+    let is_recent = |entry: &&Entry| entry.created_micros > newest - 2 * OVERLAP_MICROS;
+    let included = entries.iter().filter(is_recent).filter(|entry| seen.contains(&entry.id));
+    Ok(included.map(|entry| entry.id.to_string()).collect())
 }
 
 fn existing(account: &Account, directory: &Directory) -> Result<Vec<Entry>> {

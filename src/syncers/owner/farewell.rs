@@ -37,7 +37,7 @@ pub(super) async fn say_farewell(
         account.store.write(|db| {
             events.keys().try_for_each(|path| held::put(db, peer, path, None))?;
             let events = events.into_values().collect();
-            put_message(db, &file, &outbox.id, Some(peer), events, now)
+            put_message(db, &file, &outbox.id, Some(peer), events, Timestamp::ZERO, now)
         })?;
     }
     sending::flush(account, &directory, now, report).await

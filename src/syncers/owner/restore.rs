@@ -4,19 +4,21 @@
 //! Oldest first, so that newer content wins. A local file that differs is a local edit: it stays
 //! and is announced.
 
+use std::collections::BTreeSet;
+
 use crate::caches::{DatasiteTree, agreed, announcing, catalogue, journal, meta, scan};
 use crate::checkpoints;
 use crate::connections::{self, Entry, FileId};
 use crate::model::{Email, Timestamp, is_syncable};
 use crate::wire::names::{CheckpointName, EventsName, IncrementalName};
 use crate::wire::{
-    Checkpoint, FileChangeEvent, FileChangeEventsMessage, IncrementalCheckpoint, Packed,
-    RollingState, limits,
+    Checkpoint, FileChangeEvent, FileChangeEventsMessage, IncrementalCheckpoint, Packed, limits,
 };
 
 use super::super::applying::{self, Edits, Ground, States};
 use super::super::sending::{ROLLING_BASE, ROLLING_FILE, told};
 use super::super::{Account, Directory, Report, Result};
+use super::checkpoint::OVERLAP_MICROS;
 use super::nanoseconds;
 
 const RESTORED: &str = "restored";
@@ -37,13 +39,13 @@ pub(super) async fn restore_once(
     }
     let mut restored = Restored::default();
     restored.read_checkpoints(account, directory, report).await?;
-    let log = log_since(account, directory, restored.since)?;
+    let log = after(log(account, directory)?, &restored);
     for messages in log.chunks(MESSAGES_AT_ONCE) {
         for (entry, message) in read_log(account, messages, report).await? {
             restored.follow(account, &entry, message.events, report);
         }
     }
-    let everything = log_since(account, directory, None)?;
+    let everything = self::log(account, directory)?;
     let scan = scan(&account.store, tree, &account.email, nanoseconds(now))?;
     account.store.write(|db| {
         let ground = Ground { datasite: &account.email, scan: &scan, edits: Edits::Stay, now };
@@ -138,6 +140,10 @@ struct Restored {
     states: States,
     /// The newest message of the log that the checkpoints include.
     since: Option<Timestamp>,
+    /// When the newest of the checkpoints was made, by the clock of the service.
+    made_micros: Option<i64>,
+    /// Ids of messages of the log that the checkpoints are known to include.
+    included: BTreeSet<String>,
     rolling: Vec<FileChangeEvent>,
     rolling_file: Option<FileId>,
     base: Option<Timestamp>,
@@ -164,31 +170,29 @@ impl Restored {
             if let Some(checkpoint) = read_file::<Checkpoint>(account, entry, report).await?
                 && self.lay_checkpoint(account, name.timestamp, checkpoint, report)
             {
+                self.made_micros = Some(entry.created_micros);
                 break;
             }
         }
+        // The clocks of the machines that made the increments need not agree.
+        let full = self.base;
         for entry in reading.increments.iter().filter_map(|index| entries.get(*index)) {
             let Some(name) = IncrementalName::parse(&entry.name) else { continue };
-            if !checkpoints::Reading::is_after(name.timestamp, self.base) {
+            if !checkpoints::Reading::is_after(name.timestamp, full) {
                 continue;
             }
             if let Some(file) = read_file::<IncrementalCheckpoint>(account, entry, report).await? {
+                self.included.extend(file.log_recent);
                 self.lay_events(account, file.events, report);
                 self.rolling.clear();
-                self.base = Some(name.timestamp);
+                self.base = self.base.max(Some(name.timestamp));
+                self.made_micros = Some(entry.created_micros);
             }
         }
-        if let Some(entry) = reading.rolling.and_then(|index| entries.get(index))
-            && let Some(file) = read_file::<RollingState>(account, entry, report).await?
-        {
-            let after = self.since;
-            let is_new = |event: &FileChangeEvent| {
-                after.is_none_or(|since| event.timestamp > since.seconds())
-            };
-            let events = file.events.into_iter().filter(is_new).collect();
-            self.lay_events(account, events, report);
-            self.rolling_file = Some(entry.id.clone());
-        }
+        // The content of the rolling state is not laid: the log has all of it, and a machine that
+        // was behind may have written it over that of another.
+        let rolling = reading.rolling.and_then(|index| entries.get(index));
+        self.rolling_file = rolling.map(|entry| entry.id.clone());
         Ok(())
     }
 
@@ -199,6 +203,7 @@ impl Restored {
         checkpoint: Checkpoint,
         report: &mut Report,
     ) -> bool {
+        self.included.extend(checkpoint.log_recent.iter().cloned());
         match checkpoint.check() {
             Ok(state) => {
                 for (path, content) in state.files {
@@ -258,16 +263,29 @@ impl Restored {
     }
 }
 
-/// The messages of our event log, oldest first; with `since` those that are newer by their name.
-fn log_since(
-    account: &Account,
-    directory: &Directory,
-    since: Option<Timestamp>,
-) -> Result<Vec<Entry>> {
+/// The messages of the log from the first on that a checkpoint may not include.
+///
+/// Our checkpoints name the messages of the last while that they include. Of others it is said by
+/// the clocks of the machines, by the names that are later than `since`, and by that of the
+/// service, by what came later or shortly before. All that follow the first are read, in the order
+/// of the service: then the last word on each path is the last in the log.
+fn after(mut log: Vec<Entry>, restored: &Restored) -> Vec<Entry> {
+    let may_be_missing = |entry: &Entry| {
+        let named = EventsName::parse(&entry.name).map(|name| name.timestamp);
+        let recent =
+            restored.made_micros.is_none_or(|at| entry.created_micros > at - OVERLAP_MICROS);
+        !restored.included.contains(entry.id.as_str()) && (recent || named > restored.since)
+    };
+    let first = log.iter().position(may_be_missing).unwrap_or(log.len());
+    log.split_off(first)
+}
+
+/// The messages of our event log, oldest first.
+fn log(account: &Account, directory: &Directory) -> Result<Vec<Entry>> {
     let Some(personal) = &directory.personal else { return Ok(Vec::new()) };
     let mut entries = account.store.read(|db| catalogue::children(db, personal))?;
     let timestamp = |entry: &Entry| EventsName::parse(&entry.name).map(|name| name.timestamp);
-    entries.retain(|entry| timestamp(entry).is_some_and(|at| Some(at) > since));
+    entries.retain(|entry| timestamp(entry).is_some());
     entries.sort_by_key(|entry| (entry.created_micros, timestamp(entry)));
     Ok(entries)
 }

@@ -5,7 +5,8 @@
 //! says of the file and of the inbox; what the message says of itself must agree.
 
 use crate::caches::{
-    DatasiteTree, Scan, agreed, announcing, catalogue, intents, journal, write_private_file,
+    DatasiteTree, FILE_BYTES_MAX, Scan, agreed, announcing, catalogue, intents, journal,
+    write_private_file,
 };
 use crate::connections::{self, Entry, FileId};
 use crate::inbox::{Proposed, Refusal, Verdict, plan};
@@ -104,6 +105,10 @@ fn open(account: &Account, sender: &Email, entry: &Entry, bytes: &[u8]) -> Resul
         let proposal = change.check().map_err(|error| told(&error))?;
         if !account.email.is_same_account(proposal.datasite.as_str()) {
             return Err(format!("it is for the datasite of {}", proposal.datasite));
+        }
+        let size = proposal.content.as_ref().map_or(0, |content| content.bytes().len() as u64);
+        if size > FILE_BYTES_MAX {
+            return Err(format!("`{}` has more than {FILE_BYTES_MAX} bytes", proposal.path));
         }
         if !proposal.claim_holds() {
             return Err(format!("the digest of `{}` is not that of its content", proposal.path));
@@ -223,10 +228,10 @@ fn commit(
                 intents::add(db, &account.email, path, base, bytes.as_deref(), None)?;
                 announcing::add_event(db, &event.into_wire())?;
             }
-            // Of what never travels there is nothing to be told.
+            // No event ever speaks of what is not synced: a reader would take it for an attack.
             if *verdict != Verdict::Refuse(Refusal::NotSynced) {
-                let event = proposal.id.to_string();
-                announcing::answer(db, &message.sender, &proposal.path, &event)?;
+                let id = proposal.id.to_string();
+                announcing::answer(db, &message.sender, &proposal.path, &id)?;
             }
         }
         if is_whole {

@@ -12,8 +12,8 @@ use crate::peers::PeerState;
 
 use super::peering::{self, Acquaintance};
 use super::{
-    Account, Directory, Freshness, Report, Result, SyncOptions, collections, refresh, sending,
-    writing,
+    Account, Directory, Error, Freshness, Report, Result, SyncOptions, collections, refresh,
+    sending, writing,
 };
 
 /// Keeps a scientist's copies of its owners' datasites in step.
@@ -45,7 +45,14 @@ impl<'a> DatasiteWatcherSyncer<'a> {
             let owner = &peer.peer.email;
             pull::pull(account, &directory, owner, now, &mut report).await?;
             report.pulled += writing::carry_out(account, &mut report)?;
-            push::prepare(account, &directory, peer, options, now, &mut report).await?;
+            match push::prepare(account, &directory, peer, options, now, &mut report).await {
+                // One tree that is not there holds up no other owner.
+                Err(error @ Error::SuddenlyEmpty { .. }) => {
+                    let text = format!("nothing is proposed to {owner}: {error}");
+                    report.problem_with(owner, "suddenly-empty", text);
+                }
+                prepared => prepared?,
+            }
         }
         sending::flush(account, &directory, now, &mut report).await?;
         collections::mirror(account, &directory, &peers, now, &mut report).await?;
@@ -62,7 +69,9 @@ impl<'a> DatasiteWatcherSyncer<'a> {
         let mut report = Report::default();
         let directory = Directory::read(&account.store, &account.email, &account.dialect)?;
         let peers = peering::remembered(account)?;
-        let peer = peers.iter().find(|peer| peer.peer.email == *owner && is_reachable(peer));
+        let peer = peers
+            .iter()
+            .find(|peer| peer.peer.email.is_same_account(owner.as_str()) && is_reachable(peer));
         let Some(peer) = peer else {
             return Err(super::Error::UnknownPeer { peer: owner.clone() });
         };

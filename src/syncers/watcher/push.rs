@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::caches::proposed::Proposed;
-use crate::caches::{agreed, catalogue, journal, meta, proposed, scan};
+use crate::caches::{agreed, catalogue, intents, journal, meta, proposed, scan};
 use crate::connections::FileId;
 use crate::inbox::{Asked, Change, propose};
 use crate::model::{DatasitePath, Digest, Email, Timestamp};
@@ -34,9 +34,9 @@ pub(super) async fn prepare(
         let text = format!("`{}`: {}", unreadable.path.escape_debug(), unreadable.reason);
         report.problem("file-not-read", text);
     }
-    let (agreed, asked) = account.store.read(|db| {
+    let (agreed, asked, waiting) = account.store.read(|db| {
         let agreed = agreed::snapshot(db, owner)?;
-        Ok((agreed, outstanding(db, owner, &inbox.id)?))
+        Ok((agreed, outstanding(db, owner, &inbox.id)?, intents::waiting(db, owner)?))
     })?;
     if found.files.is_empty() && agreed.len() >= 3 && found.unreadable.is_empty() && !options.force
     {
@@ -44,7 +44,7 @@ pub(super) async fn prepare(
     }
     let may_delete =
         peer.version.as_ref().is_some_and(|version| version.has(Capability::ProposedDeletions));
-    let is_unknown = |path: &DatasitePath| found.is_unknown(path);
+    let is_unknown = |path: &DatasitePath| waiting.contains_key(path) || found.is_unknown(path);
     let outlook = propose(&agreed, &found.files, &asked, is_unknown, may_delete);
     for path in outlook.undeletable {
         let text = format!(
@@ -53,7 +53,8 @@ pub(super) async fn prepare(
         report.problem_with(owner, "deletion-not-sent", text);
     }
     let mut proposals = Vec::new();
-    for change in outlook.changes {
+    let is_edit = |change: &Change| !waiting.contains_key(&change.path);
+    for change in outlook.changes.into_iter().filter(is_edit) {
         let content = match tree.read(&change.path) {
             Ok(content) if content.as_deref().map(Digest::of) == change.new => content,
             Ok(_) => continue, // It changes while we look: the next sync takes it.

@@ -1,0 +1,12 @@
+//! The program as people and other programs use it: exit codes, stdout, stderr.
+//!
+//! Every test has a home of its own and its own drive, served by the same program; what a test
+//! starts it ends, by its id.
+
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+mod answers;
+mod processes;
+mod refusals;
+mod story;
+mod world;
