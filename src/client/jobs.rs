@@ -3,6 +3,7 @@
 //! On both sides a job is named by its directory. Where two people use one name, whose job is meant
 //! must be said: for an owner that is who submitted it, for a scientist to whom it went.
 
+use std::io::Read as _;
 use std::path::PathBuf;
 
 use super::reception::job_store;
@@ -46,6 +47,19 @@ impl FoundJob {
     /// Returns the logs that are here: standard output, standard error, return code.
     pub fn logs(&self) -> [Option<PathBuf>; 3] {
         self.store.logs(&self.job).map(|path| path.is_file().then_some(path))
+    }
+
+    /// Returns what the job returned: as it is where the logs are here, else as little as the state
+    /// says: 0, 1 or -1.
+    pub fn return_code(&self) -> Option<i64> {
+        const DIGITS_MAX: u64 = 32;
+        let [_, _, code] = self.logs();
+        let logged = code.and_then(|path| {
+            let (file, mut text) = (std::fs::File::open(path).ok()?, String::new());
+            file.take(DIGITS_MAX).read_to_string(&mut text).ok()?;
+            text.trim().parse().ok()
+        });
+        logged.or(self.job.state.return_code)
     }
 
     /// Returns the digest that an approval binds to.

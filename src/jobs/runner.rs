@@ -122,7 +122,9 @@ pub async fn run(
     let duration = start.elapsed();
     let elapsed = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
     let end = Timestamp::from_micros(now.micros().saturating_add(elapsed));
-    let state = store.decide(&running, &Action::Finish(return_code), end)?;
+    // Its submitter reads the state before anything is shared: no number of the job's choosing
+    // may stand there. The whole one is among the logs.
+    let state = store.decide(&running, &Action::Finish(return_code.clamp(-1, 1)), end)?;
     store.write_state(&job, &state)?;
     Ok(RunReport {
         job: id.clone(),

@@ -150,7 +150,9 @@ impl Stage {
         for entry in session.find(&Query::default().of_kind(Kind::File)).await.unwrap() {
             let bytes = session.read(&entry.id, u64::MAX).await.unwrap();
             let plain = archive::unpack(&bytes, 1 << 28).unwrap_or_else(|_| bytes.to_vec());
-            all += &format!("\n{}\n{}", entry.name, String::from_utf8_lossy(&plain));
+            // In a message, line by line as in the files that it carries.
+            let text = String::from_utf8_lossy(&plain).replace("\\n", "\n").replace(",\"", "\n\"");
+            all += &format!("\n{}\n{text}", entry.name);
         }
         all
     }

@@ -55,7 +55,7 @@ async fn a_bash_job_starts_in_its_own_directory() {
     let inside = "/syftbox/do@example.com/app_data/job/inbox/ds@example.com/bash job";
     assert_eq!(read(&review.join("stdout.txt")), format!("{inside}\ncode\nconfig.yaml\nrun.sh\n"));
     assert_eq!(read(&review.join("outputs/hi.txt")), "hi\n");
-    assert!(read(&review.join("state.yaml")).contains("return_code: 3\n"));
+    assert!(read(&review.join("state.yaml")).contains("return_code: 1\n"));
 }
 
 #[tokio::test]

@@ -66,6 +66,7 @@ fn full_json(found: &FoundJob, outputs: &[Output], submission: Option<&Snapshot>
     let [stdout, stderr, _] = found.logs();
     let path = |path: Option<PathBuf>| path.map(|path| path.to_string_lossy().into_owned());
     let mut answer = job_json(job, &found.datasite);
+    answer["return_code"] = json!(found.return_code());
     answer["entrypoint"] = json!(job.config.entrypoint.as_ref().map(ToString::to_string));
     answer["dependencies"] = json!(job.config.dependencies);
     answer["datasets"] = json!(job.config.datasets);
@@ -110,7 +111,7 @@ fn head(found: &FoundJob, ui: &mut Ui) {
     if let Some(reason) = &job.state.review_reason {
         ui.field("Decision", format_args!("{word}: {reason}"));
     }
-    if let Some(code) = job.state.return_code {
+    if let Some(code) = found.return_code() {
         ui.field("Return code", code);
     }
 }
