@@ -32,11 +32,6 @@ pub struct DeletionPlan {
     pub remote: Option<FileId>,
     /// The names of what lies directly in it and would go.
     pub remote_names: Vec<String>,
-<<<<<<< HEAD
-=======
-    /// The same, by id: these go first, so that those who see only a part hear of it.
-    pub remote_entries: Vec<FileId>,
->>>>>>> sec
     /// The names of what lies directly in it, is none of our making, and stays.
     pub remote_kept: Vec<String>,
     /// Folders and files of this machine that would go.
@@ -58,7 +53,6 @@ impl Client {
     /// # Errors
     /// If the service cannot be asked.
     pub async fn plan_deletion(&self, what: What) -> Result<DeletionPlan> {
-<<<<<<< HEAD
         Ok(self.look(what).await?.0)
     }
 
@@ -76,16 +70,6 @@ impl Client {
                 entries.push(root.clone());
             }
             plan.remote_names = ours.into_iter().map(|entry| entry.name).collect();
-=======
-        let mut plan = DeletionPlan::default();
-        if what != What::Local
-            && let Some(root) = self.own_root().await?
-        {
-            let within = self.account.store.read(|db| catalogue::children(db, &root))?;
-            let (ours, others): (Vec<Entry>, Vec<Entry>) = within.into_iter().partition(is_ours);
-            (plan.remote_entries, plan.remote_names) =
-                ours.into_iter().map(|entry| (entry.id, entry.name)).unzip();
->>>>>>> sec
             plan.remote_kept = others.into_iter().map(|entry| entry.name).collect();
             plan.remote = Some(root);
         }
@@ -93,7 +77,7 @@ impl Client {
             plan.local = self.local_places();
             plan.local.retain(|path| path.symlink_metadata().is_ok());
         }
-        Ok(plan)
+        Ok((plan, entries))
     }
 
     /// Deletes the SyftBox. The login stays; see [`Client::logout`].
@@ -108,18 +92,10 @@ impl Client {
         if what != What::Local && self.role() == Role::Owner {
             summary.problems = self.say_farewell().await;
         }
-<<<<<<< HEAD
         let (plan, entries) = self.look(what).await?;
         summary.deleted = plan;
         if !entries.is_empty() {
             let outcomes = self.account.router.own().delete(&entries).await?;
-=======
-        summary.deleted = self.plan_deletion(what).await?;
-        if let Some(root) = summary.deleted.remote.clone() {
-            let mut ids = summary.deleted.remote_entries.clone();
-            ids.extend(summary.deleted.remote_kept.is_empty().then_some(root));
-            let outcomes = self.account.router.own().delete(&ids).await?;
->>>>>>> sec
             outcomes.into_iter().try_for_each(|outcome| outcome)?;
         }
         // What is known of the drive, or of files that are gone, is not true any more.
