@@ -156,9 +156,12 @@ impl Account {
         }
     }
 
-    /// All files of the owner's datasite on this machine.
+    /// All files of the owner's datasite on this machine, but for temporary ones: a crash leaves
+    /// them, and they never travel.
     pub(crate) fn tree(&self) -> BTreeMap<String, String> {
-        tree(&self.place(""))
+        let mut files = tree(&self.place(""));
+        files.retain(|path, _| !path.contains(".syft-tmp-"));
+        files
     }
 
     /// The files with the ending `.db` on this machine.
