@@ -17,8 +17,9 @@ use super::script::{ScriptCheck, bash_start, check_script};
 use super::snapshot::{Snapshot, look, pour};
 use super::state::JobState;
 use super::submission::Submission;
-use super::tree::{entries, open_below, open_file, read_file, remove, walk, write_atomic};
+use super::tree::{entries, open_below, open_file, read_file, walk, write_atomic};
 use super::yaml;
+use crate::datasets::Scratch;
 use crate::model::{DatasitePath, Digest, Email};
 
 /// The jobs of one datasite.
@@ -155,15 +156,17 @@ impl JobStore {
             }
         }
         let folder = self.local(&layout.inbox(id));
-        let written = submission
-            .files
-            .iter()
-            .try_for_each(|(path, content)| write_atomic(&path.below(&folder), content));
-        if let Err(error) = written {
-            remove(&folder).ok(); // half a job is worse than none
-            return Err(io_error(&folder.display())(error));
-        }
-        Ok(())
+        // Half a job is worse than none: it appears as a whole, also if we are killed meanwhile.
+        let scratch = Scratch::new(&self.syftbox).map_err(std::io::Error::other);
+        let written = scratch.and_then(|scratch| {
+            let whole = scratch.path().join("job");
+            for (path, content) in &submission.files {
+                write_atomic(&path.below(&whole), content)?;
+            }
+            std::fs::create_dir_all(folder.parent().unwrap_or(&self.syftbox))?;
+            std::fs::rename(&whole, &folder)
+        });
+        written.map_err(io_error(&folder.display()))
     }
 
     /// Returns the files of the submission and the digest that an approval binds to.

@@ -11,7 +11,7 @@ use cap_std::fs::{Dir, File, FileType, MetadataExt, OpenOptions, OpenOptionsExt}
 use rustix::fs::OFlags;
 
 use super::layout::EntryKind;
-use crate::model::DatasitePath;
+use crate::model::{DatasitePath, TEMPORARY_PREFIX};
 
 /// Something in a tree that is no directory, or a directory that was not entered.
 #[derive(Debug)]
@@ -160,7 +160,7 @@ pub(crate) fn read_file(root: &Dir, path: &str, bytes_max: usize) -> io::Result<
 pub(crate) fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = path.parent().ok_or_else(|| io::Error::other("the path has no folder"))?;
     std::fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
@@ -182,7 +182,7 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
         Err(error) => return Err(error),
     }
     let parent = path.parent().ok_or_else(|| io::Error::other("the path has no folder"))?;
-    let aside = tempfile::Builder::new().prefix(".removed-").tempdir_in(parent)?;
+    let aside = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempdir_in(parent)?;
     let place = |number: usize| aside.path().join(number.to_string());
     let open =
         |folder: &Path| std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700));

@@ -76,7 +76,15 @@ pub fn receive(known: &Known, received: &Received) -> Step {
     if known.local.is(received.new) {
         return Step::Agree;
     }
-    if known.local == Local::Unknown || known.local.is(known.agreed) {
+    if known.local == Local::Unknown {
+        return Step::Write;
+    }
+    if known.asked == Some(received.new) {
+        // Our own proposal, accepted: whatever stands here now was made on top of it, also if that
+        // is what stood here before.
+        return Step::Agree;
+    }
+    if known.local.is(known.agreed) {
         return Step::Write;
     }
     // From here on there is a local edit that is not what arrived.
@@ -86,10 +94,6 @@ pub fn receive(known: &Known, received: &Received) -> Step {
     };
     let was_accepted = received.earlier.contains(&edit);
     let was_asked = known.asked == Some(edit);
-    if known.asked == Some(received.new) {
-        // Our own proposal, accepted: the edit was made on top of it.
-        return Step::Agree;
-    }
     if was_accepted {
         Step::Write
     } else if received.new == known.agreed && !was_asked {
@@ -118,6 +122,8 @@ mod tests {
             ("the echo of a proposal",          Some("a"),  Some("l"),  Some(Some("l")),    "",      Some("l"),  Step::Agree),
             ("accepted, and edited since",      Some("a"),  Some("m"),  Some(Some("l")),    "",      Some("l"),  Step::Agree),
             ("accepted, and deleted since",     Some("a"),  None,       Some(Some("l")),    "",      Some("l"),  Step::Agree),
+            ("accepted, and put back since",    Some("a"),  Some("a"),  Some(Some("l")),    "",      Some("l"),  Step::Agree),
+            ("accepted, a new file, gone here", None,       None,       Some(Some("l")),    "",      Some("l"),  Step::Agree),
             ("accepted, then replaced",         Some("a"),  Some("l"),  Some(Some("l")),    "l",     Some("r"),  Step::Write),
             ("refused: the state again",        Some("a"),  Some("l"),  Some(Some("l")),    "",      Some("a"),  Step::KeepAsideAndWrite),
             ("refused: nothing is there",       None,       Some("l"),  Some(Some("l")),    "",      None,       Step::KeepAsideAndWrite),

@@ -26,6 +26,8 @@ const FOLDERS_AT_ONCE: usize = 8;
 pub(super) const ROLLING_DIRTY: &str = "rolling.dirty";
 pub(super) const ROLLING_FILE: &str = "rolling.file";
 pub(super) const ROLLING_BASE: &str = "rolling.base";
+/// What our own catalogue calls a rolling state until the service has told its name.
+const ROLLING_NOTE: &str = "rolling state";
 
 /// Takes `count` ids that no file has.
 ///
@@ -271,7 +273,12 @@ async fn put_rolling_state(
     content: Content,
     now: Timestamp,
 ) -> Result<FileId> {
-    if let Some(file) = file {
+    let left_behind = if file.is_none() { left_behind(account, directory)? } else { None };
+    if let (Some(file), Some(folder)) = (&left_behind, &directory.rolling) {
+        // Also takes back the id that an attempt may have reserved for it.
+        note_own(account, file, folder, ROLLING_NOTE, Kind::File)?;
+    }
+    if let Some(file) = file.or(left_behind) {
         match account.router.own().replace(&file, content.clone()).await {
             Ok(()) => return Ok(file),
             Err(connections::Error::NotFound { .. }) => {}
@@ -287,7 +294,7 @@ async fn put_rolling_state(
         }
         (None, None) => return Err(no_home()),
     };
-    let id = reserve_id(account, &folder, "rolling state").await?;
+    let id = reserve_id(account, &folder, ROLLING_NOTE).await?;
     let new = NewEntry {
         id: Some(id.clone()),
         parent: folder.clone(),
@@ -303,8 +310,20 @@ async fn put_rolling_state(
         }
         Err(error) => return Err(error.into()),
     }
-    note_own(account, &id, &folder, "rolling state", Kind::File)?;
+    note_own(account, &id, &folder, ROLLING_NOTE, Kind::File)?;
     Ok(id)
+}
+
+/// Returns a rolling state that lies on the drive although nobody noted it here: a crash came
+/// between, or before it was deleted. It is used again, so that there are never two.
+fn left_behind(account: &Account, directory: &Directory) -> Result<Option<FileId>> {
+    let Some(folder) = &directory.rolling else { return Ok(None) };
+    let entries = account.store.read(|db| catalogue::children(db, folder))?;
+    let is_one = |entry: &Entry| {
+        entry.is_mine
+            && (entry.name == ROLLING_NOTE || RollingStateName::parse(&entry.name).is_some())
+    };
+    Ok(entries.into_iter().find(is_one).map(|entry| entry.id))
 }
 
 /// Moves the messages that are dealt with into the archive of their sender.

@@ -279,17 +279,14 @@ async fn finish(app: &App, upload: &str, session: Session, work: Work) -> Answer
     let stored = work.store().await?;
     let id = upload.to_owned();
     let written = app.store.write(move |txn| {
-        let (file, json) = uploads::commit(txn, &target, &stored)?;
+        let (file, json) = uploads::commit(txn, &target, stored)?;
         sessions::finish(txn, &id, &file)?;
-        Ok((json, stored))
+        Ok(json)
     });
     let written = written.await;
     app.live.forget(&session.content);
     match written {
-        Ok((json, stored)) => {
-            stored.keep();
-            Ok(reply::ok(&json))
-        }
+        Ok(json) => Ok(reply::ok(&json)),
         Err(error @ store::Error::Refused(_)) => {
             // Refused for good, say because the folder is gone: the bytes are of no use any more.
             let id = upload.to_owned();

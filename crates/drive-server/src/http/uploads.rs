@@ -175,25 +175,24 @@ pub(crate) async fn check(app: &App, target: &Target) -> Result<(), ApiError> {
 
 async fn finish(app: &App, target: Target, stored: Stored) -> Answer {
     let written = app.store.write(move |txn| {
-        let (_, file) = commit(txn, &target, &stored)?;
-        Ok((file, stored))
+        let (_, file) = commit(txn, &target, stored)?;
+        Ok(file)
     });
-    let (file, stored) = written.await?;
-    stored.keep();
-    Ok(reply::ok(&file))
+    Ok(reply::ok(&written.await?))
 }
 
 /// Creates or changes the file; returns its id and the answer's JSON.
 pub(crate) fn commit(
     txn: &mut store::Txn<'_>,
     target: &Target,
-    stored: &Stored,
+    stored: Stored,
 ) -> store::Result<(String, Value)> {
-    let content = Some(Content { stored, mime: target.mime.as_deref() });
+    let content = Some(Content { stored: &stored, mime: target.mime.as_deref() });
     let row = match &target.id {
         Some(id) => edit::update(txn, &target.me, id, &target.meta, &target.moves, content)?,
         None => edit::create(txn, &target.me, &target.meta, content)?,
     };
+    txn.stored.push(stored);
     let file = resources::file(&txn.tx, &target.me, &row, &target.mask)?;
     Ok((row.id, file))
 }

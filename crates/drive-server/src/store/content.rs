@@ -220,3 +220,49 @@ fn names(connection: &Connection, sql: &str) -> Result<HashSet<String>> {
     let names = statement.query_map([], |row| row.get(0))?;
     Ok(names.collect::<rusqlite::Result<_>>()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use super::super::Store;
+    use super::*;
+
+    /// Whoever asked may hang up between the commit and the answer, and nobody takes the result.
+    #[tokio::test]
+    async fn content_that_a_row_names_stays_when_nobody_waits_for_the_answer() {
+        let data = tempfile::tempdir().unwrap();
+        let store = Store::open(data.path()).unwrap();
+        let stored = |text: &[u8]| {
+            let mut partial = Partial::create(store.folders()).unwrap();
+            partial.append(text).unwrap();
+            let stored = partial.finish(store.folders()).unwrap();
+            (stored.path.clone().unwrap(), stored)
+        };
+        let (committed, content) = stored(b"committed");
+        let (begun, is_begun) = std::sync::mpsc::channel();
+        let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+        let mut writing = Box::pin(store.write(move |txn| {
+            txn.stored.push(content);
+            begun.send(()).unwrap();
+            may_go_on.recv().unwrap();
+            Ok(())
+        }));
+        assert!(matches!(futures::poll!(&mut writing), Poll::Pending));
+        is_begun.recv().unwrap();
+        drop(writing);
+        go_on.send(()).unwrap();
+
+        let (refused, content) = stored(b"refused");
+        let failed: Result<()> = store
+            .write(move |txn| {
+                txn.stored.push(content);
+                Err(super::super::Error::GivenUp)
+            })
+            .await;
+        assert!(failed.is_err());
+        // The second write had to wait for the first.
+        assert!(committed.exists(), "it was committed");
+        assert!(!refused.exists(), "no row names it");
+    }
+}

@@ -35,6 +35,7 @@ use tokio::sync::Semaphore;
 
 use crate::clock;
 pub(crate) use content::Folders;
+use content::Stored;
 
 /// Reads at once, each on a connection of its own; more wait.
 const READERS: usize = 4;
@@ -113,11 +114,13 @@ struct Inner {
     _lock: File,
 }
 
-/// A write transaction: the connection, its time, and the content that it makes superfluous.
+/// A write transaction: the connection, its time, the content that it makes superfluous, and the
+/// content that it gives to files.
 pub(crate) struct Txn<'a> {
     pub(crate) tx: Transaction<'a>,
     pub(crate) now_ms: i64,
     pub(crate) released: Vec<String>,
+    pub(crate) stored: Vec<Stored>,
 }
 
 impl Store {
@@ -183,12 +186,15 @@ impl Store {
         let done = tokio::task::spawn_blocking(move || {
             let mut writer = inner.writer.lock().unwrap_or_else(PoisonError::into_inner);
             let now_ms = clock::now_ms();
-            let mut released = Vec::new();
+            let (mut released, mut stored) = (Vec::new(), Vec::new());
             let result = in_transaction(&mut writer, now_ms, |txn| {
                 let result = work(txn);
                 released = std::mem::take(&mut txn.released);
+                stored = std::mem::take(&mut txn.stored);
                 result
             })?;
+            // Here, not where the result arrives: nobody may be there any more to receive it.
+            stored.into_iter().for_each(Stored::keep);
             // Under the same lock as the commit: nobody can copy the content in between.
             // A leftover is not worth an error: the work is done, and the next start clears it.
             content::release(&writer, &inner.folders, &released).ok();
@@ -217,7 +223,7 @@ pub(crate) fn in_transaction<T>(
     work: impl FnOnce(&mut Txn<'_>) -> Result<T>,
 ) -> Result<T> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut txn = Txn { tx, now_ms, released: Vec::new() };
+    let mut txn = Txn { tx, now_ms, released: Vec::new(), stored: Vec::new() };
     let result = work(&mut txn)?;
     txn.tx.commit()?;
     Ok(result)
