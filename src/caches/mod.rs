@@ -28,5 +28,5 @@ pub use folders::Folders;
 pub use lock::SyncLock;
 pub use scan::{Scan, Unreadable, scan};
 pub use store::Store;
-pub use tree::{DatasiteTree, FILE_BYTES_MAX, write_private_file};
+pub use tree::{DatasiteTree, FILE_BYTES_MAX, Placed, Staged, write_private_file};
 pub use views::{DatasiteOwnerEventCache, DatasiteWatcherCache};

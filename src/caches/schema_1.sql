@@ -56,6 +56,7 @@ CREATE TABLE intents (
     content  BLOB,
     aside    TEXT
 );
+CREATE INDEX intents_by_path ON intents (datasite, path);
 
 -- What is decided and still to be sent: a file to create, in order within its folder.
 CREATE TABLE outgoing (

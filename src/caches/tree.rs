@@ -93,10 +93,21 @@ impl DatasiteTree {
     /// # Errors
     /// If a part of the path is a file or a link, or the disk refuses.
     pub fn write(&self, path: &DatasitePath, content: &[u8]) -> Result<()> {
-        self.try_write(path, content).map_err(Error::at(path.below(&self.root), "written"))
+        let staged = self.stage(path, content)?;
+        staged.sync()?;
+        let placed = staged.place()?;
+        placed.sync()
     }
 
-    fn try_write(&self, path: &DatasitePath, content: &[u8]) -> io::Result<()> {
+    /// Writes the content of a file beside its place, and makes the folders on the way.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn stage(&self, path: &DatasitePath, content: &[u8]) -> Result<Staged> {
+        self.try_stage(path, content).map_err(Error::at(path.below(&self.root), "written"))
+    }
+
+    fn try_stage(&self, path: &DatasitePath, content: &[u8]) -> io::Result<Staged> {
         let (folder, name) = self.folder_of(path, Missing::Create)?;
         if folder.symlink_metadata(name).is_ok_and(|metadata| metadata.is_dir()) {
             return Err(io::Error::new(io::ErrorKind::IsADirectory, "a folder stands there"));
@@ -104,18 +115,21 @@ impl DatasiteTree {
         let temporary = format!("{TEMPORARY_PREFIX}{}", uuid::Uuid::new_v4().simple());
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
-        let written = (|| {
-            let mut file = folder.open_with(&temporary, &options)?;
-            file.write_all(content)?;
-            file.sync_all()?;
-            folder.rename(&temporary, &folder, name)?;
-            folder.open(".")?.sync_all()
-        })();
-        if written.is_err() {
-            // Nothing of ours is to stay; what failed is reported above.
-            let _ = folder.remove_file(&temporary);
-        }
-        written
+        let file = folder.open_with(&temporary, &options)?;
+        let name = name.to_owned();
+        let path = path.below(&self.root);
+        let mut staged = Staged { folder, temporary: Some(temporary), name, path, file };
+        staged.file.write_all(content)?; // On an error the drop removes it.
+        Ok(staged)
+    }
+
+    /// Brings all that was written to the disk at once: cheaper than one file after the other if
+    /// there are many. False if this system cannot; then each must be synced for itself.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn sync_all(&self) -> Result<bool> {
+        sync_file_system(&self.dir).map_err(Error::at(&self.root, "written"))
     }
 
     /// Removes a file, and the folders on the way that are empty then. A file that is gone already
@@ -187,6 +201,80 @@ impl DatasiteTree {
         }
         Ok((folder, name))
     }
+}
+
+/// The content of a file, beside its place. It goes away again unless it is placed.
+#[derive(Debug)]
+pub struct Staged {
+    folder: Dir,
+    /// `None` once it is placed.
+    temporary: Option<String>,
+    name: String,
+    path: PathBuf,
+    file: cap_std::fs::File,
+}
+
+impl Staged {
+    /// Brings the content to the disk. Before that it must not be placed: after a power cut there
+    /// could be a file without its content.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn sync(&self) -> Result<()> {
+        self.file.sync_all().map_err(Error::at(&self.path, "written"))
+    }
+
+    /// Puts the file into its place; what stood there is gone.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn place(mut self) -> Result<Placed> {
+        let temporary = self.temporary.take().unwrap_or_default();
+        if let Err(error) = self.folder.rename(&temporary, &self.folder, &self.name) {
+            self.temporary = Some(temporary);
+            return Err(Error::at(&self.path, "written")(error));
+        }
+        let folder = self.folder.try_clone().map_err(Error::at(&self.path, "written"))?;
+        Ok(Placed { folder, path: self.path.clone() })
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if let Some(temporary) = &self.temporary {
+            // Nothing of ours is to stay; what failed is reported elsewhere.
+            let _ = self.folder.remove_file(temporary);
+        }
+    }
+}
+
+/// A file in its place, of which the disk may not know yet.
+#[derive(Debug)]
+pub struct Placed {
+    folder: Dir,
+    path: PathBuf,
+}
+
+impl Placed {
+    /// Brings the file's name to the disk.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn sync(&self) -> Result<()> {
+        let folder = self.folder.open(".").and_then(|folder| folder.sync_all());
+        folder.map_err(Error::at(&self.path, "written"))
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn sync_file_system(dir: &Dir) -> io::Result<bool> {
+    rustix::fs::syncfs(dir)?;
+    Ok(true)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sync_file_system(_: &Dir) -> io::Result<bool> {
+    Ok(false)
 }
 
 /// What to do with a folder on the way that is not there.

@@ -1,13 +1,24 @@
 //! Brings the disk to what was agreed: carries out the writes that are decided.
 //!
 //! Each write knows what stood there when it was decided. If something else stands there now,
-//! somebody edited the file meanwhile: the edit stays, and the next scan finds it.
+//! somebody edited the file meanwhile: the edit stays, and the next scan finds it. Content is on the
+//! disk before it is in its place, and in its place before the write counts as done, so that a power
+//! cut leaves no empty file that would look like an edit.
+
+use std::collections::BTreeMap;
 
 use crate::caches::intents::Intent;
-use crate::caches::{DatasiteTree, intents};
-use crate::model::{DatasitePath, Digest, KEPT_ASIDE_MARK, Timestamp};
+use crate::caches::{DatasiteTree, Placed, Staged, intents};
+use crate::model::{DatasitePath, Digest, Email, KEPT_ASIDE_MARK, Timestamp};
 
 use super::{Account, Report, Result};
+
+/// How many writes are brought to the disk at once, and how many bytes of content at most.
+const WRITES_AT_ONCE: usize = 256;
+const BYTES_AT_ONCE: usize = 64 * 1024 * 1024;
+
+/// From this many writes on, the disk is told once to keep everything, instead of for each file.
+const WRITES_WORTH_ONE_SYNC: usize = 8;
 
 /// Carries out all writes that are decided. Returns how many files were written or removed.
 ///
@@ -16,41 +27,124 @@ use super::{Account, Report, Result};
 /// # Errors
 /// If the database fails or a tree cannot be opened.
 pub(super) fn carry_out(account: &Account, report: &mut Report) -> Result<usize> {
-    let (mut count, mut number) = (0, 0);
-    while let Some(intent) = account.store.read(|db| intents::next(db, number))? {
-        number = intent.number;
-        let tree = account.tree(&intent.datasite)?;
-        match carry_out_one(&tree, &intent) {
-            Ok(changed) => {
-                count += usize::from(changed);
-                account.store.write(|db| intents::done(db, number))?;
-            }
-            Err(error) => {
-                report.problem("not-written", super::sending::told(&error));
+    let (mut count, mut after) = (0, 0);
+    let mut trees: BTreeMap<Email, DatasiteTree> = BTreeMap::new();
+    loop {
+        let group = next_group(account, &mut after)?;
+        if group.is_empty() {
+            return Ok(count);
+        }
+        for intent in &group {
+            if !trees.contains_key(&intent.datasite) {
+                trees.insert(intent.datasite.clone(), account.tree(&intent.datasite)?);
             }
         }
+        count += carry_out_group(account, &trees, &group, report)?;
     }
+}
+
+fn next_group(account: &Account, after: &mut i64) -> Result<Vec<Intent>> {
+    let (mut group, mut bytes) = (Vec::new(), 0);
+    while group.len() < WRITES_AT_ONCE && bytes < BYTES_AT_ONCE {
+        let Some(intent) = account.store.read(|db| intents::next(db, *after))? else { break };
+        *after = intent.number;
+        bytes += intent.content.as_ref().map_or(0, Vec::len);
+        group.push(intent);
+    }
+    Ok(group)
+}
+
+fn carry_out_group(
+    account: &Account,
+    trees: &BTreeMap<Email, DatasiteTree>,
+    group: &[Intent],
+    report: &mut Report,
+) -> Result<usize> {
+    let (mut done, mut staged, mut count) = (Vec::new(), Vec::new(), 0);
+    let mut tell = |error| report.problem("not-written", super::sending::told(&error));
+    for intent in group {
+        let Some(tree) = trees.get(&intent.datasite) else { continue };
+        match begin(tree, intent) {
+            Ok(Begun::Done { changed }) => {
+                count += usize::from(changed);
+                done.push(intent.number);
+            }
+            Ok(Begun::Staged { content, found }) => staged.push((tree, intent, content, found)),
+            Err(error) => tell(error),
+        }
+    }
+    let at_once = staged.len() >= WRITES_WORTH_ONE_SYNC && sync_all(trees)?;
+    let mut placed = Vec::new();
+    for (tree, intent, content, found) in staged {
+        let synced = if at_once { Ok(()) } else { content.sync() };
+        match synced.and_then(|()| finish(tree, intent, content, found)) {
+            Ok(Some(file)) => placed.push((intent.number, file)),
+            Ok(None) => done.push(intent.number),
+            Err(error) => tell(error),
+        }
+    }
+    let at_once = placed.len() >= WRITES_WORTH_ONE_SYNC && sync_all(trees)?;
+    for (number, file) in placed {
+        match if at_once { Ok(()) } else { file.sync() } {
+            Ok(()) => {
+                count += 1;
+                done.push(number);
+            }
+            Err(error) => tell(error),
+        }
+    }
+    account.store.write(|db| done.iter().try_for_each(|number| intents::done(db, *number)))?;
     Ok(count)
 }
 
-fn carry_out_one(tree: &DatasiteTree, intent: &Intent) -> crate::caches::Result<bool> {
-    let wanted = intent.content.as_deref().map(Digest::of);
-    let found = tree.digest(&intent.path)?;
-    if found == wanted {
-        return Ok(false);
-    }
-    if found == intent.base {
-        if let (Some(_), Some(name)) = (found, &intent.aside) {
-            keep_aside(tree, &intent.path, name)?;
+fn sync_all(trees: &BTreeMap<Email, DatasiteTree>) -> Result<bool> {
+    for tree in trees.values() {
+        if !tree.sync_all()? {
+            return Ok(false);
         }
-    } else if intent.aside.is_none() || found.is_some() {
-        return Ok(false); // An edit that came after the decision.
-    }
-    match &intent.content {
-        Some(content) => tree.write(&intent.path, content)?,
-        None => tree.remove(&intent.path)?,
     }
     Ok(true)
+}
+
+/// How far a write has come.
+enum Begun {
+    /// There is nothing more to do.
+    Done { changed: bool },
+    /// The content lies beside its place, where `found` stands.
+    Staged { content: Staged, found: Option<Digest> },
+}
+
+fn begin(tree: &DatasiteTree, intent: &Intent) -> crate::caches::Result<Begun> {
+    let wanted = intent.content.as_deref().map(Digest::of);
+    let found = tree.digest(&intent.path)?;
+    let is_edited = found != intent.base && (intent.aside.is_none() || found.is_some());
+    if found == wanted || is_edited {
+        return Ok(Begun::Done { changed: false }); // An edit came after the decision.
+    }
+    if let Some(content) = &intent.content {
+        return Ok(Begun::Staged { content: tree.stage(&intent.path, content)?, found });
+    }
+    if let (Some(_), Some(name)) = (found, &intent.aside) {
+        keep_aside(tree, &intent.path, name)?;
+    }
+    tree.remove(&intent.path)?;
+    Ok(Begun::Done { changed: true })
+}
+
+/// Puts what was staged into its place, unless the file was edited meanwhile.
+fn finish(
+    tree: &DatasiteTree,
+    intent: &Intent,
+    content: Staged,
+    found: Option<Digest>,
+) -> crate::caches::Result<Option<Placed>> {
+    if tree.digest(&intent.path)? != found {
+        return Ok(None);
+    }
+    if let (Some(_), Some(name)) = (found, &intent.aside) {
+        keep_aside(tree, &intent.path, name)?;
+    }
+    content.place().map(Some)
 }
 
 /// Renames a file; under a name close to `name` if that is taken.
@@ -131,7 +225,9 @@ mod tests {
                 content: content.map(|text: &str| text.as_bytes().to_vec()),
                 aside: aside.map(str::to_owned),
             };
-            carry_out_one(&tree, &intent).unwrap();
+            if let Begun::Staged { content, found } = begin(&tree, &intent).unwrap() {
+                finish(&tree, &intent, content, found).unwrap();
+            }
             assert_eq!(tree.digest(&path).unwrap(), then.map(digest), "{what}");
             let aside = DatasitePath::parse("d/k").unwrap();
             assert_eq!(tree.digest(&aside).unwrap(), kept.map(digest), "{what}");
