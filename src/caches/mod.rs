@@ -9,6 +9,7 @@
 pub mod agreed;
 pub mod announcing;
 pub mod catalogue;
+pub mod delivered;
 mod error;
 mod folders;
 pub mod held;

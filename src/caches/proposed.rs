@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection as Database, params};
+use uuid::Uuid;
 
-use super::Result;
 use super::agreed::{parse_digest, parse_path};
 use super::journal::parse_id;
+use super::{Error, Result};
 use crate::connections::FileId;
 use crate::model::{DatasitePath, Digest, Email};
 
@@ -17,19 +18,23 @@ pub struct Proposed {
     pub digest: Option<Digest>,
     /// The message that carries it.
     pub message: FileId,
+    /// The id of the change, which the answer carries.
+    pub event: Uuid,
 }
 
 /// Returns what was proposed to the owner of `datasite` and is not answered.
 pub fn all(db: &Database, datasite: &Email) -> Result<BTreeMap<DatasitePath, Proposed>> {
     let mut statement =
-        db.prepare_cached("SELECT path, digest, message FROM proposed WHERE datasite = ?1")?;
+        db.prepare_cached("SELECT path, digest, message, event FROM proposed WHERE datasite = ?1")?;
     let rows = statement.query_map([datasite.as_str()], |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, String>(2)?))
+        let (path, digest) = (row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?);
+        Ok((path, digest, row.get::<_, String>(2)?, row.get::<_, String>(3)?))
     })?;
     rows.map(|row| {
-        let (path, digest, message) = row?;
+        let (path, digest, message, event) = row?;
         let digest = digest.map(|text| parse_digest(&text)).transpose()?;
-        Ok((parse_path(&path)?, Proposed { digest, message: parse_id(&message)? }))
+        let event = Uuid::parse_str(&event).map_err(|error| Error::damaged(error.to_string()))?;
+        Ok((parse_path(&path)?, Proposed { digest, message: parse_id(&message)?, event }))
     })
     .collect()
 }
@@ -41,12 +46,13 @@ pub fn put(
     path: &DatasitePath,
     proposed: &Proposed,
 ) -> Result<()> {
-    db.prepare_cached("INSERT OR REPLACE INTO proposed VALUES (?1, ?2, ?3, ?4)")?.execute(
+    db.prepare_cached("INSERT OR REPLACE INTO proposed VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(
         params![
             datasite.as_str(),
             path.as_str(),
             proposed.digest.as_ref().map(Digest::to_hex),
             proposed.message.as_str(),
+            proposed.event.to_string(),
         ],
     )?;
     Ok(())

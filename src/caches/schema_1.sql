@@ -82,6 +82,17 @@ CREATE TABLE answers (
     PRIMARY KEY (peer, path)
 ) WITHOUT ROWID;
 
+-- The messages that lie in the outboxes of an owner's peers, and of which paths they speak. `level`
+-- counts how often what they hold was brought together; `replaced`: the message that did so, once
+-- it is to take their place.
+CREATE TABLE delivered (
+    file     TEXT PRIMARY KEY,
+    peer     TEXT NOT NULL,
+    level    INTEGER NOT NULL,
+    paths    TEXT NOT NULL,
+    replaced TEXT
+) WITHOUT ROWID;
+
 -- Messages that are dealt with and still lie in an inbox.
 CREATE TABLE archiving (
     file   TEXT PRIMARY KEY,
@@ -94,12 +105,14 @@ CREATE TABLE seen (
     file TEXT PRIMARY KEY
 ) WITHOUT ROWID;
 
--- A scientist's changes that the owner has not answered.
+-- A scientist's changes that the owner has not answered. `event`: the id of the change, which the
+-- answer carries.
 CREATE TABLE proposed (
     datasite TEXT NOT NULL,
     path     TEXT NOT NULL,
     digest   TEXT,
     message  TEXT NOT NULL,
+    event    TEXT NOT NULL,
     PRIMARY KEY (datasite, path)
 ) WITHOUT ROWID;
 

@@ -268,7 +268,8 @@ impl Placed {
 
 #[cfg(target_os = "linux")]
 fn sync_file_system(dir: &Dir) -> io::Result<bool> {
-    rustix::fs::syncfs(dir)?;
+    // A directory handle may be one that only names a place; this opens it for real.
+    rustix::fs::syncfs(dir.open(".")?)?;
     Ok(true)
 }
 

@@ -61,12 +61,13 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    const fn options(&self) -> SyncOptions {
+    fn options(&self) -> SyncOptions {
         SyncOptions {
             auto_checkpoint: !self.no_auto_checkpoint,
             checkpoint_threshold: self.checkpoint_threshold,
             force: self.force,
             full: self.full,
+            ..SyncOptions::default()
         }
     }
 }

@@ -52,6 +52,9 @@ pub struct Received {
     pub earlier: BTreeSet<Option<Digest>>,
     /// When the newest was sent, by the service's clock.
     pub moment: Timestamp,
+    /// True if it carries the id of what this reader proposed: then it is the answer to that, and
+    /// not merely the state again.
+    pub is_answer: bool,
 }
 
 /// What to do.
@@ -93,7 +96,7 @@ pub fn receive(known: &Known, received: &Received) -> Step {
         Local::Absent | Local::Unknown => None,
     };
     let was_accepted = received.earlier.contains(&edit);
-    let was_asked = known.asked == Some(edit);
+    let was_asked = received.is_answer && known.asked == Some(edit);
     if was_accepted {
         Step::Write
     } else if received.new == known.agreed && !was_asked {
@@ -149,18 +152,29 @@ mod tests {
                 new: new.map(digest),
                 earlier: earlier.chars().map(|c| Some(digest(&c.to_string()))).collect(),
                 moment: Timestamp::from_micros(5),
+                is_answer: true,
             };
             assert_eq!(receive(&known, &received), step, "{what}");
-            let late = Received { moment: Timestamp::from_micros(4), ..received };
+            let late = Received { moment: Timestamp::from_micros(4), ..received.clone() };
             assert_eq!(receive(&known, &late), Step::Stale, "late: {what}");
+            if what.starts_with("refused: the state again") || what.starts_with("refused: nothing")
+            {
+                // The same without our id: the owner has not looked at the proposal.
+                let again = Received { is_answer: false, ..received };
+                assert_eq!(receive(&known, &again), Step::Agree, "no answer: {what}");
+            }
         }
     }
 
     #[test]
     fn what_could_not_be_read_is_left_to_the_write_which_looks_again() {
         let known = Known { agreed: None, moment: None, local: Local::Unknown, asked: None };
-        let received =
-            Received { new: None, earlier: BTreeSet::new(), moment: Timestamp::from_micros(1) };
+        let received = Received {
+            new: None,
+            earlier: BTreeSet::new(),
+            moment: Timestamp::from_micros(1),
+            is_answer: false,
+        };
         assert_eq!(receive(&known, &received), Step::Write);
     }
 }

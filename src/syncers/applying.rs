@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use uuid::Uuid;
+
 use crate::caches::proposed::Proposed;
 use crate::caches::{self, Scan, agreed, intents, proposed};
 use crate::model::{DatasitePath, Digest, Email, Timestamp};
@@ -23,6 +25,8 @@ pub(super) struct Incoming {
     pub earlier: BTreeSet<Option<Digest>>,
     /// When it was sent, by the service's clock.
     pub moment: Timestamp,
+    /// The ids of the events that said so.
+    pub events: BTreeSet<Uuid>,
 }
 
 /// States by path.
@@ -34,16 +38,19 @@ pub(super) fn add(
     path: DatasitePath,
     content: Option<Content>,
     moment: Timestamp,
+    event: Uuid,
 ) {
     match states.entry(path) {
         std::collections::btree_map::Entry::Vacant(entry) => {
-            entry.insert(Incoming { content, earlier: BTreeSet::new(), moment });
+            let events = BTreeSet::from([event]);
+            entry.insert(Incoming { content, earlier: BTreeSet::new(), moment, events });
         }
         std::collections::btree_map::Entry::Occupied(mut entry) => {
             let incoming = entry.get_mut();
             incoming.earlier.insert(incoming.content.as_ref().map(Content::digest));
             incoming.content = content;
             incoming.moment = moment;
+            incoming.events.insert(event);
         }
     }
 }
@@ -96,13 +103,21 @@ pub(super) fn apply(
             asked: asked.get(path).map(|Proposed { digest, .. }| *digest),
         };
         let new = incoming.content.as_ref().map(Content::digest);
-        let received = Received { new, earlier: incoming.earlier.clone(), moment: incoming.moment };
+        let received = Received {
+            new,
+            earlier: incoming.earlier.clone(),
+            moment: incoming.moment,
+            is_answer: asked.get(path).is_some_and(|asked| incoming.events.contains(&asked.event)),
+        };
         let step = receive(&before, &received);
         if step == Step::Stale {
             continue;
         }
         agreed::put(db, datasite, path, new.as_ref(), incoming.moment)?;
-        proposed::answered(db, datasite, path)?;
+        // The state that was agreed already, and not as an answer: the proposal is under way still.
+        if received.is_answer || new != before.agreed {
+            proposed::answered(db, datasite, path)?;
+        }
         intents::forget(db, datasite, path)?;
         let content = incoming.content.as_ref().map(Content::bytes);
         let held = match local {

@@ -7,6 +7,8 @@ pub struct SyncOptions {
     pub auto_checkpoint: bool,
     /// How many events are enough.
     pub checkpoint_threshold: usize,
+    /// How many messages in a peer's outbox are brought together into one.
+    pub compact_threshold: usize,
     /// Carry out what looks like an accident: a datasite that is suddenly empty.
     pub force: bool,
     /// List everything instead of trusting the change feed.
@@ -15,6 +17,12 @@ pub struct SyncOptions {
 
 impl Default for SyncOptions {
     fn default() -> Self {
-        Self { auto_checkpoint: true, checkpoint_threshold: 50, force: false, full: false }
+        Self {
+            auto_checkpoint: true,
+            checkpoint_threshold: 50,
+            compact_threshold: 10,
+            force: false,
+            full: false,
+        }
     }
 }

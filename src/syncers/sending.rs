@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, stream};
 
-use crate::caches::{agreed, announcing, catalogue, identifiers, journal, meta, proposed};
+use crate::caches::{
+    agreed, announcing, catalogue, delivered, identifiers, journal, meta, proposed,
+};
 use crate::connections::{self, Content, Entry, FileId, Kind, NewEntry, OCTETS, Relocation};
 use crate::model::{DatasitePath, Email, Role, Timestamp};
 use crate::wire::names::{ArchiveFolder, RollingStateFolder, RollingStateName};
@@ -229,6 +231,7 @@ pub(super) fn begin_again(db: &rusqlite::Connection, peer: &Email) -> crate::cac
         }
     }
     journal::drop_for(db, peer)?;
+    delivered::forget(db, peer)?;
     announcing::answer_all(db, peer)
 }
 

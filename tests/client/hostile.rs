@@ -123,6 +123,7 @@ fn the_futures_of_a_client_can_move_between_threads() {
     fn all(client: &'static Client, new: &'static syft::datasets::NewDataset) {
         static OPTIONS: SyncOptions = SyncOptions {
             auto_checkpoint: true,
+            compact_threshold: 10,
             checkpoint_threshold: 50,
             force: false,
             full: false,

@@ -8,7 +8,7 @@
 use syft::connections::faulty::{Crash, Fault, unavailable};
 use syft::connections::{Entry, Kind, Query};
 use syft::permissions::Level;
-use syft::syncers::{DatasiteOwnerSyncer, Report, Result};
+use syft::syncers::{DatasiteOwnerSyncer, Report, Result, SyncOptions};
 use syft::wire::names::{EventsName, FolderName};
 use syft::wire::{FileChangeEventsMessage, Packed as _};
 
@@ -147,7 +147,11 @@ async fn act(step: usize, owner: &Party<'_>, scientist: &Party<'_>) -> Result<Re
             syncer.create_checkpoint(owner.world.now()).await.map(|_| Report::default())
         }
         1 | 6 | 7 | 9 | 11 => scientist.try_sync().await,
-        _ => owner.try_sync().await,
+        _ => {
+            // Low enough for the outbox to be compacted within the session.
+            let options = SyncOptions { compact_threshold: 2, ..SyncOptions::default() };
+            owner.try_sync_with(&options).await
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a sync does, between parties who mean well.
 
+use syft::connections::Query;
 use syft::permissions::Level;
 use syft::syncers::{Error, SyncOptions, peering};
 use syft::wire::PeerState;
@@ -267,4 +268,60 @@ async fn a_datasite_that_is_suddenly_empty_stops_the_sync() {
     owner.try_sync_with(&force).await.unwrap();
     scientist.sync().await;
     assert_eq!(scientist.tree(&owner.email), []);
+}
+
+#[tokio::test]
+async fn an_outbox_stays_small_and_says_the_same_to_whoever_reads_it_when() {
+    let world = World::new();
+    let (owner, scientist) = world.pair().await;
+    let late = world.scientist("late@example.org");
+    acquaint(&owner, &late).await;
+    for peer in [&scientist, &late] {
+        owner.grant("r/", &peer.email, Level::Read);
+    }
+    owner.put("r/gone.txt", "x");
+    owner.sync().await;
+    late.sync().await;
+    owner.delete(&owner.email, "r/gone.txt");
+    for round in 0..57 {
+        owner.put(&format!("r/{}.txt", round % 9), &format!("round {round}"));
+        owner.sync().await;
+        if round % 7 == 0 {
+            scientist.sync().await;
+        }
+    }
+    let all = scientist.session().find(&Query::default()).await.unwrap();
+    let outbox = all.iter().find(|entry| entry.name.contains("#outbox#ds@")).unwrap();
+    let messages = all.iter().filter(|entry| entry.parents.contains(&outbox.id)).count();
+    assert!(messages < 15, "{messages} messages");
+    scientist.sync().await;
+    late.sync().await;
+    let second = world.scientist("late@example.org");
+    second.sync().await;
+    let wanted = scientist.tree(&owner.email);
+    assert_eq!(wanted.len(), 9);
+    assert_eq!(late.tree(&owner.email), wanted);
+    assert_eq!(second.tree(&owner.email), wanted);
+}
+
+#[tokio::test]
+async fn the_state_again_is_no_answer_to_a_proposal_that_is_under_way() {
+    let world = World::new();
+    let (owner, scientist) = world.pair().await;
+    owner.grant("w/", &scientist.email, Level::Write);
+    owner.put("w/a.txt", "base");
+    owner.sync().await;
+    scientist.sync().await;
+    scientist.write(&owner.email, "w/a.txt", b"edit");
+    scientist.sync().await;
+    // The owner says what it holds once more, before it looks at the proposal.
+    let options = SyncOptions { compact_threshold: 2, ..SyncOptions::default() };
+    owner.put("w/b.txt", "b");
+    owner.try_sync_with(&options).await.unwrap();
+    let report = scientist.sync().await;
+    assert_eq!(report.refused, []);
+    assert_eq!(scientist.read(&owner.email, "w/a.txt").as_deref(), Some("edit"));
+    scientist.sync().await;
+    assert_eq!(owner.read(&owner.email, "w/a.txt").as_deref(), Some("edit"));
+    assert!(!scientist.tree(&owner.email).iter().any(|(path, _)| path.contains(".refused-")));
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
+use crate::caches::delivered::{self, Delivered};
 use crate::caches::{DatasiteTree, Scan, agreed, announcing, held, intents, journal, meta, scan};
 use crate::connections::FileId;
 use crate::model::{DatasitePath, Digest, Email, Snapshot, Timestamp};
@@ -28,7 +29,7 @@ pub(super) struct Found {
 }
 
 /// About how many bytes of content go into one message, so that no reader needs much memory.
-const MESSAGE_BYTES: usize = 32 * 1024 * 1024;
+pub(super) const MESSAGE_BYTES: usize = 32 * 1024 * 1024;
 
 /// Looks for changes on the disk.
 ///
@@ -104,6 +105,10 @@ pub(super) async fn commit(
         for delivery in deliveries {
             for events in delivery.messages {
                 let Some(file) = ids.next() else { break };
+                let path = |event: &FileChangeEvent| DatasitePath::parse(&event.path_in_datasite);
+                let paths = events.iter().filter_map(|event| path(event).ok()).collect();
+                let message = Delivered { file: file.clone(), level: 0, paths };
+                delivered::add(db, &delivery.peer, &message)?;
                 put_message(db, &file, &delivery.folder, Some(&delivery.peer), events, floor, now)?;
             }
             for (path, digest) in &delivery.holds {

@@ -7,6 +7,7 @@
 
 mod announce;
 mod checkpoint;
+mod compact;
 mod farewell;
 mod restore;
 mod take_in;
@@ -70,6 +71,8 @@ impl<'a> DatasiteOwnerSyncer<'a> {
         let changes = announce::find_changes(account, &tree, options, now, &mut report)?;
         announce::commit(account, &directory, &peers, &tree, &changes, now, &mut report).await?;
         sending::flush(account, &directory, now, &mut report).await?;
+        let threshold = options.compact_threshold;
+        compact::compact(account, &directory, &peers, &tree, threshold, now, &mut report).await?;
         collections::publish_due(account, &directory, &peers, &mut report).await?;
         if options.auto_checkpoint {
             checkpoint::create_if_due(account, options.checkpoint_threshold, now, &mut report)

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use uuid::Uuid;
+
 use crate::caches::{DatasiteTree, agreed, announcing, catalogue, journal, meta, scan};
 use crate::checkpoints;
 use crate::connections::{self, Entry, FileId};
@@ -207,7 +209,13 @@ impl Restored {
         match checkpoint.check() {
             Ok(state) => {
                 for (path, content) in state.files {
-                    applying::add(&mut self.states, path, Some(content), Timestamp::ZERO);
+                    applying::add(
+                        &mut self.states,
+                        path,
+                        Some(content),
+                        Timestamp::ZERO,
+                        Uuid::nil(),
+                    );
                 }
                 (self.since, self.base) = (state.last_event, Some(made));
                 true
@@ -251,7 +259,7 @@ impl Restored {
     ) {
         match event.clone().check() {
             Ok(checked) if is_syncable(&checked.path) => {
-                applying::add(&mut self.states, checked.path, checked.content, moment);
+                applying::add(&mut self.states, checked.path, checked.content, moment, checked.id);
                 self.rolling.push(event);
             }
             Ok(_) => {}

@@ -117,7 +117,7 @@ fn follow(
                 report.problem_with(owner, "event-for-other-datasite", text);
             }
             Ok(event) if is_syncable(&event.path) => {
-                applying::add(states, event.path, event.content, moment);
+                applying::add(states, event.path, event.content, moment, event.id);
             }
             Ok(event) => {
                 let text = format!("{owner} sent `{}`, which is not synced", event.path);

@@ -94,7 +94,7 @@ fn outstanding(
     let waiting = journal::pending_files(db)?;
     let all = proposed::all(db, owner)?;
     all.into_iter()
-        .map(|(path, Proposed { digest, message })| {
+        .map(|(path, Proposed { digest, message, .. })| {
             let lies_in_inbox = catalogue::get(db, &message)?
                 .is_some_and(|entry| entry.parents.first() == Some(inbox));
             let is_under_way = lies_in_inbox || waiting.contains(&message);
@@ -117,7 +117,8 @@ fn commit(
         let submitted = last.unwrap_or(Timestamp::ZERO).next_for_name(now);
         meta::set(db, &key, &submitted.canonical())?;
         for change in &proposals {
-            let asked = Proposed { digest: change.digest(), message: file.clone() };
+            let (digest, event) = (change.digest(), change.id);
+            let asked = Proposed { digest, message: file.clone(), event };
             proposed::put(db, owner, &change.path, &asked)?;
         }
         let name = ProposalName::with_id(submitted, Uuid::new_v4());

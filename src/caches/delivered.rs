@@ -1,0 +1,79 @@
+//! The messages that lie in the outboxes of an owner's peers.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection as Database, params};
+
+use super::journal::parse_id;
+use super::{Error, Result};
+use crate::connections::FileId;
+use crate::model::{DatasitePath, Email};
+
+/// A message in a peer's outbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivered {
+    /// Its id.
+    pub file: FileId,
+    /// How often what it holds was brought together: 0 for a message as it was first sent.
+    pub level: u32,
+    /// The paths that it speaks of.
+    pub paths: BTreeSet<DatasitePath>,
+}
+
+/// Notes a message to `peer`.
+pub fn add(db: &Database, peer: &Email, message: &Delivered) -> Result<()> {
+    let paths: Vec<&str> = message.paths.iter().map(DatasitePath::as_str).collect();
+    let paths = serde_json::to_string(&paths).map_err(|e| Error::damaged(e.to_string()))?;
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO delivered (file, peer, level, paths) VALUES (?1, ?2, ?3, ?4)",
+    )?
+    .execute(params![message.file.as_str(), peer.as_str(), message.level, paths])?;
+    Ok(())
+}
+
+/// Returns the messages to `peer` that nothing is to replace.
+pub fn to(db: &Database, peer: &Email) -> Result<Vec<Delivered>> {
+    let mut statement = db.prepare_cached(
+        "SELECT file, level, paths FROM delivered WHERE peer = ?1 AND replaced IS NULL",
+    )?;
+    let rows = statement.query_map([peer.as_str()], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, u32>(1)?, row.get::<_, String>(2)?))
+    })?;
+    rows.map(|row| {
+        let (file, level, paths) = row?;
+        let paths: Vec<String> =
+            serde_json::from_str(&paths).map_err(|error| Error::damaged(error.to_string()))?;
+        let paths = paths.iter().map(|path| super::agreed::parse_path(path)).collect::<Result<_>>();
+        Ok(Delivered { file: parse_id(&file)?, level, paths: paths? })
+    })
+    .collect()
+}
+
+/// Notes that the message `by` is to take the place of `file`.
+pub fn replace(db: &Database, file: &FileId, by: &FileId) -> Result<()> {
+    db.prepare_cached("UPDATE delivered SET replaced = ?2 WHERE file = ?1")?
+        .execute([file.as_str(), by.as_str()])?;
+    Ok(())
+}
+
+/// Returns the messages whose place another one has taken: it is no longer waiting to be sent.
+pub fn replaced(db: &Database) -> Result<Vec<FileId>> {
+    let mut statement = db.prepare_cached(
+        "SELECT file FROM delivered WHERE replaced IS NOT NULL
+         AND replaced NOT IN (SELECT file FROM outgoing) ORDER BY file",
+    )?;
+    let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+    rows.map(|row| parse_id(&row?)).collect()
+}
+
+/// Notes that a message is gone.
+pub fn gone(db: &Database, file: &FileId) -> Result<()> {
+    db.prepare_cached("DELETE FROM delivered WHERE file = ?1")?.execute([file.as_str()])?;
+    Ok(())
+}
+
+/// Forgets the messages to `peer`: its outbox is a new one, or gone.
+pub fn forget(db: &Database, peer: &Email) -> Result<()> {
+    db.prepare_cached("DELETE FROM delivered WHERE peer = ?1")?.execute([peer.as_str()])?;
+    Ok(())
+}
