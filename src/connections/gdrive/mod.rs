@@ -24,7 +24,7 @@ use super::{
 };
 use crate::model::{Digest, Email};
 
-const SERVICE: &str = "Google Drive";
+const SERVICE: &str = "the drive"; // Google's, or one that speaks like it.
 const MAX_FILE_BYTES: u64 = 5 << 40; // 5 TB: support.google.com/drive/answer/37603
 const SEARCHES_AT_ONCE: usize = 4; // only queries too long for a URL are several
 const REPLACED_MEDIA_TYPE: &str = "application/octet-stream";
