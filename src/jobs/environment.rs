@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::installer::{Installer, Steps};
+use super::leftovers::PARTIAL_PREFIX;
 use super::sandbox::{Access, Bind, Confinement};
 use super::script::PYTHON_VERSION;
 use super::tree::{remove, write_atomic};
@@ -142,7 +143,7 @@ impl EnvironmentCache {
             return Ok(Ok(found));
         }
         std::fs::create_dir_all(&self.folder)?;
-        let partial = tempfile::Builder::new().prefix(".partial-").tempdir_in(&self.folder)?;
+        let partial = tempfile::Builder::new().prefix(PARTIAL_PREFIX).tempdir_in(&self.folder)?;
         let installer = Installer::find(path).await;
         let Some(installer) = installer else {
             return Err(io::Error::other("no python of at least version 3.10 was found"));

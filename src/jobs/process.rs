@@ -2,7 +2,8 @@
 //!
 //! Invariants: the process has a group of its own, so that an interrupt of ours does not reach it
 //! half-way, and when this future ends or is dropped, the whole group is gone. A confined process
-//! takes its whole namespace with it.
+//! takes its whole namespace with it. The same holds when this program is killed, whenever that
+//! is: see [`handshake`](super::handshake), also for what holds without confinement.
 
 use std::ffi::OsString;
 use std::io;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
 
+use super::handshake::{Handshake, script};
 use super::logs::{TIMED_OUT, append, pump};
 use super::outputs::OutputLimits;
 use super::sandbox::{Confinement, Room};
@@ -69,17 +71,20 @@ pub(crate) async fn execute(
     limits: &Limits,
     logs: [&Path; 2],
 ) -> io::Result<Ended> {
-    let limited = Room { command: limited(room, limits), ..room.clone() };
+    let confined = confinement.confines();
+    let limited = Room { command: limited(room, limits, confined), ..room.clone() };
     let line = confinement.command(&limited);
     let mut command = Command::new(&line[0]);
     command.args(&line[1..]).env_clear().current_dir("/").process_group(0).kill_on_drop(true);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    if !confinement.confines() {
+    let (handshake, input) = Handshake::new()?;
+    command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
+    if !confined {
         command.envs(room.environment.iter().map(|(name, value)| (name, value)));
         command.current_dir(&room.directory);
     }
     let start = Instant::now();
     let mut child = command.spawn()?;
+    drop(command); // it holds the other end of the handshake
     let group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let (Some(out), Some(err)) = (out, err) else { return Err(io::Error::other("no pipes")) };
@@ -88,18 +93,26 @@ pub(crate) async fn execute(
         tokio::try_join!(pump(out, logs[0], limits.log_bytes), pump(err, logs[1], limits.log_bytes))
     });
     let mut pumped = None;
+    let mut answer = std::pin::pin!(handshake.answer());
+    let (mut answered, mut presence) = (false, None);
     let deadline = tokio::time::sleep(limits.time);
     tokio::pin!(deadline);
     let status = loop {
         tokio::select! {
             status = child.wait() => break Some(status?),
             result = &mut pumps, if pumped.is_none() => pumped = Some(result?),
+            found = &mut answer, if !answered => {
+                answered = true;
+                // A sandbox needs no watcher: nothing of ours stays open to it.
+                presence = found.filter(|_| !confined);
+            }
             () = &mut deadline => break None,
         }
     };
     let duration = start.elapsed();
     // Also after a regular end: what it left running in the background ends with it.
     drop(group);
+    drop(presence);
     if status.is_none() {
         child.wait().await?;
     }
@@ -116,14 +129,15 @@ pub(crate) async fn execute(
 
 /// The room's command under limits that the system keeps. A shell sets them, because doing so
 /// between fork and exec would need unsafe code.
-fn limited(room: &Room, limits: &Limits) -> Vec<OsString> {
+fn limited(room: &Room, limits: &Limits, confined: bool) -> Vec<OsString> {
     let kib = |bytes: u64| bytes / 1024;
     // Each limit is tried in a subshell first: some shells end where a limit is refused. The number
     // of processes is `-u` in bash and `-p` in dash.
     let script = format!(
-        "limit() {{ (ulimit \"$1\" \"$2\") 2>/dev/null && ulimit \"$1\" \"$2\"; }}; \
+        "{begin}limit() {{ (ulimit \"$1\" \"$2\") 2>/dev/null && ulimit \"$1\" \"$2\"; }}; \
          limit -c 0; limit -d {data}; limit -f {blocks}; \
          limit -u {processes} || limit -p {processes}; exec \"$@\"",
+        begin = script(confined),
         data = kib(limits.memory_bytes),
         blocks = limits.file_bytes / 512, // POSIX: units of 512 bytes
         processes = limits.processes,

@@ -16,6 +16,7 @@ use super::config::{JobConfig, JobKind};
 use super::environment::{EnvironmentCache, InstallSettings, Locked, Wanted};
 use super::error::{Error, io_error};
 use super::layout::JobId;
+use super::leftovers::sweep;
 use super::logs::{INTERRUPTED, append};
 use super::outputs::collect;
 use super::process::{Limits, execute};
@@ -138,11 +139,13 @@ pub async fn run(
 }
 
 /// Marks as failed what was running when this program, or the machine, went down. Returns those
-/// jobs. A job that is being run by another process is left alone.
+/// jobs. A job that is being run by another process is left alone. Also removes what crashes left
+/// among our private folders more than a day ago.
 ///
 /// # Errors
 /// If jobs cannot be listed or a state cannot be written.
 pub fn recover(store: &JobStore, now: Timestamp) -> Result<Vec<JobId>, Error> {
+    sweep(store.private(), now);
     let mut recovered = Vec::new();
     for listed in store.list()? {
         let Listed::Job(job) = listed else { continue };

@@ -4,7 +4,8 @@
 //! be able to touch and what it can touch come from one value. Invariants of a confined process:
 //! nothing of this machine is visible but what the room names and the operating system's own
 //! read-only folders; no environment, terminal, capability or process of ours; no network unless
-//! the room says so; it dies with us. Options: bubblewrap's manual, bwrap(1).
+//! the room says so; it dies with us, once it runs (`handshake` sees to the time before). Options:
+//! bubblewrap's manual, bwrap(1).
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

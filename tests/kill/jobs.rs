@@ -27,13 +27,15 @@ async fn a_job_whose_run_is_killed_ends_and_is_not_left_running() {
         owner.done(&["sync"]);
         owner.done(&["job", "approve", &name]);
         let running = owner.start(&["job", "run", &name]);
-        if std::env::var_os("SYFT_KILL_EARLY").is_some() && chance.is(1, 3) {
-            // As early as can be: the sandbox is there, but has not yet asked to die with us. This
-            // still leaves orphans, so it is played on demand only.
+        if chance.is(1, 2) {
+            // As early as can be: the sandbox is there, but has not yet asked to die with us, or the
+            // job asks whether it may begin.
             while children(running.pid()).is_empty() && is_alive(running.pid()) {
                 std::hint::spin_loop();
             }
-            running.kill(Duration::from_micros(chance.below(3_000)));
+            let most = 3_000 << chance.below(4);
+            let moment = running.age() + Duration::from_micros(chance.below(most));
+            running.kill(moment);
         } else {
             running.kill(chance.moment(usual));
         }
@@ -147,13 +149,15 @@ fn is_alive(pid: u32) -> bool {
 
 /// The processes that a process started and that are sandboxes.
 fn children(parent: u32) -> Vec<u32> {
-    let is_child = |pid: &u32| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let after = stat.rsplit(") ").next().unwrap_or_default();
-        after.split(' ').nth(1) == Some(&parent.to_string())
-    };
-    let sandboxes = processes().filter(|(_, line)| line.contains("--die-with-parent"));
-    sandboxes.map(|(pid, _)| pid).filter(is_child).collect()
+    let threads = std::fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
+    let lists =
+        threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    let pids: Vec<u32> = lists
+        .flat_map(|list| list.split(' ').filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect();
+    pids.into_iter()
+        .filter(|pid| line(*pid).is_some_and(|line| line.contains("--die-with-parent")))
+        .collect()
 }
 
 /// All processes with their command lines; those that have ended have none.
@@ -161,7 +165,11 @@ fn processes() -> impl Iterator<Item = (u32, String)> {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     entries.filter_map(|entry| {
         let pid = entry.file_name().to_str()?.parse().ok()?;
-        let line = std::fs::read(entry.path().join("cmdline")).ok()?;
-        Some((pid, String::from_utf8_lossy(&line).replace('\0', " ")))
+        Some((pid, line(pid)?))
     })
+}
+
+fn line(pid: u32) -> Option<String> {
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    Some(String::from_utf8_lossy(&line).replace('\0', " "))
 }

@@ -176,6 +176,11 @@ impl Running {
         self.child.id()
     }
 
+    /// How long ago it was started.
+    pub(crate) fn age(&self) -> Duration {
+        self.start.elapsed()
+    }
+
     /// Kills it `after` its start, if it is not done by then.
     pub(crate) fn kill(mut self, after: Duration) -> Answer {
         // The moment of the crash is the point of these tests: nothing is waited for here.
