@@ -8,7 +8,7 @@ use super::{Error, Result};
 /// The exclusive lock of one SyftBox, held until it is dropped.
 #[derive(Debug)]
 pub struct SyncLock {
-    _file: File,
+    file: File,
 }
 
 impl SyncLock {
@@ -37,7 +37,15 @@ impl SyncLock {
                 Err(TryLockError::Error(source)) => return Err(Error::at(&path, "locked")(source)),
             }
         }
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for SyncLock {
+    fn drop(&mut self) {
+        // Closing alone is not enough: a process that is just being started by another thread holds
+        // a copy of the file until it runs its own program, and with it the lock.
+        let _ = self.file.unlock();
     }
 }
 
