@@ -1,6 +1,6 @@
 //! The messages that lie in the outboxes of an owner's peers.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use rusqlite::{Connection as Database, params};
 
@@ -16,35 +16,39 @@ pub struct Delivered {
     pub file: FileId,
     /// How often what it holds was brought together: 0 for a message as it was first sent.
     pub level: u32,
-    /// The paths that it speaks of.
-    pub paths: BTreeSet<DatasitePath>,
+    /// The paths that it speaks of, with the ids of the events: an answer to a proposal is known by
+    /// its id.
+    pub paths: BTreeMap<DatasitePath, String>,
 }
 
 /// Notes a message to `peer`.
 pub fn add(db: &Database, peer: &Email, message: &Delivered) -> Result<()> {
-    let paths: Vec<&str> = message.paths.iter().map(DatasitePath::as_str).collect();
+    let paths: BTreeMap<&str, &String> =
+        message.paths.iter().map(|(path, event)| (path.as_str(), event)).collect();
     let paths = serde_json::to_string(&paths).map_err(|e| Error::damaged(e.to_string()))?;
-    db.prepare_cached(
-        "INSERT OR REPLACE INTO delivered (file, peer, level, paths) VALUES (?1, ?2, ?3, ?4)",
-    )?
-    .execute(params![message.file.as_str(), peer.as_str(), message.level, paths])?;
+    db.prepare_cached("INSERT INTO delivered (file, peer, level, paths) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![message.file.as_str(), peer.as_str(), message.level, paths])?;
     Ok(())
 }
 
-/// Returns the messages to `peer` that nothing is to replace.
+/// Returns the messages to `peer` that nothing is to replace, oldest first.
 pub fn to(db: &Database, peer: &Email) -> Result<Vec<Delivered>> {
     let mut statement = db.prepare_cached(
-        "SELECT file, level, paths FROM delivered WHERE peer = ?1 AND replaced IS NULL",
+        "SELECT file, level, paths FROM delivered WHERE peer = ?1 AND replaced IS NULL
+         ORDER BY number",
     )?;
     let rows = statement.query_map([peer.as_str()], |row| {
         Ok((row.get::<_, String>(0)?, row.get::<_, u32>(1)?, row.get::<_, String>(2)?))
     })?;
     rows.map(|row| {
         let (file, level, paths) = row?;
-        let paths: Vec<String> =
+        let paths: BTreeMap<String, String> =
             serde_json::from_str(&paths).map_err(|error| Error::damaged(error.to_string()))?;
-        let paths = paths.iter().map(|path| super::agreed::parse_path(path)).collect::<Result<_>>();
-        Ok(Delivered { file: parse_id(&file)?, level, paths: paths? })
+        let paths = paths
+            .into_iter()
+            .map(|(path, event)| Ok((super::agreed::parse_path(&path)?, event)))
+            .collect::<Result<_>>()?;
+        Ok(Delivered { file: parse_id(&file)?, level, paths })
     })
     .collect()
 }

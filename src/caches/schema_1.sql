@@ -82,16 +82,18 @@ CREATE TABLE answers (
     PRIMARY KEY (peer, path)
 ) WITHOUT ROWID;
 
--- The messages that lie in the outboxes of an owner's peers, and of which paths they speak. `level`
+-- The messages that lie in the outboxes of an owner's peers, and of which paths they speak, with
+-- the ids of the events. `level`
 -- counts how often what they hold was brought together; `replaced`: the message that did so, once
 -- it is to take their place.
 CREATE TABLE delivered (
-    file     TEXT PRIMARY KEY,
+    number   INTEGER PRIMARY KEY,
+    file     TEXT NOT NULL UNIQUE,
     peer     TEXT NOT NULL,
     level    INTEGER NOT NULL,
     paths    TEXT NOT NULL,
     replaced TEXT
-) WITHOUT ROWID;
+);
 
 -- Messages that are dealt with and still lie in an inbox.
 CREATE TABLE archiving (

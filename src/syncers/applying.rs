@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use crate::caches::proposed::Proposed;
-use crate::caches::{self, Scan, agreed, intents, proposed};
+use crate::caches::{self, Scan, agreed, catalogue, intents, journal, proposed};
 use crate::model::{DatasitePath, Digest, Email, Timestamp};
 use crate::outbox::{Known, Local, Received, Step, receive};
 use crate::wire::Content;
@@ -107,7 +107,11 @@ pub(super) fn apply(
             new,
             earlier: incoming.earlier.clone(),
             moment: incoming.moment,
-            is_answer: asked.get(path).is_some_and(|asked| incoming.events.contains(&asked.event)),
+            is_answer: match asked.get(path) {
+                Some(asked) if incoming.events.contains(&asked.event) => true,
+                Some(asked) => !is_under_way(db, asked)?,
+                None => false,
+            },
         };
         let step = receive(&before, &received);
         if step == Step::Stale {
@@ -136,6 +140,14 @@ pub(super) fn apply(
         }
     }
     Ok(aside)
+}
+
+/// True if the owner has not looked at a proposal: it is not sent, or lies in the inbox. An owner
+/// answers before it takes a message out of there, so what is known afterwards is the answer, also
+/// if it was brought together with other news.
+fn is_under_way(db: &rusqlite::Connection, asked: &Proposed) -> caches::Result<bool> {
+    let is_waiting = journal::pending_files(db)?.contains(&asked.message);
+    Ok(is_waiting || catalogue::get(db, &asked.message)?.is_some())
 }
 
 fn local(scan: &Scan, path: &DatasitePath) -> Local {

@@ -325,3 +325,23 @@ async fn the_state_again_is_no_answer_to_a_proposal_that_is_under_way() {
     assert_eq!(owner.read(&owner.email, "w/a.txt").as_deref(), Some("edit"));
     assert!(!scientist.tree(&owner.email).iter().any(|(path, _)| path.contains(".refused-")));
 }
+
+#[tokio::test]
+async fn an_answer_is_known_also_if_it_was_brought_together_with_other_news() {
+    let world = World::new();
+    let (owner, scientist) = world.pair().await;
+    owner.grant("r/", &scientist.email, Level::Read);
+    owner.put("r/a.txt", "the owner's");
+    owner.sync().await;
+    scientist.sync().await;
+    scientist.write(&owner.email, "r/a.txt", b"mine");
+    scientist.sync().await;
+    let options = SyncOptions { compact_threshold: 2, ..SyncOptions::default() };
+    owner.put("r/b.txt", "b");
+    let report = owner.try_sync_with(&options).await.unwrap();
+    assert_eq!(report.refused.len(), 1);
+    assert_eq!(scientist.sync().await.refused.len(), 1);
+    assert_eq!(scientist.read(&owner.email, "r/a.txt").as_deref(), Some("the owner's"));
+    assert!(scientist.tree(&owner.email).iter().any(|(_, content)| content == "mine"));
+    assert!(scientist.sync().await.is_idle());
+}

@@ -105,8 +105,11 @@ pub(super) async fn commit(
         for delivery in deliveries {
             for events in delivery.messages {
                 let Some(file) = ids.next() else { break };
-                let path = |event: &FileChangeEvent| DatasitePath::parse(&event.path_in_datasite);
-                let paths = events.iter().filter_map(|event| path(event).ok()).collect();
+                let path = |event: &FileChangeEvent| {
+                    let path = DatasitePath::parse(&event.path_in_datasite).ok()?;
+                    Some((path, event.id.clone()))
+                };
+                let paths = events.iter().filter_map(path).collect();
                 let message = Delivered { file: file.clone(), level: 0, paths };
                 delivered::add(db, &delivery.peer, &message)?;
                 put_message(db, &file, &delivery.folder, Some(&delivery.peer), events, floor, now)?;

@@ -4,7 +4,7 @@
 //! is gone; so a reader that has seen any number of them ends at the same. It is on the drive before
 //! the first of the many is deleted.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
@@ -40,8 +40,12 @@ pub(super) async fn compact(
         let levels: Vec<u32> = messages.iter().map(|message| message.level).collect();
         let Some((places, level)) = to_compact(&levels, threshold) else { continue };
         let old: Vec<&Delivered> = places.iter().filter_map(|place| messages.get(*place)).collect();
-        let paths: BTreeSet<DatasitePath> =
-            old.iter().flat_map(|message| message.paths.iter().cloned()).collect();
+        // Oldest first, so that the last event of each path lends its id.
+        let paths: BTreeMap<DatasitePath, String> = old
+            .iter()
+            .flat_map(|message| message.paths.iter())
+            .map(|(path, event)| (path.clone(), event.clone()))
+            .collect();
         let Some(events) = state_of(account, tree, peer, &paths, now)? else { continue };
         let file = sending::take_id(account).await?;
         account.store.write(|db| {
@@ -66,12 +70,12 @@ fn state_of(
     account: &Account,
     tree: &DatasiteTree,
     peer: &Email,
-    paths: &BTreeSet<DatasitePath>,
+    paths: &BTreeMap<DatasitePath, String>,
     now: Timestamp,
 ) -> Result<Option<Vec<FileChangeEvent>>> {
     let held = account.store.read(|db| held::snapshot(db, peer))?;
     let (mut events, mut bytes) = (Vec::new(), 0);
-    for path in paths {
+    for (path, id) in paths {
         let digest = held.get(path).copied();
         let content = match digest {
             None => None,
@@ -84,7 +88,8 @@ fn state_of(
         if bytes > MESSAGE_BYTES {
             return Ok(None);
         }
-        events.push(event(account, path, digest, content, Uuid::new_v4(), now).into_wire());
+        let id = Uuid::parse_str(id).unwrap_or_else(|_| Uuid::new_v4());
+        events.push(event(account, path, digest, content, id, now).into_wire());
     }
     // Deletions first: a file may have become a folder, and the reverse.
     events.sort_by_key(|event| !event.is_deleted);
