@@ -56,6 +56,34 @@ impl Client {
     ///
     /// # Errors
     /// If the state on this machine cannot be opened.
+    ///
+    /// # Examples
+    /// A scientist asks an owner to work together, over a drive in memory:
+    /// ```
+    /// use std::sync::Arc;
+    /// use syft::client::{Client, SystemClock};
+    /// use syft::connections::MemoryDrive;
+    /// use syft::model::{Email, Role};
+    /// use syft::syncers::SyncOptions;
+    /// use syft::wire::PeerState;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (drive, home) = (MemoryDrive::new(), tempfile::tempdir()?);
+    /// let client = |name, role| -> Result<Client, Box<dyn std::error::Error>> {
+    ///     let session = Arc::new(drive.session(&Email::parse(name)?));
+    ///     Ok(Client::over(session, role, home.path(), Arc::new(SystemClock))?)
+    /// };
+    /// let owner = client("owner@example.org", Role::Owner)?;
+    /// let scientist = client("scientist@example.org", Role::Scientist)?;
+    ///
+    /// scientist.add_peer(owner.email()).await?;
+    /// owner.sync(&SyncOptions::default()).await?;
+    /// let peers = owner.peers().await?;
+    /// assert_eq!(peers[0].peer.state, PeerState::RequestedByPeer);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn over(
         connection: Arc<dyn Connection>,
         role: Role,
