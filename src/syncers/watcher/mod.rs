@@ -43,8 +43,11 @@ impl<'a> DatasiteWatcherSyncer<'a> {
         writing::carry_out(account, &mut report)?;
         for peer in peers.iter().filter(|peer| is_reachable(peer)) {
             let owner = &peer.peer.email;
-            pull::pull(account, &directory, owner, now, &mut report).await?;
+            let is_up_to_date = pull::pull(account, &directory, owner, now, &mut report).await?;
             report.pulled += writing::carry_out(account, &mut report)?;
+            if !is_up_to_date {
+                continue; // What was agreed is about to change, and with it what to propose.
+            }
             match push::prepare(account, &directory, peer, options, now, &mut report).await {
                 // One tree that is not there holds up no other owner.
                 Err(error @ Error::SuddenlyEmpty { .. }) => {

@@ -18,31 +18,32 @@ use super::super::{Account, Directory, Refused, Report, Result};
 /// How many messages are held in memory at once.
 const MESSAGES_AT_ONCE: usize = 200;
 
-/// Takes in what lies in the outbox of `owner` and was not looked at.
+/// Takes in what lies in the outbox of `owner` and was not looked at. False if we know of more than
+/// we could read: then it is too early to propose anything, for the base would be an old one.
 pub(super) async fn pull(
     account: &Account,
     directory: &Directory,
     owner: &Email,
     now: Timestamp,
     report: &mut Report,
-) -> Result<()> {
+) -> Result<bool> {
     let outbox = directory.mailbox(owner, Direction::Outbox, &account.email, &account.dialect);
-    let Some(outbox) = outbox else { return Ok(()) };
+    let Some(outbox) = outbox else { return Ok(true) };
     let mut unseen = account.store.read(|db| catalogue::unseen(db, &outbox.id))?;
     unseen.sort_by_key(|entry| (entry.created_micros, sent_at(entry)));
     for entries in unseen.chunks(MESSAGES_AT_ONCE) {
         if !take_in(account, owner, entries, now, report).await? {
-            break;
+            return Ok(false);
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 fn sent_at(entry: &Entry) -> Option<Timestamp> {
     EventsName::parse(&entry.name).map(|name| name.timestamp)
 }
 
-/// Takes in some messages; false if one could not be read for now: what follows it waits.
+/// Takes in some messages; false if one could not be read: what follows it waits.
 async fn take_in(
     account: &Account,
     owner: &Email,
@@ -62,7 +63,10 @@ async fn take_in(
                 read.push(entry);
             }
             Err(connections::Error::NotFound { id }) => {
+                // Its owner brought it together with others since we listed: what it says is in a
+                // message that we do not know yet.
                 account.store.write(|db| catalogue::remove(db, &id))?;
+                whole = false;
             }
             Err(error @ connections::Error::TooLarge { .. }) => {
                 keep(account, owner, entry, b"", &told(&error), report)?;
