@@ -115,7 +115,12 @@ impl Model {
     pub(crate) fn check(&mut self, owner: &Account, scientist: &Account) {
         self.look(owner);
         for (path, content) in self.owners.iter().chain(&self.scientists) {
-            assert_eq!(owner.read(path), *content, "`{path}` at the owner");
+            assert_eq!(
+                owner.read(path),
+                *content,
+                "`{path}` at the owner; the scientist has {:#?}",
+                scientist.tree()
+            );
         }
         let readable = |account: &Account| -> BTreeMap<String, String> {
             let ends = |path: &String| path.starts_with("open/") || path.starts_with("shared/");
