@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection as Database, OptionalExtension as _, params};
+use rusqlite::{Connection as Database, params};
 
 use super::agreed::{parse_digest, parse_path};
 use super::{Error, Result};
@@ -22,16 +22,16 @@ pub struct Intent {
     pub datasite: Email,
     /// Which file.
     pub path: DatasitePath,
-    /// What is to be on disk before; anything else is a local edit, which stays.
+    /// What is to be on disk before; anything else is a local edit.
     pub base: Option<Digest>,
     /// What is to be on disk afterwards; `None`: nothing.
     pub content: Option<Vec<u8>>,
-    /// The file name under which what stands there is kept first; `None`: it need not be kept.
+    /// The file name under which a local edit is kept before the write; `None`: the edit stays where
+    /// it is, and nothing is written.
     pub aside: Option<String>,
 }
 
-/// Notes a write that is to be done. It takes the place of an earlier one of the same path, and
-/// finds on disk what that one was to find.
+/// Notes a write that is to be done. It takes the place of an earlier one of the same path.
 pub fn add(
     db: &Database,
     datasite: &Email,
@@ -40,15 +40,8 @@ pub fn add(
     content: Option<&[u8]>,
     aside: Option<&str>,
 ) -> Result<()> {
-    let earlier: Option<(Option<String>, Option<String>)> = db
-        .prepare_cached("SELECT base, aside FROM intents WHERE datasite = ?1 AND path = ?2")?
-        .query_row([datasite.as_str(), path.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
     forget(db, datasite, path)?;
-    let (base, aside) = match earlier {
-        Some((base, earlier)) => (base, earlier.or_else(|| aside.map(str::to_owned))),
-        None => (base.map(Digest::to_hex), aside.map(str::to_owned)),
-    };
+    let base = base.map(Digest::to_hex);
     db.prepare_cached(
         "INSERT INTO intents (datasite, path, base, content, aside) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?

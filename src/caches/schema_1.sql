@@ -46,8 +46,9 @@ CREATE TABLE held (
     PRIMARY KEY (peer, path)
 ) WITHOUT ROWID;
 
--- Local writes that are decided and still to be done. `content` NULL: the file is to go.
--- `aside`: the name under which what stands there is kept first.
+-- Local writes that are decided and still to be done. `content` NULL: the file is to go. `base`: what
+-- is to stand there before; anything else is an edit, which is kept under the name `aside` first, or
+-- stays where it is if that is NULL.
 CREATE TABLE intents (
     number   INTEGER PRIMARY KEY,
     datasite TEXT NOT NULL,

@@ -73,19 +73,17 @@ pub(super) struct Ground<'a> {
     pub now: Timestamp,
 }
 
-/// Commits states, within the caller's transaction. Returns the paths whose local edit was moved
-/// aside.
+/// Commits states, and the writes that follow from them, within the caller's transaction.
 pub(super) fn apply(
     db: &rusqlite::Connection,
     ground: &Ground<'_>,
     states: &States,
-) -> caches::Result<Vec<DatasitePath>> {
+) -> caches::Result<()> {
     let datasite = ground.datasite;
     let known = agreed::snapshot(db, datasite)?;
     let moments = agreed::moments(db, datasite)?;
     let asked = proposed::all(db, datasite)?;
     let waiting = intents::waiting(db, datasite)?;
-    let mut aside = Vec::new();
     // Deletions first: a file may have become a folder, and the reverse.
     let (gone, rest): (Vec<_>, Vec<_>) =
         states.iter().partition(|(_, incoming)| incoming.content.is_none());
@@ -123,23 +121,28 @@ pub(super) fn apply(
             proposed::answered(db, datasite, path)?;
         }
         intents::forget(db, datasite, path)?;
-        let content = incoming.content.as_ref().map(Content::bytes);
-        let held = match local {
-            Local::Holds(digest) => Some(digest),
-            Local::Absent => None,
-            Local::Unknown => before.agreed,
+        // What is to stand there when the write is done: what is found instead is an edit. That one
+        // is in the way now does not make it what the write may replace.
+        let base = match (step, local) {
+            (Step::Write, Local::Holds(digest)) => Some(digest),
+            (Step::Write, Local::Absent) => None,
+            _ => before.agreed,
         };
-        match step {
-            Step::Write => intents::add(db, datasite, path, held.as_ref(), content, None)?,
-            Step::KeepAsideAndWrite if ground.edits == Edits::KeepAside => {
-                let name = name_aside(path, ground.now);
-                intents::add(db, datasite, path, held.as_ref(), content, Some(&name))?;
-                aside.push(path.clone());
-            }
-            Step::KeepAsideAndWrite | Step::Agree | Step::Stale => {}
+        let is_write = match step {
+            Step::Write => true,
+            Step::KeepAsideAndWrite => ground.edits == Edits::KeepAside,
+            Step::Agree | Step::Stale => false,
+        };
+        if is_write {
+            let content = incoming.content.as_ref().map(Content::bytes);
+            let aside = match ground.edits {
+                Edits::KeepAside => Some(name_aside(path, ground.now)),
+                Edits::Stay => None,
+            };
+            intents::add(db, datasite, path, base.as_ref(), content, aside.as_deref())?;
         }
     }
-    Ok(aside)
+    Ok(())
 }
 
 /// True if the owner has not looked at a proposal: it is not sent, or lies in the inbox. An owner

@@ -1,7 +1,9 @@
 //! Brings the disk to what was agreed: carries out the writes that are decided.
 //!
-//! Each write knows what stood there when it was decided. If something else stands there now,
-//! somebody edited the file meanwhile: the edit stays, and the next scan finds it. Content is on the
+//! Each write knows what is to stand there before. If something else stands there, somebody edited
+//! the file, perhaps after a crash and without having seen what was agreed: an owner's edit stays, and
+//! the next scan finds it; a scientist's is kept under another name, for as a proposal it would seem
+//! to be made of what was agreed. Content is on the
 //! disk before it is in its place, and in its place before the write counts as done, so that a power
 //! cut leaves no empty file that would look like an edit.
 
@@ -11,7 +13,7 @@ use crate::caches::intents::Intent;
 use crate::caches::{DatasiteTree, Placed, Staged, intents};
 use crate::model::{DatasitePath, Digest, Email, KEPT_ASIDE_MARK, Timestamp};
 
-use super::{Account, Report, Result};
+use super::{Account, Refused, Report, Result};
 
 /// How many writes are brought to the disk at once, and how many bytes of content at most.
 const WRITES_AT_ONCE: usize = 256;
@@ -61,26 +63,31 @@ fn carry_out_group(
     report: &mut Report,
 ) -> Result<usize> {
     let (mut done, mut staged, mut count) = (Vec::new(), Vec::new(), 0);
-    let mut tell = |error| report.problem("not-written", super::sending::told(&error));
     for intent in group {
         let Some(tree) = trees.get(&intent.datasite) else { continue };
         match begin(tree, intent) {
-            Ok(Begun::Done { changed }) => {
+            Ok(Begun::Done { changed, kept }) => {
                 count += usize::from(changed);
                 done.push(intent.number);
+                tell_kept(report, intent, kept);
             }
-            Ok(Begun::Staged { content, found }) => staged.push((tree, intent, content, found)),
-            Err(error) => tell(error),
+            Ok(Begun::Staged(content)) => staged.push((tree, intent, content)),
+            Err(error) => tell(report, &error),
         }
     }
     let at_once = staged.len() >= WRITES_WORTH_ONE_SYNC && sync_all(trees)?;
     let mut placed = Vec::new();
-    for (tree, intent, content, found) in staged {
+    for (tree, intent, content) in staged {
         let synced = if at_once { Ok(()) } else { content.sync() };
-        match synced.and_then(|()| finish(tree, intent, content, found)) {
-            Ok(Some(file)) => placed.push((intent.number, file)),
-            Ok(None) => done.push(intent.number),
-            Err(error) => tell(error),
+        match synced.and_then(|()| finish(tree, intent, content)) {
+            Ok(finished) => {
+                tell_kept(report, intent, finished.kept);
+                match finished.placed {
+                    Some(file) => placed.push((intent.number, file)),
+                    None => done.push(intent.number),
+                }
+            }
+            Err(error) => tell(report, &error),
         }
     }
     let at_once = placed.len() >= WRITES_WORTH_ONE_SYNC && sync_all(trees)?;
@@ -90,11 +97,25 @@ fn carry_out_group(
                 count += 1;
                 done.push(number);
             }
-            Err(error) => tell(error),
+            Err(error) => tell(report, &error),
         }
     }
     account.store.write(|db| done.iter().try_for_each(|number| intents::done(db, *number)))?;
     Ok(count)
+}
+
+fn tell(report: &mut Report, error: &crate::caches::Error) {
+    report.problem("not-written", super::sending::told(error));
+}
+
+fn tell_kept(report: &mut Report, intent: &Intent, kept: bool) {
+    if kept {
+        report.refused.push(Refused {
+            path: intent.path.to_string(),
+            peer: intent.datasite.clone(),
+            reason: "the owner's file counts; your version is kept beside it".to_owned(),
+        });
+    }
 }
 
 fn sync_all(trees: &BTreeMap<Email, DatasiteTree>) -> Result<bool> {
@@ -106,49 +127,79 @@ fn sync_all(trees: &BTreeMap<Email, DatasiteTree>) -> Result<bool> {
     Ok(true)
 }
 
+/// What is to be done about a write, by what stands in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// Nothing: it is done, or an edit stays where it is.
+    Nothing,
+    /// What stands there is replaced.
+    Replace,
+    /// What stands there is an edit: it is kept under another name first.
+    KeepAndReplace,
+}
+
+fn next(intent: &Intent, found: Option<Digest>) -> Next {
+    let wanted = intent.content.as_deref().map(Digest::of);
+    if found == wanted {
+        return Next::Nothing;
+    }
+    match (&intent.aside, found) {
+        _ if found == intent.base => Next::Replace,
+        // A deletion that nobody was asked about does not count against what the owner says.
+        (Some(_), None) => Next::Replace,
+        // It was made on something older than what was agreed since, so it may not replace that.
+        (Some(_), Some(_)) => Next::KeepAndReplace,
+        (None, _) => Next::Nothing,
+    }
+}
+
 /// How far a write has come.
 enum Begun {
     /// There is nothing more to do.
-    Done { changed: bool },
-    /// The content lies beside its place, where `found` stands.
-    Staged { content: Staged, found: Option<Digest> },
+    Done { changed: bool, kept: bool },
+    /// The content lies beside its place.
+    Staged(Staged),
 }
 
 fn begin(tree: &DatasiteTree, intent: &Intent) -> crate::caches::Result<Begun> {
-    let wanted = intent.content.as_deref().map(Digest::of);
-    let found = tree.digest(&intent.path)?;
-    let is_edited = found != intent.base && (intent.aside.is_none() || found.is_some());
-    if found == wanted || is_edited {
-        return Ok(Begun::Done { changed: false }); // An edit came after the decision.
+    let next = next(intent, tree.digest(&intent.path)?);
+    if next == Next::Nothing {
+        return Ok(Begun::Done { changed: false, kept: false });
     }
     if let Some(content) = &intent.content {
-        return Ok(Begun::Staged { content: tree.stage(&intent.path, content)?, found });
+        return Ok(Begun::Staged(tree.stage(&intent.path, content)?));
     }
-    if let (Some(_), Some(name)) = (found, &intent.aside) {
-        keep_aside(tree, &intent.path, name)?;
-    }
+    let kept = next == Next::KeepAndReplace && keep_aside(tree, intent)?;
     tree.remove(&intent.path)?;
-    Ok(Begun::Done { changed: true })
+    Ok(Begun::Done { changed: true, kept })
 }
 
-/// Puts what was staged into its place, unless the file was edited meanwhile.
+/// How a write with content ended.
+struct Finished {
+    /// What is in its place, if it is.
+    placed: Option<Placed>,
+    /// True if an edit was kept under another name.
+    kept: bool,
+}
+
+/// Puts what was staged into its place; what stands there is looked at again.
 fn finish(
     tree: &DatasiteTree,
     intent: &Intent,
     content: Staged,
-    found: Option<Digest>,
-) -> crate::caches::Result<Option<Placed>> {
-    if tree.digest(&intent.path)? != found {
-        return Ok(None);
+) -> crate::caches::Result<Finished> {
+    let next = next(intent, tree.digest(&intent.path)?);
+    if next == Next::Nothing {
+        return Ok(Finished { placed: None, kept: false });
     }
-    if let (Some(_), Some(name)) = (found, &intent.aside) {
-        keep_aside(tree, &intent.path, name)?;
-    }
-    content.place().map(Some)
+    let kept = next == Next::KeepAndReplace && keep_aside(tree, intent)?;
+    Ok(Finished { placed: Some(content.place()?), kept })
 }
 
-/// Renames a file; under a name close to `name` if that is taken.
-fn keep_aside(tree: &DatasiteTree, path: &DatasitePath, name: &str) -> crate::caches::Result<()> {
+/// Renames the file at the place of a write; under a name close to the one for it if that is taken.
+/// True if there is a name for it.
+fn keep_aside(tree: &DatasiteTree, intent: &Intent) -> crate::caches::Result<bool> {
+    let (path, Some(name)) = (&intent.path, &intent.aside) else { return Ok(false) };
     let mut outcome = tree.rename(path, name);
     for number in 2..NAMES_ASIDE_MAX {
         match &outcome {
@@ -161,7 +212,7 @@ fn keep_aside(tree: &DatasiteTree, path: &DatasitePath, name: &str) -> crate::ca
             _ => break,
         }
     }
-    outcome
+    outcome.map(|()| true)
 }
 
 /// How many files of names that begin alike are kept aside at one moment in one folder.
@@ -197,18 +248,22 @@ mod tests {
         let digest = |text: &str| Digest::of(text.as_bytes());
         #[rustfmt::skip]
         let cases = [
-            // what                       base        content     aside           found       then        kept
-            ("a new file",                None,       Some("n"),  None,           None,       Some("n"),  None),
-            ("an update",                 Some("b"),  Some("n"),  None,           Some("b"),  Some("n"),  None),
-            ("a removal",                 Some("b"),  None,       None,           Some("b"),  None,       None),
-            ("done before a crash",       Some("b"),  Some("n"),  None,           Some("n"),  Some("n"),  None),
-            ("edited since",              Some("b"),  Some("n"),  None,           Some("e"),  Some("e"),  None),
-            ("deleted since",             Some("b"),  Some("n"),  None,           None,       None,       None),
-            ("a new file in the way",     None,       Some("n"),  None,           Some("e"),  Some("e"),  None),
-            ("kept aside",                Some("e"),  Some("n"),  Some("k"),      Some("e"),  Some("n"),  Some("e")),
-            ("kept aside, then a crash",  Some("e"),  Some("n"),  Some("k"),      None,       Some("n"),  None),
-            ("kept aside, edited since",  Some("e"),  Some("n"),  Some("k"),      Some("f"),  Some("f"),  None),
-            ("kept aside, to be gone",    Some("e"),  None,       Some("k"),      Some("e"),  None,       Some("e")),
+            // what                         base        content     aside           found       then        kept
+            ("a new file",                  None,       Some("n"),  None,           None,       Some("n"),  None),
+            ("an update",                   Some("b"),  Some("n"),  None,           Some("b"),  Some("n"),  None),
+            ("a removal",                   Some("b"),  None,       None,           Some("b"),  None,       None),
+            ("done before a crash",         Some("b"),  Some("n"),  None,           Some("n"),  Some("n"),  None),
+            ("an owner's edit",             Some("b"),  Some("n"),  None,           Some("e"),  Some("e"),  None),
+            ("an owner's deletion",         Some("b"),  Some("n"),  None,           None,       None,       None),
+            ("an owner's new file",         None,       Some("n"),  None,           Some("e"),  Some("e"),  None),
+            ("a scientist's update",        Some("b"),  Some("n"),  Some("k"),      Some("b"),  Some("n"),  None),
+            ("a scientist's removal",       Some("b"),  None,       Some("k"),      Some("b"),  None,       None),
+            ("a scientist's edit",          Some("b"),  Some("n"),  Some("k"),      Some("e"),  Some("n"),  Some("e")),
+            ("a scientist's new file",      None,       Some("n"),  Some("k"),      Some("e"),  Some("n"),  Some("e")),
+            ("a scientist's deletion",      Some("b"),  Some("n"),  Some("k"),      None,       Some("n"),  None),
+            ("a crash after keeping aside", Some("b"),  Some("n"),  Some("k"),      None,       Some("n"),  None),
+            ("an edit of what is to go",    Some("b"),  None,       Some("k"),      Some("e"),  None,       Some("e")),
+            ("an edit that is the same",    Some("b"),  Some("n"),  Some("k"),      Some("n"),  Some("n"),  None),
         ];
         for (what, base, content, aside, found, then, kept) in cases {
             let folder = tempfile::tempdir().unwrap();
@@ -225,8 +280,8 @@ mod tests {
                 content: content.map(|text: &str| text.as_bytes().to_vec()),
                 aside: aside.map(str::to_owned),
             };
-            if let Begun::Staged { content, found } = begin(&tree, &intent).unwrap() {
-                finish(&tree, &intent, content, found).unwrap();
+            if let Begun::Staged(content) = begin(&tree, &intent).unwrap() {
+                finish(&tree, &intent, content).unwrap();
             }
             assert_eq!(tree.digest(&path).unwrap(), then.map(digest), "{what}");
             let aside = DatasitePath::parse("d/k").unwrap();

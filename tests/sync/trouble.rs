@@ -114,6 +114,30 @@ async fn what_the_disk_refuses_for_now_is_no_edit() {
     assert_eq!(owner.read(&owner.email, "w/new").as_deref(), Some("two"));
 }
 
+/// The scientist has agreed on what its disk does not hold yet. What it writes there meanwhile was
+/// not made of what was agreed, so it must not take its place as a proposal.
+#[tokio::test]
+async fn an_edit_made_before_an_agreed_write_came_through_replaces_nothing_unseen() {
+    let world = World::new();
+    let (owner, scientist) = world.pair().await;
+    owner.grant("w/", &scientist.email, Level::Write);
+    scientist.sync().await;
+    scientist.write(&owner.email, "w/new/.DS_Store", b"");
+    owner.put("w/new", "the owner's");
+    owner.sync().await;
+    let report = scientist.try_sync().await.unwrap();
+    assert!(report.problems.iter().any(|problem| problem.code == "not-written"));
+    std::fs::remove_dir_all(scientist.account().folders.datasite(&owner.email).join("w/new"))
+        .unwrap();
+    scientist.write(&owner.email, "w/new", b"mine");
+    let report = scientist.sync().await;
+    assert_eq!((report.refused.len(), report.pushed), (1, 0), "{:?}", report.refused);
+    assert_eq!(scientist.read(&owner.email, "w/new").as_deref(), Some("the owner's"));
+    assert_eq!(kept_aside(&scientist, &owner), ["mine"]);
+    assert!(owner.sync().await.is_idle());
+    assert_eq!(owner.read(&owner.email, "w/new").as_deref(), Some("the owner's"));
+}
+
 #[tokio::test]
 async fn edits_whose_names_begin_alike_or_end_long_are_all_kept_aside() {
     let world = World::new();

@@ -13,7 +13,7 @@ use crate::wire::{FileChangeEventsMessage, Packed as _, limits};
 
 use super::super::applying::{self, Edits, Ground, States};
 use super::super::sending::told;
-use super::super::{Account, Directory, Refused, Report, Result};
+use super::super::{Account, Directory, Report, Result};
 
 /// How many messages are held in memory at once.
 const MESSAGES_AT_ONCE: usize = 200;
@@ -82,17 +82,11 @@ async fn take_in(
     }
     let tree = account.tree(owner)?;
     let scan = scan(&account.store, &tree, owner, now.micros().saturating_mul(1000))?;
-    let aside = account.store.write(|db| {
+    account.store.write(|db| {
         let ground = Ground { datasite: owner, scan: &scan, edits: Edits::KeepAside, now };
-        let aside = applying::apply(db, &ground, &states)?;
-        read.iter().try_for_each(|entry| journal::mark_seen(db, &entry.id))?;
-        Ok(aside)
+        applying::apply(db, &ground, &states)?;
+        read.iter().try_for_each(|entry| journal::mark_seen(db, &entry.id))
     })?;
-    report.refused.extend(aside.into_iter().map(|path| Refused {
-        path: path.to_string(),
-        peer: owner.clone(),
-        reason: "the owner's file counts; your version is kept beside it".to_owned(),
-    }));
     Ok(whole)
 }
 
