@@ -119,9 +119,14 @@ impl ConnectionRouter {
         self.connection.relocate(moves).await
     }
 
-    /// Creates a folder under an id made beforehand. If it is there already, an earlier attempt
-    /// got through.
-    pub async fn create_folder_once(&self, parent: &FileId, id: &FileId, name: &str) -> Result<()> {
+    /// Creates a folder under an id made beforehand. False if the id is in use already: an earlier
+    /// attempt got through.
+    pub async fn create_folder_once(
+        &self,
+        parent: &FileId,
+        id: &FileId,
+        name: &str,
+    ) -> Result<bool> {
         let new = NewEntry {
             id: Some(id.clone()),
             parent: parent.clone(),
@@ -130,7 +135,8 @@ impl ConnectionRouter {
             tags: std::collections::BTreeMap::new(),
         };
         match self.connection.create_folder(&new).await {
-            Ok(_) | Err(Error::AlreadyExists { .. }) => Ok(()),
+            Ok(_) => Ok(true),
+            Err(Error::AlreadyExists { .. }) => Ok(false),
             Err(error) => Err(error),
         }
     }

@@ -13,6 +13,7 @@ mod error;
 mod options;
 mod owner;
 pub mod peering;
+mod placing;
 mod remote;
 mod report;
 mod sending;

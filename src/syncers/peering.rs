@@ -4,10 +4,8 @@
 //! changed. One that cannot be read is taken as it was: a hiccup must not cut a peer off (W20,
 //! W28).
 
-use std::collections::BTreeMap;
-
 use crate::caches::{announcing, meta};
-use crate::connections::{self, Access, Content, Entry, FileId, Grant, Kind, NewEntry};
+use crate::connections::{Access, Content, Entry, FileId, Grant};
 use crate::model::{Email, Timestamp};
 use crate::peers::{self, Peer, PeerState};
 use crate::wire::names::{Direction, P2pFolder, PEERS_FILE, PersonalFolder, SYFTBOX, VERSION_FILE};
@@ -15,7 +13,8 @@ use crate::wire::{
     Compatibility, Dialect, Implementation, PeersFile, VersionInfo, compare, limits,
 };
 
-use super::sending::{begin_again, create_folder, no_home, note_own, reserve_id, told};
+use super::placing::{Place, create_folder, put_file};
+use super::sending::{begin_again, no_home, told};
 use super::{Account, Directory, Error, Freshness, Report, Result, refresh};
 
 const PEERS: &str = "peers.file";
@@ -177,33 +176,9 @@ async fn put_small_file(
     name: &str,
     bytes: Vec<u8>,
 ) -> Result<FileId> {
-    let content = Content::Bytes(bytes.into());
-    if let Some(id) = known {
-        match account.router.own().replace(id, content.clone()).await {
-            Ok(()) => return Ok(id.clone()),
-            Err(connections::Error::NotFound { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    let root = directory.syftbox.clone().ok_or_else(no_home)?;
-    let id = reserve_id(account, &root, name).await?;
-    let new = NewEntry {
-        id: Some(id.clone()),
-        parent: root.clone(),
-        name: name.to_owned(),
-        media_type: "text/plain",
-        tags: BTreeMap::new(),
-    };
-    match account.router.own().create_file(&new, content.clone()).await {
-        Ok(_) => {}
-        // An earlier attempt got through, with an older content.
-        Err(connections::Error::AlreadyExists { .. }) => {
-            account.router.own().replace(&id, content).await?;
-        }
-        Err(error) => return Err(error.into()),
-    }
-    note_own(account, &id, &root, name, Kind::File)?;
-    Ok(id)
+    let root = directory.syftbox.as_ref().ok_or_else(no_home)?;
+    let place = Place { parent: root, name, note: name, media_type: "text/plain" };
+    put_file(account, known, place, Content::Bytes(bytes.into())).await
 }
 
 fn revision_of(entry: &Entry) -> String {

@@ -11,11 +11,12 @@ use futures::{StreamExt as _, stream};
 use crate::caches::{
     agreed, announcing, catalogue, delivered, identifiers, journal, meta, proposed,
 };
-use crate::connections::{self, Content, Entry, FileId, Kind, NewEntry, OCTETS, Relocation};
+use crate::connections::{self, Content, Entry, FileId, Kind, OCTETS, Relocation};
 use crate::model::{DatasitePath, Email, Role, Timestamp};
 use crate::wire::names::{ArchiveFolder, RollingStateFolder, RollingStateName};
 use crate::wire::{FileChangeEventsMessage, Packed as _, RollingState};
 
+use super::placing::{Place, create_folder, note_own, put_file};
 use super::{Account, Directory, Report, Result, remote};
 
 /// How many ids are fetched at once: one request serves some hundred messages.
@@ -50,64 +51,6 @@ pub(super) async fn take_id(account: &Account) -> Result<FileId> {
         let what = "it made no id".to_owned();
         connections::Error::Invalid { service: "the drive", what }.into()
     })
-}
-
-/// Creates a folder of ours and notes it in the catalogue.
-pub(super) async fn create_folder(
-    account: &Account,
-    parent: &FileId,
-    name: &str,
-) -> Result<FileId> {
-    let id = reserve_id(account, parent, name).await?;
-    account.router.create_folder_once(parent, &id, name).await?;
-    note_own(account, &id, parent, name, Kind::Folder)?;
-    Ok(id)
-}
-
-/// Takes an id for something that there is to be once, and remembers it until [`note_own`]: an
-/// attempt after one whose answer was lost meets the same id, and does not make a second one.
-pub(super) async fn reserve_id(account: &Account, parent: &FileId, name: &str) -> Result<FileId> {
-    let key = reservation(parent, name);
-    if let Some(text) = account.store.read(|db| meta::get(db, &key))?
-        && let Ok(id) = FileId::parse(&text)
-    {
-        return Ok(id);
-    }
-    let id = take_id(account).await?;
-    account.store.write(|db| meta::set(db, &key, id.as_str()))?;
-    Ok(id)
-}
-
-fn reservation(parent: &FileId, name: &str) -> String {
-    format!("reserved {parent} {name}")
-}
-
-/// Notes in the catalogue what we made ourselves, before the change feed tells of it.
-pub(super) fn note_own(
-    account: &Account,
-    id: &FileId,
-    parent: &FileId,
-    name: &str,
-    kind: Kind,
-) -> Result<()> {
-    let entry = Entry {
-        id: id.clone(),
-        name: name.to_owned(),
-        kind,
-        size_bytes: 0,
-        owner: Some(account.email.clone()),
-        is_mine: true,
-        parents: vec![parent.clone()],
-        created_micros: i64::MAX, // Until the feed says when: after all that is known.
-        revision: -1,
-        tags: BTreeMap::new(),
-    };
-    account.store.write(|db| {
-        catalogue::put(db, &entry)?;
-        catalogue::set_listed(db, id, true)?;
-        meta::remove(db, &reservation(parent, name))
-    })?;
-    Ok(())
 }
 
 /// Sends all that is decided and not sent. What fails stays, is told in the report, and is tried
@@ -281,13 +224,7 @@ async fn put_rolling_state(
         // Also takes back the id that an attempt may have reserved for it.
         note_own(account, file, folder, ROLLING_NOTE, Kind::File)?;
     }
-    if let Some(file) = file.or(left_behind) {
-        match account.router.own().replace(&file, content.clone()).await {
-            Ok(()) => return Ok(file),
-            Err(connections::Error::NotFound { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
+    let file = file.or(left_behind);
     let folder = match (&directory.rolling, &directory.syftbox) {
         (Some(folder), _) => folder.clone(),
         (None, Some(root)) => {
@@ -297,24 +234,9 @@ async fn put_rolling_state(
         }
         (None, None) => return Err(no_home()),
     };
-    let id = reserve_id(account, &folder, ROLLING_NOTE).await?;
-    let new = NewEntry {
-        id: Some(id.clone()),
-        parent: folder.clone(),
-        name: RollingStateName { timestamp: Timestamp::ZERO.next_for_name(now) }.to_string(),
-        media_type: OCTETS,
-        tags: BTreeMap::new(),
-    };
-    match account.router.own().create_file(&new, content.clone()).await {
-        Ok(_) => {}
-        // An earlier attempt got through, with an older state.
-        Err(connections::Error::AlreadyExists { .. }) => {
-            account.router.own().replace(&id, content).await?;
-        }
-        Err(error) => return Err(error.into()),
-    }
-    note_own(account, &id, &folder, ROLLING_NOTE, Kind::File)?;
-    Ok(id)
+    let name = RollingStateName { timestamp: Timestamp::ZERO.next_for_name(now) }.to_string();
+    let place = Place { parent: &folder, name: &name, note: ROLLING_NOTE, media_type: OCTETS };
+    put_file(account, file.as_ref(), place, content).await
 }
 
 /// Returns a rolling state that lies on the drive although nobody noted it here: a crash came

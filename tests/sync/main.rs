@@ -5,6 +5,7 @@
 
 mod cost;
 mod crash;
+mod home;
 mod hostile;
 mod story;
 mod trouble;

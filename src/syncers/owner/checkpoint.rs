@@ -15,10 +15,8 @@ use crate::wire::names::{
 };
 use crate::wire::{self, FullState, IncrementalCheckpoint, Packed as _};
 
-use super::super::sending::{
-    ROLLING_BASE, ROLLING_DIRTY, ROLLING_FILE, create_folder, gzip_time, no_home, note_own,
-    reserve_id, told,
-};
+use super::super::placing::{create_folder, note_own, reserve_id};
+use super::super::sending::{ROLLING_BASE, ROLLING_DIRTY, ROLLING_FILE, gzip_time, no_home, told};
 use super::super::{Account, Directory, Error, Report, Result};
 
 /// What a checkpoint holds.
