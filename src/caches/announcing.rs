@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection as Database, params};
 
 use super::agreed::parse_path;
-use super::{Error, Result};
+use super::{Error, Result, unstated};
 use crate::model::{DatasitePath, Email};
 use crate::wire::FileChangeEvent;
 
@@ -15,7 +15,18 @@ use crate::wire::FileChangeEvent;
 pub fn add_event(db: &Database, event: &FileChangeEvent) -> Result<()> {
     let text = serde_json::to_string(event).map_err(|error| Error::damaged(error.to_string()))?;
     db.prepare_cached("INSERT INTO unlogged (event) VALUES (?1)")?.execute([&text])?;
+    if let Ok(path) = parse_path(&event.path_in_datasite) {
+        unstated::remove(db, &path)?;
+    }
     roll(db, event)
+}
+
+/// Notes that `earlier` events, which were on their way to the event log, must be put into it after
+/// all: before those that wait for it already.
+pub fn log_again(db: &Database, earlier: &[FileChangeEvent]) -> Result<()> {
+    let waiting = unlogged(db)?;
+    logged(db)?;
+    earlier.iter().chain(&waiting).try_for_each(|event| add_event(db, event))
 }
 
 /// Makes an event the newest of its path in the rolling state.

@@ -111,6 +111,18 @@ pub fn drop_for(db: &Database, peer: &Email) -> Result<()> {
     Ok(())
 }
 
+/// Takes what is still to be sent to ourselves out of the journal, and returns it in order.
+pub fn withdraw_own(db: &Database) -> Result<Vec<Outgoing>> {
+    let mut own = Vec::new();
+    for (number, _) in pending(db)? {
+        if let Some(message) = load(db, number)?.filter(|message| message.peer.is_none()) {
+            done(db, number)?;
+            own.push(message);
+        }
+    }
+    Ok(own)
+}
+
 /// Notes that a message was looked at, for good.
 pub fn mark_seen(db: &Database, file: &FileId) -> Result<()> {
     db.prepare_cached("INSERT OR IGNORE INTO seen VALUES (?1)")?.execute([file.as_str()])?;

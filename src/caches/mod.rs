@@ -22,6 +22,7 @@ pub mod proposed;
 mod scan;
 mod store;
 mod tree;
+pub mod unstated;
 mod views;
 
 pub use error::{Error, Result};

@@ -75,6 +75,12 @@ CREATE TABLE unlogged (
     event  TEXT NOT NULL
 );
 
+-- Paths of which the event log that there is now does not say what is agreed: it was made anew, or
+-- another machine has said something older.
+CREATE TABLE unstated (
+    path TEXT PRIMARY KEY
+) WITHOUT ROWID;
+
 -- Proposals that are decided and not answered yet. `event`: the id that the answer carries.
 CREATE TABLE answers (
     peer  TEXT NOT NULL,

@@ -7,7 +7,8 @@ use crate::connections::{Entry, FileId, Kind};
 use crate::model::Email;
 use crate::peers::Claim;
 use crate::wire::names::{
-    CollectionFolder, Direction, FolderName, P2pFolder, PEERS_FILE, SYFTBOX, VERSION_FILE,
+    CollectionFolder, Direction, FolderName, P2pFolder, PEERS_FILE, PersonalFolder, SYFTBOX,
+    VERSION_FILE,
 };
 use crate::wire::{Dialect, Version};
 
@@ -32,6 +33,8 @@ pub struct Directory {
     pub syftbox: Option<FileId>,
     /// The event log of an owner.
     pub personal: Option<FileId>,
+    /// Folders of the same name that two machines made: what they hold belongs into the log.
+    pub stray_logs: Vec<FileId>,
     /// The folder of the rolling state.
     pub rolling: Option<FileId>,
     /// The folder of checkpoints.
@@ -44,10 +47,16 @@ pub struct Directory {
     pub shared_collections: Vec<(CollectionFolder, Entry)>,
     /// Our peers file.
     pub peers_file: Option<Entry>,
+    /// Other peers files of ours, for the same reason.
+    pub stray_peers_files: Vec<Entry>,
     /// Our version file.
     pub version_file: Option<Entry>,
     /// Version files that others share with us, newest last.
     pub peer_versions: Vec<Entry>,
+    /// All roots that there are, the one that counts first.
+    roots: Vec<FileId>,
+    /// All folders that may be the event log, oldest first.
+    logs: Vec<(PersonalFolder, Entry)>,
     mailboxes: Vec<Mailbox>,
     claims: Vec<Claim>,
 }
@@ -64,12 +73,20 @@ impl Directory {
         })?;
         let mut directory = Self::default();
         let is_root = |entry: &&Entry| entry.is_mine && entry.name == SYFTBOX;
-        directory.syftbox = folders.iter().find(is_root).map(|entry| entry.id.clone());
+        directory.roots = folders.iter().filter(is_root).map(|entry| entry.id.clone()).collect();
+        directory.syftbox = directory.roots.first().cloned();
         for entry in folders {
             directory.place(entry, me, dialect);
         }
+        directory.choose_log();
         let in_root = |entry: &Entry| entry.parents.first() == directory.syftbox.as_ref();
-        directory.peers_file = peers.into_iter().find(|e| e.is_mine && in_root(e));
+        let (own, strays): (Vec<Entry>, Vec<Entry>) = peers
+            .into_iter()
+            .filter(|entry| entry.is_mine && directory.is_in_a_root(entry))
+            .partition(|entry| in_root(entry));
+        let mut own = own.into_iter();
+        directory.peers_file = own.next();
+        directory.stray_peers_files = own.chain(strays).collect();
         for entry in versions {
             if !entry.is_mine {
                 directory.peer_versions.push(entry);
@@ -83,14 +100,19 @@ impl Directory {
     fn place(&mut self, entry: Entry, me: &Email, dialect: &Dialect) {
         debug_assert_eq!(entry.kind, Kind::Folder);
         let in_root = entry.is_mine && entry.parents.first() == self.syftbox.as_ref();
+        let in_a_root = entry.is_mine && self.is_in_a_root(&entry);
         let ours = |owner: &Email, version: Version| {
             in_root
                 && owner.is_same_account(me.as_str())
                 && version.is_same_family(dialect.client_version)
         };
         match FolderName::parse(&entry.name) {
-            Some(FolderName::Personal(name)) if ours(&name.owner, name.version) => {
-                self.personal.get_or_insert(entry.id);
+            Some(FolderName::Personal(name))
+                if in_a_root
+                    && name.owner.is_same_account(me.as_str())
+                    && name.version.is_same_family(dialect.client_version) =>
+            {
+                self.logs.push((name, entry));
             }
             Some(FolderName::RollingState(name)) if ours(&name.owner, name.version) => {
                 self.rolling.get_or_insert(entry.id);
@@ -103,7 +125,7 @@ impl Directory {
             {
                 self.archives.entry(name.sender).or_insert(entry.id);
             }
-            Some(FolderName::Collection(name)) if in_root => {
+            Some(FolderName::Collection(name)) if in_a_root => {
                 self.own_collections.push((name, entry));
             }
             Some(FolderName::Collection(name)) if !entry.is_mine => {
@@ -112,6 +134,28 @@ impl Directory {
             Some(FolderName::P2p(name)) => self.place_mailbox(name, entry, me),
             _ => {}
         }
+    }
+
+    /// The oldest folder in the root that counts is the log. Another one is part of it only if it has
+    /// the very same name: one of another version is read by nobody else.
+    fn choose_log(&mut self) {
+        let in_root = |entry: &Entry| entry.parents.first() == self.syftbox.as_ref();
+        let Some((name, log)) = self.logs.iter().find(|(_, entry)| in_root(entry)) else { return };
+        let is_stray =
+            |(other, entry): &&(PersonalFolder, Entry)| other == name && entry.id != log.id;
+        self.stray_logs =
+            self.logs.iter().filter(is_stray).map(|(_, entry)| entry.id.clone()).collect();
+        self.personal = Some(log.id.clone());
+    }
+
+    /// True if an entry lies directly in one of our roots.
+    pub fn is_in_a_root(&self, entry: &Entry) -> bool {
+        entry.parents.first().is_some_and(|parent| self.is_root(parent))
+    }
+
+    /// True if `folder` is one of our roots.
+    pub fn is_root(&self, folder: &FileId) -> bool {
+        self.roots.contains(folder)
     }
 
     fn place_mailbox(&mut self, name: P2pFolder, entry: Entry, me: &Email) {

@@ -10,6 +10,8 @@ mod applying;
 pub(crate) mod collections;
 mod directory;
 mod error;
+mod homing;
+mod mending;
 mod options;
 mod owner;
 pub mod peering;

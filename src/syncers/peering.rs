@@ -4,8 +4,8 @@
 //! changed. One that cannot be read is taken as it was: a hiccup must not cut a peer off (W20,
 //! W28).
 
-use crate::caches::{announcing, meta};
-use crate::connections::{Access, Content, Entry, FileId, Grant};
+use crate::caches::{announcing, catalogue, meta};
+use crate::connections::{self, Access, Content, Entry, FileId, Grant};
 use crate::model::{Email, Timestamp};
 use crate::peers::{self, Peer, PeerState};
 use crate::wire::names::{Direction, P2pFolder, PEERS_FILE, PersonalFolder, SYFTBOX, VERSION_FILE};
@@ -15,7 +15,7 @@ use crate::wire::{
 
 use super::placing::{Place, create_folder, put_file};
 use super::sending::{begin_again, no_home, told};
-use super::{Account, Directory, Error, Freshness, Report, Result, refresh};
+use super::{Account, Directory, Error, Freshness, Report, Result, mending, refresh};
 
 const PEERS: &str = "peers.file";
 const PEERS_REVISION: &str = "peers.revision";
@@ -57,6 +57,11 @@ pub async fn load(
     report: &mut Report,
 ) -> Result<Vec<Acquaintance>> {
     let mut file = read_peers_file(account, directory, report).await?;
+    let gathered = mending::gather_peers(account, directory, &mut file, report).await?;
+    if gathered.is_new {
+        write_peers_file(account, directory, &file).await?;
+    }
+    mending::peers_gathered(account, &gathered)?;
     let known: peers::Known = file.peers().collect();
     let (found, spoofed) = peers::peers(&known, directory.claims());
     for forgery in spoofed {
@@ -104,7 +109,7 @@ pub fn remembered(account: &Account) -> Result<Vec<Acquaintance>> {
         .collect()
 }
 
-fn remembered_file(account: &Account) -> Result<PeersFile> {
+pub(super) fn remembered_file(account: &Account) -> Result<PeersFile> {
     match account.store.read(|db| meta::get(db, PEERS))? {
         Some(text) => parse_peers_file(text.as_bytes()),
         None => Ok(PeersFile::default()),
@@ -122,10 +127,7 @@ async fn read_peers_file(
     report: &mut Report,
 ) -> Result<PeersFile> {
     let Some(entry) = &directory.peers_file else {
-        account.store.write(|db| {
-            meta::remove(db, PEERS)?;
-            meta::remove(db, PEERS_REVISION)
-        })?;
+        account.store.write(keep_known_peers)?;
         return Ok(PeersFile::default());
     };
     let revision = revision_of(entry);
@@ -147,8 +149,20 @@ async fn read_peers_file(
             report.problem("peers-not-read", format!("{PEERS_FILE}: {}", told(&error)));
             remembered_file(account)
         }
+        Err(connections::Error::NotFound { id }) => {
+            account.store.write(|db| {
+                catalogue::remove(db, &id)?;
+                keep_known_peers(db)
+            })?;
+            Ok(PeersFile::default())
+        }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Notes that the peers file is gone, or another one: what it said is said again in the next.
+pub(super) fn keep_known_peers(db: &rusqlite::Connection) -> crate::caches::Result<()> {
+    mending::keep_known_peers(db, PEERS, PEERS_REVISION)
 }
 
 async fn write_peers_file(
@@ -177,6 +191,10 @@ async fn put_small_file(
     bytes: Vec<u8>,
 ) -> Result<FileId> {
     let root = directory.syftbox.as_ref().ok_or_else(no_home)?;
+    // One that was made since the directory was read is known to the catalogue.
+    let named = account.store.read(|db| catalogue::named(db, name))?;
+    let is_here = |entry: &&Entry| entry.is_mine && entry.parents.first() == Some(root);
+    let known = known.or_else(|| named.iter().find(is_here).map(|entry| &entry.id));
     let place = Place { parent: root, name, note: name, media_type: "text/plain" };
     put_file(account, known, place, Content::Bytes(bytes.into())).await
 }
@@ -310,7 +328,7 @@ async fn answerable(account: &Account, peer: &Email, now: Timestamp) -> Result<(
 }
 
 /// Makes our two folders for a peer, opens them and our version file to it, and notes the state.
-async fn open_mailboxes(
+pub(super) async fn open_mailboxes(
     account: &Account,
     directory: &Directory,
     peer: &Email,
@@ -344,6 +362,12 @@ async fn open_mailboxes(
     let mut file = remembered_file(account)?;
     file.set_state(peer, state);
     write_peers_file(account, directory, &file).await
+}
+
+/// Returns our version file as this machine last wrote it; `None` if it never did.
+pub(super) fn written_version(account: &Account) -> Result<Option<FileId>> {
+    let written = account.store.read(|db| meta::get(db, OWN_VERSION))?;
+    Ok(written.and_then(|text| FileId::parse(text.lines().next()?).ok()))
 }
 
 /// Makes sure that our version file says what this program speaks, and returns its id.

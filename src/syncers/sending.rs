@@ -138,6 +138,9 @@ async fn send_in_order(
                     let text = format!("the folder for messages to {peer} is gone");
                     report.problem_with(peer, "mailbox-gone", text);
                 } else {
+                    if gone {
+                        remote::distrust(account)?; // Our own folder: the next sync makes it anew.
+                    }
                     report.problem("not-sent", told(&error));
                 }
                 return Ok(false);

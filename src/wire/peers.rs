@@ -103,6 +103,17 @@ impl PeersFile {
         self.0.shift_remove(peer.as_str()).is_some()
     }
 
+    /// Adds whoever is in `other` and not in here, with all that is known; true if there was anybody.
+    pub fn adopt(&mut self, other: Self) -> bool {
+        let before = self.0.len();
+        for (email, entry) in other.0 {
+            if !self.0.keys().any(|known| known.eq_ignore_ascii_case(&email)) {
+                self.0.insert(email, entry);
+            }
+        }
+        self.0.len() > before
+    }
+
     /// The entry of `peer`; one that is no object is replaced, since nothing can be put into it.
     fn entry(&mut self, peer: &Email) -> &mut Map<String, Value> {
         let entry = self.0.entry(peer.as_str()).or_insert_with(|| Value::Object(Map::new()));

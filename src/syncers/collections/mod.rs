@@ -14,12 +14,14 @@ use std::path::PathBuf;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::caches::{self, meta};
-use crate::datasets::{self, Audience, DatasetName, Half, Held, Publication, Scratch};
+use crate::datasets::{
+    self, Audience, CollectionName, DatasetName, Half, Held, Publication, Scratch,
+};
 use crate::model::Email;
 use crate::peers::PeerState;
 
 use super::peering::{self, Acquaintance};
-use super::{Account, Result};
+use super::{Account, Directory, Result};
 
 pub(super) use mirroring::mirror;
 pub(super) use publishing::publish_due;
@@ -142,6 +144,48 @@ pub(crate) fn set_audience(
         }
         None => intend(account, name, &[Half::Public], audience),
     }
+}
+
+/// A collection of ours that is not on the drive any more.
+#[derive(Debug)]
+pub(super) struct Lost {
+    publication: Publication,
+    /// True if another machine has published the same half anew.
+    is_replaced: bool,
+}
+
+/// Returns the records of collections that are not where they were made.
+pub(super) fn lost(account: &Account, directory: &Directory) -> Result<Vec<Lost>> {
+    let mut lost = publications(account)?;
+    lost.retain(|publication| {
+        let is_there = directory.own_collections.iter().any(|(_, e)| e.id == publication.folder);
+        !is_there && (publication.folder_done || !directory.is_root(&publication.parent))
+    });
+    let found: Vec<CollectionName> = directory
+        .own_collections
+        .iter()
+        .filter_map(|(_, entry)| CollectionName::parse(&entry.name))
+        .collect();
+    let is_replaced = |name: &CollectionName| {
+        found.iter().any(|other| (&other.dataset, other.half) == (&name.dataset, name.half))
+    };
+    Ok(lost
+        .into_iter()
+        .map(|publication| Lost { is_replaced: is_replaced(&publication.name), publication })
+        .collect())
+}
+
+/// Notes that lost collections are to be published anew, and that what other machines published
+/// instead is to be looked at.
+pub(super) fn publish_again(db: &rusqlite::Connection, lost: &[Lost]) -> caches::Result<()> {
+    for Lost { publication, is_replaced } in lost {
+        let (half, name) = (publication.name.half, &publication.name.dataset);
+        meta::remove(db, &publication_key(half, name))?;
+        if !is_replaced {
+            meta::set(db, &intent_key(half, name), &to_json(&publication.audience)?)?;
+        }
+    }
+    meta::remove(db, restoring::RESTORED)
 }
 
 fn held(account: &Account) -> Result<Vec<Held>> {

@@ -17,7 +17,7 @@ use super::super::sending::told;
 use super::super::{Account, Directory, Report, Result};
 use super::{publications, save, staging_in};
 
-const RESTORED: &str = "collections restored";
+pub(super) const RESTORED: &str = "collections restored";
 
 /// Brings back the account's own datasets, unless this machine did that before.
 ///

@@ -9,6 +9,7 @@ mod announce;
 mod checkpoint;
 mod compact;
 mod farewell;
+mod restating;
 mod restore;
 mod take_in;
 
@@ -18,11 +19,12 @@ use crate::wire::names::Direction;
 
 use super::peering::{self, Acquaintance};
 use super::{
-    Account, Directory, Freshness, Report, Result, SyncOptions, collections, refresh, sending,
-    writing,
+    Account, Directory, Freshness, Report, Result, SyncOptions, collections, homing, mending,
+    refresh, sending, writing,
 };
 
 pub use checkpoint::{CheckpointStatus, CheckpointSummary};
+pub(super) use restore::RESTORED;
 
 /// Keeps an owner's datasite and its peers in step.
 #[derive(Debug)]
@@ -56,7 +58,9 @@ impl<'a> DatasiteOwnerSyncer<'a> {
         let freshness = if options.full { Freshness::Listing } else { Freshness::Feed };
         refresh(account, freshness, now).await?;
         let directory = peering::ensure_home(account).await?;
+        let directory = homing::settle(account, directory, &mut report).await?;
         let peers = peering::load(account, &directory, &mut report).await?;
+        let directory = mending::mend(account, directory, now, &mut report).await?;
         let tree = account.tree(&account.email)?;
 
         restore::restore_once(account, &directory, &tree, now, &mut report).await?;
@@ -68,6 +72,7 @@ impl<'a> DatasiteOwnerSyncer<'a> {
         self.take_in_proposals(&directory, &peers, &tree, now, &mut report).await?;
         after_taking_in(&mut report);
 
+        restating::restate(account, &directory, &tree, now).await?;
         let changes = announce::find_changes(account, &tree, options, now, &mut report)?;
         announce::commit(account, &directory, &peers, &tree, &changes, now, &mut report).await?;
         sending::flush(account, &directory, now, &mut report).await?;

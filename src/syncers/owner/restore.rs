@@ -22,8 +22,10 @@ use super::super::sending::{ROLLING_BASE, ROLLING_FILE, told};
 use super::super::{Account, Directory, Report, Result};
 use super::checkpoint::OVERLAP_MICROS;
 use super::nanoseconds;
+use super::restating::{self, Said, restates};
 
-const RESTORED: &str = "restored";
+/// Meta key: this machine has read what the account announced before it joined.
+pub(in crate::syncers) const RESTORED: &str = "restored";
 
 /// How many messages of the log are held in memory at once.
 const MESSAGES_AT_ONCE: usize = 200;
@@ -52,6 +54,7 @@ pub(super) async fn restore_once(
     account.store.write(|db| {
         let ground = Ground { datasite: &account.email, scan: &scan, edits: Edits::Stay, now };
         applying::apply(db, &ground, &restored.states)?;
+        restating::heed(db, account, &restored.said)?;
         restored.rolling.iter().try_for_each(|event| announcing::roll(db, event))?;
         everything.iter().try_for_each(|entry| journal::mark_seen(db, &entry.id))?;
         if let Some(file) = &restored.rolling_file {
@@ -92,6 +95,7 @@ pub(super) async fn follow_log(
         account.store.write(|db| {
             let ground = Ground { datasite: &account.email, scan: &scan, edits: Edits::Stay, now };
             applying::apply(db, &ground, &restored.states)?;
+            restating::heed(db, account, &restored.said)?;
             restored.rolling.iter().try_for_each(|event| announcing::roll(db, event))?;
             read.iter().try_for_each(|entry| journal::mark_seen(db, &entry.id))
         })?;
@@ -140,6 +144,7 @@ fn heed_new_checkpoint(account: &Account, directory: &Directory) -> Result<()> {
 #[derive(Debug, Default)]
 struct Restored {
     states: States,
+    said: Said,
     /// The newest message of the log that the checkpoints include.
     since: Option<Timestamp>,
     /// When the newest of the checkpoints was made, by the clock of the service.
@@ -209,6 +214,7 @@ impl Restored {
         match checkpoint.check() {
             Ok(state) => {
                 for (path, content) in state.files {
+                    self.said.insert(path.clone(), (Some(content.digest()), false));
                     applying::add(
                         &mut self.states,
                         path,
@@ -259,6 +265,12 @@ impl Restored {
     ) {
         match event.clone().check() {
             Ok(checked) if is_syncable(&checked.path) => {
+                let restates = restates(&checked);
+                self.said.insert(checked.path.clone(), (checked.digest(), restates));
+                let moment = if restates { moment.min(checked.timestamp) } else { moment };
+                if restates && self.states.get(&checked.path).is_some_and(|s| moment < s.moment) {
+                    return; // What came before it was agreed on later.
+                }
                 applying::add(&mut self.states, checked.path, checked.content, moment, checked.id);
                 self.rolling.push(event);
             }

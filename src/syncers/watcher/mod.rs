@@ -12,8 +12,8 @@ use crate::peers::PeerState;
 
 use super::peering::{self, Acquaintance};
 use super::{
-    Account, Directory, Error, Freshness, Report, Result, SyncOptions, collections, refresh,
-    sending, writing,
+    Account, Directory, Error, Freshness, Report, Result, SyncOptions, collections, homing,
+    mending, refresh, sending, writing,
 };
 
 /// Keeps a scientist's copies of its owners' datasites in step.
@@ -39,7 +39,9 @@ impl<'a> DatasiteWatcherSyncer<'a> {
         let freshness = if options.full { Freshness::Listing } else { Freshness::Feed };
         refresh(account, freshness, now).await?;
         let directory = peering::ensure_home(account).await?;
+        let directory = homing::settle(account, directory, &mut report).await?;
         let peers = peering::load(account, &directory, &mut report).await?;
+        let directory = mending::mend(account, directory, now, &mut report).await?;
         writing::carry_out(account, &mut report)?;
         for peer in peers.iter().filter(|peer| is_reachable(peer)) {
             let owner = &peer.peer.email;

@@ -28,6 +28,7 @@ pub(super) async fn prepare(
     let owner = &peer.peer.email;
     let inbox = directory.mailbox(owner, Direction::Inbox, &account.email, &account.dialect);
     let Some(inbox) = inbox else { return Ok(()) };
+    heed_new_inbox(account, owner, &inbox.id)?;
     let tree = account.tree(owner)?;
     let found = scan(&account.store, &tree, owner, now.micros().saturating_mul(1000))?;
     for unreadable in &found.unreadable {
@@ -71,6 +72,25 @@ pub(super) async fn prepare(
     report.pushed += proposals.len();
     let file = take_id(account).await?;
     commit(account, owner, &inbox.id, &file, proposals, now)
+}
+
+/// What was proposed lies in the old inbox, if that is still there, and the owner reads only the
+/// new one: it is proposed again. What the owner has looked at nevertheless, it holds already, or
+/// refuses again.
+fn heed_new_inbox(account: &Account, owner: &Email, inbox: &FileId) -> Result<()> {
+    let key = format!("inbox of {owner}");
+    let before = account.store.read(|db| meta::get(db, &key))?;
+    if before.as_deref() == Some(inbox.as_str()) {
+        return Ok(());
+    }
+    account.store.write(|db| {
+        if before.is_some() {
+            journal::drop_for(db, owner)?;
+            proposed::forget(db, owner)?;
+        }
+        meta::set(db, &key, inbox.as_str())
+    })?;
+    Ok(())
 }
 
 fn proposal(owner: &Email, change: Change, content: Option<Vec<u8>>, now: Timestamp) -> Proposal {

@@ -1,0 +1,168 @@
+//! Makes anew what is ours on the drive and was deleted there: folders for messages, our version
+//! file, the list of our peers.
+//!
+//! Only what this machine has seen there before is made anew, never what a program of another kind
+//! left out. That it is gone is asked of the service, by its id; what merely is not listed (it is in
+//! the trash, or the listing lags) counts as gone once a full listing does not show it either.
+
+use crate::caches::{catalogue, meta};
+use crate::connections::{self, FileId};
+use crate::model::{Email, Timestamp};
+use crate::peers::PeerState;
+use crate::wire::names::{Direction, PEERS_FILE};
+use crate::wire::{PeersFile, limits};
+
+use super::sending::told;
+use super::{Account, Directory, Report, Result, peering, remote};
+
+/// Meta key: peers that a file listed which is gone, until they are in the one that there is.
+const PEERS_LOST: &str = "peers.lost";
+
+/// Keeps what the peers file said, for the next one that there is.
+pub(super) fn keep_known_peers(
+    db: &rusqlite::Connection,
+    key: &str,
+    revision_key: &str,
+) -> crate::caches::Result<()> {
+    if let Some(text) = meta::get(db, key)? {
+        meta::set(db, PEERS_LOST, &text)?;
+    }
+    meta::remove(db, key)?;
+    meta::remove(db, revision_key)
+}
+
+/// Peers files that were read, to be noted once what they say is in ours.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    /// True if ours has to be written.
+    pub is_new: bool,
+    is_lost_read: bool,
+    strays_read: Vec<(String, String)>,
+}
+
+/// Adds the peers to `file` that a lost peers file, or one that another machine made beside ours,
+/// lists and this one does not.
+pub(super) async fn gather_peers(
+    account: &Account,
+    directory: &Directory,
+    file: &mut PeersFile,
+    report: &mut Report,
+) -> Result<Gathered> {
+    let mut gathered = Gathered::default();
+    if let Some(text) = account.store.read(|db| meta::get(db, PEERS_LOST))? {
+        gathered.is_new |= adopt(file, text.as_bytes(), report);
+        gathered.is_lost_read = true;
+    }
+    for stray in &directory.stray_peers_files {
+        let (key, revision) = (format!("peers.stray {}", stray.id), stray.revision.to_string());
+        if account.store.read(|db| meta::get(db, &key))?.as_ref() == Some(&revision) {
+            continue;
+        }
+        let limit = limits::OWN_FILE_BYTES_MAX as u64;
+        match account.router.own().read(&stray.id, limit).await {
+            Ok(bytes) => {
+                gathered.is_new |= adopt(file, &bytes, report);
+                gathered.strays_read.push((key, revision));
+            }
+            Err(connections::Error::NotFound { id }) => {
+                account.store.write(|db| catalogue::remove(db, &id))?;
+            }
+            Err(error) => {
+                report.problem("peers-not-read", format!("{PEERS_FILE}: {}", told(&error)));
+            }
+        }
+    }
+    Ok(gathered)
+}
+
+/// Notes that all peers that were found are in our peers file.
+pub(super) fn peers_gathered(account: &Account, gathered: &Gathered) -> Result<()> {
+    if !gathered.is_lost_read && gathered.strays_read.is_empty() {
+        return Ok(());
+    }
+    Ok(account.store.write(|db| {
+        meta::remove(db, PEERS_LOST)?;
+        gathered.strays_read.iter().try_for_each(|(key, revision)| meta::set(db, key, revision))
+    })?)
+}
+
+fn adopt(file: &mut PeersFile, bytes: &[u8], report: &mut Report) -> bool {
+    match PeersFile::from_json(bytes) {
+        Ok(other) => file.adopt(other),
+        Err(error) => {
+            report.problem("peers-not-read", format!("{PEERS_FILE}: {}", told(&error)));
+            false
+        }
+    }
+}
+
+/// Makes anew what our peers need of us and is gone. Returns what there is then.
+///
+/// # Errors
+/// If the database fails. What the service refuses is a problem in the report.
+pub(super) async fn mend(
+    account: &Account,
+    mut directory: Directory,
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<Directory> {
+    let is_without_version = match peering::written_version(account)? {
+        Some(id) if directory.version_file.is_none() => is_lost(account, &id).await?,
+        _ => false,
+    };
+    for (peer, state) in peering::remembered_file(account)?.peers() {
+        if !matches!(state, PeerState::Accepted | PeerState::RequestedByMe) {
+            continue;
+        }
+        let is_without_mailbox = is_mailbox_lost(account, &directory, &peer).await?;
+        if !is_without_mailbox && !is_without_version {
+            continue;
+        }
+        let mended = peering::open_mailboxes(account, &directory, &peer, state, now).await;
+        if let Err(super::Error::Connection(error)) = mended {
+            let text = format!("what {peer} needs of us could not be made anew: {}", told(&error));
+            report.problem_with(&peer, "peer-not-mended", text);
+            continue;
+        }
+        mended?;
+        let text = format!("what {peer} needs of us was gone from the drive and is made anew");
+        report.problem_with(&peer, "peer-mended", text);
+        directory = Directory::read(&account.store, &account.email, &account.dialect)?;
+    }
+    Ok(directory)
+}
+
+/// True if one of our folders for messages with `peer` was there and is gone.
+async fn is_mailbox_lost(account: &Account, directory: &Directory, peer: &Email) -> Result<bool> {
+    let mut is_any_lost = false;
+    for direction in [Direction::Inbox, Direction::Outbox] {
+        let key = format!("own {} with {peer}", direction.as_str());
+        let before = account.store.read(|db| meta::get(db, &key))?;
+        let found = directory.mailbox(peer, direction, &account.email, &account.dialect);
+        match (found, before.and_then(|text| FileId::parse(&text).ok())) {
+            (Some(entry), before) if before.as_ref() != Some(&entry.id) => {
+                account.store.write(|db| meta::set(db, &key, entry.id.as_str()))?;
+            }
+            (None, Some(id)) => is_any_lost |= is_lost(account, &id).await?,
+            _ => {}
+        }
+    }
+    Ok(is_any_lost)
+}
+
+/// True if what the catalogue does not show is gone indeed. If that is not certain, the next sync
+/// lists everything, and then it is.
+async fn is_lost(account: &Account, id: &FileId) -> Result<bool> {
+    match account.router.own().shares(id).await {
+        Err(connections::Error::NotFound { .. }) => return Ok(true),
+        Ok(_) => {}
+        Err(_) => return Ok(false), // The next sync asks again.
+    }
+    let key = format!("missed {id}");
+    let was_missed = account.store.read(|db| meta::get(db, &key))?.is_some();
+    if !was_missed {
+        account.store.write(|db| meta::set(db, &key, "1"))?;
+        remote::distrust(account)?;
+    }
+    Ok(was_missed)
+}
