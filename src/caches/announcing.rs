@@ -76,6 +76,21 @@ pub fn answer(db: &Database, peer: &Email, path: &DatasitePath, event: &str) -> 
     Ok(())
 }
 
+/// As [`answer`], unless something newer is to be told about `path` already.
+pub fn answer_unless_due(
+    db: &Database,
+    peer: &Email,
+    path: &DatasitePath,
+    event: &str,
+) -> Result<()> {
+    db.prepare_cached("INSERT OR IGNORE INTO answers VALUES (?1, ?2, ?3)")?.execute([
+        peer.as_str(),
+        path.as_str(),
+        event,
+    ])?;
+    Ok(())
+}
+
 /// Notes that `peer` is to be told again of all that it was sent: nobody knows what of it arrived.
 pub fn answer_all(db: &Database, peer: &Email) -> Result<()> {
     db.prepare_cached(

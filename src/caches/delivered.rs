@@ -60,6 +60,14 @@ pub fn replace(db: &Database, file: &FileId, by: &FileId) -> Result<()> {
     Ok(())
 }
 
+/// Notes that a message was taken back: what it was to replace stays, and it is to go itself, in case
+/// it is there.
+pub fn withdraw(db: &Database, file: &FileId) -> Result<()> {
+    db.prepare_cached("UPDATE delivered SET replaced = NULL WHERE replaced = ?1")?
+        .execute([file.as_str()])?;
+    replace(db, file, file)
+}
+
 /// Returns the messages whose place another one has taken: it is no longer waiting to be sent.
 pub fn replaced(db: &Database) -> Result<Vec<FileId>> {
     let mut statement = db.prepare_cached(

@@ -105,6 +105,20 @@ pub fn done(db: &Database, number: i64) -> Result<()> {
     Ok(())
 }
 
+/// Takes a file out of what is still to be sent.
+pub fn withdraw(db: &Database, file: &FileId) -> Result<()> {
+    db.prepare_cached("DELETE FROM outgoing WHERE file = ?1")?.execute([file.as_str()])?;
+    Ok(())
+}
+
+/// Returns the peers for whom something is still to be sent.
+pub fn addressees(db: &Database) -> Result<BTreeSet<Email>> {
+    let mut statement =
+        db.prepare_cached("SELECT DISTINCT peer FROM outgoing WHERE peer IS NOT NULL")?;
+    let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+    rows.map(|row| Email::parse(&row?).map_err(|error| Error::damaged(error.to_string()))).collect()
+}
+
 /// Drops all that is still to be sent to `peer`.
 pub fn drop_for(db: &Database, peer: &Email) -> Result<()> {
     db.prepare_cached("DELETE FROM outgoing WHERE peer = ?1")?.execute([peer.as_str()])?;

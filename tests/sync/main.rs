@@ -7,6 +7,7 @@ mod cost;
 mod crash;
 mod home;
 mod hostile;
+mod revoked;
 mod story;
 mod trouble;
 mod world;

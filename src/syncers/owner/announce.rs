@@ -19,6 +19,7 @@ use crate::wire::{Content, Event, FileChangeEvent, FileChangeEventsMessage, Pack
 use super::super::sending::{ROLLING_DIRTY, begin_again, gzip_time, no_home, take_ids, told};
 use super::super::{Account, Directory, Error, Report, Result, SyncOptions};
 use super::checkpoint::newest_name;
+use super::withdrawing::{withdraw_from_others, withdraw_unreadable};
 use super::{Acquaintance, mailboxes, nanoseconds, take_in};
 
 /// What stands on disk, and what of it is not announced yet.
@@ -192,6 +193,7 @@ fn work_out(
         .filter(|peer| peer.is_working(&account.dialect))
         .map(|peer| &peer.peer.email)
         .collect();
+    withdraw_from_others(account, &working)?;
     if working.is_empty() {
         return Ok(Vec::new());
     }
@@ -201,14 +203,15 @@ fn work_out(
     let grid = rules.evaluate_all(&paths, &working);
     let mut deliveries = Vec::new();
     for (column, peer) in working.into_iter().enumerate() {
-        let (_, Some(outbox)) = mailboxes(account, directory, peer) else { continue };
-        heed_new_outbox(account, peer, &outbox.id)?;
         let readable: Snapshot = agreed
             .iter()
             .enumerate()
             .filter(|(row, _)| grid.allows(*row, column, Level::Read))
             .map(|(_, (path, digest))| (path.clone(), *digest))
             .collect();
+        withdraw_unreadable(account, peer, &readable)?;
+        let (_, Some(outbox)) = mailboxes(account, directory, peer) else { continue };
+        heed_new_outbox(account, peer, &outbox.id)?;
         let (held, answers) = account
             .store
             .read(|db| Ok((held::snapshot(db, peer)?, announcing::answers(db, peer)?)))?;

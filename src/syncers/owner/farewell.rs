@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::caches::held;
-use crate::model::Timestamp;
+use crate::model::{Snapshot, Timestamp};
 
 use super::super::{Account, Directory, Report, Result, peering, sending};
 use super::announce::{event, put_message};
-use super::mailboxes;
+use super::{mailboxes, withdrawing};
 
 /// Sends the deletions. Safe to run again: what was told is noted.
 pub(super) async fn say_farewell(
@@ -21,6 +21,7 @@ pub(super) async fn say_farewell(
     let peers = peering::load(account, &directory, report).await?;
     for peer in peers.iter().filter(|peer| peer.is_working(&account.dialect)) {
         let peer = &peer.peer.email;
+        withdrawing::withdraw_unreadable(account, peer, &Snapshot::default())?;
         let (_, Some(outbox)) = mailboxes(account, &directory, peer) else { continue };
         let holds = account.store.read(|db| held::snapshot(db, peer))?;
         if holds.is_empty() {

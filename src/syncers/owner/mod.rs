@@ -12,6 +12,7 @@ mod farewell;
 mod restating;
 mod restore;
 mod take_in;
+mod withdrawing;
 
 use crate::caches::{DatasiteTree, scan};
 use crate::model::{Email, Timestamp};
