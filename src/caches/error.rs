@@ -11,7 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// The state database could not be read or written.
     #[error("the state database could not be used")]
-    Database(#[from] rusqlite::Error),
+    Database(#[source] rusqlite::Error),
 
     /// The state database was written by a later release.
     #[error("the state database has version {found}, and this release knows up to {known}")]
@@ -22,7 +22,8 @@ pub enum Error {
         known: i64,
     },
 
-    /// The state database holds something that we never write.
+    /// The state database holds something that we never write, or lacks what it held. It is left
+    /// as it is: what was not sent yet may be in it.
     #[error("the state database is damaged: {what}")]
     Damaged {
         /// What is wrong.
@@ -46,6 +47,16 @@ pub enum Error {
         /// The SyftBox.
         path: PathBuf,
     },
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match error.sqlite_error_code() {
+            Some(DatabaseCorrupt | NotADatabase) => Self::damaged(error.to_string()),
+            _ => Self::Database(error),
+        }
+    }
 }
 
 impl Error {

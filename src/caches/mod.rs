@@ -9,6 +9,7 @@
 pub mod agreed;
 pub mod announcing;
 pub mod catalogue;
+mod counting;
 pub mod delivered;
 mod error;
 mod folders;
@@ -23,6 +24,7 @@ mod scan;
 mod store;
 mod tree;
 pub mod unstated;
+mod upgrading;
 mod views;
 
 pub use error::{Error, Result};

@@ -1,11 +1,14 @@
-//! The state database: how it is opened, brought up to date, and written in transactions.
+//! The state database: how it is opened, and written in transactions.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rusqlite::Connection as Database;
+use rusqlite::{Connection as Database, params};
 
+use super::counting::{self, Counter};
+use super::upgrading::{self, STEPS, Step};
 use super::{Error, Result};
+use crate::model::Timestamp;
 
 /// The state database of one account.
 ///
@@ -14,21 +17,31 @@ use super::{Error, Result};
 #[derive(Debug)]
 pub struct Store {
     database: Mutex<Database>,
+    /// `None` for one in memory.
+    counter: Option<Counter>,
 }
-
-/// One entry for each version of the schema; the place in the list is the version it leads to.
-const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
 
 impl Store {
     /// Opens the database at `path`; creates it, and its folder, if need be.
     ///
     /// # Errors
-    /// [`Error::NewerDatabase`] if a later release wrote it: nothing is touched then.
+    /// [`Error::NewerDatabase`] if a later release wrote it, and changed more than this one can
+    /// pass over; [`Error::Damaged`] if it is no database, or lacks what it held. Nothing is touched
+    /// then: see [`Store::set_aside`].
     pub fn open(path: &Path) -> Result<Self> {
+        Self::open_with(path, STEPS)
+    }
+
+    pub(super) fn open_with(path: &Path, steps: &[Step]) -> Result<Self> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(Error::at(folder, "created"))?;
         }
-        Self::prepare(Database::open(path)?)
+        let database = upgrading::open(path, steps)?;
+        database.pragma_update(None, "journal_mode", "WAL")?;
+        // FULL: a commit is on disk when it returns, also after a power cut.
+        database.pragma_update(None, "synchronous", "FULL")?;
+        let counter = Some(Counter::open(path, &database)?);
+        Ok(Self { database: Mutex::new(database), counter })
     }
 
     /// Opens a database that lives as long as the value (`use_in_memory_cache`).
@@ -36,27 +49,18 @@ impl Store {
     /// # Errors
     /// If SQLite has no memory.
     pub fn in_memory() -> Result<Self> {
-        Self::prepare(Database::open_in_memory()?)
+        let mut database = Database::open_in_memory()?;
+        upgrading::apply(&mut database, STEPS)?;
+        Ok(Self { database: Mutex::new(database), counter: None })
     }
 
-    fn prepare(mut database: Database) -> Result<Self> {
-        database.busy_timeout(std::time::Duration::from_secs(30))?;
-        database.pragma_update(None, "journal_mode", "WAL")?;
-        // FULL: a commit is on disk when it returns, also after a power cut.
-        database.pragma_update(None, "synchronous", "FULL")?;
-        let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-        let transaction =
-            database.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if found > known {
-            return Err(Error::NewerDatabase { found, known });
-        }
-        for migration in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
-            transaction.execute_batch(migration)?;
-        }
-        transaction.pragma_update(None, "user_version", known)?;
-        transaction.commit()?;
-        Ok(Self { database: Mutex::new(database) })
+    /// Moves the database at `path` aside, so that the next opening makes a new one, and returns the
+    /// folder in which it is kept; `None` if there is none. Nobody may have it open.
+    ///
+    /// # Errors
+    /// If a file cannot be moved; doing it again goes on.
+    pub fn set_aside(path: &Path, now: Timestamp) -> Result<Option<PathBuf>> {
+        upgrading::set_aside(path, &now.micros().to_string())
     }
 
     /// Runs `look` on the database.
@@ -75,12 +79,18 @@ impl Store {
         let mut database = self.lock();
         let transaction =
             database.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let before = transaction.total_changes();
         let value = change(&transaction)?;
+        let is_changed = transaction.total_changes() != before;
+        let count = if is_changed { Some(counting::add_one(&transaction)?) } else { None };
         transaction.commit()?;
+        if let (Some(counter), Some(count)) = (&self.counter, count) {
+            counter.note(count);
+        }
         Ok(value)
     }
 
-    /// Empties all tables, as if the database were new.
+    /// Empties all tables, as if the database were new; what it says of itself stays.
     ///
     /// # Errors
     /// If the transaction could not be committed; nothing is changed then.
@@ -91,9 +101,14 @@ impl Store {
             )?;
             let names = tables.query_map([], |row| row.get::<_, String>(0))?;
             let names: Vec<String> = names.collect::<rusqlite::Result<_>>()?;
-            names
-                .iter()
-                .try_for_each(|name| Ok(db.execute_batch(&format!("DELETE FROM \"{name}\""))?))
+            for name in names.iter().filter(|name| *name != "meta") {
+                db.execute_batch(&format!("DELETE FROM \"{name}\""))?;
+            }
+            db.execute(
+                "DELETE FROM meta WHERE key NOT IN (?1, ?2)",
+                params![counting::CHANGES, upgrading::READABLE_BY],
+            )?;
+            Ok(())
         })
     }
 
@@ -120,14 +135,15 @@ mod tests {
     }
 
     #[test]
-    fn a_database_of_a_later_release_is_left_alone() {
+    fn forgetting_everything_is_no_step_back_in_time() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
-        Store::open(&path)
-            .unwrap()
-            .write(|db| Ok(db.pragma_update(None, "user_version", 99)?))
-            .unwrap();
-        assert!(matches!(Store::open(&path), Err(Error::NewerDatabase { found: 99, .. })));
+        let store = Store::open(&path).unwrap();
+        store.write(|db| meta::set(db, "a", "1")).unwrap();
+        store.forget_everything().unwrap();
+        drop(store);
+        let store = Store::open(&path).unwrap();
+        assert_eq!(store.read(|db| meta::get(db, "a")).unwrap(), None);
     }
 
     #[test]
