@@ -164,6 +164,9 @@ const BEFORE: &str = ".before-upgrade-from-";
 /// Afterwards the next opening makes a new one. What was agreed is read from the drive again; what
 /// was not sent yet is found on the disk, as a difference.
 pub(super) fn set_aside(path: &Path, label: &str) -> Result<Option<PathBuf>> {
+    if path.parent().is_some_and(|folder| !folder.is_dir()) {
+        return Ok(None);
+    }
     let _lock = lock(path)?;
     let folder = beside(path, &format!(".aside-{label}"));
     let mut is_any = false;

@@ -1,6 +1,7 @@
 //! The advice for each error of the library: which command helps.
 
 use super::report::{Exit, Failure, chain};
+use crate::caches;
 use crate::client::Error;
 use crate::connections;
 use crate::datasets;
@@ -64,6 +65,14 @@ fn hint(error: &Error) -> Option<String> {
         Error::Dataset(error) => return dataset(error),
         Error::Sync(error) => return sync(error),
         Error::Connection(error) => return connection(error),
+        Error::Cache(caches::Error::Damaged { .. }) => {
+            "bring back a copy of it if there is one; else `syft sync --rebuild` keeps it aside and \
+             learns everything anew from the drive and the disk"
+        }
+        Error::Cache(caches::Error::NewerDatabase { .. }) => {
+            "update `syft`; to go back for good, `syft sync --rebuild` keeps it aside and learns \
+             everything anew from the drive and the disk"
+        }
         _ => return None,
     };
     Some(hint.to_owned())

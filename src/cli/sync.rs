@@ -47,6 +47,11 @@ pub(crate) struct Args {
     #[arg(long)]
     full: bool,
 
+    /// Keep the state database aside and learn everything anew from the drive and the disk: the way
+    /// out if it is damaged, or made by a newer `syft`
+    #[arg(long, conflicts_with = "dry_run")]
+    rebuild: bool,
+
     /// Make no checkpoint
     #[arg(long)]
     no_auto_checkpoint: bool,
@@ -73,6 +78,12 @@ impl Args {
 }
 
 pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
+    if args.rebuild {
+        let email = context.email()?;
+        if let Some(kept) = Client::set_database_aside(&context.configuration()?, email.as_ref())? {
+            ui.say(format!("Kept the old state database in `{}`", kept.display()));
+        }
+    }
     let client = context.open().await?;
     client.set_wait_for_lock(args.wait);
     if args.dry_run {

@@ -200,7 +200,7 @@ impl Error {
             Self::Permission(_) => "permission-not-changed",
             Self::Sync(error) => sync_code(error),
             Self::Connection(error) => connection_code(error),
-            Self::Cache(_) => "disk",
+            Self::Cache(error) => cache_code(error),
         }
     }
 
@@ -262,6 +262,14 @@ fn connection_code(error: &connections::Error) -> &'static str {
         connections::Error::Unavailable { .. } => "unavailable",
         connections::Error::Full { .. } => "drive-full",
         _ => "drive",
+    }
+}
+
+fn cache_code(error: &caches::Error) -> &'static str {
+    match error {
+        caches::Error::Damaged { .. } => "database-damaged",
+        caches::Error::NewerDatabase { .. } => "database-newer",
+        _ => "disk",
     }
 }
 

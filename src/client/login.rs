@@ -147,20 +147,7 @@ impl Client {
     /// # Errors
     /// [`Error::NotLoggedIn`], [`Error::SeveralAccounts`].
     pub async fn open(configuration: &Configuration, email: Option<&Email>) -> Result<Self> {
-        let email = match email {
-            Some(email) => spelled(configuration, email)?,
-            None => {
-                let mut emails: Vec<Email> =
-                    configuration.accounts()?.into_iter().map(|account| account.email).collect();
-                if emails.len() > 1 {
-                    return Err(Error::SeveralAccounts(emails));
-                }
-                emails.pop().ok_or(Error::NotLoggedIn { email: None })?
-            }
-        };
-        let unknown = || Error::NotLoggedIn { email: Some(email.clone()) };
-        let login = configuration.login(&email)?.ok_or_else(unknown)?;
-        let role = Role::parse(&login.role).ok_or_else(unknown)?;
+        let (email, role, login) = chosen(configuration, email)?;
         let connection = connect(&email, &login.service)?;
         Self::assemble(configuration, &email, connection, role, Arc::new(SystemClock))
     }
@@ -188,6 +175,28 @@ impl Client {
         let folders = Folders::new(configuration.home(), configuration.folder(), email, role);
         Self::build(folders, email, connection, role, clock)
     }
+}
+
+/// Returns a login: the only one, if none is named.
+pub(super) fn chosen(
+    configuration: &Configuration,
+    email: Option<&Email>,
+) -> Result<(Email, Role, Login)> {
+    let email = match email {
+        Some(email) => spelled(configuration, email)?,
+        None => {
+            let mut emails: Vec<Email> =
+                configuration.accounts()?.into_iter().map(|account| account.email).collect();
+            if emails.len() > 1 {
+                return Err(Error::SeveralAccounts(emails));
+            }
+            emails.pop().ok_or(Error::NotLoggedIn { email: None })?
+        }
+    };
+    let unknown = || Error::NotLoggedIn { email: Some(email.clone()) };
+    let login = configuration.login(&email)?.ok_or_else(unknown)?;
+    let role = Role::parse(&login.role).ok_or_else(unknown)?;
+    Ok((email, role, login))
 }
 
 /// A sign-in before it is known whose it is.

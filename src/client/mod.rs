@@ -13,6 +13,7 @@ mod error;
 mod jobs;
 mod login;
 mod peers;
+mod rebuilding;
 mod reception;
 mod rules;
 mod runs;
