@@ -7,6 +7,7 @@
 
 mod account;
 mod applying;
+mod batches;
 pub(crate) mod collections;
 mod directory;
 mod error;
@@ -16,6 +17,7 @@ mod options;
 mod owner;
 pub mod peering;
 mod placing;
+mod quarantine;
 mod remote;
 mod report;
 mod sending;

@@ -293,6 +293,11 @@ async fn archive(account: &Account, directory: &Directory, report: &mut Report) 
                 catalogue::remove(db, &moved.id)?;
                 journal::archived(db, &moved.id)
             })?,
+            // It is dealt with, and stays where it is: asking again every time helps nobody.
+            Err(error @ connections::Error::Denied { .. }) => {
+                report.problem("not-archived", told(&error));
+                account.store.write(|db| journal::archived(db, &moved.id))?;
+            }
             Err(error) => report.problem("not-archived", told(&error)),
         }
     }

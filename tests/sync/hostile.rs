@@ -114,7 +114,7 @@ async fn w1_a_message_in_the_name_of_the_owner_or_of_a_peer_is_not_believed() {
         propose_raw(&eve, &email(victim), &changes).await;
         let report = attack_is_met(&owner, &honest, "says that").await;
         assert_eq!(report.problems[0].peer.as_ref(), Some(&eve.email));
-        let quarantine = owner.account().folders.quarantine();
+        let quarantine = owner.account().folders.quarantine().join(eve.email.as_str());
         assert_eq!(std::fs::read_dir(quarantine).unwrap().count(), 2, "the bytes and the reason");
     }
 }

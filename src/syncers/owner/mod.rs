@@ -14,6 +14,8 @@ mod restore;
 mod take_in;
 mod withdrawing;
 
+use std::collections::BTreeSet;
+
 use crate::caches::{DatasiteTree, scan};
 use crate::model::{Email, Timestamp};
 use crate::wire::names::Direction;
@@ -95,12 +97,16 @@ impl<'a> DatasiteOwnerSyncer<'a> {
         now: Timestamp,
         report: &mut Report,
     ) -> Result<()> {
-        let mut messages = take_in::read(self.account, directory, peers, report).await?;
-        // Once more for each accepted rule file: what follows it is judged by the new rules.
-        while !messages.is_empty() {
-            let found = scan(&self.account.store, tree, &self.account.email, nanoseconds(now))?;
-            messages = take_in::judge(self.account, tree, &found, messages, now, report)?;
-            report.pulled += writing::carry_out(self.account, report)?;
+        let mut failed = BTreeSet::new();
+        while let Some(mut messages) =
+            take_in::read(self.account, directory, peers, &mut failed, report).await?
+        {
+            // Once more for each accepted rule file: what follows it is judged by the new rules.
+            while !messages.is_empty() {
+                let found = scan(&self.account.store, tree, &self.account.email, nanoseconds(now))?;
+                messages = take_in::judge(self.account, tree, &found, messages, now, report)?;
+                report.pulled += writing::carry_out(self.account, report)?;
+            }
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ use crate::wire::{
 };
 
 use super::super::applying::{self, Edits, Ground, States};
+use super::super::batches::batches;
 use super::super::sending::{ROLLING_BASE, ROLLING_FILE, told};
 use super::super::{Account, Directory, Report, Result};
 use super::checkpoint::OVERLAP_MICROS;
@@ -26,9 +27,6 @@ use super::restating::{self, Said, restates};
 
 /// Meta key: this machine has read what the account announced before it joined.
 pub(in crate::syncers) const RESTORED: &str = "restored";
-
-/// How many messages of the log are held in memory at once.
-const MESSAGES_AT_ONCE: usize = 200;
 
 /// Restores what the account has announced, unless this machine did that before.
 pub(super) async fn restore_once(
@@ -44,7 +42,7 @@ pub(super) async fn restore_once(
     let mut restored = Restored::default();
     restored.read_checkpoints(account, directory, report).await?;
     let log = after(log(account, directory)?, &restored);
-    for messages in log.chunks(MESSAGES_AT_ONCE) {
+    for messages in batches(&log) {
         for (entry, message) in read_log(account, messages, report).await? {
             restored.follow(account, &entry, message.events, report);
         }
@@ -82,8 +80,10 @@ pub(super) async fn follow_log(
     let Some(personal) = &directory.personal else { return Ok(0) };
     let mut unseen = account.store.read(|db| catalogue::unseen(db, personal))?;
     unseen.retain(|entry| EventsName::parse(&entry.name).is_some());
+    let given_up = account.store.read(|db| meta::with_prefix(db, NOT_UNDERSTOOD))?;
+    unseen.retain(|e| !given_up.contains(&(not_understood(e), VERSION.to_owned())));
     let mut count = 0;
-    for entries in unseen.chunks(MESSAGES_AT_ONCE) {
+    for entries in batches(&unseen) {
         let messages = read_log(account, entries, report).await?;
         let scan = scan(&account.store, tree, &account.email, nanoseconds(now))?;
         let mut restored = Restored::default();
@@ -325,7 +325,11 @@ async fn read_log(
         match content {
             Ok(bytes) => match FileChangeEventsMessage::from_file_bytes(&bytes) {
                 Ok(message) => messages.push((entry.clone(), message)),
-                Err(error) => report.problem("event-not-usable", told(&error)),
+                Err(error) => {
+                    report
+                        .problem("event-not-usable", format!("`{}`: {}", entry.name, told(&error)));
+                    account.store.write(|db| meta::set(db, &not_understood(entry), VERSION))?;
+                }
             },
             Err(connections::Error::NotFound { .. }) => {}
             // The log must be followed without gaps.
@@ -333,6 +337,15 @@ async fn read_log(
         }
     }
     Ok(messages)
+}
+
+/// Meta keys: messages of the log that this program does not understand, with its version. They are
+/// told once, and read again by another version.
+const NOT_UNDERSTOOD: &str = "not understood ";
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+fn not_understood(entry: &Entry) -> String {
+    format!("{NOT_UNDERSTOOD}{}", entry.id)
 }
 
 fn is_own(account: &Account, entry: &Entry) -> bool {

@@ -4,9 +4,10 @@
 //! quarantine, it leaves the inbox, and the next is read. Who sent a message is what the service
 //! says of the file and of the inbox; what the message says of itself must agree.
 
+use std::collections::BTreeSet;
+
 use crate::caches::{
     DatasiteTree, FILE_BYTES_MAX, Scan, agreed, announcing, catalogue, intents, journal,
-    write_private_file,
 };
 use crate::connections::{self, Entry, FileId};
 use crate::inbox::{Proposed, Refusal, Verdict, plan};
@@ -15,8 +16,9 @@ use crate::permissions::{Level, SyftPerm};
 use crate::wire::names::ProposalName;
 use crate::wire::{Event, Packed as _, Proposal, ProposedFileChangesMessage, limits};
 
+use super::super::batches::{BYTES_AT_ONCE, batches};
 use super::super::sending::told;
-use super::super::{Account, Directory, Refused, Report, Result};
+use super::super::{Account, Directory, Refused, Report, Result, quarantine};
 use super::{Acquaintance, mailboxes};
 
 /// A message whose sender is certain.
@@ -28,16 +30,23 @@ pub(super) struct Message {
     proposals: Vec<Proposal>,
 }
 
-/// How many messages are held in memory at once; the rest waits for the next sync.
-const MESSAGES_AT_ONCE: usize = 500;
+impl Message {
+    fn size_bytes(&self) -> u64 {
+        let contents = self.proposals.iter().filter_map(|proposal| proposal.content.as_ref());
+        contents.map(|content| content.bytes().len() as u64).sum()
+    }
+}
 
-/// Reads what lies in the inboxes of the peers we work with, oldest first.
+/// Reads what lies in the inboxes of the peers we work with, oldest first, as much as is held in
+/// memory at once; `None` if there is nothing more. What could not be read goes to `failed`, and is
+/// left to the next sync.
 pub(super) async fn read(
     account: &Account,
     directory: &Directory,
     peers: &[Acquaintance],
+    failed: &mut BTreeSet<FileId>,
     report: &mut Report,
-) -> Result<Vec<Message>> {
+) -> Result<Option<Vec<Message>>> {
     let mut waiting: Vec<(Email, Entry)> = Vec::new();
     for peer in peers.iter().filter(|peer| peer.is_working(&account.dialect)) {
         let (Some(inbox), _) = mailboxes(account, directory, &peer.peer.email) else { continue };
@@ -45,22 +54,26 @@ pub(super) async fn read(
         waiting.extend(found.into_iter().map(|entry| (peer.peer.email.clone(), entry)));
     }
     waiting.sort_by(|(_, a), (_, b)| order_of(a).cmp(&order_of(b)));
-    waiting.truncate(MESSAGES_AT_ONCE);
+    waiting.retain(|(_, entry)| !failed.contains(&entry.id));
     let entries: Vec<Entry> = waiting.iter().map(|(_, entry)| entry.clone()).collect();
+    let Some(entries) = batches(&entries).next() else { return Ok(None) };
     let limit = limits::PACKED_BYTES_MAX as u64;
-    let contents = account.router.pull_from_inbox(&entries, limit).await;
-    let mut messages = Vec::new();
+    let contents = account.router.pull_from_inbox(entries, limit).await;
+    let (mut messages, mut unpacked) = (Vec::new(), 0);
     for ((sender, entry), content) in waiting.into_iter().zip(contents) {
         match content {
             Ok(bytes) => match open(account, &sender, &entry, &bytes) {
-                Ok(message) => messages.push(message),
+                Ok(message) => {
+                    unpacked += message.size_bytes();
+                    messages.push(message);
+                }
                 Err(reason) => {
-                    quarantine(account, &sender, &entry, &bytes, &reason, report)?;
+                    set_aside(account, &sender, &entry, &bytes, &reason, report)?;
                 }
             },
             Err(connections::Error::TooLarge { limit_bytes }) => {
                 let reason = format!("it has more than {limit_bytes} bytes");
-                quarantine(account, &sender, &entry, b"", &reason, report)?;
+                set_aside(account, &sender, &entry, b"", &reason, report)?;
             }
             Err(connections::Error::NotFound { id }) => {
                 account.store.write(|db| catalogue::remove(db, &id))?;
@@ -68,10 +81,14 @@ pub(super) async fn read(
             Err(error) => {
                 let text = format!("a message of {sender} could not be read: {}", told(&error));
                 report.problem_with(&sender, "message-not-read", text);
+                failed.insert(entry.id);
             }
         }
+        if unpacked > BYTES_AT_ONCE {
+            break; // Little that is sent may be much once it is unpacked: the rest is read again.
+        }
     }
-    Ok(messages)
+    Ok(Some(messages))
 }
 
 /// The order in which messages were sent: by the time in their names, as Python does it; names
@@ -120,7 +137,7 @@ fn open(account: &Account, sender: &Email, entry: &Entry, bytes: &[u8]) -> Resul
 }
 
 /// Keeps the bytes of a message that cannot be taken in, and has it leave the inbox.
-fn quarantine(
+fn set_aside(
     account: &Account,
     sender: &Email,
     entry: &Entry,
@@ -128,21 +145,13 @@ fn quarantine(
     reason: &str,
     report: &mut Report,
 ) -> Result<()> {
-    // Ids are checked text, names are not: the id names the files.
-    let folder = account.folders.quarantine();
-    let stem = entry.id.as_str().replace(['.', '/'], "_");
-    let stem: String = stem.chars().take(100).collect();
-    write_private_file(&folder.join(format!("{stem}.message")), bytes)?;
-    let note = format!("from: {sender}\nname: {}\nreason: {reason}\n", entry.name.escape_debug());
-    write_private_file(&folder.join(format!("{stem}.txt")), note.as_bytes())?;
+    quarantine::keep(account, sender, entry, bytes, reason, report)?;
     if let Some(inbox) = entry.parents.first() {
         account.store.write(|db| {
             journal::mark_seen(db, &entry.id)?;
             journal::archive(db, &entry.id, inbox, sender)
         })?;
     }
-    let text = format!("a message of {sender} is in quarantine: {reason}");
-    report.problem_with(sender, "message-quarantined", text);
     Ok(())
 }
 

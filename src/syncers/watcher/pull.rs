@@ -5,18 +5,20 @@
 //! What a message says of itself is not believed: the owner is who owns the file, and it may only
 //! speak of its own datasite (W6).
 
-use crate::caches::{catalogue, journal, scan, write_private_file};
+use crate::caches::{catalogue, journal, scan};
 use crate::connections::{self, Entry};
 use crate::model::{Email, Timestamp, is_syncable};
 use crate::wire::names::{Direction, EventsName};
 use crate::wire::{FileChangeEventsMessage, Packed as _, limits};
 
 use super::super::applying::{self, Edits, Ground, States};
+use super::super::batches::batches;
 use super::super::sending::told;
-use super::super::{Account, Directory, Report, Result};
+use super::super::{Account, Directory, Report, Result, quarantine};
 
-/// How many messages are held in memory at once.
-const MESSAGES_AT_ONCE: usize = 200;
+/// How many bytes of what messages hold are in memory at once, beside a single message: little that
+/// is sent may be much once it is unpacked.
+const UNPACKED_BYTES_AT_ONCE: usize = 64 * 1024 * 1024;
 
 /// Takes in what lies in the outbox of `owner` and was not looked at. False if we know of more than
 /// we could read: then it is too early to propose anything, for the base would be an old one.
@@ -31,7 +33,7 @@ pub(super) async fn pull(
     let Some(outbox) = outbox else { return Ok(true) };
     let mut unseen = account.store.read(|db| catalogue::unseen(db, &outbox.id))?;
     unseen.sort_by_key(|entry| (entry.created_micros, sent_at(entry)));
-    for entries in unseen.chunks(MESSAGES_AT_ONCE) {
+    for entries in batches(&unseen) {
         if !take_in(account, owner, entries, now, report).await? {
             return Ok(false);
         }
@@ -53,14 +55,22 @@ async fn take_in(
 ) -> Result<bool> {
     let limit = limits::PACKED_BYTES_MAX as u64;
     let contents = account.router.pull_from_outbox(entries, limit).await;
-    let (mut states, mut read, mut whole) = (States::new(), Vec::new(), true);
+    let (mut states, mut read, mut bytes, mut whole) = (States::new(), Vec::new(), 0, true);
     for (entry, content) in entries.iter().zip(contents) {
         match content {
-            Ok(bytes) => {
-                if let Err(reason) = follow(owner, entry, &bytes, &mut states, report) {
-                    keep(account, owner, entry, &bytes, &reason, report)?;
+            Ok(message) => {
+                match follow(owner, entry, &message, &mut states, report) {
+                    Ok(more) => bytes += more,
+                    Err(reason) => {
+                        quarantine::keep(account, owner, entry, &message, &reason, report)?;
+                    }
                 }
                 read.push(entry);
+                if bytes > UNPACKED_BYTES_AT_ONCE {
+                    let states = std::mem::take(&mut states);
+                    commit(account, owner, &states, &std::mem::take(&mut read), now)?;
+                    bytes = 0;
+                }
             }
             Err(connections::Error::NotFound { id }) => {
                 // Its owner brought it together with others since we listed: what it says is in a
@@ -69,7 +79,7 @@ async fn take_in(
                 whole = false;
             }
             Err(error @ connections::Error::TooLarge { .. }) => {
-                keep(account, owner, entry, b"", &told(&error), report)?;
+                quarantine::keep(account, owner, entry, b"", &told(&error), report)?;
                 read.push(entry);
             }
             Err(error) => {
@@ -80,23 +90,36 @@ async fn take_in(
             }
         }
     }
+    commit(account, owner, &states, &read, now)?;
+    Ok(whole)
+}
+
+/// Commits what some messages said, and that they were looked at.
+fn commit(
+    account: &Account,
+    owner: &Email,
+    states: &States,
+    read: &[&Entry],
+    now: Timestamp,
+) -> Result<()> {
     let tree = account.tree(owner)?;
     let scan = scan(&account.store, &tree, owner, now.micros().saturating_mul(1000))?;
     account.store.write(|db| {
         let ground = Ground { datasite: owner, scan: &scan, edits: Edits::KeepAside, now };
-        applying::apply(db, &ground, &states)?;
+        applying::apply(db, &ground, states)?;
         read.iter().try_for_each(|entry| journal::mark_seen(db, &entry.id))
     })?;
-    Ok(whole)
+    Ok(())
 }
 
+/// Returns how many bytes of content a message had.
 fn follow(
     owner: &Email,
     entry: &Entry,
     bytes: &[u8],
     states: &mut States,
     report: &mut Report,
-) -> Result<(), String> {
+) -> Result<usize, String> {
     let owner_wrote_it =
         entry.owner.as_ref().is_some_and(|writer| owner.is_same_account(writer.as_str()));
     if !owner_wrote_it {
@@ -104,6 +127,7 @@ fn follow(
     }
     let message = FileChangeEventsMessage::from_file_bytes(bytes).map_err(|error| told(&error))?;
     let moment = Timestamp::from_micros(entry.created_micros);
+    let mut bytes = 0;
     for event in message.events {
         // One bad event does not take the others with it.
         match event.check() {
@@ -115,6 +139,7 @@ fn follow(
                 report.problem_with(owner, "event-for-other-datasite", text);
             }
             Ok(event) if is_syncable(&event.path) => {
+                bytes += event.content.as_ref().map_or(0, |content| content.bytes().len());
                 applying::add(states, event.path, event.content, moment, event.id);
             }
             Ok(event) => {
@@ -127,22 +152,5 @@ fn follow(
             }
         }
     }
-    Ok(())
-}
-
-/// Keeps the bytes of a message that cannot be taken in.
-fn keep(
-    account: &Account,
-    owner: &Email,
-    entry: &Entry,
-    bytes: &[u8],
-    reason: &str,
-    report: &mut Report,
-) -> Result<()> {
-    let stem: String = entry.id.as_str().replace('.', "_").chars().take(100).collect();
-    let path = account.folders.quarantine().join(format!("{stem}.message"));
-    write_private_file(&path, bytes)?;
-    let text = format!("a message of {owner} is in quarantine: {reason}");
-    report.problem_with(owner, "message-quarantined", text);
-    Ok(())
+    Ok(bytes)
 }

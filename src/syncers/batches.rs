@@ -1,0 +1,66 @@
+//! Divides messages that are to be read so that few are in memory at once.
+
+use crate::connections::Entry;
+
+/// How many messages are held in memory at once.
+pub(super) const MESSAGES_AT_ONCE: usize = 200;
+
+/// About how many bytes of messages are held in memory at once; a single one may have more.
+pub(super) const BYTES_AT_ONCE: u64 = 64 * 1024 * 1024;
+
+/// Divides entries, in order, into parts of bounded count and size. No part is empty.
+pub(super) fn batches(mut entries: &[Entry]) -> impl Iterator<Item = &[Entry]> {
+    std::iter::from_fn(move || {
+        let mut bytes = 0_u64;
+        let fits = |(place, entry): (usize, &Entry)| {
+            bytes = bytes.saturating_add(entry.size_bytes);
+            place == 0 || place < MESSAGES_AT_ONCE && bytes <= BYTES_AT_ONCE
+        };
+        let count = entries.iter().enumerate().map(fits).take_while(|fits| *fits).count();
+        let (batch, rest) = entries.split_at(count);
+        entries = rest;
+        (count > 0).then_some(batch)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::connections::{FileId, Kind};
+
+    fn entry(size_bytes: u64) -> Entry {
+        Entry {
+            id: FileId::parse("x").unwrap(),
+            name: String::new(),
+            kind: Kind::File,
+            size_bytes,
+            owner: None,
+            is_mine: false,
+            parents: Vec::new(),
+            created_micros: 0,
+            revision: 0,
+            tags: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn parts_are_bounded_by_count_and_by_size() {
+        const HALF: u64 = BYTES_AT_ONCE / 2;
+        #[rustfmt::skip]
+        let cases = [
+            // what               sizes                                  parts
+            ("nothing",           vec![],                                vec![]),
+            ("a few",             vec![1, 2, 3],                         vec![3]),
+            ("many small ones",   vec![1; 2 * MESSAGES_AT_ONCE + 1],     vec![200, 200, 1]),
+            ("large ones",        vec![HALF, HALF, 1, HALF],             vec![2, 2]),
+            ("a very large one",  vec![1, u64::MAX, u64::MAX, 1],        vec![1, 1, 1, 1]),
+        ];
+        for (what, sizes, parts) in cases {
+            let entries: Vec<Entry> = sizes.into_iter().map(entry).collect();
+            let found: Vec<usize> = batches(&entries).map(<[Entry]>::len).collect();
+            assert_eq!(found, parts, "{what}");
+        }
+    }
+}
