@@ -56,12 +56,22 @@ pub async fn load(
     directory: &Directory,
     report: &mut Report,
 ) -> Result<Vec<Acquaintance>> {
-    let mut file = read_peers_file(account, directory, report).await?;
-    let gathered = mending::gather_peers(account, directory, &mut file, report).await?;
-    if gathered.is_new {
-        write_peers_file(account, directory, &file).await?;
+    let (mut file, is_current) = match current_peers_file(account, directory).await {
+        Ok(file) => (file, true),
+        Err(Error::Connection(error)) if error.is_retryable() => {
+            report.problem("peers-not-read", format!("{PEERS_FILE}: {}", told(&error)));
+            (remembered_file(account)?, false)
+        }
+        Err(error) => return Err(error),
+    };
+    // What is known of old may lack what another machine wrote: it is never written back.
+    if is_current {
+        let gathered = mending::gather_peers(account, directory, &mut file, report).await?;
+        if gathered.is_new {
+            write_peers_file(account, directory, &file).await?;
+        }
+        mending::peers_gathered(account, &gathered)?;
     }
-    mending::peers_gathered(account, &gathered)?;
     let known: peers::Known = file.peers().collect();
     let (found, spoofed) = peers::peers(&known, directory.claims());
     for forgery in spoofed {
@@ -77,7 +87,7 @@ pub async fn load(
             && known.get(&peer.email) == Some(&PeerState::RequestedByMe)
     };
     let answered: Vec<&Peer> = found.iter().filter(is_answer).collect();
-    if !answered.is_empty() {
+    if is_current && !answered.is_empty() {
         for peer in answered {
             file.set_state(&peer.email, PeerState::Accepted);
         }
@@ -109,6 +119,14 @@ pub fn remembered(account: &Account) -> Result<Vec<Acquaintance>> {
         .collect()
 }
 
+/// True if it is known who the peers are: the peers file is there, and was read or written here.
+///
+/// # Errors
+/// If the database fails.
+pub fn is_peers_file_known(account: &Account) -> Result<bool> {
+    Ok(account.store.read(|db| meta::get(db, PEERS))?.is_some())
+}
+
 pub(super) fn remembered_file(account: &Account) -> Result<PeersFile> {
     match account.store.read(|db| meta::get(db, PEERS))? {
         Some(text) => parse_peers_file(text.as_bytes()),
@@ -121,11 +139,9 @@ fn parse_peers_file(bytes: &[u8]) -> Result<PeersFile> {
         .map_err(|source| Error::OwnFile { name: PEERS_FILE.to_owned(), source })
 }
 
-async fn read_peers_file(
-    account: &Account,
-    directory: &Directory,
-    report: &mut Report,
-) -> Result<PeersFile> {
+/// Reads the peers file as it is now: only this may be changed and written back.
+/// What was made since `directory` was read is not in it: see [`peers_file_to_change`].
+async fn current_peers_file(account: &Account, directory: &Directory) -> Result<PeersFile> {
     let Some(entry) = &directory.peers_file else {
         account.store.write(keep_known_peers)?;
         return Ok(PeersFile::default());
@@ -135,29 +151,28 @@ async fn read_peers_file(
         return remembered_file(account);
     }
     let limit = limits::OWN_FILE_BYTES_MAX as u64;
-    match account.router.own().read(&entry.id, limit).await {
-        Ok(bytes) => {
-            let file = parse_peers_file(&bytes)?;
-            let text = String::from_utf8_lossy(&bytes);
-            account.store.write(|db| {
-                meta::set(db, PEERS, &text)?;
-                meta::set(db, PEERS_REVISION, &revision)
-            })?;
-            Ok(file)
-        }
-        Err(error) if error.is_retryable() => {
-            report.problem("peers-not-read", format!("{PEERS_FILE}: {}", told(&error)));
-            remembered_file(account)
-        }
+    let bytes = match account.router.own().read(&entry.id, limit).await {
         Err(connections::Error::NotFound { id }) => {
             account.store.write(|db| {
                 catalogue::remove(db, &id)?;
                 keep_known_peers(db)
             })?;
-            Ok(PeersFile::default())
+            return Ok(PeersFile::default());
         }
-        Err(error) => Err(error.into()),
-    }
+        read => read?,
+    };
+    let file = parse_peers_file(&bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    account.store.write(|db| {
+        meta::set(db, PEERS, &text)?;
+        meta::set(db, PEERS_REVISION, &revision)
+    })?;
+    Ok(file)
+}
+
+async fn peers_file_to_change(account: &Account) -> Result<PeersFile> {
+    let directory = Directory::read(&account.store, &account.email, &account.dialect)?;
+    current_peers_file(account, &directory).await
 }
 
 /// Notes that the peers file is gone, or another one: what it said is said again in the next.
@@ -304,7 +319,7 @@ pub async fn approve(account: &Account, peer: &Email, now: Timestamp) -> Result<
 /// [`Error::NoRequest`] if it has not.
 pub async fn reject(account: &Account, peer: &Email, now: Timestamp) -> Result<()> {
     let (directory, peer) = answerable(account, peer, now).await?;
-    let mut file = remembered_file(account)?;
+    let mut file = peers_file_to_change(account).await?;
     file.set_state(&peer, PeerState::Rejected);
     // Nothing that is on its way may reach it any more.
     account.store.write(|db| begin_again(db, &peer))?;
@@ -359,7 +374,7 @@ pub(super) async fn open_mailboxes(
     }
     // Whatever it was sent before lies in folders that may be gone by now.
     account.store.write(|db| announcing::answer_all(db, peer))?;
-    let mut file = remembered_file(account)?;
+    let mut file = peers_file_to_change(account).await?;
     file.set_state(peer, state);
     write_peers_file(account, directory, &file).await
 }

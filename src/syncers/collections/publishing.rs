@@ -58,8 +58,9 @@ async fn publish_some(
             || publication.labelled_any != (publication.audience == Audience::Any)
             || !datasets::shares_due(one, approved).is_empty()
             || !datasets::unshares_due(one, approved).is_empty();
-        // Without the peers file nobody is known to be approved, and all would lose access.
-        let is_certain = directory.peers_file.is_some() || publication.shared_with.is_empty();
+        // Until the peers file was read nobody is known to be approved, and all would lose access.
+        let is_certain =
+            peering::is_peers_file_known(account)? || publication.shared_with.is_empty();
         let is_meant = only.is_none_or(|name| publication.name.dataset == *name);
         if is_due && is_certain && is_meant {
             publish(account, &mut publication, approved, report).await?;
