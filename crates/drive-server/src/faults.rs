@@ -188,13 +188,13 @@ impl Faults {
     }
 
     /// Decides about one part of a batch: only by faults that name a path and a status.
-    pub(crate) fn inner(&self, method: &str, path: &str) -> Option<ApiError> {
+    pub(crate) fn inner(&self, method: &str, path: &str, query: &str) -> Option<ApiError> {
         let status = |fault: &Fault| matches!(fault.outcome, Outcome::Status { .. });
         let hit = self.take(|fault| {
             fault.path.is_some()
                 && fault.when == When::Before
                 && status(fault)
-                && fault.fits(method, path, "")
+                && fault.fits(method, path, query)
         })?;
         match hit.outcome {
             Outcome::Status { status, reason } => Some(error(status, &reason)),

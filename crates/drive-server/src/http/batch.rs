@@ -85,7 +85,8 @@ async fn inner(app: &App, outer: &Call, part: &Part) -> Answer {
         | None => Err(ApiError::no_such_page()),
         Some(_) => {
             app.log.inner();
-            if let Some(error) = app.faults.inner(call.method.as_str(), &call.path) {
+            let query = call.query.encode();
+            if let Some(error) = app.faults.inner(call.method.as_str(), &call.path, &query) {
                 return Err(error);
             }
             handle(app, &mut call).await
