@@ -209,7 +209,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_value_can_leave_its_quotes(value in r"[a'\\ é]{0,12}|.*") {
+        fn w12_no_value_can_leave_its_quotes(value in r"[a'\\ é]{0,12}|.*") {
             let text = Query::all().named(value.clone()).render().unwrap();
             let read = unquoted(text.strip_prefix("name = ").unwrap());
             assert_eq!(read, Some(value));

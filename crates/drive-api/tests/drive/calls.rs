@@ -16,7 +16,7 @@ fn parameter(seen: &Seen, key: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn a_listing_reads_all_pages_and_no_file_twice() {
+async fn w31_b9_a_listing_reads_all_pages_and_no_file_twice() {
     let (a, b, c) = (file("A", "a", 1), file("B", "b", 1), file("C", "c", 1));
     let script = [
         ok(&format!(r#"{{"files":[{a},{b}],"nextPageToken":"p2"}}"#)),
@@ -71,7 +71,7 @@ async fn several_folders_that_give_nothing_are_asked_one_by_one() {
 }
 
 #[tokio::test]
-async fn changes_come_from_all_pages_with_the_next_token() {
+async fn w31_b9_changes_come_from_all_pages_with_the_next_token() {
     let page = format!(
         r#"{{"changes":[{{"fileId":"A","removed":false,"file":{}}},{{"changeType":"drive"}}],"nextPageToken":"8"}}"#,
         file("A", "a", 1)

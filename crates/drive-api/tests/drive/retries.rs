@@ -38,7 +38,7 @@ async fn six_tries_are_the_end() {
 }
 
 #[tokio::test]
-async fn retry_after_is_honoured_in_seconds_and_as_a_date() {
+async fn u2_retry_after_is_honoured_in_seconds_and_as_a_date() {
     let later = |value: &str| {
         Act::Send(with_headers(429, &format!("Retry-After: {value}\r\n"), b"{\"error\":{}}"))
     };

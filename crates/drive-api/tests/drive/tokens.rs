@@ -134,8 +134,26 @@ async fn many_callers_renew_once() {
     assert_eq!(wire.seen().len(), 1);
 }
 
+/// The Python client asks for a new token for each connection, and keeps none.
 #[tokio::test]
-async fn many_calls_that_are_turned_down_renew_once() {
+async fn p1_a_token_that_has_ended_costs_one_request_for_all_calls_and_all_later_processes() {
+    let tokens = Wire::play([granted("ya29.NEW")]).await;
+    let known = Act::SendTo("ya29.NEW", answer(200, &file("A", "n", 1)));
+    let wire = Wire::play((0..300).map(|_| known.clone())).await;
+    let home = Home::at("2026-06-11T12:00:00Z");
+    home.write(json!({"token_uri": tokens.url}));
+    for _process in 0..3 {
+        let settings = Settings { clock: home.clock.clone(), ..Settings::default() };
+        let endpoint = Endpoint::at(&wire.url).unwrap();
+        let drive = Drive::with_settings(endpoint, Arc::new(home.open()), settings);
+        let files = join_all((0..100).map(|_| drive.get("A"))).await;
+        assert!(files.iter().all(Result::is_ok), "{files:?}");
+    }
+    assert_eq!((wire.seen().len(), tokens.seen().len()), (300, 1));
+}
+
+#[tokio::test]
+async fn p1_many_calls_that_are_turned_down_renew_once() {
     let tokens = Wire::play([granted("ya29.NEW")]).await;
     let known = Act::SendTo("ya29.NEW", answer(200, &file("A", "n", 1)));
     let wire = Wire::play((0..16).map(|_| known.clone())).await;

@@ -107,7 +107,7 @@ async fn a_token_that_ends_on_the_way_is_renewed_and_the_session_goes_on() {
 }
 
 #[tokio::test]
-async fn a_server_that_keeps_only_a_part_gets_the_rest() {
+async fn b5_a_server_that_keeps_only_a_part_gets_the_rest() {
     let (wire, drive) = session(vec![kept(524_288), kept(786_432), done()]).await;
     drive.upload(new(None), Content::Bytes(bytes())).await.unwrap();
     assert_eq!(wire.seen()[3].body, bytes()[786_432..]);
