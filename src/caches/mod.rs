@@ -22,6 +22,7 @@ pub mod meta;
 pub mod proposed;
 mod scan;
 mod store;
+pub mod submitted;
 mod tree;
 pub mod unstated;
 mod upgrading;

@@ -125,6 +125,12 @@ CREATE TABLE proposed (
     PRIMARY KEY (datasite, path)
 ) WITHOUT ROWID;
 
+-- The messages that a scientist made, and when, until they are deleted.
+CREATE TABLE submitted (
+    message TEXT PRIMARY KEY,
+    sent    INTEGER NOT NULL
+) WITHOUT ROWID;
+
 -- The newest event of each path since the last full checkpoint: the rolling state.
 CREATE TABLE rolling (
     path   TEXT PRIMARY KEY,

@@ -55,6 +55,15 @@ pub async fn refresh(account: &Account, freshness: Freshness, now: Timestamp) ->
     list_new_folders(account).await
 }
 
+/// True if the sync that began at `now` has listed everything.
+///
+/// # Errors
+/// If the database fails.
+pub(super) fn was_listed_at(account: &Account, now: Timestamp) -> Result<bool> {
+    let listed_at = account.store.read(|db| meta::get(db, LISTED_AT))?;
+    Ok(listed_at == Some(now.micros().to_string()))
+}
+
 /// Notes that the catalogue was wrong, so that the next sync lists everything.
 ///
 /// # Errors

@@ -8,6 +8,7 @@ mod cost;
 mod crash;
 mod home;
 mod hostile;
+mod quota;
 mod revoked;
 mod story;
 mod trouble;

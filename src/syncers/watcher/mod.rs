@@ -4,6 +4,7 @@
 //! then what changed in the owners' trees is proposed. A local edit that an owner refused is kept
 //! beside the file and never sent again by itself.
 
+mod clear;
 mod pull;
 mod push;
 
@@ -61,6 +62,7 @@ impl<'a> DatasiteWatcherSyncer<'a> {
         }
         sending::flush(account, &directory, now, &mut report).await?;
         collections::mirror(account, &directory, &peers, now, &mut report).await?;
+        clear::clear(account, now).await?;
         Ok(report)
     }
 

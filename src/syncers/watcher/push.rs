@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::caches::proposed::Proposed;
-use crate::caches::{agreed, catalogue, intents, journal, meta, proposed, scan};
+use crate::caches::{agreed, catalogue, intents, journal, meta, proposed, scan, submitted};
 use crate::connections::FileId;
 use crate::inbox::{Asked, Change, propose};
 use crate::model::{DatasitePath, Digest, Email, Timestamp};
@@ -134,14 +134,14 @@ fn commit(
     account.store.write(|db| {
         let key = format!("last name in {inbox}");
         let last = meta::get(db, &key)?.and_then(|text| Timestamp::parse_canonical(&text).ok());
-        let submitted = last.unwrap_or(Timestamp::ZERO).next_for_name(now);
-        meta::set(db, &key, &submitted.canonical())?;
+        let named = last.unwrap_or(Timestamp::ZERO).next_for_name(now);
+        meta::set(db, &key, &named.canonical())?;
         for change in &proposals {
             let (digest, event) = (change.digest(), change.id);
             let asked = Proposed { digest, message: file.clone(), event };
             proposed::put(db, owner, &change.path, &asked)?;
         }
-        let name = ProposalName::with_id(submitted, Uuid::new_v4());
+        let name = ProposalName::with_id(named, Uuid::new_v4());
         let message =
             ProposedFileChangesMessage::new(Uuid::new_v4(), &account.email, &name, proposals);
         journal::add(
@@ -153,7 +153,8 @@ fn commit(
                 peer: Some(owner.clone()),
                 content: message.to_file_bytes(gzip_time(now)),
             },
-        )
+        )?;
+        submitted::add(db, file, now)
     })?;
     Ok(())
 }
