@@ -172,6 +172,11 @@ impl Directory {
         }
     }
 
+    /// Returns the SyftBox folders that are ours, the oldest first: it is the one that counts.
+    pub fn roots(&self) -> &[FileId] {
+        &self.roots
+    }
+
     /// Returns the requests and answers that others made by their folders.
     pub fn claims(&self) -> &[Claim] {
         &self.claims
@@ -200,6 +205,15 @@ impl Directory {
                 (other_version, mailbox.entry.created_micros, mailbox.entry.id.clone())
             })
             .map(|mailbox| &mailbox.entry)
+    }
+
+    /// Returns the other folders of the name and owner of `mailbox`.
+    pub fn duplicates(&self, mailbox: &Entry) -> Vec<FileId> {
+        let is_other = |other: &&Entry| {
+            other.id != mailbox.id && other.name == mailbox.name && other.owner == mailbox.owner
+        };
+        let entries = self.mailboxes.iter().map(|mailbox| &mailbox.entry);
+        entries.filter(is_other).map(|other| other.id.clone()).collect()
     }
 
     /// Returns the version file that `peer` shares with us: the newest, if there are several.

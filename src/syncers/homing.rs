@@ -11,7 +11,7 @@
 //! from another log is committed in one transaction.
 
 use crate::caches::{announcing, catalogue, journal, meta, unstated};
-use crate::connections::{self, Relocation};
+use crate::connections::{self, FileId, Relocation};
 use crate::model::Role;
 use crate::wire::{FileChangeEventsMessage, Packed as _};
 
@@ -43,13 +43,27 @@ pub(super) async fn settle(
 /// what each machine has seen; so does the order, which is that of the service's clock.
 async fn merge_logs(account: &Account, directory: &Directory, report: &mut Report) -> Result<()> {
     let Some(log) = &directory.personal else { return Ok(()) };
+    merge(account, log, &directory.stray_logs, report).await
+}
+
+/// Moves what is ours in `others` into `folder`, which two machines or more have made twice. Nothing
+/// is asked if there is nothing.
+///
+/// # Errors
+/// If the database fails. What the service refuses is a problem in the report.
+pub(super) async fn merge(
+    account: &Account,
+    folder: &FileId,
+    others: &[FileId],
+    report: &mut Report,
+) -> Result<()> {
     let mut moves = Vec::new();
-    for stray in &directory.stray_logs {
+    for stray in others {
         let entries = account.store.read(|db| catalogue::children(db, stray))?;
         moves.extend(entries.into_iter().filter(|entry| entry.is_mine).map(|entry| Relocation {
             id: entry.id,
             from: stray.clone(),
-            to: log.clone(),
+            to: folder.clone(),
         }));
     }
     if moves.is_empty() {
@@ -58,7 +72,7 @@ async fn merge_logs(account: &Account, directory: &Directory, report: &mut Repor
     let outcomes = match account.router.own().relocate(&moves).await {
         Ok(outcomes) => outcomes,
         Err(error) => {
-            report.problem("log-not-merged", told(&error));
+            report.problem("folders-not-merged", told(&error));
             return Ok(());
         }
     };
@@ -74,7 +88,7 @@ async fn merge_logs(account: &Account, directory: &Directory, report: &mut Repor
             Err(connections::Error::NotFound { .. }) => {
                 account.store.write(|db| catalogue::remove(db, &step.id))?;
             }
-            Err(error) => report.problem("log-not-merged", told(&error)),
+            Err(error) => report.problem("folders-not-merged", told(&error)),
         }
     }
     Ok(())

@@ -12,7 +12,7 @@ async fn cost_of(party: &Party<'_>) -> usize {
 }
 
 #[tokio::test]
-async fn an_idle_sync_is_one_call_for_any_number_of_peers() {
+async fn p4_an_idle_sync_is_one_call_for_any_number_of_peers() {
     let world = World::new();
     let owner = world.owner("do@example.org");
     let names: Vec<String> = (0..5).map(|number| format!("ds{number}@example.org")).collect();

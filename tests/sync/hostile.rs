@@ -106,7 +106,7 @@ async fn propose_raw(eve: &Party<'_>, sender: &Email, changes: &[Value]) {
 }
 
 #[tokio::test]
-async fn w1_a_message_in_the_name_of_the_owner_or_of_a_peer_is_not_believed() {
+async fn w1_b4_a_message_in_the_name_of_the_owner_or_of_a_peer_is_not_believed() {
     for victim in ["do@example.org", "ds@example.org", "nobody@example.org"] {
         let world = World::new();
         let (owner, eve, honest) = stage(&world).await;
@@ -226,7 +226,34 @@ async fn w13_a_claimed_digest_is_checked() {
 }
 
 #[tokio::test]
-async fn w17_a_message_that_cannot_be_taken_in_stops_nobody() {
+async fn w13_an_event_that_claims_another_digest_is_not_taken_in() {
+    let world = World::new();
+    let (owner, scientist) = world.pair().await;
+    let outbox = folder(&owner, "do@example.org#outbox#ds@example.org").await;
+    let id = Uuid::new_v4();
+    let event = |path: &str, claimed: &[u8]| {
+        json!({
+            "id": Uuid::new_v4().to_string(), "path_in_datasite": path,
+            "datasite_email": "do@example.org", "content": "content", "old_hash": null,
+            "new_hash": Digest::of(claimed).to_hex(), "is_deleted": false,
+            "submitted_timestamp": 1.5, "timestamp": 1.5, "content_type": "text",
+        })
+    };
+    let message = json!({
+        "events": [event("lie.txt", b"something else"), event("honest.txt", b"content")],
+        "message_filepath": {"id": id.to_string(), "timestamp": 1_780_000_009.5, "extension": ".tar.gz"},
+    });
+    let bytes = archive::pack(message.to_string().as_bytes(), 0);
+    put(&owner, &outbox.id, &format!("syfteventsmessagev3_1780000009.5_{id}.tar.gz"), bytes).await;
+    let report = scientist.try_sync().await.unwrap();
+    assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
+    assert_eq!(scientist.read(&owner.email, "lie.txt"), None);
+    assert_eq!(scientist.read(&owner.email, "honest.txt").as_deref(), Some("content"));
+    assert!(scientist.sync().await.is_idle());
+}
+
+#[tokio::test]
+async fn w17_b1_a_message_that_cannot_be_taken_in_stops_nobody() {
     let bend = |key: &str, value: Value| {
         let mut bent = change("eve/new.txt", "x");
         bent[key] = value;
@@ -297,7 +324,7 @@ async fn w17_a_file_that_is_no_message_stops_nobody() {
 }
 
 #[tokio::test]
-async fn w18_a_deletion_is_a_proposal_like_others() {
+async fn w18_b15_a_deletion_is_a_proposal_like_others() {
     let world = World::new();
     let (owner, eve, _) = stage(&world).await;
     let mut gone = change("eve/a.txt", "");

@@ -8,6 +8,8 @@ mod cost;
 mod crash;
 mod home;
 mod hostile;
+mod losses;
+mod measures;
 mod quota;
 mod revoked;
 mod story;

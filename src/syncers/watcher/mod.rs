@@ -46,6 +46,7 @@ impl<'a> DatasiteWatcherSyncer<'a> {
         writing::carry_out(account, &mut report)?;
         for peer in peers.iter().filter(|peer| is_reachable(peer)) {
             let owner = &peer.peer.email;
+            push::gather(account, &directory, owner, &mut report).await?;
             let is_up_to_date = pull::pull(account, &directory, owner, now, &mut report).await?;
             report.pulled += writing::carry_out(account, &mut report)?;
             if !is_up_to_date {

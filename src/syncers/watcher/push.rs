@@ -14,7 +14,19 @@ use crate::wire::{Capability, Content, Packed as _, Proposal, ProposedFileChange
 
 use super::super::peering::Acquaintance;
 use super::super::sending::{gzip_time, take_id, told};
-use super::super::{Account, Directory, Error, Report, Result, SyncOptions};
+use super::super::{Account, Directory, Error, Report, Result, SyncOptions, homing};
+
+/// Brings together what lies in several inboxes for one owner, who reads only one.
+pub(super) async fn gather(
+    account: &Account,
+    directory: &Directory,
+    owner: &Email,
+    report: &mut Report,
+) -> Result<()> {
+    let inbox = directory.mailbox(owner, Direction::Inbox, &account.email, &account.dialect);
+    let Some(inbox) = inbox else { return Ok(()) };
+    homing::merge(account, &inbox.id, &directory.duplicates(inbox), report).await
+}
 
 /// Commits what is to be proposed to an owner; it is sent with the journal.
 pub(super) async fn prepare(
