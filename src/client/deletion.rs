@@ -59,19 +59,20 @@ impl Client {
     /// Returns what a deletion would do, and the entries on the drive that are to be deleted.
     async fn look(&self, what: What) -> Result<(DeletionPlan, Vec<FileId>)> {
         let (mut plan, mut entries) = (DeletionPlan::default(), Vec::new());
-        if what != What::Local
-            && let Some(root) = self.own_root().await?
-        {
+        let roots = if what == What::Local { Vec::new() } else { self.own_roots().await? };
+        for root in roots {
             let inside = self.account.store.read(|db| catalogue::children(db, &root))?;
             let (ours, others): (Vec<Entry>, Vec<Entry>) = inside.into_iter().partition(is_ours);
             // What lies in the folder goes first, so that those who see only a part hear of it.
-            entries = ours.iter().map(|entry| entry.id.clone()).collect();
-            if others.is_empty() {
+            entries.extend(ours.iter().map(|entry| entry.id.clone()));
+            // Another folder of that name, in which nothing is ours, is somebody's own.
+            let is_ours = plan.remote.is_none() || !ours.is_empty();
+            if others.is_empty() && is_ours {
                 entries.push(root.clone());
             }
-            plan.remote_names = ours.into_iter().map(|entry| entry.name).collect();
-            plan.remote_kept = others.into_iter().map(|entry| entry.name).collect();
-            plan.remote = Some(root);
+            plan.remote_names.extend(ours.into_iter().map(|entry| entry.name));
+            plan.remote_kept.extend(others.into_iter().map(|entry| entry.name));
+            plan.remote.get_or_insert(root);
         }
         if what != What::Remote {
             plan.local = self.local_places();
@@ -132,11 +133,12 @@ impl Client {
         report.problems
     }
 
-    /// Returns the SyftBox folder that we own, after a full listing.
-    async fn own_root(&self) -> Result<Option<FileId>> {
+    /// Returns the SyftBox folders that we own, after a full listing. Usually one: two machines that
+    /// began at once have made two (W29).
+    async fn own_roots(&self) -> Result<Vec<FileId>> {
         let account = &self.account;
         refresh(account, Freshness::Listing, self.now()).await?;
-        Ok(Directory::read(&account.store, &account.email, &account.dialect)?.syftbox)
+        Ok(Directory::read(&account.store, &account.email, &account.dialect)?.roots().to_vec())
     }
 
     /// Returns what this account has on this machine, its login aside.
