@@ -161,7 +161,10 @@ impl Client {
         Scratch::sweep(&account.folders.syftbox)?;
         match account.role {
             Role::Owner => {
-                let receive = |report: &mut Report| reception::receive(account, now, report);
+                let receive = |report: &mut Report| {
+                    peers::welcome_all(account, report);
+                    reception::receive(account, now, report);
+                };
                 Ok(DatasiteOwnerSyncer::new(account).sync(options, now, &receive).await?)
             }
             Role::Scientist => Ok(DatasiteWatcherSyncer::new(account).sync(options, now).await?),

@@ -5,6 +5,7 @@
 
 mod cost;
 mod datasets;
+mod defects;
 mod deletion;
 mod hostile;
 mod jobs;
