@@ -135,33 +135,80 @@ fn the_map_shows_every_folder() {
     assert!(map.lines().count() <= 200, "ARCHITECTURE.md is a map: 200 lines at most");
 }
 
-/// A row of the table in docs/SECURITY.md that says "tested" has a test with one of its numbers.
+/// Each row of the table in docs/SECURITY.md that says "tested" has a test for each of its numbers.
 #[test]
 fn security_claims_have_tests() {
     let tested = tested_numbers();
-    let text = fs::read_to_string(root().join("docs/SECURITY.md")).unwrap();
-    for row in text.lines().filter(|line| line.ends_with("| tested |")) {
-        let numbers = row.split('|').nth(1).unwrap_or_default().to_lowercase();
-        let shown = numbers.split(',').any(|number| tested.contains(number.trim()));
-        assert!(shown, "no test carries the number of this claim: {row}");
+    for (subjects, row) in security_rows().filter(|(_, row)| row.ends_with("| tested |")) {
+        for subject in subjects {
+            let shown = match subject.strip_prefix('`') {
+                Some(path) => root().join(path.trim_end_matches('`')).exists(),
+                None => tested.contains(&subject),
+            };
+            assert!(shown, "no test carries `{subject}`: {row}");
+        }
     }
 }
 
-/// The numbers (`w17`, `b7`, `f19`) that names of functions begin or go on with.
+/// The table says something of each number of the lists that it is made from, and of each number
+/// that a test carries.
+#[test]
+fn each_number_has_its_claim() {
+    const LISTS: &[(&str, &[u32])] = &[
+        ("b", &[1, 2, 4, 5, 6, 7, 9, 10, 11, 13, 14, 15]),
+        ("f", &[19, 20, 23]),
+        ("n", &[1, 2, 3, 4, 5, 6]),
+        ("p", &[1, 2, 3, 4]),
+        ("u", &[1, 2, 3]),
+    ];
+    let claimed: BTreeSet<String> = security_rows().flat_map(|(subjects, _)| subjects).collect();
+    let listed = LISTS.iter().flat_map(|(letter, all)| all.iter().map(move |n| (*letter, *n)));
+    for (letter, number) in (1..=36).map(|n| ("w", n)).chain(listed) {
+        let number = format!("{letter}{number}");
+        assert!(claimed.contains(&number), "docs/SECURITY.md says nothing of {number}");
+    }
+    for number in tested_numbers() {
+        assert!(claimed.contains(&number), "a test has {number} in its name: what is that?");
+    }
+}
+
+/// The rows of the table in docs/SECURITY.md, each with what stands in its first column.
+fn security_rows() -> impl Iterator<Item = (Vec<String>, String)> {
+    let text = fs::read_to_string(root().join("docs/SECURITY.md")).unwrap();
+    let ends = ["| tested |", "| built |", "| open |"];
+    let rows: Vec<String> = text
+        .lines()
+        .filter(|line| ends.iter().any(|end| line.ends_with(end)))
+        .map(str::to_owned)
+        .collect();
+    rows.into_iter().map(|row| {
+        let first = row.split('|').nth(1).unwrap_or_default().to_lowercase();
+        (first.split(',').map(|subject| subject.trim().to_owned()).collect(), row)
+    })
+}
+
+/// The numbers (`w17`, `b7`, `f19`) with which the names of tests begin.
 fn tested_numbers() -> BTreeSet<String> {
     let mut numbers = BTreeSet::new();
     for source in ["src", "crates", "tests"].into_iter().flat_map(sources) {
-        for line in source.text.lines() {
+        let mut is_test = false;
+        for line in source.text.lines().map(str::trim_start) {
+            if line.starts_with("#[test") || line.starts_with("#[tokio::test") {
+                is_test = true;
+            }
             let Some((_, name)) = line.split_once("fn ") else { continue };
             let name = name.split('(').next().unwrap_or_default();
-            numbers.extend(name.split('_').filter(|part| is_number(part)).map(str::to_owned));
+            if std::mem::take(&mut is_test) {
+                numbers
+                    .extend(name.split('_').take_while(|part| is_number(part)).map(str::to_owned));
+            }
         }
     }
     numbers
 }
 
 fn is_number(part: &str) -> bool {
-    part.strip_prefix(['w', 'b', 'f'])
+    part.strip_prefix(['w', 'b', 'f', 'n', 'p', 'u'])
         .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
 }
 

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_two_texts_compare() {
+    fn n1_any_two_texts_compare() {
         #[rustfmt::skip]
         let cases = [
             ("0.1.117",   "0.1.117",    Compatibility::Same),
@@ -104,6 +104,13 @@ mod tests {
         for (local, peer, expected) in cases {
             assert_eq!(compare(local, peer), expected, "{local} {peer}");
         }
+    }
+
+    #[test]
+    fn n5_versions_are_ordered_as_numbers() {
+        let versions = ["0.1.9", "0.1.10", "0.1.117", "0.9.0", "0.10.0", "1.0.0", "10.0.0"];
+        let versions = versions.map(|text| Version::parse(text).unwrap());
+        assert!(versions.is_sorted(), "{versions:?}");
     }
 
     #[test]

@@ -127,7 +127,7 @@ fn what_only_the_other_side_can_do_is_refused() {
 }
 
 #[test]
-fn a_deletion_without_anybody_to_ask_needs_yes() {
+fn w34_a_deletion_without_anybody_to_ask_needs_yes() {
     let world = World::logged_in();
     let ended = world.owner(&["delete"]);
     assert_eq!(error(&ended), (2, "usage".to_owned()));

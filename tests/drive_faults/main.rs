@@ -8,5 +8,6 @@
 
 mod every_request;
 mod exhausted;
+mod numbers;
 mod session;
 mod world;

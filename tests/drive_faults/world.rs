@@ -59,11 +59,17 @@ impl World {
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let data = folder.path().join("drive");
         let server = drive_server::serve(Options::new(&data)).await.unwrap();
-        for account in [OWNER, SCIENTIST] {
-            drive_server::add_account(&data, account, Some(&token(account))).unwrap();
-        }
         let clock = Arc::new(Ticking(AtomicI64::new(1_780_000_000_000_000)));
-        Self { server, folder, clock }
+        let world = Self { server, folder, clock };
+        world.add(OWNER);
+        world.add(SCIENTIST);
+        world
+    }
+
+    /// Adds an account to the server.
+    pub(crate) fn add(&self, account: &str) {
+        let data = self.folder.path().join("drive");
+        drive_server::add_account(&data, account, Some(&token(account))).unwrap();
     }
 
     /// The client of an account on one of its machines; a new one each time, as after a restart.
