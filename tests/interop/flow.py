@@ -11,7 +11,7 @@ contract in README.md.
 import argparse, hashlib, json, shutil, sys, tempfile, time
 from pathlib import Path
 
-from sides import COMMANDS, PYTHON, Drive, Side, job_environment, token
+from sides import COMMANDS, PYTHON, PYTHON010, Drive, Side, job_environment, token
 
 ACCOUNTS = ("do", "ds", "ds2")
 
@@ -48,8 +48,8 @@ def eq(a, b, what=""):
 def arguments():
     ap = argparse.ArgumentParser()
     side = lambda text: COMMANDS.get(text, text)
-    ap.add_argument("--do", type=side, default="ours", help="ours, python, or a command: the data owner")
-    ap.add_argument("--ds", type=side, default="ours", help="ours, python, or a command: the data scientists")
+    ap.add_argument("--do", type=side, default="ours", help="ours, python, python010, or a command: the data owner")
+    ap.add_argument("--ds", type=side, default="ours", help="the same: the data scientists")
     ap.add_argument("--do2", type=side, help="the owner's second machine (default: as --do)")
     ap.add_argument("--ds2", type=side, help="the third party (default: as --ds)")
     ap.add_argument("--do-session", action="store_true", help="one long process for the owner instead of one a command")
@@ -263,7 +263,7 @@ print("job says hello")
         assert f"{DO}/readable/r.txt" not in ds.tree(DO), "still there at the DS"
     # In a new process the Python client lays the rolling state or checkpoint over the local files first, so that a
     # deletion or an edit made since the last sync is undone.
-    py_do = a.do == PYTHON
+    py_do = a.do in (PYTHON, PYTHON010)
     oneshot_py = py_do and not a.do_session
     F.step("DO deletes a file: it disappears at the DS", s, known=oneshot_py)
 

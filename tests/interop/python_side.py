@@ -5,8 +5,10 @@
   python_side.py --home DIR --email me@x.org --role do login-do
   python_side.py --home DIR --email me@x.org --role do repl        # JSON arrays on stdin
 
+`python010_side.py` is the same for the next generation, and overrides what differs in it.
+
 Everything that the package itself prints goes to stderr. What is redirected, in memory only:
-  * googleapiclient.discovery.build as imported by syft_client: the packaged static discovery document is loaded and
+  * googleapiclient.discovery.build as imported by the package: the packaged static discovery document is loaded and
     its rootUrl/baseUrl point to DRIVE_ENDPOINT; uploads, batches and every method follow from that.
   * google.oauth2 credentials refresh goes to DRIVE_ENDPOINT/token (only used if the access token is refused or has an
     expiry in the past).
@@ -15,6 +17,7 @@ Everything that the package itself prints goes to stderr. What is redirected, in
 import argparse
 import contextlib
 import hashlib
+import importlib
 import json
 import os
 import shlex
@@ -89,12 +92,14 @@ def parser():
     c("delete-syftbox", opt("--no-broadcast", action="store_true"))
     c("raw-propose", "--datasite", "--path", "--content", opt("--old-hash"), opt("--sender"),
       opt("--delete", action="store_true"))
+    c("version-of", "--peer")
+    c("own-version")
     c("repl")
     return ap
 
 
 # ----------------------------------------------------------------- redirect
-def redirect(endpoint):
+def redirect(endpoint, package):
     endpoint = endpoint.rstrip("/")
     import googleapiclient.discovery as disc
     from googleapiclient.discovery_cache import get_static_doc
@@ -115,8 +120,7 @@ def redirect(endpoint):
         return disc.build_from_document(docs[key], http=http, **kw)
 
     disc.build = build
-    import syft_client.sync.connections.drive.gdrive_transport as gt
-    gt.build = build
+    importlib.import_module(f"{package}.sync.connections.drive.gdrive_transport").build = build
 
     orig = g2.Credentials.refresh
 
@@ -152,19 +156,29 @@ def sha(b):
 
 # ----------------------------------------------------------------- peer
 class Peer:
+    package = "syft_client"
+
     def __init__(self, a):
         self.a, self.client = a, None
         self.tok = token_file(a)
 
+    def module(self, name):
+        return importlib.import_module(f"{self.package}.{name}")
+
     # -- login
     def login(self, sync, load_peers=True):
-        from syft_client.sync import login as L
-        fn = L.login_do if self.a.role == "do" else L.login_ds
-        self.client = fn(email=self.a.email, sync=sync, load_peers=load_peers, token_path=str(self.tok))
-        if self.a.encryption:
-            self.client._init_encryption(True)
+        self.client = self.open(sync, load_peers)
         (Path(self.a.home) / ".interop_role").write_text(self.a.role)
         return self.client
+
+    def open(self, sync, load_peers):
+        """The client object; `python010_side.py` makes another."""
+        login = self.module("sync.login")
+        fn = login.login_do if self.a.role == "do" else login.login_ds
+        client = fn(email=self.a.email, sync=sync, load_peers=load_peers, token_path=str(self.tok))
+        if self.a.encryption:
+            client._init_encryption(True)
+        return client
 
     def c(self):
         if self.client is None:
@@ -358,7 +372,6 @@ class Peer:
         """DO: `count` event messages of one file each, as `count` x (write one file, sync) would leave them
         on the Drive (own event log + outbox of every approved peer + one rolling state), but without the
         package's quadratic local scan.  Bench only."""
-        from syft_client.sync.events.file_change_event import FileChangeEventsMessage
         cl = self.c()
         o = cl.datasite_owner_syncer
         if not o.initial_sync_done:
@@ -382,7 +395,7 @@ class Peer:
 
     def drop_states(self, a):
         """DO: remove rolling state and checkpoints from the Drive (bench only)."""
-        c = self.c()._connection_router.connections[0]
+        c = self.drive()
         c.delete_rolling_state()
         c.delete_all_checkpoints()
         c.delete_all_incremental_checkpoints()
@@ -394,10 +407,10 @@ class Peer:
 
     def raw_propose(self, a):
         """Send a hand-made proposal message (for negative tests)."""
-        from syft_client.sync.messages.proposed_filechange import ProposedFileChange, ProposedFileChangesMessage
+        messages = self.module("sync.messages.proposed_filechange")
         cl = self.c()
-        m = ProposedFileChangesMessage(sender_email=a.sender or self.a.email, proposed_file_changes=[
-            ProposedFileChange(datasite_email=a.datasite, path_in_datasite=Path(a.path),
+        m = messages.ProposedFileChangesMessage(sender_email=a.sender or self.a.email, proposed_file_changes=[
+            messages.ProposedFileChange(datasite_email=a.datasite, path_in_datasite=Path(a.path),
                                content=None if a.delete else a.content, is_deleted=a.delete, old_hash=a.old_hash)])
         cl.datasite_watcher_syncer.connection_router.watcher_send_proposed_file_changes_message(a.datasite, m)
         return {"proposed": a.path}
@@ -411,6 +424,18 @@ class Peer:
     def create_checkpoint(self, a):
         cp = self.c().create_checkpoint()
         return {"files": len(cp.files), "filename": cp.filename}
+
+    def drive(self):
+        return self.c()._connection_router.connections[0]
+
+    def version_of(self, a):
+        """What the package reads as the version of a peer."""
+        v = self.drive().read_peer_version_file(a.peer)
+        return {"version": v.syft_client_version if v else None}
+
+    def own_version(self, a):
+        v = self.drive().read_own_version_file()
+        return {"version": v.syft_client_version if v else None}
 
     def compact_outboxes(self, a):
         return self.c().compact_outboxes_if_needed(min_messages=a.min_messages)
@@ -453,7 +478,7 @@ def run(peer, ns):
         return 1
 
 
-def main():
+def main(side=Peer):
     ap = parser()
     a = ap.parse_args()
     for k in ("home", "email", "endpoint"):
@@ -476,8 +501,8 @@ def main():
     if extra:
         os.environ["PATH"] += os.pathsep + extra
     with contextlib.redirect_stdout(sys.stderr):
-        redirect(a.endpoint)
-    peer = Peer(a)
+        redirect(a.endpoint, side.package)
+    peer = side(a)
     if a.cmd != "repl":
         sys.exit(run(peer, a))
     emit({"ok": True, "cmd": "repl", "result": {"pid": os.getpid()}})

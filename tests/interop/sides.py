@@ -1,14 +1,22 @@
-"""The two kinds of side (our program, the Python client) and the two kinds of Drive (our server, the stand-in) that
-flow.py and bench.py put together. README.md has the contract of a side.
+"""The kinds of side (our program, the Python client in two generations) and the two kinds of Drive (our server, the
+stand-in) that the stories and bench.py put together. README.md has the contract of a side.
 """
 import json, os, shlex, subprocess, sys, time, urllib.request
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-PYTHON = f"{shlex.quote(sys.executable)} {shlex.quote(str(HERE / 'python_side.py'))}"
-OURS = f"{shlex.quote(sys.executable)} {shlex.quote(str(HERE / 'syft_side.py'))}"
-COMMANDS = {"python": PYTHON, "ours": OURS}
+
+
+def side_command(interpreter, script):
+    return f"{shlex.quote(interpreter)} {shlex.quote(str(HERE / script))}"
+
+
+# The environments of the two generations exclude each other; SYFT_PY010 names that of the second.
+PYTHON = side_command(sys.executable, "python_side.py")
+PYTHON010 = side_command(os.environ.get("SYFT_PY010", "python3"), "python010_side.py")
+OURS = side_command(sys.executable, "syft_side.py")
+COMMANDS = {"python": PYTHON, "python010": PYTHON010, "ours": OURS}
 
 
 def syft_binary():
