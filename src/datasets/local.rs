@@ -1,7 +1,9 @@
 //! Datasets on this machine: finding, showing, sharing and deleting them.
 //!
 //! Whose a dataset is and what it is called is where it lies: `{owner}/public/syft_datasets/{name}`
-//! below the SyftBox. A folder that cannot be read is listed with its problem and never hides the
+//! below the SyftBox, or `…/v1/{name}`, which the second generation of the Python client can read
+//! and by itself does not write, as we do not. Where both are there, the newer layout counts. A
+//! folder that cannot be read is listed with its problem and never hides the
 //! others. Private files are shown to their owner alone.
 
 use std::collections::BTreeSet;
@@ -14,7 +16,7 @@ use super::metadata::{
     Audience, METADATA_BYTES_MAX, METADATA_FILE, Metadata, PERMISSION_FILE, PRIVATE_METADATA_FILE,
     public_permissions,
 };
-use super::{DatasetName, Error, InvalidMetadata};
+use super::{DatasetName, Error, InvalidMetadata, SyftUrl};
 use crate::model::{DatasitePath, Email};
 
 const README_BYTES_MAX: u64 = 1024 * 1024;
@@ -23,6 +25,20 @@ const LISTED_MAX: usize = 10_000; // for each owner
 /// Returns the folder of one half of a dataset.
 pub fn half_folder(syftbox: &Path, owner: &Email, name: &DatasetName, half: Half) -> PathBuf {
     syftbox.join(owner.as_str()).join(half.folder()).join(name.as_str())
+}
+
+/// Returns where one half of a dataset is: in the newest layout that it is there in. Where it is
+/// not there at all, that is where it would be written.
+pub fn newest_folder(syftbox: &Path, owner: &Email, name: &DatasetName, half: Half) -> PathBuf {
+    let nested = layout_folder(syftbox, owner, half).join(name.as_str());
+    if is_folder(&nested) { nested } else { half_folder(syftbox, owner, name, half) }
+}
+
+/// The name of the folder that holds the datasets of layout 1.
+const SEGMENT: &str = "v1";
+
+fn layout_folder(syftbox: &Path, owner: &Email, half: Half) -> PathBuf {
+    syftbox.join(owner.as_str()).join(half.folder()).join(SEGMENT)
 }
 
 /// One line of a listing.
@@ -69,16 +85,22 @@ pub fn list(syftbox: &Path, me: &Email) -> Result<Vec<Listed>, Error> {
     for owner in folder_names(syftbox)?.iter().filter_map(|name| Email::parse(name).ok()) {
         let parent = syftbox.join(owner.as_str()).join(Half::Public.folder());
         // An unreadable datasite must not hide the others; its own sync reports it.
-        let names = folder_names(&parent).unwrap_or_default();
-        for name in names.into_iter().filter(|name| !name.starts_with('.')).take(LISTED_MAX) {
-            let folder = parent.join(&name);
+        let in_layout = |folder: &Path| folder_names(folder).unwrap_or_default();
+        let nested = in_layout(&parent.join(SEGMENT));
+        let flat = in_layout(&parent);
+        let flat = flat.into_iter().filter(|name| name != SEGMENT && !nested.contains(name));
+        let flat: Vec<_> = flat.map(|name| (parent.join(&name), name)).collect();
+        let nested =
+            nested.into_iter().map(|name| (parent.join(SEGMENT).join(&name), name)).collect();
+        let all = [flat, nested].concat().into_iter();
+        for (folder, name) in all.filter(|(_, name)| !name.starts_with('.')).take(LISTED_MAX) {
             let content =
                 DatasetName::parse(&name).map_err(Error::from).and_then(|_| read_metadata(&folder));
             listed.push(Listed { owner: owner.clone(), name, folder, content });
         }
     }
     for (half, name) in local_halves(syftbox, me)? {
-        let folder = half_folder(syftbox, me, &name, Half::Public);
+        let folder = newest_folder(syftbox, me, &name, Half::Public);
         if half == Half::Private && !is_folder(&folder) {
             let (owner, name) = (me.clone(), name.to_string());
             listed.push(Listed { owner, name, folder, content: Err(Error::NoPublicHalf) });
@@ -95,10 +117,13 @@ pub fn list(syftbox: &Path, me: &Email) -> Result<Vec<Listed>, Error> {
 pub fn local_halves(syftbox: &Path, me: &Email) -> Result<BTreeSet<(Half, DatasetName)>, Error> {
     let mut present = BTreeSet::new();
     for half in [Half::Public, Half::Private] {
-        let parent = syftbox.join(me.as_str()).join(half.folder());
-        for name in folder_names(&parent)?.iter().filter_map(|name| DatasetName::parse(name).ok()) {
-            if files::is_occupied_path(&parent.join(name.as_str()))? {
-                present.insert((half, name));
+        let flat = syftbox.join(me.as_str()).join(half.folder());
+        for parent in [flat, layout_folder(syftbox, me, half)] {
+            let names = folder_names(&parent)?;
+            for name in names.iter().filter_map(|name| DatasetName::parse(name).ok()) {
+                if files::is_occupied_path(&parent.join(name.as_str()))? {
+                    present.insert((half, name));
+                }
             }
         }
     }
@@ -115,7 +140,7 @@ pub fn show(
     owner: &Email,
     name: &DatasetName,
 ) -> Result<Dataset, Error> {
-    let folder = half_folder(syftbox, owner, name, Half::Public);
+    let folder = newest_folder(syftbox, owner, name, Half::Public);
     if !is_folder(&folder) {
         return Err(Error::NotFound { owner: owner.clone(), name: name.clone() });
     }
@@ -127,7 +152,7 @@ pub fn show(
     let own = |path: &DatasitePath| matches!(path.as_str(), METADATA_FILE | PERMISSION_FILE);
     let mock_files = infos(tree, own);
 
-    let private = half_folder(syftbox, owner, name, Half::Private);
+    let private = newest_folder(syftbox, owner, name, Half::Private);
     let private_folder = (me == owner && is_folder(&private)).then_some(private);
     let own =
         |path: &DatasitePath| matches!(path.as_str(), PRIVATE_METADATA_FILE | PERMISSION_FILE);
@@ -149,7 +174,7 @@ pub fn set_audience(
     name: &DatasetName,
     audience: &Audience,
 ) -> Result<(), Error> {
-    let folder = half_folder(syftbox, me, name, Half::Public);
+    let folder = newest_folder(syftbox, me, name, Half::Public);
     if !is_folder(&folder) {
         return Err(Error::NotFound { owner: me.clone(), name: name.clone() });
     }
@@ -170,8 +195,8 @@ pub fn set_audience(
     }
 }
 
-/// Deletes both halves of a dataset of `me` from this machine, or the one that is there. The
-/// public half goes first, each in one step.
+/// Deletes both halves of a dataset of `me` from this machine, or the one that is there, in all
+/// layouts. The public half goes first, each in one step.
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::Io`].
@@ -179,10 +204,13 @@ pub fn delete(syftbox: &Path, me: &Email, name: &DatasetName) -> Result<(), Erro
     let scratch = Scratch::new(syftbox)?;
     let mut found = false;
     for half in [Half::Public, Half::Private] {
-        let folder = half_folder(syftbox, me, name, half);
-        if is_folder(&folder) {
-            found = true;
-            files::rename_new(&folder, &scratch.path().join(half.prefix()))?;
+        let nested = layout_folder(syftbox, me, half).join(name.as_str());
+        for (folder, layout) in [(half_folder(syftbox, me, name, half), 0), (nested, 1)] {
+            if is_folder(&folder) {
+                found = true;
+                let aside = format!("{}-{layout}", half.prefix());
+                files::rename_new(&folder, &scratch.path().join(aside))?;
+            }
         }
     }
     if found { Ok(()) } else { Err(Error::NotFound { owner: me.clone(), name: name.clone() }) }
@@ -198,10 +226,9 @@ pub(super) fn public_files(
     name: &DatasetName,
 ) -> Result<Vec<DatasitePath>, Error> {
     let tree = files::tree(folder, true)?;
-    let below = public_path(owner, name);
     let mut found = BTreeSet::new();
     for url in metadata.mock_files.iter().chain(metadata.readme_url.as_ref()) {
-        let Some(path) = url.path_below(&below) else { continue };
+        let Some(path) = path_within(url, owner, name) else { continue };
         let flat = DatasitePath::parse(path.file_name()).ok();
         let place = [Some(path), flat].into_iter().flatten().find(|path| tree.contains_key(path));
         found.extend(place);
@@ -222,11 +249,15 @@ pub(super) fn read_metadata(folder: &Path) -> Result<Metadata, Error> {
 }
 
 fn readme_path(metadata: &Metadata, owner: &Email, name: &DatasetName) -> Option<DatasitePath> {
-    metadata.readme_url.as_ref()?.path_below(&public_path(owner, name))
+    path_within(metadata.readme_url.as_ref()?, owner, name)
 }
 
-fn public_path(owner: &Email, name: &DatasetName) -> String {
-    format!("{owner}/{}/{name}", Half::Public.folder())
+/// Returns where an address leads within the public half of a dataset. One of layout 1 lies flat
+/// once it travelled as a collection, while its addresses say where its owner keeps it.
+fn path_within(url: &SyftUrl, owner: &Email, name: &DatasetName) -> Option<DatasitePath> {
+    let all = format!("{owner}/{}", Half::Public.folder());
+    url.path_below(&format!("{all}/{name}"))
+        .or_else(|| url.path_below(&format!("{all}/{SEGMENT}/{name}")))
 }
 
 fn read_text(path: &Path) -> Option<String> {

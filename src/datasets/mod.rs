@@ -30,7 +30,9 @@ pub use create::{Created, NewDataset, create};
 pub use error::{Error, Unacceptable};
 pub use fetch::{KEPT_FOLDER, fetch, install, install_restored, remove};
 pub use files::{FileInfo, SCRATCH_FOLDER, Scratch};
-pub use local::{Dataset, Listed, delete, half_folder, list, local_halves, set_audience, show};
+pub use local::{
+    Dataset, Listed, delete, half_folder, list, local_halves, newest_folder, set_audience, show,
+};
 pub use metadata::{
     Audience, InvalidMetadata, METADATA_BYTES_MAX, METADATA_FILE, Metadata, PERMISSION_FILE,
     PRIVATE_METADATA_FILE, PrivateMetadata, private_permissions, public_permissions,

@@ -133,6 +133,7 @@ fn broken_datasets_are_listed_and_never_hide_others() {
     machine.write("box/do@example.com/public/syft_datasets/broken/dataset.yaml", "name: [");
     machine.write("box/do@example.com/public/syft_datasets/bare/data.csv", "x");
     machine.write("box/do@example.com/public/syft_datasets/v1/x/dataset.yaml", "x");
+    machine.write("box/do@example.com/public/syft_datasets/v2/x/dataset.yaml", "name: x\n");
     machine
         .write("box/peer@example.com/public/syft_datasets/theirs/dataset.yaml", "name: theirs\n");
     machine.write("box/do@example.com/private/syft_datasets/half/x", "a crash left it");
@@ -147,7 +148,8 @@ fn broken_datasets_are_listed_and_never_hide_others() {
         ("do@example.com/broken", false),
         ("do@example.com/census", true),
         ("do@example.com/half", false),
-        ("do@example.com/v1", false),
+        ("do@example.com/v2", false),
+        ("do@example.com/x", false),
         ("peer@example.com/theirs", true),
     ];
     assert_eq!(listed, expected.map(|(name, good)| (name.to_owned(), good)));
@@ -165,6 +167,57 @@ fn deleting_removes_both_halves_or_the_one_that_is_there() {
     machine.write("box/do@example.com/private/syft_datasets/census/x", "half");
     delete(&machine.syftbox(), &email(OWNER), &name("census")).unwrap();
     assert!(names(&machine.syftbox()).is_empty());
+}
+
+/// Puts the dataset `nums` of the Python client's second generation below `box/{owner}`.
+fn nums(machine: &Machine, layout: u32, segment: &str) {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/datasets010");
+    for (half, file) in [("public", "dataset.yaml"), ("private", "private_metadata.yaml")] {
+        let from = format!("dataset_layout_{layout}/{OWNER}/{half}/syft_datasets");
+        let nested = if layout == 0 { "nums" } else { "v1/nums" };
+        let text = fs::read_to_string(fixtures.join(from).join(nested).join(file)).unwrap();
+        let folder = format!("box/{OWNER}/{half}/syft_datasets/{segment}nums");
+        machine.write(&format!("{folder}/{file}"), &text);
+        machine.write(&format!("{folder}/d.csv"), &format!("{half} {layout}"));
+        if half == "public" {
+            machine.write(&format!("{folder}/readme.md"), &format!("# Layout {layout}\n"));
+        }
+    }
+}
+
+#[test]
+fn the_newest_layout_of_a_dataset_counts_and_both_are_deleted() {
+    type Case<'a> = (&'a str, &'a [(u32, &'a str)], u32, &'a str);
+    #[rustfmt::skip]
+    let cases: [Case<'_>; 4] = [
+        // what                              is there              shown is  in
+        ("layout 0",                         &[(0, "")],           0,        ""),
+        ("layout 1",                         &[(1, "v1/")],        1,        "v1/"),
+        ("both",                             &[(0, ""), (1, "v1/")], 1,      "v1/"),
+        ("layout 1, come as a collection",   &[(1, "")],           1,        ""),
+    ];
+    let me = email(OWNER);
+    for (what, there, layout, segment) in cases {
+        let machine = Machine::new();
+        for (layout, segment) in there {
+            nums(&machine, *layout, segment);
+        }
+        let listed = list(&machine.syftbox(), &me).unwrap();
+        assert_eq!(listed.len(), 1, "{what}");
+        assert_eq!((listed[0].name.as_str(), listed[0].content.is_ok()), ("nums", true), "{what}");
+        let shown = show(&machine.syftbox(), &me, &me, &name("nums")).unwrap();
+        let folder = machine.syftbox().join(format!("{OWNER}/public/syft_datasets/{segment}nums"));
+        assert_eq!((&shown.folder, &listed[0].folder), (&folder, &folder), "{what}");
+        assert_eq!(shown.readme, Some(format!("# Layout {layout}\n")), "{what}");
+        assert_eq!(shown.mock_files.len(), 1, "{what}");
+        let private = shown.private_folder.unwrap().join("d.csv");
+        assert_eq!(fs::read_to_string(private).unwrap(), format!("private {layout}"), "{what}");
+        let present = local_halves(&machine.syftbox(), &me).unwrap();
+        let halves = [Half::Public, Half::Private].map(|half| (half, name("nums")));
+        assert_eq!(present, halves.into(), "{what}");
+        delete(&machine.syftbox(), &me, &name("nums")).unwrap();
+        assert!(names(&machine.syftbox()).is_empty(), "{what}");
+    }
 }
 
 #[test]
