@@ -7,6 +7,8 @@
 
 #[path = "jobs/attacks.rs"]
 mod attacks;
+#[path = "jobs/layouts.rs"]
+mod layouts;
 #[path = "jobs/lifecycle.rs"]
 mod lifecycle;
 #[path = "jobs/module.rs"]

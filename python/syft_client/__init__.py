@@ -6,6 +6,7 @@ without installing anything. It needs Python 3.8 and only the standard library.
 
 import importlib.util
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def resolve_dataset_files_path(dataset_name, syftbox_folder=None, owner_email=No
     mock = _dataset(folder, owner, "public", dataset_name)
     private = _dataset(folder, owner, "private", dataset_name)
     if not mock.is_dir() and not private.is_dir():
-        known = sorted(path.name for path in mock.parent.glob("*") if path.is_dir())
+        known = _known(folder, owner)
         raise FileNotFoundError(
             "there is no dataset {!r} of {} that this job may read; there are: {}".format(
                 dataset_name, owner, ", ".join(known) or "none"
@@ -101,9 +102,23 @@ def _owner(owner_email):
 
 
 def _dataset(folder, owner, half, name):
-    if name in ("", ".", "..") or "/" in name:
+    """One half of a dataset, in the newest layout that it is there in."""
+    if name in ("", ".", "..") or "/" in name or _is_layout(name):
         raise ValueError("{!r} is no name of a dataset".format(name))
-    return folder / owner / half / "syft_datasets" / name
+    datasets = folder / owner / half / "syft_datasets"
+    nested = datasets / "v1" / name
+    return nested if nested.is_dir() else datasets / name
+
+
+def _known(folder, owner):
+    datasets = folder / owner / "public" / "syft_datasets"
+    found = [path for path in datasets.glob("*") if not _is_layout(path.name)]
+    found += datasets.glob("v1/*")
+    return sorted({path.name for path in found if path.is_dir()})
+
+
+def _is_layout(name):
+    return re.match(r"v[0-9]+\Z", name) is not None
 
 
 def _mock_files(mock):

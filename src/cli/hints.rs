@@ -52,6 +52,13 @@ fn hint(error: &Error) -> Option<String> {
         Error::SignIn(_) => "sign in again with `syft login-do` or `syft login-ds`",
         Error::Address(_) => "an address looks like `http://127.0.0.1:8420`",
         Error::Ambiguous { .. } => "say whose with --from (jobs) or --owner (datasets)",
+        Error::InTwoLayouts { name, .. } => {
+            return Some(format!(
+                "one is `{}`, the other `{}`; `syft job list` shows both",
+                quoted(&format_args!("v0/{name}")),
+                quoted(&format_args!("v1/{name}"))
+            ));
+        }
         Error::UnknownJob { .. } => "run `syft job list` to see all jobs",
         Error::UnknownDataset { .. } => "run `syft dataset list` to see all datasets",
         Error::VersionUnknown { peer } => {

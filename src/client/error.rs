@@ -81,6 +81,15 @@ pub enum Error {
         owners: Vec<Email>,
     },
 
+    /// One person has two jobs of this name, one in each layout.
+    #[error("there are two jobs `{name}` between you and {other}")]
+    InTwoLayouts {
+        /// Which name.
+        name: String,
+        /// Whose they are, or for a scientist whom they are for.
+        other: Email,
+    },
+
     /// There is no such job.
     #[error("there is no job `{name}`")]
     UnknownJob {
@@ -187,7 +196,7 @@ impl Error {
             Self::NoHome => "no-home",
             Self::SignIn(_) => "sign-in",
             Self::Address(_) => "bad-address",
-            Self::Ambiguous { .. } => "ambiguous",
+            Self::Ambiguous { .. } | Self::InTwoLayouts { .. } => "ambiguous",
             Self::UnknownJob { .. } => "unknown-job",
             Self::UnknownDataset { .. } => "unknown-dataset",
             Self::VersionUnknown { .. } => "version-unknown",

@@ -1,14 +1,15 @@
 //! Jobs: finding them, and the owner's decisions.
 //!
 //! On both sides a job is named by its directory. Where two people use one name, whose job is meant
-//! must be said: for an owner that is who submitted it, for a scientist to whom it went.
+//! must be said: for an owner that is who submitted it, for a scientist to whom it went. Where one
+//! person uses a name in both layouts, the layout must be said: `v0/NAME` or `v1/NAME`.
 
 use std::io::Read as _;
 use std::path::PathBuf;
 
 use super::reception::job_store;
 use super::{Client, Error, Result};
-use crate::jobs::{Job, JobId, JobName, JobStore, Listed, Output, RunScript, ScriptCheck};
+use crate::jobs::{Job, JobId, JobReference, JobStore, Listed, Output, RunScript, ScriptCheck};
 use crate::model::{Digest, Email, Role};
 use crate::peers::PeerState;
 
@@ -105,13 +106,15 @@ impl Client {
         Ok(jobs)
     }
 
-    /// Returns one job. `from` says whose, where several people use one name.
+    /// Returns one job; `name` is in the form of [`JobReference`]. `from` says whose, where several
+    /// people use one name.
     ///
     /// # Errors
-    /// [`Error::UnknownJob`], [`Error::Ambiguous`]; [`Error::Job`] if it cannot be read.
+    /// [`Error::UnknownJob`], [`Error::Ambiguous`], [`Error::InTwoLayouts`]; [`Error::Job`] if it
+    /// cannot be read.
     pub fn job(&self, name: &str, from: Option<&Email>) -> Result<FoundJob> {
         let unknown = || Error::UnknownJob { name: name.chars().take(200).collect() };
-        let wanted = JobName::parse(name)?;
+        let wanted = JobReference::parse(name)?;
         let mut found = Vec::new();
         for datasite in self.job_datasites()? {
             let store = job_store(&self.account, &datasite);
@@ -119,7 +122,7 @@ impl Client {
                 let Listed::Job(job) = listed else { continue };
                 let other = self.other_side(&datasite, &job);
                 let is_meant = from.is_none_or(|from| from.is_same_account(other.as_str()));
-                if job.id.name == wanted && is_meant {
+                if wanted.means(&job.id) && is_meant {
                     found.push((
                         other,
                         FoundJob { datasite: datasite.clone(), job: *job, store: store.clone() },
@@ -128,8 +131,14 @@ impl Client {
             }
         }
         if found.len() > 1 {
-            let owners = found.into_iter().map(|(other, _)| other).collect();
-            return Err(Error::Ambiguous { name: wanted.to_string(), owners });
+            let mut owners: Vec<_> = found.into_iter().map(|(other, _)| other).collect();
+            owners.sort();
+            owners.dedup();
+            let name = wanted.name.to_string();
+            return Err(match <[Email; 1]>::try_from(owners) {
+                Ok([other]) => Error::InTwoLayouts { name, other },
+                Err(owners) => Error::Ambiguous { name, owners },
+            });
         }
         found.pop().map(|(_, job)| job).ok_or_else(unknown)
     }

@@ -68,7 +68,7 @@ pub(super) enum Start {
 
 /// Closes logs and outputs of a job to all but the owner.
 pub(super) fn close(account: &Account, job: &Job, start: Start) -> Result<()> {
-    let shared = job.layout.shared(&job.id);
+    let shared = job.id.shared();
     edit(account, &job.id, &shared, |rules| {
         for pattern in shared.logs.iter().chain([&shared.outputs]) {
             let known = rules.rules.iter_mut().find(|rule| rule.pattern == *pattern);
@@ -85,7 +85,7 @@ pub(super) fn close(account: &Account, job: &Job, start: Start) -> Result<()> {
 
 /// Opens what a job left to its submitter.
 pub(super) fn release(account: &Account, job: &Job, outputs: bool, logs: bool) -> Result<()> {
-    let shared = job.layout.shared(&job.id);
+    let shared = job.id.shared();
     edit(account, &job.id, &shared, |rules| {
         let logs = shared.logs.iter().filter(|_| logs);
         for pattern in logs.chain(outputs.then_some(&shared.outputs)) {

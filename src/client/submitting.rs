@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use super::reception::job_store;
 use super::{Client, Error, FoundJob, Result};
 use crate::jobs::{
-    Datasets, JobId, JobKind, JobName, Layout, SubmissionRequest, build, read_source,
+    Datasets, JobId, JobKind, JobName, SubmissionRequest, build, install_source, read_source,
 };
 use crate::model::{Email, Role};
 use crate::peers::PeerState;
 use crate::syncers::peering;
 use crate::syncers::{self, DatasiteWatcherSyncer};
-use crate::wire::{Dialect, JobLayout};
+use crate::wire::Dialect;
 
 /// What a scientist wants an owner to run.
 #[derive(Clone, Debug)]
@@ -43,6 +43,15 @@ pub struct Submitted {
     pub warnings: Vec<String>,
 }
 
+/// Whom a job is for.
+struct Recipient {
+    email: Email,
+    /// How the owner's program speaks.
+    dialect: Dialect,
+    /// What the owner wants jobs to install, as far as the version file says so.
+    advertised: Option<String>,
+}
+
 impl Client {
     /// Submits a job and sends it: one request if the owner's inbox is known.
     ///
@@ -54,7 +63,7 @@ impl Client {
     pub async fn submit_job(&self, request: &JobRequest) -> Result<Submitted> {
         self.needs(Role::Scientist)?;
         let _lock = self.lock().await?;
-        let (owner, dialect) = self.recipient(request)?;
+        let Recipient { email: owner, dialect, advertised } = self.recipient(request)?;
         let name = match &request.name {
             Some(name) => JobName::parse(name)?,
             None => JobName::unnamed(uuid::Uuid::new_v4().as_fields().0),
@@ -62,25 +71,24 @@ impl Client {
         let datasets: Option<Datasets> = (!request.datasets.is_empty())
             .then(|| Datasets::from([(owner.to_string(), request.datasets.clone())]));
         let source = read_source(&request.path)?;
+        let submitter = self.account.email.clone();
+        let id = JobId { submitter, layout: dialect.job_layout.into(), name };
+        let (install_source, odd_source) =
+            install_source(advertised.as_deref(), dialect.install_source());
         let submission = build(
             source,
             &SubmissionRequest {
-                name: &name,
+                job: &id,
                 kind: if request.bash { JobKind::Bash } else { JobKind::Python },
                 entrypoint: request.entrypoint.as_deref(),
                 dependencies: &request.dependencies,
                 datasets,
-                install_source: &dialect.install_source(),
+                install_source: &install_source,
                 submitted_at: self.now(),
             },
         )?;
-        let layout = match dialect.job_layout {
-            JobLayout::Flat => Layout::Flat,
-            JobLayout::V1 => Layout::V1,
-        };
-        let id = JobId { submitter: self.account.email.clone(), name };
         let store = job_store(&self.account, &owner);
-        store.submit(layout, &id, &submission)?;
+        store.submit(&submission)?;
         let report = DatasiteWatcherSyncer::new(&self.account).push(&owner, self.now()).await?;
         let unsent = ["not-sent", "mailbox-gone", "file-not-read"];
         if let Some(problem) = report.problems.iter().find(|p| unsent.contains(&p.code)) {
@@ -88,6 +96,7 @@ impl Client {
             return Err(Error::NotSent { what, reason });
         }
         let mut warnings = submission.warnings;
+        warnings.extend(odd_source.filter(|_| !request.bash));
         warnings.extend(submission.binary_files.iter().map(|path| {
             format!("{path} is not text; an owner with the Python client cannot receive it")
         }));
@@ -96,7 +105,7 @@ impl Client {
     }
 
     /// Finds the peer that a job is for, and how it speaks.
-    fn recipient(&self, request: &JobRequest) -> Result<(Email, Dialect)> {
+    fn recipient(&self, request: &JobRequest) -> Result<Recipient> {
         let known = peering::remembered(&self.account)?;
         let is_reachable = |state| matches!(state, PeerState::Accepted | PeerState::RequestedByMe);
         let peer = known
@@ -109,6 +118,10 @@ impl Client {
         }
         let spoken = peer.version.as_ref();
         let spoken = spoken.and_then(|version| Dialect::for_version(&version.syft_client_version));
-        Ok((peer.peer.email, spoken.unwrap_or_else(|| self.account.dialect.clone())))
+        Ok(Recipient {
+            email: peer.peer.email,
+            dialect: spoken.unwrap_or_else(|| self.account.dialect.clone()),
+            advertised: peer.version.and_then(|version| version.syft_client_install_source?),
+        })
     }
 }

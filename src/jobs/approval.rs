@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{Error, io_error};
 use super::iso;
-use super::layout::{JobId, Layout};
+use super::layout::JobId;
 use super::tree::write_atomic;
 use crate::model::{Digest, Email, Timestamp};
 
@@ -57,8 +57,8 @@ impl Approvals {
 
     /// Returns the approval of a job; `None` if there is none that can be read: an approval in
     /// doubt is no approval.
-    pub(crate) fn read(&self, layout: Layout, job: &JobId) -> Option<Approval> {
-        let text = std::fs::read(self.path(layout, job)).ok()?;
+    pub(crate) fn read(&self, job: &JobId) -> Option<Approval> {
+        let text = std::fs::read(self.path(job)).ok()?;
         let form: Form = serde_json::from_slice(&text).ok()?;
         Some(Approval {
             digest: Digest::parse(&form.digest).ok()?,
@@ -68,25 +68,20 @@ impl Approvals {
     }
 
     /// Records an approval; the last one counts.
-    pub(crate) fn write(
-        &self,
-        layout: Layout,
-        job: &JobId,
-        approval: &Approval,
-    ) -> Result<(), Error> {
+    pub(crate) fn write(&self, job: &JobId, approval: &Approval) -> Result<(), Error> {
         let form = Form {
             digest: approval.digest.to_hex(),
             approved_at: iso::write(approval.approved_at),
             run_script: approval.run_script,
         };
         let text = serde_json::to_vec_pretty(&form).expect("texts can be written");
-        write_atomic(&self.path(layout, job), &text)
+        write_atomic(&self.path(job), &text)
             .map_err(io_error(&format_args!("the approval of `{job}`")))
     }
 
     /// Forgets the approval of a job; succeeds if there is none.
-    pub(crate) fn forget(&self, layout: Layout, job: &JobId) -> Result<(), Error> {
-        match std::fs::remove_file(self.path(layout, job)) {
+    pub(crate) fn forget(&self, job: &JobId) -> Result<(), Error> {
+        match std::fs::remove_file(self.path(job)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(io_error(&format_args!("the approval of `{job}`"))(error))
             }
@@ -94,7 +89,7 @@ impl Approvals {
         }
     }
 
-    fn path(&self, layout: Layout, job: &JobId) -> PathBuf {
-        layout.inbox(job).below(&self.folder).with_added_extension("json")
+    fn path(&self, job: &JobId) -> PathBuf {
+        job.inbox().below(&self.folder).with_added_extension("json")
     }
 }

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::layout::Layout;
 use super::name::is_deceptive;
 use super::{iso, yaml};
 use crate::model::{DatasitePath, Timestamp};
@@ -72,18 +73,23 @@ pub struct JobConfig {
 #[error("`config.yaml` is not usable: {0}")]
 pub struct InvalidConfig(String);
 
+/// What the file says it is, in layouts that want that said.
+const CANONICAL_NAME: &str = "JobSubmissionMetadata";
+
 const DEPENDENCIES_MAX: usize = 256;
 const FILES_MAX: usize = 10_000;
 const TEXT_MAX: usize = 1024;
 
 impl JobConfig {
-    /// Reads `config.yaml`.
+    /// Reads the `config.yaml` of a job in `layout`.
     ///
     /// # Errors
-    /// [`InvalidConfig`] if it is no mapping within bounds or breaks the invariant.
-    pub fn parse(text: &[u8]) -> Result<Self, InvalidConfig> {
+    /// [`InvalidConfig`] if it is no mapping within bounds, is not one of that layout, or breaks
+    /// the invariant.
+    pub fn parse(layout: Layout, text: &[u8]) -> Result<Self, InvalidConfig> {
         let value: Value = yaml::read(text).map_err(InvalidConfig)?;
         let map = value.as_object().ok_or_else(|| invalid("it is no mapping"))?;
+        layout.check_identity(map, CANONICAL_NAME).map_err(InvalidConfig)?;
         let dependencies = all_texts(map, "dependencies", DEPENDENCIES_MAX)?;
         for dependency in &dependencies {
             check_dependency(dependency)?;
@@ -120,9 +126,11 @@ impl JobConfig {
         })
     }
 
-    /// Returns `config.yaml`: all keys, sorted. It says neither who submits nor to whom.
-    pub fn to_yaml(&self) -> String {
+    /// Returns the `config.yaml` of a job in `layout`: all keys, sorted. It says neither who submits
+    /// nor to whom.
+    pub fn to_yaml(&self, layout: Layout) -> String {
         let form = Form {
+            canonical_name: layout.version().map(|_| CANONICAL_NAME),
             code_path: self.code_path.as_deref(),
             datasets: self.datasets.as_ref(),
             dependencies: &self.dependencies,
@@ -137,6 +145,7 @@ impl JobConfig {
             name: &self.title,
             submitted_at: iso::write(self.submitted_at),
             kind: self.kind.as_str(),
+            version: layout.version(),
         };
         yaml::write(&form).expect("texts and maps with text keys can be written")
     }
@@ -190,6 +199,8 @@ pub(crate) fn parse_entrypoint(text: &str) -> Result<DatasitePath, InvalidConfig
 /// `config.yaml` as it is written: the order of the fields is the order of the keys.
 #[derive(Serialize)]
 struct Form<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    canonical_name: Option<&'a str>,
     code_path: Option<&'a str>,
     datasets: Option<&'a Datasets>,
     dependencies: &'a [String],
@@ -202,6 +213,8 @@ struct Form<'a> {
     submitted_at: String,
     #[serde(rename = "type")]
     kind: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'a str>,
 }
 
 fn invalid(reason: &str) -> InvalidConfig {
@@ -256,16 +269,43 @@ mod tests {
     const MINIMAL: &str = "name: x\nsubmitted_at: '2026-11-20T12:39:16Z'\n";
 
     fn with(lines: &str) -> Result<JobConfig, InvalidConfig> {
-        JobConfig::parse(format!("{MINIMAL}{lines}\n").as_bytes())
+        JobConfig::parse(Layout::Flat, format!("{MINIMAL}{lines}\n").as_bytes())
     }
 
     #[test]
     fn the_files_of_the_python_client_are_read_and_written_byte_for_byte() {
-        for text in [
-            include_str!("../../fixtures/jobs/census-count/config.yaml"),
-            include_str!("../../fixtures/jobs/bash job/config.yaml"),
+        let flat = include_str!(
+            "../../fixtures/jobs010/job_layout_0/do@example.com/app_data/job/inbox/ds@example.com/job1/config.yaml"
+        );
+        let v1 = include_str!(
+            "../../fixtures/jobs010/job_layout_1/do@example.com/app_data/job/inbox/ds@example.com/v1/job1/config.yaml"
+        );
+        for (layout, text) in [
+            (Layout::Flat, include_str!("../../fixtures/jobs/census-count/config.yaml")),
+            (Layout::Flat, include_str!("../../fixtures/jobs/bash job/config.yaml")),
+            (Layout::Flat, flat),
+            (Layout::V1, v1),
         ] {
-            assert_eq!(JobConfig::parse(text.as_bytes()).unwrap().to_yaml(), text);
+            assert_eq!(JobConfig::parse(layout, text.as_bytes()).unwrap().to_yaml(layout), text);
+        }
+        let read = |layout, text: &str| JobConfig::parse(layout, text.as_bytes()).unwrap();
+        assert_eq!(read(Layout::V1, v1), read(Layout::Flat, flat), "they differ in nothing else");
+    }
+
+    #[test]
+    fn what_a_python_owner_would_list_is_what_we_take() {
+        let cases: Value =
+            serde_json::from_str(include_str!("../../fixtures/jobs010/job_config_cases.json"))
+                .unwrap();
+        for case in cases["reading"].as_array().unwrap() {
+            let layout = if case["path"].as_str().unwrap().contains("/v1/") {
+                Layout::V1
+            } else {
+                Layout::Flat
+            };
+            // JSON is YAML, and tells the text '1' from the number as well.
+            let taken = JobConfig::parse(layout, case["config"].to_string().as_bytes());
+            assert_eq!(taken.is_ok(), case["visible"].as_bool().unwrap(), "{}", case["case"]);
         }
     }
 
@@ -274,7 +314,7 @@ mod tests {
         let config = with("submitted_by: mallory@evil.org\nheaders: {a: [1, {b: c}]}").unwrap();
         assert_eq!((config.kind, config.target), (JobKind::Python, Target::Local));
         assert_eq!(config.headers["a"][1]["b"], "c");
-        assert!(!config.to_yaml().contains("mallory"));
+        assert!(!config.to_yaml(Layout::Flat).contains("mallory"));
     }
 
     #[test]
@@ -298,7 +338,7 @@ mod tests {
             assert!(with(lines).is_err(), "{what}");
         }
         for bad in [&b""[..], b"- a", b"name: x", b"\xff", b"name: x\nsubmitted_at: soon"] {
-            assert!(JobConfig::parse(bad).is_err(), "{bad:?}");
+            assert!(JobConfig::parse(Layout::Flat, bad).is_err(), "{bad:?}");
         }
         let long = format!("entrypoint: {}", "x".repeat(2000));
         assert!(with(&long).is_err());
@@ -307,7 +347,7 @@ mod tests {
     #[test]
     fn a_name_that_steers_paths_is_a_title_and_nothing_else() {
         let text = MINIMAL.replace("name: x", "name: ../../x");
-        assert_eq!(JobConfig::parse(text.as_bytes()).unwrap().title, "../../x");
+        assert_eq!(JobConfig::parse(Layout::Flat, text.as_bytes()).unwrap().title, "../../x");
     }
 
     #[test]

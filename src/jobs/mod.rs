@@ -1,7 +1,7 @@
 //! Jobs: code that a scientist sends to an owner's data, and what becomes of it.
 //!
 //! A job is a directory of the owner's datasite. Its name is one path component, and its identity
-//! is where it lies: (submitter, name), never what a file in it says. Reading from the top:
+//! is where it lies: (submitter, layout, name), never what a file in it says. Reading from the top:
 //! [`Submission`] is made by a scientist; [`JobStore`] lists jobs and moves them through the
 //! states of [`JobState`]; an [`Approval`] is bound to the bytes that were reviewed; [`run`]
 //! executes a private copy of exactly those bytes within a [`Confinement`].
@@ -11,13 +11,14 @@
 //! is published only if it is a regular file, and never as a permission file. Permissions
 //! themselves are elsewhere; [`Shared`] says which paths they are about.
 //!
-//! Pure: `state`, `config`, `name`, `script`, `layout`, `yaml`, `iso`, `requirements`. The wire
-//! form is in `docs/FORMAT.md`, "Jobs".
+//! Pure: `state`, `config`, `name`, `script`, `layout`, `form`, `yaml`, `iso`, `requirements`. The
+//! wire form is in `docs/FORMAT.md`, "Jobs".
 
 mod approval;
 mod config;
 mod environment;
 mod error;
+mod form;
 mod handshake;
 mod installer;
 mod iso;
@@ -45,12 +46,13 @@ pub use approval::{Approval, RunScript};
 pub use config::{Datasets, InvalidConfig, JobConfig, JobKind, Target};
 pub use environment::{EnvironmentCache, InstallSettings};
 pub use error::Error;
-pub use layout::{EntryKind, JobId, Layout, Shared, check_received};
+pub use form::{EntryKind, check_received};
+pub use layout::{JobId, JobReference, Layout, Shared};
 pub use name::{InvalidName, JobName};
 pub use outputs::OutputLimits;
 pub use process::Limits;
 pub use python::Interpreter;
-pub use requirements::{Needs, needs};
+pub use requirements::{Needs, install_source, needs};
 pub use runner::{RunOptions, RunReport, recover, run};
 pub use sandbox::{Access, Bind, Confinement, Room, SandboxError, SystemDirs};
 pub use script::{ScriptCheck, check_script, derive};

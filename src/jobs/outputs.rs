@@ -9,7 +9,7 @@ use std::path::Path;
 
 use cap_std::fs::Dir;
 
-use super::layout::{EntryKind, PERMISSION_FILE};
+use super::form::{EntryKind, PERMISSION_FILE};
 use super::snapshot::pour;
 use super::tree::{open_below, open_file, walk};
 use crate::model::DatasitePath;

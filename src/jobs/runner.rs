@@ -15,6 +15,7 @@ use super::approval::RunScript;
 use super::config::{JobConfig, JobKind};
 use super::environment::{EnvironmentCache, InstallSettings, Locked, Wanted};
 use super::error::{Error, io_error};
+use super::form::CONFIG_FILE;
 use super::layout::JobId;
 use super::leftovers::sweep;
 use super::logs::{INTERRUPTED, append};
@@ -30,6 +31,7 @@ use super::store::{Job, JobStore, Listed, check_script_in};
 use super::tree::{open_root, read_file, write_atomic};
 use super::workspace::{Plan, Workspace};
 use super::yaml;
+use crate::datasets::DatasetName;
 use crate::model::{DatasitePath, Timestamp};
 
 /// How jobs are run.
@@ -65,6 +67,15 @@ pub struct RunReport {
 }
 
 const PROJECT_BYTES_MAX: usize = 16 << 20;
+
+/// Where the halves of datasets lie, in both layouts.
+const DATASETS: [&str; 4] = [
+    "private/syft_datasets",
+    "public/syft_datasets",
+    "private/syft_datasets/v1",
+    "public/syft_datasets/v1",
+];
+
 const OLDEST_PYTHON: u32 = 8;
 
 /// Runs a job that is approved as it lies there.
@@ -83,9 +94,9 @@ pub async fn run(
     now: Timestamp,
 ) -> Result<RunReport, Error> {
     let start = Instant::now();
-    let layout = store.find(id)?.layout;
+    store.find(id)?;
     let problem = || io_error(&format_args!("the private copy of `{id}`"));
-    let workspace = Workspace::create(store.private(), store.owner(), layout, id)
+    let workspace = Workspace::create(store.private(), store.owner(), id)
         .map_err(problem())?
         .ok_or_else(|| Error::Busy { job: id.clone() })?;
 
@@ -94,8 +105,8 @@ pub async fn run(
     let mut running = job.clone();
     running.state = store.decide(&job, &Action::Start, now)?;
     let copy = copy_approved(store, &job, &workspace)?;
-    let config = read_file(&copy, "config.yaml", yaml::BYTES_MAX).map_err(problem())?;
-    job.config = JobConfig::parse(&config.unwrap_or_default())
+    let config = read_file(&copy, CONFIG_FILE, yaml::BYTES_MAX).map_err(problem())?;
+    job.config = JobConfig::parse(id.layout, &config.unwrap_or_default())
         .map_err(|error| Error::Unusable { job: id.clone(), reason: error.to_string() })?;
     copy.create_dir_all("code/outputs").map_err(problem())?;
     store.clear_results(&job)?;
@@ -153,9 +164,7 @@ pub fn recover(store: &JobStore, now: Timestamp) -> Result<Vec<JobId>, Error> {
             continue;
         }
         let problem = || io_error(&format_args!("the interrupted run of `{}`", job.id));
-        if !Workspace::clear(store.private(), store.owner(), job.layout, &job.id)
-            .map_err(problem())?
-        {
+        if !Workspace::clear(store.private(), store.owner(), &job.id).map_err(problem())? {
             continue;
         }
         let [_, stderr, code] = store.logs(&job);
@@ -172,7 +181,7 @@ pub fn recover(store: &JobStore, now: Timestamp) -> Result<Vec<JobId>, Error> {
 fn copy_approved(store: &JobStore, job: &Job, workspace: &Workspace) -> Result<Dir, Error> {
     let id = &job.id;
     let approval = store.approval(job).ok_or_else(|| Error::NotBound { job: id.clone() })?;
-    let place = workspace.job(store.owner(), job.layout, id);
+    let place = workspace.job(store.owner(), id);
     let unusable =
         |error: std::io::Error| Error::Unusable { job: id.clone(), reason: error.to_string() };
     let found = snapshot::copy(&store.inbox(job)?, &place).map_err(unusable)?.digest;
@@ -213,7 +222,6 @@ impl Run<'_> {
         let options = self.options;
         let plan = Plan {
             owner: self.store.owner(),
-            layout: self.job.layout,
             job: &self.job.id,
             datasets: &datasets,
             tools: start.tools,
@@ -327,22 +335,22 @@ impl Run<'_> {
     /// Returns the halves of the datasets that the job may read: those that it names, or all of
     /// the owner's if it names none.
     fn datasets(&self, notes: &mut Vec<String>) -> Vec<(PathBuf, DatasitePath)> {
-        let halves = ["private/syft_datasets", "public/syft_datasets"];
-        let half = |half: &str| DatasitePath::parse(half).expect("a constant");
+        let folders =
+            DATASETS.map(|folder| DatasitePath::parse(folder).expect("a harmless constant"));
         let names: Vec<String> = match self.job.config.datasets_of(self.store.owner()) {
             Some(names) => names.into_iter().map(str::to_owned).collect(),
-            None => {
-                halves.iter().flat_map(|name| names_in(&self.store.local(&half(name)))).collect()
-            }
+            None => folders.iter().flat_map(|folder| names_in(&self.store.local(folder))).collect(),
         };
         let mut found = Vec::new();
         for name in names {
             let before = found.len();
-            let is_one_part = !name.contains('/');
-            for path in halves.iter().filter_map(|above| half(above).join(&name).ok()) {
-                let place = self.store.local(&path);
-                if is_one_part && place.is_dir() && !found.iter().any(|(_, known)| *known == path) {
-                    found.push((place, path));
+            // The folder of a layout is no dataset: it would show all that it holds.
+            if DatasetName::parse(&name).is_ok() {
+                for path in folders.iter().filter_map(|folder| folder.join(&name).ok()) {
+                    let place = self.store.local(&path);
+                    if place.is_dir() && !found.iter().any(|(_, known)| *known == path) {
+                        found.push((place, path));
+                    }
                 }
             }
             if found.len() == before && self.job.config.datasets.is_some() {
@@ -355,8 +363,8 @@ impl Run<'_> {
 
     /// Puts results into the owner's tree; the state, which comes last, is the caller's.
     fn publish(&self, code: i64, notes: &mut Vec<String>) -> Result<Vec<DatasitePath>, Error> {
-        let place = self.workspace.job(self.store.owner(), self.job.layout, &self.job.id);
-        let target = self.store.local(&self.job.layout.answer(&self.job.id, "outputs"));
+        let place = self.workspace.job(self.store.owner(), &self.job.id);
+        let target = self.store.local(&self.job.id.answer("outputs"));
         let collected = collect(&place, &target, self.options.limits.outputs)
             .map_err(io_error(&format_args!("the outputs of `{}`", self.job.id)))?;
         notes.extend(collected.notes);

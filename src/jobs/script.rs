@@ -89,12 +89,13 @@ pub(crate) fn bash_start(config: &JobConfig) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jobs::layout::Layout;
 
     const CENSUS: &str = include_str!("../../fixtures/jobs/census-count/config.yaml");
     const BASH: &str = include_str!("../../fixtures/jobs/bash job/config.yaml");
 
     fn config(text: &str) -> JobConfig {
-        JobConfig::parse(text.as_bytes()).unwrap()
+        JobConfig::parse(Layout::Flat, text.as_bytes()).unwrap()
     }
 
     #[test]
@@ -105,6 +106,37 @@ mod tests {
         let script = include_str!("../../fixtures/jobs/bash job/run.sh");
         let start = include_str!("../../fixtures/jobs/bash job/code/script.sh");
         assert_eq!(derive(&config(BASH), false, Some(start)).as_deref(), Ok(script));
+    }
+
+    #[test]
+    fn the_second_generation_writes_the_same_script_in_both_layouts() {
+        const JOB: [(&str, &str); 2] = [
+            (
+                include_str!(
+                    "../../fixtures/jobs010/job_layout_0/do@example.com/app_data/job/inbox/ds@example.com/job1/config.yaml"
+                ),
+                include_str!(
+                    "../../fixtures/jobs010/job_layout_0/do@example.com/app_data/job/inbox/ds@example.com/job1/run.sh"
+                ),
+            ),
+            (
+                include_str!(
+                    "../../fixtures/jobs010/job_layout_1/do@example.com/app_data/job/inbox/ds@example.com/v1/job1/config.yaml"
+                ),
+                include_str!(
+                    "../../fixtures/jobs010/job_layout_1/do@example.com/app_data/job/inbox/ds@example.com/v1/job1/run.sh"
+                ),
+            ),
+        ];
+        for (layout, (config, script)) in Layout::ALL.into_iter().zip(JOB) {
+            let config = JobConfig::parse(layout, config.as_bytes()).unwrap();
+            assert_eq!(derive(&config, false, None).as_deref(), Ok(script));
+        }
+        let mut project = config(JOB[0].0);
+        project.dependencies.truncate(1);
+        project.is_folder_submission = true;
+        let script = include_str!("../../fixtures/jobs010/run_sh_pyproject.sh");
+        assert_eq!(derive(&project, true, None).as_deref(), Ok(script));
     }
 
     #[test]

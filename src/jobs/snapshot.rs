@@ -10,7 +10,7 @@ use std::path::Path;
 use cap_std::fs::Dir;
 use sha2::Digest as _;
 
-use super::layout::{EntryKind, PERMISSION_FILE};
+use super::form::{EntryKind, PERMISSION_FILE};
 use super::tree::{open_file, walk};
 use crate::model::{DatasitePath, Digest};
 

@@ -6,6 +6,7 @@
 
 use serde::Serialize;
 
+use super::layout::Layout;
 use super::{iso, yaml};
 use crate::model::{Email, Timestamp};
 
@@ -89,6 +90,9 @@ pub struct Refused {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`state.yaml` is not a job's state: {0}")]
 pub struct InvalidState(String);
+
+/// What the file says it is, in layouts that want that said.
+const CANONICAL_NAME: &str = "JobState";
 
 impl JobStatus {
     const ALL: [Self; 7] = [
@@ -200,14 +204,16 @@ impl JobState {
         Ok(next)
     }
 
-    /// Reads `state.yaml`. Lenient: keys that are missing, unknown or of an odd type count as
-    /// absent; only the status must be there, or the file must be empty of one.
+    /// Reads the `state.yaml` of a job in `layout`. Lenient: keys that are missing, unknown or of an
+    /// odd type count as absent; only the status must be there, or the file must be empty of one.
     ///
     /// # Errors
-    /// [`InvalidState`] if it is no mapping within bounds, or names an unknown status.
-    pub fn parse(text: &[u8]) -> Result<Self, InvalidState> {
+    /// [`InvalidState`] if it is no mapping within bounds, is not one of that layout, or names an
+    /// unknown status.
+    pub fn parse(layout: Layout, text: &[u8]) -> Result<Self, InvalidState> {
         let value: serde_json::Value = yaml::read(text).map_err(InvalidState)?;
         let map = value.as_object().ok_or_else(|| InvalidState("it is no mapping".to_owned()))?;
+        layout.check_identity(map, CANONICAL_NAME).map_err(InvalidState)?;
         let text = |key: &str| map.get(key).and_then(|value| value.as_str()).map(str::to_owned);
         let time = |key: &str| text(key).as_deref().and_then(iso::read);
         let status = match map.get("status") {
@@ -231,13 +237,14 @@ impl JobState {
         })
     }
 
-    /// Returns `state.yaml`: all keys, sorted.
-    pub fn to_yaml(&self) -> String {
+    /// Returns the `state.yaml` of a job in `layout`: all keys, sorted.
+    pub fn to_yaml(&self, layout: Layout) -> String {
         let time = |moment: Option<Timestamp>| moment.map(iso::write);
         let form = Form {
             approval_method: self.approval_method.as_deref(),
             approved_at: time(self.approved_at),
             approved_by: self.approved_by.as_deref(),
+            canonical_name: layout.version().map(|_| CANONICAL_NAME),
             completed_at: time(self.completed_at),
             received_at: time(self.received_at),
             rejected_at: time(self.rejected_at),
@@ -245,6 +252,7 @@ impl JobState {
             return_code: self.return_code,
             review_reason: self.review_reason.as_deref(),
             status: self.status.as_str(),
+            version: layout.version(),
         };
         yaml::write(&form).expect("texts and numbers can be written")
     }
@@ -256,6 +264,8 @@ struct Form<'a> {
     approval_method: Option<&'a str>,
     approved_at: Option<String>,
     approved_by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    canonical_name: Option<&'a str>,
     completed_at: Option<String>,
     received_at: Option<String>,
     rejected_at: Option<String>,
@@ -263,6 +273,8 @@ struct Form<'a> {
     return_code: Option<i64>,
     review_reason: Option<&'a str>,
     status: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'a str>,
 }
 
 impl Action {

@@ -11,7 +11,8 @@ use cap_std::fs::Dir;
 use super::approval::{Approval, Approvals};
 use super::config::{JobConfig, JobKind};
 use super::error::{Error, Unreadable, io_error};
-use super::layout::{EntryKind, JobId, Layout};
+use super::form::{CONFIG_FILE, EntryKind, Place, place};
+use super::layout::{JobId, Layout};
 use super::name::{JobName, is_layout};
 use super::script::{ScriptCheck, bash_start, check_script};
 use super::snapshot::{Snapshot, look, pour};
@@ -35,8 +36,6 @@ pub struct JobStore {
 pub struct Job {
     /// Which one it is.
     pub id: JobId,
-    /// How its folders are nested; the answer has the same layout.
-    pub layout: Layout,
     /// What its submitter says.
     pub config: JobConfig,
     /// Where it stands.
@@ -71,7 +70,7 @@ pub struct Output {
 }
 
 /// A directory that should be a job, or why it cannot be one.
-pub(crate) type Directory = Result<(Layout, JobId), Listed>;
+pub(crate) type Directory = Result<JobId, Listed>;
 
 const SCRIPT_BYTES_MAX: usize = 16 << 20;
 const OUTPUTS_MAX: usize = 100_000;
@@ -113,7 +112,7 @@ impl JobStore {
         for found in self.directories()? {
             match found {
                 Err(unreadable) => broken.push(unreadable),
-                Ok((layout, id)) => match self.read(layout, &id) {
+                Ok(id) => match self.read(&id) {
                     Ok(job) => jobs.push(job),
                     Err(error) => broken.push(Listed::Unreadable {
                         directory: id.to_string(),
@@ -124,7 +123,7 @@ impl JobStore {
         }
         jobs.sort_by(|a, b| {
             let newest = b.config.submitted_at.cmp(&a.config.submitted_at);
-            newest.then_with(|| a.id.cmp(&b.id)).then_with(|| a.layout.cmp(&b.layout))
+            newest.then_with(|| a.id.cmp(&b.id))
         });
         let jobs = jobs.into_iter().map(|job| Listed::Job(Box::new(job)));
         Ok(jobs.chain(broken).collect())
@@ -135,27 +134,25 @@ impl JobStore {
     /// # Errors
     /// [`Error::UnknownJob`] if there is none, [`Error::Unusable`] if it cannot be read.
     pub fn find(&self, id: &JobId) -> Result<Job, Error> {
-        for layout in Layout::ALL {
-            match open_below(&self.datasite(), &layout.inbox(id)) {
-                Ok(None) => {}
-                Ok(Some(_)) => return self.read(layout, id).map_err(|error| unusable(id, &error)),
-                Err(error) => return Err(unusable(id, &error)),
-            }
+        match self.has_directory(id) {
+            Ok(true) => self.read(id).map_err(|error| unusable(id, &error)),
+            Ok(false) => Err(Error::UnknownJob { job: id.clone() }),
+            Err(error) => Err(unusable(id, &error)),
         }
-        Err(Error::UnknownJob { job: id.clone() })
     }
 
     /// Puts a submission of ours into the owner's tree, from where a sync sends it.
     ///
     /// # Errors
     /// [`Error::AlreadyExists`] if there is a job of that name, in any layout.
-    pub fn submit(&self, layout: Layout, id: &JobId, submission: &Submission) -> Result<(), Error> {
-        for other in Layout::ALL {
-            if self.local(&other.inbox(id)).symlink_metadata().is_ok() {
-                return Err(Error::AlreadyExists { job: id.clone() });
+    pub fn submit(&self, submission: &Submission) -> Result<(), Error> {
+        let id = &submission.job;
+        for other in Layout::ALL.map(|layout| id.in_layout(layout)) {
+            if self.local(&other.inbox()).symlink_metadata().is_ok() {
+                return Err(Error::AlreadyExists { job: other });
             }
         }
-        let folder = self.local(&layout.inbox(id));
+        let folder = self.local(&id.inbox());
         // Half a job is worse than none: it appears as a whole, also if we are killed meanwhile.
         let scratch = Scratch::new(&self.syftbox).map_err(std::io::Error::other);
         let written = scratch.and_then(|scratch| {
@@ -202,7 +199,7 @@ impl JobStore {
 
     /// Returns the approval that stands behind the job, if any.
     pub fn approval(&self, job: &Job) -> Option<Approval> {
-        self.approvals().read(job.layout, &job.id)
+        self.approvals().read(&job.id)
     }
 
     /// Returns what the job left: regular files at any depth, sorted by path. Links are left out.
@@ -210,7 +207,7 @@ impl JobStore {
     /// # Errors
     /// If the folder cannot be read.
     pub fn outputs(&self, job: &Job) -> Result<Vec<Output>, Error> {
-        let folder = job.layout.answer(&job.id, "outputs");
+        let folder = job.id.answer("outputs");
         let read = || -> std::io::Result<Vec<Output>> {
             let Some(dir) = open_below(&self.datasite(), &folder)? else { return Ok(Vec::new()) };
             let (entries, _) = walk(&dir, OUTPUTS_MAX, &|_| false)?;
@@ -229,18 +226,17 @@ impl JobStore {
 
     /// Returns where standard output, standard error and return code of the job lie, once it ran.
     pub fn logs(&self, job: &Job) -> [PathBuf; 3] {
-        ["stdout.txt", "stderr.txt", "returncode.txt"]
-            .map(|name| self.local(&job.layout.answer(&job.id, name)))
+        ["stdout.txt", "stderr.txt", "returncode.txt"].map(|name| self.local(&job.id.answer(name)))
     }
 
     pub(crate) fn write_state(&self, job: &Job, state: &JobState) -> Result<(), Error> {
-        let path = self.local(&job.layout.answer(&job.id, "state.yaml"));
-        write_atomic(&path, state.to_yaml().as_bytes())
+        let path = self.local(&job.id.answer("state.yaml"));
+        write_atomic(&path, state.to_yaml(job.id.layout).as_bytes())
             .map_err(io_error(&format_args!("the state of `{}`", job.id)))
     }
 
     pub(crate) fn inbox(&self, job: &Job) -> Result<Dir, Error> {
-        match open_below(&self.datasite(), &job.layout.inbox(&job.id)) {
+        match open_below(&self.datasite(), &job.id.inbox()) {
             Ok(Some(dir)) => Ok(dir),
             Ok(None) => Err(Error::UnknownJob { job: job.id.clone() }),
             Err(error) => Err(unusable(&job.id, &error)),
@@ -264,53 +260,90 @@ impl JobStore {
             return Ok(found);
         };
         for submitter in folders(&inbox).map_err(problem())? {
-            let Ok(email) = Email::parse(&submitter) else {
-                found.push(Err(unreadable(&submitter, "its name is no address of a submitter")));
-                continue;
-            };
-            for layout in Layout::ALL {
-                let jobs = match open_below(&self.datasite(), &layout.inbox_of(&email)) {
-                    Ok(Some(dir)) => folders(&dir),
-                    Ok(None) => Ok(Vec::new()),
-                    Err(error) => Err(error),
-                };
-                match jobs {
-                    Ok(names) => {
-                        found.extend(names.iter().filter(|name| !is_layout(name)).map(|name| {
-                            JobName::parse(name)
-                                .map(|name| (layout, JobId { submitter: email.clone(), name }))
-                                .map_err(|error| {
-                                    unreadable(&format!("{email}/{name}"), &error.to_string())
-                                })
-                        }))
+            match Email::parse(&submitter) {
+                Ok(email) => {
+                    if let Err(error) = self.directories_of(&email, Layout::Flat, &mut found) {
+                        found.push(Err(unreadable(&submitter, &error.to_string())));
                     }
-                    Err(error) => found.push(Err(unreadable(&submitter, &error.to_string()))),
+                }
+                Err(_) => {
+                    let reason = "its name is no address of a submitter";
+                    found.push(Err(unreadable(&submitter, reason)));
                 }
             }
         }
         Ok(found)
     }
 
-    fn read(&self, layout: Layout, id: &JobId) -> Result<Job, Unreadable> {
-        let inbox = open_below(&self.datasite(), &layout.inbox(id))?
-            .ok_or(Unreadable::Missing("config.yaml"))?;
-        let config = read_file(&inbox, "config.yaml", yaml::BYTES_MAX)?
-            .ok_or(Unreadable::Missing("config.yaml"))?;
-        let config = JobConfig::parse(&config)?;
-        let state = self.read_state(layout, id)?.unwrap_or_default();
-        Ok(Job { id: id.clone(), layout, config, state })
+    /// Adds the directories of one submitter, those of segments after the others.
+    fn directories_of(
+        &self,
+        submitter: &Email,
+        layout: Layout,
+        found: &mut Vec<Directory>,
+    ) -> std::io::Result<()> {
+        let folder = layout.inbox_of(submitter);
+        let Some(inbox) = open_below(&self.datasite(), &folder)? else { return Ok(()) };
+        let mut segments = Vec::new();
+        for name in folders(&inbox)? {
+            let shown = match layout.segment() {
+                None => format!("{submitter}/{name}"),
+                Some(segment) => format!("{submitter}/{segment}/{name}"),
+            };
+            let held = if is_layout(&name) {
+                inbox.open_dir(&name).and_then(|dir| entries(&dir))
+            } else {
+                Ok(Vec::new())
+            };
+            let is = match held {
+                Ok(held) => place(layout, &name, &held),
+                Err(error) => {
+                    found.push(Err(unreadable(&shown, &error.to_string())));
+                    continue;
+                }
+            };
+            match is {
+                Place::Job => found.push(match JobName::parse(&name) {
+                    Ok(name) => Ok(JobId { submitter: submitter.clone(), layout, name }),
+                    Err(error) => Err(unreadable(&shown, &error.to_string())),
+                }),
+                Place::Segment(other) => segments.push(other),
+                Place::Unsupported(reason) => found.push(Err(unreadable(&shown, reason))),
+                Place::Nothing => {}
+            }
+        }
+        segments.into_iter().try_for_each(|other| self.directories_of(submitter, other, found))
     }
 
-    pub(crate) fn read_state(
-        &self,
-        layout: Layout,
-        id: &JobId,
-    ) -> Result<Option<JobState>, Unreadable> {
-        let Some(review) = open_below(&self.datasite(), &layout.review(id))? else {
+    /// True if there is a directory for the job, and nothing says that it lies in another job.
+    fn has_directory(&self, id: &JobId) -> std::io::Result<bool> {
+        if let Some(segment) = id.layout.segment() {
+            let Some(dir) = open_below(&self.datasite(), &id.layout.inbox_of(&id.submitter))?
+            else {
+                return Ok(false);
+            };
+            if place(Layout::Flat, segment, &entries(&dir)?) != Place::Segment(id.layout) {
+                return Ok(false);
+            }
+        }
+        Ok(open_below(&self.datasite(), &id.inbox())?.is_some())
+    }
+
+    fn read(&self, id: &JobId) -> Result<Job, Unreadable> {
+        let missing = || Unreadable::Missing(CONFIG_FILE);
+        let inbox = open_below(&self.datasite(), &id.inbox())?.ok_or_else(missing)?;
+        let config = read_file(&inbox, CONFIG_FILE, yaml::BYTES_MAX)?.ok_or_else(missing)?;
+        let config = JobConfig::parse(id.layout, &config)?;
+        let state = self.read_state(id)?.unwrap_or_default();
+        Ok(Job { id: id.clone(), config, state })
+    }
+
+    pub(crate) fn read_state(&self, id: &JobId) -> Result<Option<JobState>, Unreadable> {
+        let Some(review) = open_below(&self.datasite(), &id.review())? else {
             return Ok(None);
         };
         let text = read_file(&review, "state.yaml", yaml::BYTES_MAX)?;
-        Ok(text.as_deref().map(JobState::parse).transpose()?)
+        Ok(text.map(|text| JobState::parse(id.layout, &text)).transpose()?)
     }
 }
 

@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::config::{Datasets, JobConfig, JobKind, Target, check_dependency, parse_entrypoint};
-use super::layout::EntryKind;
-use super::name::JobName;
+use super::config::{Datasets, JobConfig, JobKind, Target, parse_entrypoint};
+use super::form::{CONFIG_FILE, EntryKind};
+use super::layout::JobId;
+use super::requirements::check_written;
 use super::script::derive;
 use super::tree::{open_file, open_root, read_file, walk};
 use crate::model::{DatasitePath, Timestamp};
@@ -30,8 +31,9 @@ pub struct Source {
 /// How it is to be submitted.
 #[derive(Clone, Debug)]
 pub struct SubmissionRequest<'a> {
-    /// The name of the job.
-    pub name: &'a JobName,
+    /// Which job it becomes. Its layout belongs to the owner's dialect: an owner with the Python
+    /// client 0.1 does not see layout 1.
+    pub job: &'a JobId,
     /// The language.
     pub kind: JobKind,
     /// The file to start, below the folder; found by the usual names if `None`.
@@ -40,8 +42,8 @@ pub struct SubmissionRequest<'a> {
     pub dependencies: &'a [String],
     /// The datasets that the job wants; `None` for any.
     pub datasets: Option<Datasets>,
-    /// What a Python owner installs so that the job can `import syft_client`: belongs to the
-    /// owner's dialect, `syft-client==0.1.117` or `syft==0.10.0`.
+    /// What a Python owner installs so that the job can import the client; see
+    /// [`install_source`](super::install_source).
     pub install_source: &'a str,
     /// The current time.
     pub submitted_at: Timestamp,
@@ -50,6 +52,8 @@ pub struct SubmissionRequest<'a> {
 /// A job that is ready to be sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Submission {
+    /// Which job it becomes.
+    pub job: JobId,
     /// Path below the job's directory and content. `config.yaml` is the last: its arrival makes
     /// the directory a job.
     pub files: Vec<(DatasitePath, Vec<u8>)>,
@@ -158,12 +162,7 @@ pub fn build(
     request: &SubmissionRequest<'_>,
 ) -> Result<Submission, InvalidSubmission> {
     for dependency in request.dependencies {
-        check_dependency(dependency).map_err(|error| rule(error.to_string()))?;
-        if dependency.contains(['"', '$', '`', '\\']) {
-            return Err(rule(format!(
-                "dependency `{dependency}` has a character that shells interpret"
-            )));
-        }
+        check_written(dependency).map_err(rule)?;
     }
     let start = start_of(&source, request)?;
     let is_bash_file = request.kind == JobKind::Bash && !source.is_folder;
@@ -191,7 +190,7 @@ pub fn build(
         headers: serde_json::Map::new(),
         is_folder_submission: source.is_folder,
         target: Target::Local,
-        title: request.name.to_string(),
+        title: request.job.name.to_string(),
         submitted_at: request.submitted_at,
         kind: request.kind,
     };
@@ -213,8 +212,8 @@ pub fn build(
         all.push((path, content));
     }
     all.push((constant("run.sh"), run.into_bytes()));
-    all.push((constant("config.yaml"), config.to_yaml().into_bytes()));
-    Ok(Submission { files: all, config, binary_files, warnings })
+    all.push((constant(CONFIG_FILE), config.to_yaml(request.job.layout).into_bytes()));
+    Ok(Submission { job: request.job.clone(), files: all, config, binary_files, warnings })
 }
 
 /// Decides which file starts the job.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use cap_std::fs::{Dir, File, FileType, MetadataExt, OpenOptions, OpenOptionsExt};
 use rustix::fs::OFlags;
 
-use super::layout::EntryKind;
+use super::form::EntryKind;
 use crate::model::{DatasitePath, TEMPORARY_PREFIX};
 
 /// Something in a tree that is no directory, or a directory that was not entered.

@@ -15,7 +15,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use super::layout::{JobId, Layout};
+use super::layout::JobId;
 use super::process::Limits;
 use super::sandbox::{Access, Bind, Confinement, PATH, Room, SystemDirs};
 use super::tree::{remove, write_atomic};
@@ -32,7 +32,6 @@ pub(crate) struct Workspace {
 #[derive(Debug)]
 pub(crate) struct Plan<'a> {
     pub(crate) owner: &'a Email,
-    pub(crate) layout: Layout,
     pub(crate) job: &'a JobId,
     /// The datasets' folders on this machine and their paths in the owner's datasite.
     pub(crate) datasets: &'a [(PathBuf, DatasitePath)],
@@ -54,13 +53,8 @@ const MODULES: [(&str, &str); 2] = [
 
 impl Workspace {
     /// Makes the folder, and our module in it. `None` if another process runs this job.
-    pub(crate) fn create(
-        private: &Path,
-        owner: &Email,
-        layout: Layout,
-        job: &JobId,
-    ) -> io::Result<Option<Self>> {
-        let Some((folder, lock)) = Self::claim(private, owner, layout, job)? else {
+    pub(crate) fn create(private: &Path, owner: &Email, job: &JobId) -> io::Result<Option<Self>> {
+        let Some((folder, lock)) = Self::claim(private, owner, job)? else {
             return Ok(None);
         };
         remove(&folder)?; // what a crash left
@@ -74,25 +68,15 @@ impl Workspace {
     }
 
     /// Removes what a crash left of a run. False if the job is being run.
-    pub(crate) fn clear(
-        private: &Path,
-        owner: &Email,
-        layout: Layout,
-        job: &JobId,
-    ) -> io::Result<bool> {
-        match Self::claim(private, owner, layout, job)? {
+    pub(crate) fn clear(private: &Path, owner: &Email, job: &JobId) -> io::Result<bool> {
+        match Self::claim(private, owner, job)? {
             None => Ok(false),
             Some((folder, _lock)) => remove(&folder).map(|()| true),
         }
     }
 
-    fn claim(
-        private: &Path,
-        owner: &Email,
-        layout: Layout,
-        job: &JobId,
-    ) -> io::Result<Option<(PathBuf, File)>> {
-        let name = Digest::of(format!("{owner} {}", layout.inbox(job)).as_bytes()).to_hex();
+    fn claim(private: &Path, owner: &Email, job: &JobId) -> io::Result<Option<(PathBuf, File)>> {
+        let name = Digest::of(format!("{owner} {}", job.inbox()).as_bytes()).to_hex();
         let runs = private.join("runs");
         std::fs::create_dir_all(private)?;
         // Results lie there before anybody decided who may see them.
@@ -107,8 +91,8 @@ impl Workspace {
     }
 
     /// The job's own copy.
-    pub(crate) fn job(&self, owner: &Email, layout: Layout, job: &JobId) -> PathBuf {
-        layout.inbox(job).below(&self.folder.join("syftbox").join(owner.as_str()))
+    pub(crate) fn job(&self, owner: &Email, job: &JobId) -> PathBuf {
+        job.inbox().below(&self.folder.join("syftbox").join(owner.as_str()))
     }
 
     /// The log of standard output and of standard error.
@@ -144,7 +128,7 @@ impl Workspace {
                 home: self.home(),
             }
         };
-        room(plan, &places, self.job(plan.owner, plan.layout, plan.job), self.python())
+        room(plan, &places, self.job(plan.owner, plan.job), self.python())
     }
 
     /// Puts the datasets to where an unconfined job looks for them.
@@ -178,7 +162,7 @@ struct Places {
 
 fn room(plan: &Plan<'_>, places: &Places, copy: PathBuf, modules: PathBuf) -> Room {
     let datasite = places.syftbox.join(plan.owner.as_str());
-    let job = plan.layout.inbox(plan.job).below(&datasite);
+    let job = plan.job.inbox().below(&datasite);
     let directory = job.join(plan.directory);
     let mut binds = plan.tools.clone();
     binds.extend(plan.datasets.iter().map(|(source, path)| Bind {

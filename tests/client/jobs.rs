@@ -2,7 +2,9 @@
 
 use syft::client::{Client, Error, RunChoices};
 use syft::datasets::Audience;
-use syft::jobs::{JobStatus, Listed};
+use syft::jobs::{
+    JobId, JobKind, JobName, JobStatus, Layout, Listed, SubmissionRequest, build, read_source,
+};
 
 use super::world::{World, acquaint, place, read, results, status, sync};
 
@@ -94,6 +96,61 @@ async fn w3_logs_are_closed_before_there_are_any_also_to_another_submitter_of_th
     sync(&two).await;
     assert_eq!(results(&one.job("same", None).unwrap()).0, 0);
     assert_eq!(results(&two.job("same", None).unwrap()).0, 3);
+}
+
+/// Puts a job of the second generation's clients into the tree of the scientist, from where a sync
+/// sends it.
+fn nested(world: &World, owner: &Client, scientist: &Client, name: &str, script: &str) {
+    let submitter = scientist.email().clone();
+    let job = JobId { submitter, layout: Layout::V1, name: JobName::parse(name).unwrap() };
+    let request = SubmissionRequest {
+        job: &job,
+        kind: JobKind::Bash,
+        entrypoint: None,
+        dependencies: &[],
+        datasets: None,
+        install_source: "syft==0.10.0",
+        submitted_at: syft::model::Timestamp::from_micros(1_780_000_000_000_000),
+    };
+    let path = world.file(&format!("{name}.sh"), script);
+    let submission = build(read_source(&path).unwrap(), &request).unwrap();
+    let folder = scientist.folders().datasite(owner.email());
+    for (path, content) in &submission.files {
+        let file = path.below(&job.inbox().below(&folder));
+        super::world::write(&file, std::str::from_utf8(content).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn jobs_of_one_name_in_both_layouts_are_approved_run_and_shared_apart() {
+    let world = World::new();
+    let (owner, scientist) = (world.owner("do@example.org"), world.scientist("ds@example.org"));
+    acquaint(&owner, &scientist).await;
+    scientist.submit_job(&world.bash(&owner, "same", "echo flat")).await.unwrap();
+    nested(&world, &owner, &scientist, "same", "echo nested");
+    sync(&scientist).await;
+    sync(&owner).await;
+    for who in [&owner, &scientist] {
+        assert_eq!(who.jobs().unwrap().len(), 2);
+        let error = who.job("same", None).unwrap_err();
+        assert!(matches!(error, Error::InTwoLayouts { .. }), "{error}");
+    }
+    let read_level = syft::permissions::Level::Read;
+    for job in ["same", "v1/same"] {
+        let log = format!("app_data/job/review/ds@example.org/{job}/stdout.txt");
+        assert!(!owner.allows(&log, "ds@example.org", read_level).unwrap(), "{log}");
+    }
+    owner.approve_job("v1/same", None, None).await.unwrap();
+    assert_eq!(status(&owner, "v0/same"), "pending");
+    let choices = RunChoices { share_logs: true, ..RunChoices::default() };
+    assert_eq!(run(&owner, &choices).await, [("same".into(), JobStatus::Done)]);
+    sync(&owner).await;
+    sync(&scientist).await;
+    let there = scientist.job("v1/same", None).unwrap();
+    assert_eq!((there.job.state.status, results(&there).0), (JobStatus::Done, 3));
+    assert_eq!(std::fs::read_to_string(there.logs()[0].as_ref().unwrap()).unwrap(), "nested\n");
+    let other = scientist.job("v0/same", None).unwrap();
+    assert_eq!((other.job.state.status, results(&other).0), (JobStatus::Pending, 0));
 }
 
 #[tokio::test]

@@ -53,13 +53,16 @@ async fn w9_a_job_that_names_datasets_sees_no_others() {
         box = os.environ['SYFTBOX_FOLDER'] + '/do@example.com/'\n\
         print(sorted(os.listdir(box + 'private/syft_datasets')), sorted(os.listdir(box)))\n";
     let Some(sandbox) = sandbox().await else { return };
-    let cases: [(Option<&[&str]>, &str); 3] = [
+    let cases: [(Option<&[&str]>, &str); 4] = [
+        // The folder of a layout is no dataset: it would show all of its datasets.
+        (Some(&["v1", "census"]), "['census'] ['app_data', 'private', 'public']\n"),
         (Some(&["census"]), "['census'] ['app_data', 'private', 'public']\n"),
         (None, "['census', 'other'] ['app_data', 'private', 'public']\n"),
         (Some(&["../../../config", "census"]), "['census'] ['app_data', 'private', 'public']\n"),
     ];
     for (datasets, expected) in cases {
         let world = World::new();
+        crate::world::write(&world.datasite().join("public/syft_datasets/v1/x/mock.csv"), "");
         let (_, log) = world.python(code, datasets, &options(sandbox.clone())).await;
         assert_eq!(log, expected, "{datasets:?}");
     }
@@ -296,6 +299,7 @@ fn w7_a_broken_job_is_listed_and_hides_no_other() {
             "ds@example.com/empty",
             "ds@example.com/link",
             "ds@example.com/option",
+            "ds@example.com/v2",
             "ds@example.com/yaml",
             "no address"
         ]

@@ -6,7 +6,7 @@ use syft::jobs::{
     Confinement, Error, JobKind, JobStatus, Layout, RunScript, ScriptCheck, digest_of, recover, run,
 };
 
-use crate::world::{World, id, now, options, read, sandbox, write};
+use crate::world::{World, id, id_in, now, options, read, sandbox, write};
 
 #[test]
 fn a_job_waits_for_a_decision_and_is_decided_once() {
@@ -64,20 +64,6 @@ fn w2_only_what_was_reviewed_is_approved() {
 }
 
 #[test]
-fn a_job_is_answered_in_the_layout_that_it_came_in() {
-    let world = World::new();
-    world.submit("job", JobKind::Python, "", None);
-    let flat = world.inbox("job");
-    let nested = world.store.local(&Layout::V1.inbox(&id("job")));
-    std::fs::create_dir_all(nested.parent().unwrap()).unwrap();
-    std::fs::rename(&flat, &nested).unwrap();
-    world.approve("job");
-    assert!(world.store.local(&Layout::V1.review(&id("job"))).join("state.yaml").exists());
-    assert!(!world.review("job").exists());
-    assert_eq!(world.store.list().unwrap().len(), 1);
-}
-
-#[test]
 fn an_owner_may_answer_without_running() {
     let world = World::new();
     world.submit("job", JobKind::Python, "", None);
@@ -93,15 +79,11 @@ fn an_owner_may_answer_without_running() {
 fn a_name_is_used_once() {
     let world = World::new();
     world.submit("job", JobKind::Python, "", None);
-    let submission = world.submit_path(
-        "other",
-        JobKind::Python,
-        &world.home.path().join("scientist/main.py"),
-        &[],
-        None,
-    );
-    let again = world.store.submit(Layout::V1, &id("job"), &submission);
-    assert!(matches!(again, Err(Error::AlreadyExists { .. })));
+    for layout in Layout::ALL {
+        let other = world.one_file(&id_in(layout, "job"), JobKind::Python, "", None);
+        let again = world.store.submit(&other);
+        assert!(matches!(again, Err(Error::AlreadyExists { .. })), "{layout:?}");
+    }
 }
 
 #[tokio::test]

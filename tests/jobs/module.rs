@@ -52,3 +52,19 @@ fn code_of_a_dataset_can_be_imported() {
     let outside = "import syft as sy\nsy.load_dataset_code('census./etc/x')";
     assert!(python(&world, true, outside).contains("expected 'dataset.module'"));
 }
+
+#[test]
+fn the_newest_layout_of_a_dataset_counts() {
+    let world = World::new();
+    for (name, file) in [("census", "newer.csv"), ("later", "later.csv")] {
+        let nested = world.datasite().join("private/syft_datasets/v1").join(name);
+        crate::world::write(&nested.join(file), "");
+    }
+    let code = |name: &str| {
+        format!("import syft as sy\nprint(sy.resolve_dataset_file_path('{name}').name)")
+    };
+    for (name, file) in [("census", "newer.csv"), ("later", "later.csv"), ("other", "data.csv")] {
+        assert_eq!(python(&world, true, &code(name)), format!("{file}\n"));
+    }
+    assert!(python(&world, true, &code("v1")).contains("is no name of a dataset"));
+}

@@ -21,11 +21,14 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_micros(1_780_000_000_123_456)
 }
 
+/// The job of that name in layout 0.
 pub(crate) fn id(name: &str) -> JobId {
-    JobId {
-        submitter: Email::parse("ds@example.com").unwrap(),
-        name: JobName::parse(name).unwrap(),
-    }
+    id_in(Layout::Flat, name)
+}
+
+pub(crate) fn id_in(layout: Layout, name: &str) -> JobId {
+    let submitter = Email::parse("ds@example.com").unwrap();
+    JobId { submitter, layout, name: JobName::parse(name).unwrap() }
 }
 
 /// The sandbox. Without one these tests fail; `SYFT_TEST_NO_SANDBOX=1` leaves them out, loudly.
@@ -76,22 +79,33 @@ impl World {
     }
 
     pub(crate) fn inbox(&self, name: &str) -> PathBuf {
-        self.store.local(&Layout::Flat.inbox(&id(name)))
+        self.store.local(&id(name).inbox())
     }
 
     pub(crate) fn review(&self, name: &str) -> PathBuf {
-        self.store.local(&Layout::Flat.review(&id(name)))
+        self.store.local(&id(name).review())
     }
 
     /// Submits one file; `datasets` are those that the job names.
     pub(crate) fn submit(&self, name: &str, kind: JobKind, code: &str, datasets: Option<&[&str]>) {
+        self.store.submit(&self.one_file(&id(name), kind, code, datasets)).unwrap();
+    }
+
+    /// A submission of one file that is not sent yet.
+    pub(crate) fn one_file(
+        &self,
+        job: &JobId,
+        kind: JobKind,
+        code: &str,
+        datasets: Option<&[&str]>,
+    ) -> Submission {
         let file = match kind {
             JobKind::Python => "main.py",
             JobKind::Bash => "script.sh",
         };
         let path = self.home.path().join("scientist").join(file);
         write(&path, code);
-        self.submit_path(name, kind, &path, &[], datasets);
+        self.build(job, kind, &path, &[], datasets)
     }
 
     pub(crate) fn submit_path(
@@ -102,11 +116,24 @@ impl World {
         dependencies: &[String],
         datasets: Option<&[&str]>,
     ) -> Submission {
+        let submission = self.build(&id(name), kind, path, dependencies, datasets);
+        self.store.submit(&submission).unwrap();
+        submission
+    }
+
+    /// A submission that is not sent yet.
+    pub(crate) fn build(
+        &self,
+        job: &JobId,
+        kind: JobKind,
+        path: &Path,
+        dependencies: &[String],
+        datasets: Option<&[&str]>,
+    ) -> Submission {
         let owner = self.store.owner().to_string();
         let named = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
-        let job = id(name);
         let request = SubmissionRequest {
-            name: &job.name,
+            job,
             kind,
             entrypoint: None,
             dependencies,
@@ -114,9 +141,15 @@ impl World {
             install_source: "syft-client==0.1.117",
             submitted_at: now(),
         };
-        let submission = build(read_source(path).unwrap(), &request).unwrap();
-        self.store.submit(Layout::Flat, &job, &submission).unwrap();
-        submission
+        build(read_source(path).unwrap(), &request).unwrap()
+    }
+
+    /// Puts a submission where it arrives at an owner, whatever else is there.
+    pub(crate) fn arrive(&self, submission: &Submission) {
+        for (path, content) in &submission.files {
+            let file = path.below(&self.store.local(&submission.job.inbox()));
+            write(&file, std::str::from_utf8(content).unwrap());
+        }
     }
 
     pub(crate) fn approve(&self, name: &str) {

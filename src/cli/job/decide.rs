@@ -65,7 +65,7 @@ pub(crate) async fn approve(args: &Approve, context: &Context, ui: &mut Ui) -> O
     let client = context.open().await?;
     let (name, from) = (&args.which.name, args.which.from.as_ref());
     let reviewed = match &args.digest {
-        Some(digits) => Some(reviewed(&client.job(name, from)?, digits)?),
+        Some(digits) => Some(reviewed(&client.job(name, from)?, name, digits)?),
         None => None,
     };
     let script =
@@ -90,7 +90,7 @@ pub(crate) async fn approve(args: &Approve, context: &Context, ui: &mut Ui) -> O
     ui.say("Nothing has run and nothing was sent");
     ui.hint(format_args!(
         "run it with `syft job run {0}`, look at it with `syft job show {0}`",
-        quoted(&job.id.name)
+        quoted(name)
     ));
     Ok(Exit::Done)
 }
@@ -101,7 +101,7 @@ fn from_script_differs(found: &FoundJob, as_submitted: bool) -> bool {
 }
 
 /// Returns the digest of the job if it is what was reviewed.
-fn reviewed(found: &FoundJob, digits: &str) -> Result<Digest, Failure> {
+fn reviewed(found: &FoundJob, name: &str, digits: &str) -> Result<Digest, Failure> {
     let digest = found.digest()?;
     let hex = digest.to_hex();
     let digits = digits.to_lowercase().replace('-', "");
@@ -111,10 +111,9 @@ fn reviewed(found: &FoundJob, digits: &str) -> Result<Digest, Failure> {
     if hex.starts_with(&digits) {
         return Ok(digest);
     }
-    let name = &found.job.id.name;
     let now = hex.get(..DIGITS_MIN).unwrap_or_default();
     Err(Failure::new("job-changed", format!("job `{name}` is now {now}, not {digits}"))
-        .hint(format!("read it again with `syft job show {}`", quoted(name))))
+        .hint(format!("read it again with `syft job show {}`", quoted(&name))))
 }
 
 pub(crate) async fn reject(args: &Reject, context: &Context, ui: &mut Ui) -> Outcome {

@@ -8,8 +8,9 @@ use crate::cli::hints::quoted;
 use crate::cli::report::Outcome;
 use crate::cli::text::age;
 use crate::cli::ui::{Tone, Ui};
-use crate::jobs::{JobStatus, Listed};
-use crate::model::Role;
+use crate::client::ListedJob;
+use crate::jobs::{Job, JobReference, JobStatus, Listed};
+use crate::model::{Email, Role};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -65,11 +66,12 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
         return Ok(exit);
     }
     let now = now_seconds();
-    let rows = jobs.iter().map(|(job, owner)| {
+    let names: Vec<_> = jobs.iter().map(|job| reference(job, &listed)).collect();
+    let rows = jobs.iter().zip(&names).map(|((job, owner), name)| {
         let (word, tone) = status_words(job.state.status);
         let other = if role == Role::Owner { &job.id.submitter } else { *owner };
         [
-            (job.id.name.to_string(), Tone::Plain),
+            (name.clone(), Tone::Plain),
             (word.to_owned(), tone),
             (other.to_string(), Tone::Plain),
             (age(job.config.submitted_at.seconds(), now), Tone::Dim),
@@ -77,12 +79,27 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     });
     let other = if role == Role::Owner { "FROM" } else { "TO" };
     ui.table(["JOB", "STATUS", other, "SUBMITTED"], rows.collect());
-    let waiting = jobs.iter().find(|(job, _)| job.state.status == JobStatus::Pending);
-    if let (Role::Owner, Some((job, _))) = (role, waiting) {
-        ui.hint(format_args!(
-            "read what waits for you with `syft job show {}`",
-            quoted(&job.id.name)
-        ));
+    let waiting = jobs.iter().position(|(job, _)| job.state.status == JobStatus::Pending);
+    if let (Role::Owner, Some(name)) = (role, waiting.and_then(|at| names.get(at))) {
+        ui.hint(format_args!("read what waits for you with `syft job show {}`", quoted(name)));
     }
     Ok(exit)
+}
+
+/// Returns how to name one of the jobs: with its layout if its name alone does not say which.
+fn reference((job, owner): &(&Job, &Email), all: &[ListedJob]) -> String {
+    let shares_name = |other: &ListedJob| match &other.listed {
+        Listed::Job(other_job) => {
+            let [ours, theirs] = [&job.id, &other_job.id];
+            other.datasite == **owner
+                && (&ours.submitter, &ours.name) == (&theirs.submitter, &theirs.name)
+                && ours.layout != theirs.layout
+        }
+        Listed::Unreadable { .. } => false,
+    };
+    if all.iter().any(shares_name) {
+        JobReference::exact(&job.id).to_string()
+    } else {
+        job.id.name.to_string()
+    }
 }

@@ -40,7 +40,7 @@ pub(crate) enum Command {
 /// Which job.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Which {
-    /// Name of the job, as shown by `syft job list`
+    /// Name of the job, as shown by `syft job list`; `v0/NAME` or `v1/NAME` where two share one name
     #[arg(value_name = "NAME")]
     name: String,
 
@@ -64,6 +64,7 @@ pub(crate) async fn run(command: &Command, context: &Context, ui: &mut Ui) -> Ou
 pub(crate) fn job_json(job: &Job, owner: &Email) -> Value {
     json!({
         "name": job.id.name.as_str(),
+        "layout": job.id.layout.number(),
         "status": job.state.status.as_str(),
         "submitted_by": job.id.submitter.as_str(),
         "owner": owner.as_str(),

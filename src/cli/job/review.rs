@@ -59,7 +59,7 @@ pub(crate) fn code(found: &FoundJob, submission: &Snapshot, ui: &mut Ui) {
             Ok(Some(content)) => text(&content, ui),
             Ok(None) => ui.toned(Tone::Look, "  it is gone"),
             Err(_) => {
-                let local = found.store().local(&found.job.layout.inbox(&found.job.id));
+                let local = found.store().local(&found.job.id.inbox());
                 let local = path.below(&local);
                 ui.toned(
                     Tone::Look,

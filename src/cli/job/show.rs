@@ -54,7 +54,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     }
     results(&found, &outputs, ui);
     if owner {
-        advise_owner(&found, submission.ok().as_ref(), ui);
+        advise_owner(&found, &args.which.name, submission.ok().as_ref(), ui);
     } else if found.job.state.status == JobStatus::Done && outputs.is_empty() {
         ui.hint("results show up after `syft sync`, if the owner shares them");
     }
@@ -134,8 +134,8 @@ fn results(found: &FoundJob, outputs: &[Output], ui: &mut Ui) {
     }
 }
 
-fn advise_owner(found: &FoundJob, submission: Option<&Snapshot>, ui: &mut Ui) {
-    let name = quoted(&found.job.id.name);
+fn advise_owner(found: &FoundJob, name: &str, submission: Option<&Snapshot>, ui: &mut Ui) {
+    let name = quoted(&name);
     match found.job.state.status {
         JobStatus::Pending => {
             let digest = submission.map(|submission| submission.digest.to_hex());

@@ -1,6 +1,7 @@
 //! The table of transitions, and the file against what Python wrote.
 
 use super::*;
+use crate::jobs::layout::Layout;
 
 fn owner() -> Email {
     Email::parse("do@example.com").unwrap()
@@ -48,11 +49,23 @@ fn a_refusal_says_what_does_not_fit() {
 
 #[test]
 fn the_files_of_the_python_client_are_read_and_written_byte_for_byte() {
-    for text in [
-        include_str!("../../../fixtures/jobs/census-count/state.yaml"),
-        include_str!("../../../fixtures/jobs/bash job/state.yaml"),
+    let flat = include_str!(
+        "../../../fixtures/jobs010/job_layout_0/do@example.com/app_data/job/review/ds@example.com/job1/state.yaml"
+    );
+    let v1 = include_str!(
+        "../../../fixtures/jobs010/job_layout_1/do@example.com/app_data/job/review/ds@example.com/v1/job1/state.yaml"
+    );
+    for (layout, text) in [
+        (Layout::Flat, include_str!("../../../fixtures/jobs/census-count/state.yaml")),
+        (Layout::Flat, include_str!("../../../fixtures/jobs/bash job/state.yaml")),
+        (Layout::Flat, flat),
+        (Layout::V1, v1),
     ] {
-        assert_eq!(JobState::parse(text.as_bytes()).unwrap().to_yaml(), text);
+        assert_eq!(JobState::parse(layout, text.as_bytes()).unwrap().to_yaml(layout), text);
+    }
+    let number = v1.replace("version: '1'", "version: 1");
+    for other in [flat, number.as_str(), &v1.replace("JobState", "Job")] {
+        assert!(JobState::parse(Layout::V1, other.as_bytes()).is_err(), "{other}");
     }
 }
 
@@ -68,16 +81,19 @@ fn the_way_of_a_job_ends_in_the_file_that_python_wrote() {
     let state = steps.iter().fold(JobState::default(), |state, (action, now)| {
         state.after(action, &owner(), at(now)).unwrap()
     });
-    assert_eq!(state.to_yaml(), include_str!("../../../fixtures/jobs/bash job/state.yaml"));
+    assert_eq!(
+        state.to_yaml(Layout::Flat),
+        include_str!("../../../fixtures/jobs/bash job/state.yaml")
+    );
 }
 
 #[test]
 fn a_state_is_read_leniently_but_never_guessed() {
     let odd = b"status: done\nreturn_code: zero\napproved_at: 7\nextra: [1]\nversion: '1'\n";
-    let state = JobState::parse(odd).unwrap();
+    let state = JobState::parse(Layout::Flat, odd).unwrap();
     assert_eq!((state.status, state.return_code, state.approved_at), (JobStatus::Done, None, None));
-    assert_eq!(JobState::parse(b"{}").unwrap(), JobState::default());
+    assert_eq!(JobState::parse(Layout::Flat, b"{}").unwrap(), JobState::default());
     for bad in [&b"status: hacked"[..], b"", b"- a", b"\xff\xfe", b"status: [approved]"] {
-        assert!(JobState::parse(bad).is_err(), "{bad:?}");
+        assert!(JobState::parse(Layout::Flat, bad).is_err(), "{bad:?}");
     }
 }

@@ -3,12 +3,20 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::jobs::form::check_received;
 use crate::jobs::iso;
-use crate::jobs::layout::{EntryKind, check_received};
+use crate::jobs::layout::Layout;
+use crate::jobs::name::JobName;
 use crate::jobs::script::{ScriptCheck, check_script};
+use crate::model::Email;
 
-fn name() -> JobName {
-    JobName::parse("census-count").unwrap()
+fn job(layout: Layout, name: &str) -> Option<JobId> {
+    let submitter = Email::parse("ds@example.com").unwrap();
+    Some(JobId { submitter, layout, name: JobName::parse(name).ok()? })
+}
+
+fn census() -> JobId {
+    job(Layout::Flat, "census-count").unwrap()
 }
 
 fn source(is_folder: bool, files: &[(&str, &str)]) -> Source {
@@ -16,9 +24,9 @@ fn source(is_folder: bool, files: &[(&str, &str)]) -> Source {
     Source { name: "main.py".into(), is_folder, files: files.collect(), skipped: Vec::new() }
 }
 
-fn request<'a>(name: &'a JobName, kind: JobKind) -> SubmissionRequest<'a> {
+fn request<'a>(job: &'a JobId, kind: JobKind) -> SubmissionRequest<'a> {
     SubmissionRequest {
-        name,
+        job,
         kind,
         entrypoint: None,
         dependencies: &[],
@@ -36,10 +44,10 @@ fn text<'a>(submission: &'a Submission, path: &str) -> &'a str {
 #[test]
 fn w15_a_python_file_becomes_what_the_python_client_sends_without_the_local_path() {
     let code = include_str!("../../../fixtures/jobs/census-count/code/main.py");
-    let name = name();
+    let job = census();
     let dependencies = ["numpy".to_owned()];
     let request =
-        SubmissionRequest { dependencies: &dependencies, ..request(&name, JobKind::Python) };
+        SubmissionRequest { dependencies: &dependencies, ..request(&job, JobKind::Python) };
     let submission = build(source(false, &[("main.py", code)]), &request).unwrap();
     let config = include_str!("../../../fixtures/jobs/census-count/config.yaml");
     assert_eq!(
@@ -53,10 +61,32 @@ fn w15_a_python_file_becomes_what_the_python_client_sends_without_the_local_path
 }
 
 #[test]
+fn for_an_owner_of_the_second_generation_it_becomes_what_that_generation_sends() {
+    let job = job(Layout::V1, "job1").unwrap();
+    let dependencies = ["numpy".to_owned()];
+    let request = SubmissionRequest {
+        dependencies: &dependencies,
+        install_source: "syft==0.10.0",
+        submitted_at: iso::read("2026-06-11T10:20:30.123456Z").unwrap(),
+        ..request(&job, JobKind::Python)
+    };
+    let submission = build(source(false, &[("main.py", "")]), &request).unwrap();
+    let config = include_str!(
+        "../../../fixtures/jobs010/job_layout_1/do@example.com/app_data/job/inbox/ds@example.com/v1/job1/config.yaml"
+    );
+    assert_eq!(text(&submission, "config.yaml"), config.replace("/home/syft/code/", ""));
+    let run = include_str!(
+        "../../../fixtures/jobs010/job_layout_1/do@example.com/app_data/job/inbox/ds@example.com/v1/job1/run.sh"
+    );
+    assert_eq!(text(&submission, "run.sh"), run);
+    assert_eq!(submission.job, job);
+}
+
+#[test]
 fn a_bash_script_becomes_what_the_python_client_sends() {
     let script = include_str!("../../../fixtures/jobs/bash job/code/script.sh");
-    let name = JobName::parse("bash job").unwrap();
-    let mut request = request(&name, JobKind::Bash);
+    let job = job(Layout::Flat, "bash job").unwrap();
+    let mut request = request(&job, JobKind::Bash);
     request.submitted_at = iso::read("2026-11-20T12:39:16.296096Z").unwrap();
     let submission = build(source(false, &[("count.sh", script)]), &request).unwrap();
     let config = include_str!("../../../fixtures/jobs/bash job/config.yaml");
@@ -80,9 +110,9 @@ fn the_file_that_starts_a_folder_is_the_named_the_usual_or_the_only_one() {
         ("one outside",     &[("a.py", "")],                       Some("../a.py"),  None),
         ("shell syntax",    &[("a b;c.py", "")],                   None,             None),
     ];
-    let name = name();
+    let job = census();
     for (what, files, entrypoint, starts) in cases {
-        let request = SubmissionRequest { entrypoint, ..request(&name, JobKind::Python) };
+        let request = SubmissionRequest { entrypoint, ..request(&job, JobKind::Python) };
         let got = build(source(true, files), &request);
         let got = got.ok().map(|submission| submission.config.entrypoint.unwrap().to_string());
         assert_eq!(got.as_deref(), starts, "{what}");
@@ -91,14 +121,14 @@ fn the_file_that_starts_a_folder_is_the_named_the_usual_or_the_only_one() {
 
 #[test]
 fn what_is_not_harmless_in_a_shell_is_refused() {
-    let name = name();
+    let job = census();
     for dependency in ["-r x", "numpy\"; rm -rf /", "$(id)", "a`b`", "", "a\nb"] {
         let dependencies = [dependency.to_owned()];
         let request =
-            SubmissionRequest { dependencies: &dependencies, ..request(&name, JobKind::Python) };
+            SubmissionRequest { dependencies: &dependencies, ..request(&job, JobKind::Python) };
         assert!(build(source(false, &[("main.py", "")]), &request).is_err(), "{dependency}");
     }
-    assert!(build(source(false, &[("main.txt", "")]), &request(&name, JobKind::Python)).is_err());
+    assert!(build(source(false, &[("main.txt", "")]), &request(&job, JobKind::Python)).is_err());
 }
 
 #[test]
@@ -118,8 +148,8 @@ fn w26_hidden_and_binary_files_are_told_and_links_are_refused() {
         std::fs::write(folder.join(path), content).unwrap();
     }
     let source = read_source(&folder).unwrap();
-    let name = name();
-    let submission = build(source, &request(&name, JobKind::Python)).unwrap();
+    let job = census();
+    let submission = build(source, &request(&job, JobKind::Python)).unwrap();
     assert_eq!(submission.config.files, ["main.py", "model.bin", "sub/util.py"]);
     assert_eq!(submission.binary_files, [constant("model.bin")]);
     let warnings = submission.warnings.join("\n");
@@ -145,8 +175,10 @@ proptest! {
     #[test]
     fn no_bytes_of_a_stranger_stop_a_listing(bytes in any::<Vec<u8>>(), text in "[a-z:'\\[{}\\]\n &*|>-]*") {
         for input in [bytes.as_slice(), text.as_bytes()] {
-            JobConfig::parse(input).ok();
-            crate::jobs::JobState::parse(input).ok();
+            for layout in Layout::ALL {
+                JobConfig::parse(layout, input).ok();
+                crate::jobs::JobState::parse(layout, input).ok();
+            }
         }
     }
 }
@@ -157,14 +189,14 @@ fn check_round_trip(
     dependencies: &[String],
     title: &str,
 ) -> Result<(), TestCaseError> {
-    let (Ok(name), None) = (JobName::parse(title), files.get("main.py")) else { return Ok(()) };
+    let (Some(job), None) = (job(Layout::V1, title), files.get("main.py")) else { return Ok(()) };
     let mut source = source(true, &[("main.py", "")]);
     for (path, text) in files {
         source.files.insert(constant(path), text.clone().into_bytes());
     }
-    let request = SubmissionRequest { dependencies, ..request(&name, JobKind::Python) };
+    let request = SubmissionRequest { dependencies, ..request(&job, JobKind::Python) };
     let Ok(submission) = build(source, &request) else { return Ok(()) };
-    let config = JobConfig::parse(text(&submission, "config.yaml").as_bytes()).unwrap();
+    let config = JobConfig::parse(Layout::V1, text(&submission, "config.yaml").as_bytes()).unwrap();
     prop_assert_eq!(&config, &submission.config);
     let run = text(&submission, "run.sh").as_bytes();
     prop_assert_eq!(check_script(run, &config, false, None), ScriptCheck::AsDerived);
