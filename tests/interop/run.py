@@ -5,9 +5,9 @@
   run.py python/python --drive stand-in   the Python client alone, on the independent stand-in
   run.py ours/ours --no-job               needs no package index and no Python client
 
-A mix is OWNER/SCIENTIST and plays flow.py; with several owners or scientists, joined by +, it plays generations.py.
-Without SYFT_PY010 the second generation is left out. Exit status 1: a step failed, or a story could not be played to its
-end.
+A mix is OWNER/SCIENTIST and plays flow.py, the second generation always in long sessions; with several owners or
+scientists, joined by +, it plays generations.py. Without SYFT_PY010 the second generation is left out. Exit status 1: a
+step failed, or a story could not be played to its end.
 """
 import argparse, os, shutil, sys, tempfile, time, traceback
 from pathlib import Path
@@ -49,7 +49,8 @@ def play(name, a, work):
         else:
             options += ["--do", owner, "--ds", scientist]
             options += ["--no-job"] if a.no_job else []
-            options += ["--do-session", "--ds-session"] if a.sessions else []
+            # A process a command is tried with the first generation; to start the second takes its time, too.
+            options += ["--do-session", "--ds-session"] if a.sessions or "python010" in name else []
         steps = story.play(story.arguments().parse_args(options), work)
         counts, good = (steps.n - steps.fail - steps.known, steps.fail, steps.known), steps.fail == 0
     except Exception:
