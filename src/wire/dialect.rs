@@ -71,14 +71,33 @@ impl Dialect {
         }
     }
 
+    /// Returns all dialects that we speak, the oldest first.
+    pub const fn all() -> [Self; 2] {
+        [Self::v0_1(), Self::v0_10()]
+    }
+
     /// Returns how a client speaks that advertises `version`, with exactly that version; `None` if
     /// it cannot be read or its generation is not known to us.
     pub fn for_version(version: &str) -> Option<Self> {
-        let client_version = Version::parse(version)?;
-        [Self::v0_1(), Self::v0_10()]
-            .into_iter()
-            .find(|dialect| dialect.client_version.is_same_family(client_version))
-            .map(|dialect| Self { client_version, ..dialect })
+        let version = Version::parse(version)?;
+        Self::all().iter().find_map(|dialect| dialect.at(version))
+    }
+
+    /// Returns the dialect of a generation as people call it: `0.1`, `0.10`.
+    pub fn of_generation(generation: &str) -> Option<Self> {
+        Self::all().into_iter().find(|dialect| dialect.generation() == generation)
+    }
+
+    /// Returns what people call the generation: `0.1`, `0.10`.
+    pub fn generation(&self) -> String {
+        format!("{}.{}", self.client_version.major, self.client_version.minor)
+    }
+
+    /// Returns the same dialect as clients of another patch version speak it; `None` if `version`
+    /// is of another generation.
+    pub fn at(&self, version: Version) -> Option<Self> {
+        let is_same = self.client_version.is_same_family(version);
+        is_same.then(|| Self { client_version: version, ..self.clone() })
     }
 
     /// Returns what jobs install if nobody says otherwise: `syft-client==0.1.117`.
@@ -122,6 +141,9 @@ mod tests {
         assert_eq!(Dialect::for_version("0.10.0"), Some(Dialect::v0_10()));
         assert_eq!(spoken("0.1.120"), Some(("syft-client==0.1.120".into(), JobLayout::Flat)));
         assert_eq!(spoken("0.10.7"), Some(("syft==0.10.7".into(), JobLayout::V1)));
+        assert_eq!(Dialect::of_generation("0.10"), Some(Dialect::v0_10()));
+        assert_eq!(Dialect::of_generation("0.11"), None);
+        assert_eq!(Dialect::v0_1().generation(), "0.1");
         for version in ["0.11.0", "1.1.117", "0.10", "0.10.0rc1", "abc", ""] {
             assert_eq!(spoken(version), None, "{version}");
         }
