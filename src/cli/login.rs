@@ -11,6 +11,7 @@ use super::text::count;
 use super::ui::{self, Ui};
 use crate::client::{Client, Pasted, SignIn};
 use crate::model::Role;
+use crate::wire::Dialect;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,6 +50,12 @@ pub(crate) struct Args {
     /// A folder that both sides can reach: a network share, a stick
     #[arg(long, value_name = "DIR", group = "way")]
     folder: Option<PathBuf>,
+
+    /// Generation of the Python client that you may use with this account as well: it names your own folders. With other people, whatever they use is spoken
+    ///
+    /// Without: as at the last login, else as on your other machines, else 0.1. It must be the same on all of them.
+    #[arg(long, value_name = "VERSION", value_parser = ["0.1", "0.10"])]
+    home_version: Option<String>,
 }
 
 pub(crate) async fn owner(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
@@ -68,10 +75,8 @@ async fn run(args: &Args, role: Role, context: &Context, ui: &mut Ui) -> Outcome
     let client = {
         // A question of the sign-in must not be drawn over.
         let _progress = args.credentials.is_none().then(|| ui.progress("Logging in"));
-        match role {
-            Role::Owner => Client::login_do(&configuration, &email, sign_in).await?,
-            Role::Scientist => Client::login_ds(&configuration, &email, sign_in).await?,
-        }
+        let home = args.home_version.as_deref().and_then(Dialect::of_generation);
+        Client::login(&configuration, &email, role, sign_in, home).await?
     };
     let peers = client.peers().await?;
     ui.answer(&json!({

@@ -13,6 +13,7 @@ use crate::model::{Email, Role};
 use crate::peers::PeerState;
 use crate::syncers::Report;
 use crate::syncers::peering::Acquaintance;
+use crate::wire::{Compatibility, Dialect};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -129,11 +130,20 @@ async fn list(context: &Context, ui: &mut Ui) -> Outcome {
     }
     let rows = peers.iter().map(|peer| {
         let (word, tone) = state_words(peer.peer.state);
-        let version = peer.version.as_ref().map(|version| version.syft_client_version.clone());
-        let version = version.unwrap_or_else(|| "not known yet".to_owned());
-        [(peer.peer.email.to_string(), Tone::Plain), (word.to_owned(), tone), (version, Tone::Dim)]
+        let (version, version_tone) = version_words(peer);
+        [
+            (peer.peer.email.to_string(), Tone::Plain),
+            (word.to_owned(), tone),
+            (version, version_tone),
+        ]
     });
     ui.table(["PERSON", "STATE", "VERSION"], rows.collect());
+    for peer in peers.iter().filter(|peer| is_out_of_step(peer)) {
+        ui.hint(format_args!(
+            "nothing is exchanged with {} until one of you updates",
+            peer.peer.email
+        ));
+    }
     let asking = peers.iter().filter(|peer| peer.peer.state == PeerState::RequestedByPeer);
     let asking: Vec<&Acquaintance> = asking.collect();
     if let Some(first) = asking.first() {
@@ -152,8 +162,45 @@ const fn state_words(state: PeerState) -> (&'static str, Tone) {
     }
 }
 
+/// True for a peer that we work with, or want to, and whose program does not fit ours.
+fn is_out_of_step(peer: &Acquaintance) -> bool {
+    peer.speech.compatibility == Compatibility::Incompatible
+        && matches!(peer.peer.state, PeerState::Accepted | PeerState::RequestedByMe)
+}
+
+/// The version of a peer, and whether it fits ours.
+fn version_words(peer: &Acquaintance) -> (String, Tone) {
+    let Some(version) = peer.version_shown() else {
+        return ("not known yet".to_owned(), Tone::Dim);
+    };
+    match peer.speech.compatibility {
+        Compatibility::Same => (version, Tone::Dim),
+        Compatibility::PatchDifference => (format!("{version}, spoken as it is"), Tone::Dim),
+        Compatibility::Incompatible => (format!("{version}, does not fit ours"), Tone::Look),
+        Compatibility::Unknown => {
+            let spoken = peer.speech.dialect.as_ref().map(Dialect::generation);
+            let spoken = spoken.map_or_else(String::new, |spoken| format!(", spoken as {spoken}"));
+            (format!("{version}, not understood{spoken}"), Tone::Look)
+        }
+    }
+}
+
+const fn compatibility_word(compatibility: Compatibility) -> &'static str {
+    match compatibility {
+        Compatibility::Same => "same",
+        Compatibility::PatchDifference => "patch-difference",
+        Compatibility::Incompatible => "incompatible",
+        Compatibility::Unknown => "unknown",
+    }
+}
+
 /// A peer as `--json` shows it.
 pub(crate) fn peer_json(peer: &Acquaintance) -> Value {
-    let version = peer.version.as_ref().map(|version| &version.syft_client_version);
-    json!({ "email": peer.peer.email.as_str(), "state": peer.peer.state.as_str(), "version": version })
+    json!({
+        "email": peer.peer.email.as_str(),
+        "state": peer.peer.state.as_str(),
+        "version": peer.version_shown(),
+        "generation": peer.speech.dialect.as_ref().map(Dialect::generation),
+        "compatibility": compatibility_word(peer.speech.compatibility),
+    })
 }

@@ -51,6 +51,9 @@ pub(super) enum Service {
 pub(super) struct Login {
     pub(super) email: String,
     pub(super) role: String,
+    /// The generation of the home dialect: `0.1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) generation: Option<String>,
     #[serde(flatten)]
     pub(super) service: Service,
 }

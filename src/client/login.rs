@@ -15,7 +15,8 @@ use super::{Client, Clock, Configuration, Error, Result, SystemClock};
 use crate::caches::Folders;
 use crate::connections::{Connection, Folder, GDrive};
 use crate::model::{Email, Role};
-use crate::syncers::{Directory, SyncOptions, peering};
+use crate::syncers::{Directory, SyncOptions, own_versions, peering};
+use crate::wire::Dialect;
 
 pub use drive_api::auth::Pasted;
 
@@ -76,7 +77,7 @@ impl Client {
         email: &Email,
         sign_in: SignIn,
     ) -> Result<Self> {
-        Self::login(configuration, email, Role::Owner, sign_in).await
+        Self::login(configuration, email, Role::Owner, sign_in, None).await
     }
 
     /// Logs a data scientist in: checks whose sign-in it is, keeps it, and syncs.
@@ -88,14 +89,21 @@ impl Client {
         email: &Email,
         sign_in: SignIn,
     ) -> Result<Self> {
-        Self::login(configuration, email, Role::Scientist, sign_in).await
+        Self::login(configuration, email, Role::Scientist, sign_in, None).await
     }
 
-    async fn login(
+    /// Logs an account in, as [`Client::login_do`] and [`Client::login_ds`] do, with `home` as its
+    /// home dialect: the one of the Python client that may use the account as well. `None`: as at
+    /// the last login, else as on the account's other machines, else 0.1.
+    ///
+    /// # Errors
+    /// [`Error::WrongAccount`] if it is somebody else's; nothing is kept then.
+    pub async fn login(
         configuration: &Configuration,
         email: &Email,
         role: Role,
         sign_in: SignIn,
+        home: Option<Dialect>,
     ) -> Result<Self> {
         let service = enter(configuration, email, sign_in).await?;
         let outcome = Self::check(email, &service).await;
@@ -108,12 +116,28 @@ impl Client {
                 return Err(error);
             }
         };
-        let login = Login { email: email.to_string(), role: role.as_str().to_owned(), service };
+        let before = home_of_login(configuration, email);
+        let generation = before.as_ref().map(Dialect::generation);
+        let (name, side) = (email.to_string(), role.as_str().to_owned());
+        let mut login = Login { email: name, role: side, generation, service };
         configuration.save(email, &login)?;
         let clock = Arc::new(SystemClock);
-        let client = Self::assemble(configuration, email, connection, role, clock)?;
+        let chosen = home.or(before);
+        let is_chosen = chosen.is_some();
+        let dialect = chosen.unwrap_or_else(Dialect::v0_1);
+        let mut client = Self::assemble(configuration, email, connection, role, clock, dialect)?;
+        if !is_chosen && let Some(found) = client.home_on_drive().await? {
+            client.account.dialect = found;
+        }
         client.begin().await?;
+        login.generation = Some(client.account.dialect.generation());
+        configuration.save(email, &login)?;
         Ok(client)
+    }
+
+    async fn home_on_drive(&self) -> Result<Option<Dialect>> {
+        let _lock = self.lock().await?;
+        Ok(peering::home_on_drive(&self.account, self.now()).await?)
     }
 
     async fn check(email: &Email, service: &Entered) -> Result<Arc<dyn Connection>> {
@@ -129,17 +153,14 @@ impl Client {
         }
     }
 
-    /// The first sync of a session: makes the home on the drive, and brings our version file up to
-    /// date if others read it.
+    /// The first sync of a session: makes the home on the drive, and brings our version files up to
+    /// date if others read them.
     async fn begin(&self) -> Result<()> {
         let _lock = self.lock().await?;
         self.sync_locked(&SyncOptions::default()).await?;
         let account = &self.account;
         let directory = Directory::read(&account.store, &account.email, &account.dialect)?;
-        if directory.version_file.is_some() {
-            peering::write_own_version(account, &directory, self.now()).await?;
-        }
-        Ok(())
+        Ok(own_versions::refresh_versions(account, &directory, self.now()).await?)
     }
 
     /// Opens an account that is logged in; without `email` the only one. Asks the service nothing.
@@ -149,7 +170,9 @@ impl Client {
     pub async fn open(configuration: &Configuration, email: Option<&Email>) -> Result<Self> {
         let (email, role, login) = chosen(configuration, email)?;
         let connection = connect(&email, &login.service)?;
-        Self::assemble(configuration, &email, connection, role, Arc::new(SystemClock))
+        let home = login.generation.as_deref().and_then(Dialect::of_generation);
+        let home = home.unwrap_or_else(Dialect::v0_1);
+        Self::assemble(configuration, &email, connection, role, Arc::new(SystemClock), home)
     }
 
     /// Forgets a login on this machine. Files and state stay.
@@ -171,9 +194,10 @@ impl Client {
         connection: Arc<dyn Connection>,
         role: Role,
         clock: Arc<dyn Clock>,
+        home: Dialect,
     ) -> Result<Self> {
         let folders = Folders::new(configuration.home(), configuration.folder(), email, role);
-        Self::build(folders, email, connection, role, clock)
+        Ok(Self::build(folders, email, connection, role, clock)?.with_home(home))
     }
 }
 
@@ -293,6 +317,12 @@ fn known(drive: Option<String>) -> Result<Option<String>> {
 
 fn drive(email: &Email, endpoint: Endpoint, tokens: Arc<dyn TokenSource>) -> Arc<dyn Connection> {
     Arc::new(GDrive::connect(email.clone(), Drive::new(endpoint, tokens)))
+}
+
+/// Returns the home dialect as of the last login on this machine.
+fn home_of_login(configuration: &Configuration, email: &Email) -> Option<Dialect> {
+    let login = configuration.login(email).ok()??;
+    Dialect::of_generation(&login.generation?)
 }
 
 /// Returns the address as it was spelled at the login.

@@ -111,8 +111,25 @@ impl Client {
             store,
             router: ConnectionRouter::new(connection),
             dialect: Dialect::v0_1(),
+            spoken: Dialect::all().to_vec(),
         };
         Ok(Self { account, clock, waits_for_lock: AtomicBool::new(false) })
+    }
+
+    /// The same client with another home dialect: that of the Python client that may use the
+    /// account as well. It names the account's own folders, and is advertised where nothing is
+    /// known of who reads; it must be the same on all machines of the account.
+    #[must_use]
+    pub fn with_home(mut self, home: Dialect) -> Self {
+        self.account.dialect = home;
+        self
+    }
+
+    /// The same client, speaking its home dialect and no other, as the Python clients do.
+    #[must_use]
+    pub fn with_home_only(mut self, home: Dialect) -> Self {
+        self.account.spoken = vec![home.clone()];
+        self.with_home(home)
     }
 
     /// Returns whose account it is.

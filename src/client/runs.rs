@@ -12,6 +12,7 @@ use crate::jobs::{
     RunReport,
 };
 use crate::model::{Email, Role};
+use crate::syncers::peering::{self, Acquaintance};
 
 /// How jobs are run, and what becomes of their results.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,11 +27,20 @@ pub struct RunChoices {
     pub sandbox: bool,
     /// Only jobs of this submitter.
     pub from: Option<Email>,
+    /// Run also jobs of peers whose program is unknown or does not fit.
+    pub force: bool,
 }
 
 impl Default for RunChoices {
     fn default() -> Self {
-        Self { share_outputs: false, share_logs: false, timeout: None, sandbox: true, from: None }
+        Self {
+            share_outputs: false,
+            share_logs: false,
+            timeout: None,
+            sandbox: true,
+            from: None,
+            force: false,
+        }
     }
 }
 
@@ -44,8 +54,8 @@ pub struct Ran {
 }
 
 impl Client {
-    /// Runs approved jobs, the oldest first: those that are named, or all. One that cannot run
-    /// keeps no other from running. Nothing is synced; that is the caller's next step.
+    /// Runs approved jobs, the oldest first: those that are named, or all. One that cannot run, or
+    /// whose submitter's program does not fit, keeps no other from running. Nothing is synced; that is the caller's next step.
     ///
     /// # Errors
     /// [`Error::WrongRole`]; [`Error::Locked`]; [`Error::Job`] if there is no sandbox; as
@@ -56,10 +66,17 @@ impl Client {
         if jobs.is_empty() {
             return Ok(Vec::new());
         }
+        let peers = peering::remembered(&self.account)?;
         let options = run_options(choices).await?;
         let closed: Vec<Result<()>> = {
             let _lock = self.lock().await?;
-            jobs.iter().map(|job| close(&self.account, job, Start::AsItIs)).collect()
+            let close = |job: &Job| {
+                if !choices.force {
+                    self.check_submitter(job, &peers)?;
+                }
+                close(&self.account, job, Start::AsItIs)
+            };
+            jobs.iter().map(close).collect()
         };
         let mut ran = Vec::new();
         for (job, closed) in jobs.into_iter().zip(closed) {
@@ -80,6 +97,14 @@ impl Client {
         let ran = self.run_jobs(&[], choices).await?;
         self.sync(&crate::syncers::SyncOptions::default()).await?;
         Ok(ran)
+    }
+
+    /// Fails if a job is of a peer that may not understand what is sent back. A job of somebody who
+    /// is no peer, or of the owner, was put there and approved by hand.
+    fn check_submitter(&self, job: &Job, peers: &[Acquaintance]) -> Result<()> {
+        let submitter = job.id.submitter.as_str();
+        let peer = peers.iter().find(|peer| peer.peer.email.is_same_account(submitter));
+        peer.map_or(Ok(()), |peer| self.check_version(peer))
     }
 
     fn jobs_to_run(&self, names: &[&str], choices: &RunChoices) -> Result<Vec<Job>> {

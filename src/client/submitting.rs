@@ -11,7 +11,7 @@ use crate::model::{Email, Role};
 use crate::peers::PeerState;
 use crate::syncers::peering;
 use crate::syncers::{self, DatasiteWatcherSyncer};
-use crate::wire::Dialect;
+use crate::wire::{Dialect, JobLayout};
 
 /// What a scientist wants an owner to run.
 #[derive(Clone, Debug)]
@@ -116,11 +116,11 @@ impl Client {
         if !request.force {
             self.check_version(&peer)?;
         }
-        let spoken = peer.version.as_ref();
-        let spoken = spoken.and_then(|version| Dialect::for_version(&version.syft_client_version));
+        // The flat layout is read by all generations: where nothing is known, it is the one.
+        let on_a_guess = || Dialect { job_layout: JobLayout::Flat, ..self.account.dialect.clone() };
         Ok(Recipient {
             email: peer.peer.email,
-            dialect: spoken.unwrap_or_else(|| self.account.dialect.clone()),
+            dialect: peer.speech.dialect.unwrap_or_else(on_a_guess),
             advertised: peer.version.and_then(|version| version.syft_client_install_source?),
         })
     }

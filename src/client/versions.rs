@@ -20,19 +20,21 @@ impl Client {
     /// Fails unless the program of a peer is known to understand ours.
     pub(super) fn check_version(&self, peer: &Acquaintance) -> Result<()> {
         let email = peer.peer.email.clone();
-        match peer.compatibility(&self.account.dialect) {
+        match peer.speech.compatibility {
             Compatibility::Same | Compatibility::PatchDifference => Ok(()),
             Compatibility::Unknown => Err(Error::VersionUnknown { peer: email }),
             Compatibility::Incompatible => Err(Error::VersionMismatch {
                 peer: email,
-                theirs: peer
-                    .version
-                    .as_ref()
-                    .map(|version| version.syft_client_version.chars().take(40).collect())
-                    .unwrap_or_default(),
-                ours: self.account.dialect.client_version.to_string(),
+                theirs: peer.version_shown().unwrap_or_else(|| "unknown".to_owned()),
+                ours: self.spoken_shown(),
             }),
         }
+    }
+
+    /// The versions that we speak, for a person: `0.1.117 and 0.10.0`.
+    fn spoken_shown(&self) -> String {
+        let versions = self.account.spoken.iter().map(|spoken| spoken.client_version.to_string());
+        versions.collect::<Vec<_>>().join(" and ")
     }
 }
 

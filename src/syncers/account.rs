@@ -20,8 +20,11 @@ pub struct Account {
     pub store: Store,
     /// How it reaches others.
     pub router: ConnectionRouter,
-    /// How it speaks to peers that have said nothing of themselves, and names its own folders.
+    /// Its home dialect: names its own folders, and is advertised where nothing is known of who
+    /// reads. How it speaks with a peer is decided for each, see [`crate::peers::speech`].
     pub dialect: Dialect,
+    /// The dialects that it speaks, in an order on which all clients of ours agree.
+    pub spoken: Vec<Dialect>,
 }
 
 impl Account {

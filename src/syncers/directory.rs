@@ -8,7 +8,7 @@ use crate::model::Email;
 use crate::peers::Claim;
 use crate::wire::names::{
     CollectionFolder, Direction, FolderName, P2pFolder, PEERS_FILE, PersonalFolder, SYFTBOX,
-    VERSION_FILE,
+    VERSION_FILE, VersionsFolder,
 };
 use crate::wire::{Dialect, Version};
 
@@ -49,8 +49,12 @@ pub struct Directory {
     pub peers_file: Option<Entry>,
     /// Other peers files of ours, for the same reason.
     pub stray_peers_files: Vec<Entry>,
-    /// Our version file.
+    /// Our version file for those who speak our home dialect.
     pub version_file: Option<Entry>,
+    /// The folders of our other version files, by the version that they state.
+    pub versions_folders: BTreeMap<Version, FileId>,
+    /// Our other version files, by the version that they state.
+    pub other_versions: BTreeMap<Version, FileId>,
     /// Version files that others share with us, newest last.
     pub peer_versions: Vec<Entry>,
     /// All roots that there are, the one that counts first.
@@ -92,9 +96,24 @@ impl Directory {
                 directory.peer_versions.push(entry);
             } else if in_root(&entry) && directory.version_file.is_none() {
                 directory.version_file = Some(entry);
+            } else if let Some(version) = directory.stated_by(&entry) {
+                directory.other_versions.entry(version).or_insert(entry.id);
             }
         }
         Ok(directory)
+    }
+
+    /// Returns which version a file of ours states that lies in a folder for such files.
+    fn stated_by(&self, entry: &Entry) -> Option<Version> {
+        let parent = entry.parents.first()?;
+        let mut folders = self.versions_folders.iter();
+        folders.find(|(_, folder)| *folder == parent).map(|(version, _)| *version)
+    }
+
+    /// True if `file` is one of our version files.
+    pub fn is_own_version(&self, file: &FileId) -> bool {
+        self.version_file.as_ref().is_some_and(|entry| entry.id == *file)
+            || self.other_versions.values().any(|other| other == file)
     }
 
     fn place(&mut self, entry: Entry, me: &Email, dialect: &Dialect) {
@@ -124,6 +143,9 @@ impl Directory {
                 if entry.is_mine && name.owner.is_same_account(me.as_str()) =>
             {
                 self.archives.entry(name.sender).or_insert(entry.id);
+            }
+            Some(FolderName::Versions(VersionsFolder { version })) if in_root => {
+                self.versions_folders.entry(version).or_insert(entry.id);
             }
             Some(FolderName::Collection(name)) if in_a_root => {
                 self.own_collections.push((name, entry));
@@ -214,6 +236,22 @@ impl Directory {
         };
         let entries = self.mailboxes.iter().map(|mailbox| &mailbox.entry);
         entries.filter(is_other).map(|other| other.id.clone()).collect()
+    }
+
+    /// Returns the folders for messages that `peer` made for us, oldest first.
+    pub fn made_by(&self, peer: &Email) -> impl Iterator<Item = &Mailbox> {
+        let is_of_peer = |mailbox: &&Mailbox| {
+            !mailbox.entry.is_mine && mailbox.name.peer.is_same_account(peer.as_str())
+        };
+        self.mailboxes.iter().filter(is_of_peer)
+    }
+
+    /// Returns the folders for messages that we made for `peer`, oldest first.
+    pub fn made_for(&self, peer: &Email) -> impl Iterator<Item = &Mailbox> {
+        let is_for_peer = |mailbox: &&Mailbox| {
+            mailbox.entry.is_mine && mailbox.name.datasite.is_same_account(peer.as_str())
+        };
+        self.mailboxes.iter().filter(is_for_peer)
     }
 
     /// Returns the version file that `peer` shares with us: the newest, if there are several.

@@ -115,7 +115,9 @@ fn heed_other_log(account: &Account, directory: &Directory) -> Result<bool> {
         }
         Ok(())
     })?;
-    let is_there = |id: &str| directory.stray_logs.iter().any(|stray| stray.as_str() == id);
+    // It is still there where another machine made one too, or where the home dialect is another.
+    let folders = account.store.read(catalogue::folders)?;
+    let is_there = |id: &str| folders.iter().any(|folder| folder.id.as_str() == id);
     Ok(before.is_some_and(|before| !is_there(&before)))
 }
 

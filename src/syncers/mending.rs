@@ -7,13 +7,14 @@
 
 use crate::caches::{catalogue, meta};
 use crate::connections::{self, FileId};
-use crate::model::{Email, Timestamp};
+use crate::model::Timestamp;
 use crate::peers::PeerState;
 use crate::wire::names::{Direction, PEERS_FILE};
 use crate::wire::{PeersFile, limits};
 
+use super::peering::Acquaintance;
 use super::sending::told;
-use super::{Account, Directory, Report, Result, peering, remote};
+use super::{Account, Directory, Report, Result, peering, remote, speaking};
 
 /// Meta key: peers that a file listed which is gone, until they are in the one that there is.
 const PEERS_LOST: &str = "peers.lost";
@@ -103,48 +104,60 @@ fn adopt(file: &mut PeersFile, bytes: &[u8], report: &mut Report) -> bool {
 pub(super) async fn mend(
     account: &Account,
     mut directory: Directory,
+    peers: &[Acquaintance],
     now: Timestamp,
     report: &mut Report,
 ) -> Result<Directory> {
-    let is_without_version = match peering::written_version(account)? {
-        Some(id) if directory.version_file.is_none() => is_lost(account, &id).await?,
-        _ => false,
-    };
-    for (peer, state) in peering::remembered_file(account)?.peers() {
+    for known in peers {
+        let (peer, state) = (&known.peer.email, known.peer.state);
         if !matches!(state, PeerState::Accepted | PeerState::RequestedByMe) {
             continue;
         }
-        let is_without_mailbox = is_mailbox_lost(account, &directory, &peer).await?;
+        let is_without_version = match speaking::shown_file(account, peer)? {
+            Some(file) if !directory.is_own_version(&file) => is_lost(account, &file).await?,
+            _ => false,
+        };
+        let is_without_mailbox = is_mailbox_lost(account, &directory, known).await?;
         if !is_without_mailbox && !is_without_version {
             continue;
         }
-        let mended = peering::open_mailboxes(account, &directory, &peer, state, now).await;
+        let mended = peering::open(account, &directory, known, state, now).await;
         if let Err(super::Error::Connection(error)) = mended {
             let text = format!("what {peer} needs of us could not be made anew: {}", told(&error));
-            report.problem_with(&peer, "peer-not-mended", text);
+            report.problem_with(peer, "peer-not-mended", text);
             continue;
         }
         mended?;
         let text = format!("what {peer} needs of us was gone from the drive and is made anew");
-        report.problem_with(&peer, "peer-mended", text);
+        report.problem_with(peer, "peer-mended", text);
         directory = Directory::read(&account.store, &account.email, &account.dialect)?;
     }
     Ok(directory)
 }
 
-/// True if one of our folders for messages with `peer` was there and is gone.
-async fn is_mailbox_lost(account: &Account, directory: &Directory, peer: &Email) -> Result<bool> {
+/// True if one of our folders for messages with a peer was there and is gone.
+async fn is_mailbox_lost(
+    account: &Account,
+    directory: &Directory,
+    known: &Acquaintance,
+) -> Result<bool> {
+    let peer = &known.peer.email;
     let mut is_any_lost = false;
-    for direction in [Direction::Inbox, Direction::Outbox] {
-        let key = format!("own {} with {peer}", direction.as_str());
-        let before = account.store.read(|db| meta::get(db, &key))?;
-        let found = directory.mailbox(peer, direction, &account.email, &account.dialect);
-        match (found, before.and_then(|text| FileId::parse(&text).ok())) {
-            (Some(entry), before) if before.as_ref() != Some(&entry.id) => {
-                account.store.write(|db| meta::set(db, &key, entry.id.as_str()))?;
+    // Where it is not known how to speak with it, it was asked in all dialects.
+    let spoken = known.speech.dialect.as_ref().map(std::slice::from_ref);
+    for dialect in spoken.unwrap_or(&account.spoken) {
+        for direction in [Direction::Inbox, Direction::Outbox] {
+            let (way, generation) = (direction.as_str(), dialect.generation());
+            let key = format!("own {way} of {generation} with {peer}");
+            let before = account.store.read(|db| meta::get(db, &key))?;
+            let found = directory.mailbox(peer, direction, &account.email, dialect);
+            match (found, before.and_then(|text| FileId::parse(&text).ok())) {
+                (Some(entry), before) if before.as_ref() != Some(&entry.id) => {
+                    account.store.write(|db| meta::set(db, &key, entry.id.as_str()))?;
+                }
+                (None, Some(id)) => is_any_lost |= is_lost(account, &id).await?,
+                _ => {}
             }
-            (None, Some(id)) => is_any_lost |= is_lost(account, &id).await?,
-            _ => {}
         }
     }
     Ok(is_any_lost)

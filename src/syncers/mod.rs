@@ -14,6 +14,7 @@ mod error;
 mod homing;
 mod mending;
 mod options;
+pub(crate) mod own_versions;
 mod owner;
 pub mod peering;
 mod placing;
@@ -21,6 +22,7 @@ mod quarantine;
 mod remote;
 mod report;
 mod sending;
+mod speaking;
 mod watcher;
 mod writing;
 

@@ -4,44 +4,46 @@
 //! changed. One that cannot be read is taken as it was: a hiccup must not cut a peer off (W20,
 //! W28).
 
-use crate::caches::{announcing, catalogue, meta};
-use crate::connections::{self, Access, Content, Entry, FileId, Grant};
+use crate::caches::{catalogue, meta};
+use crate::connections::{self, Content, Entry};
 use crate::model::{Email, Timestamp};
-use crate::peers::{self, Peer, PeerState};
-use crate::wire::names::{Direction, P2pFolder, PEERS_FILE, PersonalFolder, SYFTBOX, VERSION_FILE};
-use crate::wire::{
-    Compatibility, Dialect, Implementation, PeersFile, VersionInfo, compare, limits,
-};
+use crate::peers::{self, Peer, PeerState, Speech};
+use crate::wire::names::{FolderName, PEERS_FILE, PersonalFolder, SYFTBOX};
+use crate::wire::{Dialect, PeersFile, VersionInfo, limits};
 
 use super::placing::{Place, create_folder, put_file};
 use super::sending::{begin_again, no_home, told};
-use super::{Account, Directory, Error, Freshness, Report, Result, mending, refresh};
+use super::{
+    Account, Directory, Error, Freshness, Report, Result, mending, refresh, remote, speaking,
+};
 
 const PEERS: &str = "peers.file";
 const PEERS_REVISION: &str = "peers.revision";
-const OWN_VERSION: &str = "version.own";
 
 /// One peer, and how it speaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acquaintance {
     /// Who, and how far it has come.
     pub peer: Peer,
-    /// What its version file says; `None` if none was ever read.
+    /// What its version file says; `None` if none was ever read, or it could not be understood.
     pub version: Option<VersionInfo>,
+    /// How to speak with it.
+    pub speech: Speech,
 }
 
 impl Acquaintance {
-    /// Compares its version with ours.
-    pub fn compatibility(&self, dialect: &Dialect) -> Compatibility {
-        self.version.as_ref().map_or(Compatibility::Unknown, |version| {
-            compare(&dialect.client_version.to_string(), &version.syft_client_version)
-        })
+    /// True if messages go to and fro: both sides agreed, and it is known how to speak with it.
+    pub const fn is_working(&self) -> bool {
+        matches!(self.peer.state, PeerState::Accepted) && self.speech.dialect.is_some()
     }
 
-    /// True if messages go to and fro: both sides agreed, and it is not known to speak otherwise.
-    pub fn is_working(&self, dialect: &Dialect) -> bool {
-        self.peer.state == PeerState::Accepted
-            && self.compatibility(dialect) != Compatibility::Incompatible
+    /// Returns the version to show to a person: what its version file says, shortened, else what it
+    /// was found to speak.
+    pub fn version_shown(&self) -> Option<String> {
+        const CHARACTERS_MAX: usize = 40;
+        let spoken = || Some(self.speech.dialect.as_ref()?.client_version.to_string());
+        let stated = self.version.as_ref().map(|version| &version.syft_client_version);
+        stated.map(|text| text.chars().take(CHARACTERS_MAX).collect()).or_else(spoken)
     }
 }
 
@@ -95,8 +97,8 @@ pub async fn load(
     }
     let mut acquaintances = Vec::new();
     for peer in found {
-        let version = read_version_of(account, directory, &peer.email, report).await?;
-        acquaintances.push(Acquaintance { peer, version });
+        read_version_of(account, directory, &peer.email, report).await?;
+        acquaintances.push(acquaintance(account, directory, peer)?);
     }
     Ok(acquaintances)
 }
@@ -109,14 +111,16 @@ pub fn remembered(account: &Account) -> Result<Vec<Acquaintance>> {
     let directory = Directory::read(&account.store, &account.email, &account.dialect)?;
     let file = remembered_file(account)?;
     let (found, _) = peers::peers(&file.peers().collect(), directory.claims());
-    found
-        .into_iter()
-        .map(|peer| {
-            let cached = account.store.read(|db| meta::get(db, &version_key(&peer.email)))?;
-            let version = cached.and_then(|text| parse_cached_version(&text).1);
-            Ok(Acquaintance { peer, version })
-        })
-        .collect()
+    found.into_iter().map(|peer| acquaintance(account, &directory, peer)).collect()
+}
+
+fn acquaintance(account: &Account, directory: &Directory, peer: Peer) -> Result<Acquaintance> {
+    let cached = account.store.read(|db| meta::get(db, &version_key(&peer.email)))?;
+    let read = cached.as_deref().map(|text| parse_cached_version(text).1);
+    let stated = |version: &VersionInfo| version.syft_client_version.clone();
+    let advertised = read.as_ref().map(|read| read.as_ref().map(stated).unwrap_or_default());
+    let speech = speaking::speech_with(account, directory, &peer.email, advertised)?;
+    Ok(Acquaintance { peer, version: read.flatten(), speech })
 }
 
 /// True if it is known who the peers are: the peers file is there, and was read or written here.
@@ -187,31 +191,21 @@ async fn write_peers_file(
 ) -> Result<()> {
     let bytes = file.to_json();
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    let entry = directory.peers_file.as_ref().map(|entry| &entry.id);
-    put_small_file(account, directory, entry, PEERS_FILE, bytes).await?;
+    let root = directory.syftbox.as_ref().ok_or_else(no_home)?;
+    // One that was made since the directory was read is known to the catalogue.
+    let named = account.store.read(|db| catalogue::named(db, PEERS_FILE))?;
+    let is_here = |entry: &&Entry| entry.is_mine && entry.parents.first() == Some(root);
+    let known = directory.peers_file.as_ref().or_else(|| named.iter().find(is_here));
+    let known = known.map(|entry| &entry.id);
+    let (name, note) = (PEERS_FILE, PEERS_FILE);
+    let place = Place { parent: root, name, note, media_type: "text/plain" };
+    put_file(account, known, place, Content::Bytes(bytes.into())).await?;
     account.store.write(|db| {
         meta::set(db, PEERS, &text)?;
         // The revision that our own write made is not known: the next sync reads it once.
         meta::remove(db, PEERS_REVISION)
     })?;
     Ok(())
-}
-
-/// Creates or replaces a file of ours directly in the SyftBox folder, and returns its id.
-async fn put_small_file(
-    account: &Account,
-    directory: &Directory,
-    known: Option<&FileId>,
-    name: &str,
-    bytes: Vec<u8>,
-) -> Result<FileId> {
-    let root = directory.syftbox.as_ref().ok_or_else(no_home)?;
-    // One that was made since the directory was read is known to the catalogue.
-    let named = account.store.read(|db| catalogue::named(db, name))?;
-    let is_here = |entry: &&Entry| entry.is_mine && entry.parents.first() == Some(root);
-    let known = known.or_else(|| named.iter().find(is_here).map(|entry| &entry.id));
-    let place = Place { parent: root, name, note: name, media_type: "text/plain" };
-    put_file(account, known, place, Content::Bytes(bytes.into())).await
 }
 
 fn revision_of(entry: &Entry) -> String {
@@ -228,37 +222,33 @@ fn parse_cached_version(text: &str) -> (&str, Option<VersionInfo>) {
     (revision, VersionInfo::from_json(json.as_bytes()).ok())
 }
 
+/// Reads the version file of a peer if it changed. One that could not be read stays as it was known.
 async fn read_version_of(
     account: &Account,
     directory: &Directory,
     peer: &Email,
     report: &mut Report,
-) -> Result<Option<VersionInfo>> {
+) -> Result<()> {
     let key = version_key(peer);
+    let Some(entry) = directory.version_of(peer) else { return Ok(()) };
     let cached = account.store.read(|db| meta::get(db, &key))?;
-    let cached = cached.as_deref().map(parse_cached_version);
-    let Some(entry) = directory.version_of(peer) else {
-        return Ok(cached.and_then(|(_, version)| version));
-    };
     let revision = revision_of(entry);
-    if let Some((known, version)) = &cached
-        && *known == revision
-    {
-        return Ok(version.clone());
+    if cached.as_deref().is_some_and(|text| parse_cached_version(text).0 == revision) {
+        return Ok(());
     }
     let limit = limits::PEER_FILE_BYTES_MAX as u64;
-    match account.router.connection_for(peer).read(&entry.id, limit).await {
-        Ok(bytes) => {
-            let text = format!("{revision}\n{}", String::from_utf8_lossy(&bytes));
-            account.store.write(|db| meta::set(db, &key, &text))?;
-            Ok(parse_cached_version(&text).1)
-        }
+    let text = match account.router.connection_for(peer).read(&entry.id, limit).await {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        // Nothing that a version file says takes so much room.
+        Err(connections::Error::TooLarge { .. }) => String::new(),
         Err(error) => {
             let text = format!("the version of {peer} could not be read: {}", told(&error));
             report.problem_with(peer, "version-not-read", text);
-            Ok(cached.and_then(|(_, version)| version))
+            return Ok(());
         }
-    }
+    };
+    account.store.write(|db| meta::set(db, &key, &format!("{revision}\n{text}")))?;
+    Ok(())
 }
 
 /// Makes sure that our own folders exist: the root, and the folder of the event log.
@@ -283,6 +273,37 @@ pub async fn ensure_home(account: &Account) -> Result<Directory> {
     read()
 }
 
+/// Returns the home dialect of the other machines of the account, if this one is new to it and
+/// they have another than is set here.
+///
+/// # Errors
+/// If the service cannot be asked.
+pub async fn home_on_drive(account: &Account, now: Timestamp) -> Result<Option<Dialect>> {
+    if remote::has_listed(account)? {
+        return Ok(None);
+    }
+    refresh(account, Freshness::Listing, now).await?;
+    let homes: Vec<&Dialect> = {
+        let folders = account.store.read(catalogue::folders)?;
+        let is_home = |dialect: &&Dialect| {
+            folders.iter().any(|entry| match FolderName::parse(&entry.name) {
+                Some(FolderName::Personal(name)) => {
+                    entry.is_mine
+                        && name.owner.is_same_account(account.email.as_str())
+                        && name.version.is_same_family(dialect.client_version)
+                }
+                _ => false,
+            })
+        };
+        account.spoken.iter().filter(is_home).collect()
+    };
+    Ok(match homes.as_slice() {
+        [only] if **only != account.dialect => Some((*only).clone()),
+        // In several there is no telling which is used.
+        _ => None,
+    })
+}
+
 /// Asks `peer` to work with us, or agrees if it has asked us. Safe to run again: what an earlier
 /// attempt did is found.
 ///
@@ -295,13 +316,16 @@ pub async fn request(account: &Account, peer: &Email, now: Timestamp) -> Result<
     refresh(account, Freshness::Feed, now).await?;
     let directory = ensure_home(account).await?;
     let known = load(account, &directory, &mut Report::default()).await?;
-    let known = known.into_iter().map(|other| other.peer).find(|other| is_peer(other, peer));
-    let has_asked = known.as_ref().is_some_and(|other| {
-        matches!(other.state, PeerState::RequestedByPeer | PeerState::Accepted)
-    });
+    let known = match known.into_iter().find(|other| is_peer(&other.peer, peer)) {
+        Some(known) => known,
+        None => {
+            let (email, state) = (peer.clone(), PeerState::RequestedByMe);
+            acquaintance(account, &directory, Peer { email, state })?
+        }
+    };
+    let has_asked = matches!(known.peer.state, PeerState::RequestedByPeer | PeerState::Accepted);
     let state = if has_asked { PeerState::Accepted } else { PeerState::RequestedByMe };
-    let peer = known.map_or_else(|| peer.clone(), |other| other.email);
-    open_mailboxes(account, &directory, &peer, state, now).await
+    open(account, &directory, &known, state, now).await
 }
 
 /// Agrees to work with a peer that has asked.
@@ -309,8 +333,8 @@ pub async fn request(account: &Account, peer: &Email, now: Timestamp) -> Result<
 /// # Errors
 /// [`Error::NoRequest`] if it has not.
 pub async fn approve(account: &Account, peer: &Email, now: Timestamp) -> Result<()> {
-    let (directory, peer) = answerable(account, peer, now).await?;
-    open_mailboxes(account, &directory, &peer, PeerState::Accepted, now).await
+    let (directory, known) = answerable(account, peer, now).await?;
+    open(account, &directory, &known, PeerState::Accepted, now).await
 }
 
 /// Declines to work with a peer that has asked. It is not told.
@@ -318,7 +342,8 @@ pub async fn approve(account: &Account, peer: &Email, now: Timestamp) -> Result<
 /// # Errors
 /// [`Error::NoRequest`] if it has not.
 pub async fn reject(account: &Account, peer: &Email, now: Timestamp) -> Result<()> {
-    let (directory, peer) = answerable(account, peer, now).await?;
+    let (directory, known) = answerable(account, peer, now).await?;
+    let peer = known.peer.email;
     let mut file = peers_file_to_change(account).await?;
     file.set_state(&peer, PeerState::Rejected);
     // Nothing that is on its way may reach it any more.
@@ -331,86 +356,32 @@ fn is_peer(known: &Peer, typed: &Email) -> bool {
 }
 
 /// Returns the peer as it spells itself: people type an address in any case.
-async fn answerable(account: &Account, peer: &Email, now: Timestamp) -> Result<(Directory, Email)> {
+async fn answerable(
+    account: &Account,
+    peer: &Email,
+    now: Timestamp,
+) -> Result<(Directory, Acquaintance)> {
     refresh(account, Freshness::Feed, now).await?;
     let directory = ensure_home(account).await?;
     let known = load(account, &directory, &mut Report::default()).await?;
-    let found = known.into_iter().map(|other| other.peer).find(|other| is_peer(other, peer));
-    match found {
-        Some(other) if other.state != PeerState::RequestedByMe => Ok((directory, other.email)),
+    match known.into_iter().find(|other| is_peer(&other.peer, peer)) {
+        Some(other) if other.peer.state != PeerState::RequestedByMe => Ok((directory, other)),
         _ => Err(Error::NoRequest { peer: peer.clone() }),
     }
 }
 
-/// Makes our two folders for a peer, opens them and our version file to it, and notes the state.
-pub(super) async fn open_mailboxes(
+/// Opens to a peer what it needs of ours, and notes the state.
+pub(super) async fn open(
     account: &Account,
     directory: &Directory,
-    peer: &Email,
+    known: &Acquaintance,
     state: PeerState,
     now: Timestamp,
 ) -> Result<()> {
-    let root = directory.syftbox.clone().ok_or_else(no_home)?;
-    let mut grants = Vec::new();
-    for direction in [Direction::Inbox, Direction::Outbox] {
-        let found = directory.mailbox(peer, direction, &account.email, &account.dialect);
-        let id = if let Some(entry) = found {
-            entry.id.clone()
-        } else {
-            let name = P2pFolder {
-                version: account.dialect.client_version,
-                datasite: peer.clone(),
-                direction,
-                peer: account.email.clone(),
-            };
-            create_folder(account, &root, &name.to_string()).await?
-        };
-        grants.push(Grant { id, to: peer.clone(), access: Access::Write });
-    }
-    let version = write_own_version(account, directory, now).await?;
-    grants.push(Grant { id: version, to: peer.clone(), access: Access::Read });
-    for outcome in account.router.own().share(&grants, false).await? {
-        outcome?;
-    }
-    // Whatever it was sent before lies in folders that may be gone by now.
-    account.store.write(|db| announcing::answer_all(db, peer))?;
+    let peer = &known.peer.email;
+    speaking::open(account, directory, peer, &known.speech, now).await?;
+    speaking::tell_all_again(account, peer)?;
     let mut file = peers_file_to_change(account).await?;
     file.set_state(peer, state);
     write_peers_file(account, directory, &file).await
-}
-
-/// Returns our version file as this machine last wrote it; `None` if it never did.
-pub(super) fn written_version(account: &Account) -> Result<Option<FileId>> {
-    let written = account.store.read(|db| meta::get(db, OWN_VERSION))?;
-    Ok(written.and_then(|text| FileId::parse(text.lines().next()?).ok()))
-}
-
-/// Makes sure that our version file says what this program speaks, and returns its id.
-///
-/// # Errors
-/// If the service refuses.
-pub async fn write_own_version(
-    account: &Account,
-    directory: &Directory,
-    now: Timestamp,
-) -> Result<FileId> {
-    let info = account.dialect.version_info(now, None, Some(Implementation::this()));
-    let mut timeless = info.clone();
-    timeless.updated_at = String::new();
-    let content = String::from_utf8_lossy(&timeless.to_json()).into_owned();
-    let written = account.store.read(|db| meta::get(db, OWN_VERSION))?;
-    let known = directory.version_file.as_ref();
-    if let Some(entry) = known
-        && written.as_deref() == Some(&format!("{}\n{content}", entry.id))
-    {
-        return Ok(entry.id.clone());
-    }
-    let known = known.map(|entry| &entry.id);
-    let id = put_small_file(account, directory, known, VERSION_FILE, info.to_json()).await?;
-    let local = account.folders.syftbox.join(VERSION_FILE);
-    std::fs::create_dir_all(&account.folders.syftbox)
-        .and_then(|()| std::fs::write(&local, info.to_json()))
-        .map_err(|source| crate::caches::Error::File { path: local, what: "written", source })?;
-    account.store.write(|db| meta::set(db, OWN_VERSION, &format!("{id}\n{content}")))?;
-    Ok(id)
 }

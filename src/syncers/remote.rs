@@ -72,6 +72,11 @@ pub(super) fn distrust(account: &Account) -> Result<()> {
     Ok(account.store.write(|db| meta::remove(db, LISTED_AT))?)
 }
 
+/// True if this machine has looked at the drive before.
+pub(super) fn has_listed(account: &Account) -> Result<bool> {
+    Ok(account.store.read(|db| meta::get(db, TOKEN))?.is_some())
+}
+
 /// Follows the feed. True if it surprises: the truth must be listed.
 fn follow(account: &Account, changes: &connections::Changes) -> Result<bool> {
     let surprises = account.store.write(|db| {
@@ -142,9 +147,12 @@ fn is_worth_listing(account: &Account, folder: &Entry) -> bool {
         }
         Some(FolderName::Collection(_)) => !folder.is_mine,
         Some(
-            FolderName::Personal(_) | FolderName::Checkpoints(_) | FolderName::RollingState(_),
+            FolderName::Personal(_)
+            | FolderName::Checkpoints(_)
+            | FolderName::RollingState(_)
+            | FolderName::Versions(_),
         ) => folder.is_mine,
-        Some(FolderName::Archive(_) | FolderName::Bundles(_) | FolderName::Versions(_)) => false,
+        Some(FolderName::Archive(_) | FolderName::Bundles(_)) => false,
         None => folder.is_mine && folder.name == SYFTBOX,
     }
 }

@@ -177,6 +177,12 @@ pub(super) fn begin_again(db: &rusqlite::Connection, peer: &Email) -> crate::cac
         }
     }
     journal::drop_for(db, peer)?;
+    // Also what these messages took back, for nobody knows whether they were read.
+    for message in delivered::to(db, peer)? {
+        for (path, event) in &message.paths {
+            announcing::answer(db, peer, path, event)?;
+        }
+    }
     delivered::forget(db, peer)?;
     announcing::answer_all(db, peer)
 }

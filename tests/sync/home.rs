@@ -31,21 +31,22 @@ async fn delete(party: &Party<'_>, entries: &[Entry]) {
 #[tokio::test]
 async fn an_id_whose_file_was_deleted_elsewhere_holds_nothing_up() {
     let world = World::new();
-    let (owner, mut scientist) = (world.owner("do@example.org"), world.scientist("ds@example.org"));
-    for name in ["SYFT_version.json", "SYFT_peers.json"] {
-        let lost = Fault::after(unavailable);
-        scientist
-            .script
-            .when(1, lost, move |call| call.method == "create_file" && call.subject == name);
-        scientist.request(&owner.email).await.unwrap_err();
-        let made = named(&scientist, name).await;
-        assert_eq!(made.len(), 1, "{name}: it was made, and nobody heard of it");
-        delete(&scientist, &made).await;
-        scientist.restart();
-    }
+    let (mut owner, scientist) = (world.owner("do@example.org"), world.scientist("ds@example.org"));
     scientist.request(&owner.email).await.unwrap();
     for name in ["SYFT_version.json", "SYFT_peers.json"] {
-        assert_eq!(named(&scientist, name).await.len(), 1, "{name}");
+        let lost = Fault::after(unavailable);
+        owner
+            .script
+            .when(1, lost, move |call| call.method == "create_file" && call.subject == name);
+        owner.approve(&scientist.email).await.unwrap_err();
+        let made = named(&owner, name).await;
+        assert_eq!(made.len(), 1, "{name}: it was made, and nobody heard of it");
+        delete(&owner, &made).await;
+        owner.restart();
+    }
+    owner.approve(&scientist.email).await.unwrap();
+    for name in ["SYFT_version.json", "SYFT_peers.json"] {
+        assert_eq!(named(&owner, name).await.len(), 1, "{name}");
     }
 }
 

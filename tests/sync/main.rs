@@ -14,4 +14,6 @@ mod quota;
 mod revoked;
 mod story;
 mod trouble;
+mod upgrades;
+mod versions;
 mod world;

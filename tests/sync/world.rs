@@ -54,13 +54,22 @@ impl World {
         self.party(name, Role::Scientist)
     }
 
+    /// A new machine of the account `name`, which speaks one dialect only, as a Python client does.
+    pub(crate) fn speaking(&self, name: &str, role: Role, only: Dialect) -> Party<'_> {
+        let mut party = self.party(name, role);
+        party.becomes(only);
+        party
+    }
+
     /// A new machine of the account `name`.
     fn party(&self, name: &str, role: Role) -> Party<'_> {
         let number = self.machines.fetch_add(1, Ordering::Relaxed);
         let home = self.folder.path().join(format!("{number}"));
         let script = Script::default();
+        let (dialect, spoken) = (Dialect::v0_1(), Dialect::all().to_vec());
+        let email = email(name);
         let mut party =
-            Party { world: self, email: email(name), role, home, script, account: None };
+            Party { world: self, email, role, home, script, dialect, spoken, account: None };
         party.restart();
         party
     }
@@ -87,6 +96,8 @@ pub(crate) async fn acquaint(owner: &Party<'_>, scientist: &Party<'_>) {
     owner.approve(&scientist.email).await.unwrap();
     owner.sync().await;
     scientist.sync().await;
+    // Now the scientist has said which version it speaks.
+    owner.sync().await;
 }
 
 pub(crate) struct Party<'w> {
@@ -95,6 +106,8 @@ pub(crate) struct Party<'w> {
     pub(crate) role: Role,
     home: PathBuf,
     pub(crate) script: Script,
+    dialect: Dialect,
+    spoken: Vec<Dialect>,
     account: Option<Account>,
 }
 
@@ -112,8 +125,22 @@ impl Party<'_> {
             store: Store::open(&folders.database()).unwrap(),
             folders,
             router: ConnectionRouter::new(Arc::new(connection)),
-            dialect: Dialect::v0_1(),
+            dialect: self.dialect.clone(),
+            spoken: self.spoken.clone(),
         });
+    }
+
+    /// Another program is installed on the machine, which speaks one dialect only.
+    pub(crate) fn becomes(&mut self, only: Dialect) {
+        self.spoken = vec![only.clone()];
+        self.dialect = only;
+        self.restart();
+    }
+
+    /// The same program with another home dialect.
+    pub(crate) fn moves_home(&mut self, home: Dialect) {
+        self.dialect = home;
+        self.restart();
     }
 
     pub(crate) fn account(&self) -> &Account {

@@ -186,7 +186,7 @@ fn check_folders(me: &Email, peer: &Email, version: Version, tag: &str) {
         FolderName::Checkpoints(CheckpointsFolder { owner: owner.clone(), version }),
         FolderName::RollingState(RollingStateFolder { owner: owner.clone(), version }),
         FolderName::Bundles(BundlesFolder { owner }),
-        FolderName::Versions(VersionsFolder::of(version)),
+        FolderName::Versions(VersionsFolder { version }),
     ];
     for direction in [Direction::Inbox, Direction::Outbox] {
         let (datasite, peer) = (datasite.clone(), peer.clone());

@@ -52,6 +52,10 @@ pub(crate) struct Args {
     /// Run without a sandbox: the code may do all that you may
     #[arg(long)]
     no_sandbox: bool,
+
+    /// Run also jobs of people whose version is unknown or does not fit
+    #[arg(long)]
+    force: bool,
 }
 
 pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
@@ -62,6 +66,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
         timeout: args.timeout.map(Duration::from_secs),
         sandbox: !args.no_sandbox,
         from: args.from.clone(),
+        force: args.force,
     };
     if args.no_sandbox {
         ui.warn("Without a sandbox: the code can read, change and send whatever you can");

@@ -188,19 +188,16 @@ fn work_out(
     now: Timestamp,
     report: &mut Report,
 ) -> Result<Vec<Delivery>> {
-    let working: Vec<&Email> = peers
-        .iter()
-        .filter(|peer| peer.is_working(&account.dialect))
-        .map(|peer| &peer.peer.email)
-        .collect();
-    withdraw_from_others(account, &working)?;
+    let working: Vec<&Acquaintance> = peers.iter().filter(|peer| peer.is_working()).collect();
+    let emails: Vec<&Email> = working.iter().map(|peer| &peer.peer.email).collect();
+    withdraw_from_others(account, &emails)?;
     if working.is_empty() {
         return Ok(Vec::new());
     }
     let agreed = account.store.read(|db| agreed::snapshot(db, &account.email))?;
     let rules = take_in::read_rules(account, tree, &scan.files, report)?;
     let paths: Vec<&DatasitePath> = agreed.keys().collect();
-    let grid = rules.evaluate_all(&paths, &working);
+    let grid = rules.evaluate_all(&paths, &emails);
     let mut deliveries = Vec::new();
     for (column, peer) in working.into_iter().enumerate() {
         let readable: Snapshot = agreed
@@ -209,8 +206,9 @@ fn work_out(
             .filter(|(row, _)| grid.allows(*row, column, Level::Read))
             .map(|(_, (path, digest))| (path.clone(), *digest))
             .collect();
-        withdraw_unreadable(account, peer, &readable)?;
+        withdraw_unreadable(account, &peer.peer.email, &readable)?;
         let (_, Some(outbox)) = mailboxes(account, directory, peer) else { continue };
+        let peer = &peer.peer.email;
         heed_new_outbox(account, peer, &outbox.id)?;
         let (held, answers) = account
             .store

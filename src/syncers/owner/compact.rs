@@ -33,9 +33,9 @@ pub(super) async fn compact(
     report: &mut Report,
 ) -> Result<()> {
     let mut is_any = false;
-    for peer in peers.iter().filter(|peer| peer.is_working(&account.dialect)) {
-        let peer = &peer.peer.email;
+    for peer in peers.iter().filter(|peer| peer.is_working()) {
         let (_, Some(outbox)) = mailboxes(account, directory, peer) else { continue };
+        let peer = &peer.peer.email;
         let messages = account.store.read(|db| delivered::to(db, peer))?;
         let levels: Vec<u32> = messages.iter().map(|message| message.level).collect();
         let Some((places, level)) = to_compact(&levels, threshold) else { continue };

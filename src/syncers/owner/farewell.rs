@@ -19,10 +19,10 @@ pub(super) async fn say_farewell(
 ) -> Result<()> {
     let directory = Directory::read(&account.store, &account.email, &account.dialect)?;
     let peers = peering::load(account, &directory, report).await?;
-    for peer in peers.iter().filter(|peer| peer.is_working(&account.dialect)) {
-        let peer = &peer.peer.email;
-        withdrawing::withdraw_unreadable(account, peer, &Snapshot::default())?;
+    for peer in peers.iter().filter(|peer| peer.is_working()) {
+        withdrawing::withdraw_unreadable(account, &peer.peer.email, &Snapshot::default())?;
         let (_, Some(outbox)) = mailboxes(account, &directory, peer) else { continue };
+        let peer = &peer.peer.email;
         let holds = account.store.read(|db| held::snapshot(db, peer))?;
         if holds.is_empty() {
             continue;

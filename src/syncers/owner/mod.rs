@@ -17,13 +17,13 @@ mod withdrawing;
 use std::collections::BTreeSet;
 
 use crate::caches::{DatasiteTree, scan};
-use crate::model::{Email, Timestamp};
+use crate::model::Timestamp;
 use crate::wire::names::Direction;
 
 use super::peering::{self, Acquaintance};
 use super::{
     Account, Directory, Freshness, Report, Result, SyncOptions, collections, homing, mending,
-    refresh, sending, writing,
+    refresh, sending, speaking, writing,
 };
 
 pub use checkpoint::{CheckpointStatus, CheckpointSummary};
@@ -63,7 +63,8 @@ impl<'a> DatasiteOwnerSyncer<'a> {
         let directory = peering::ensure_home(account).await?;
         let directory = homing::settle(account, directory, &mut report).await?;
         let peers = peering::load(account, &directory, &mut report).await?;
-        let directory = mending::mend(account, directory, now, &mut report).await?;
+        let directory = speaking::keep_up(account, directory, &peers, now, &mut report).await?;
+        let directory = mending::mend(account, directory, &peers, now, &mut report).await?;
         let tree = account.tree(&account.email)?;
 
         restore::restore_once(account, &directory, &tree, now, &mut report).await?;
@@ -142,9 +143,10 @@ impl<'a> DatasiteOwnerSyncer<'a> {
 fn mailboxes<'d>(
     account: &Account,
     directory: &'d Directory,
-    peer: &Email,
+    peer: &Acquaintance,
 ) -> (Option<&'d crate::connections::Entry>, Option<&'d crate::connections::Entry>) {
-    let find = |direction| directory.mailbox(&account.email, direction, peer, &account.dialect);
+    let Some(dialect) = &peer.speech.dialect else { return (None, None) };
+    let find = |direction| directory.mailbox(&account.email, direction, &peer.peer.email, dialect);
     (find(Direction::Inbox), find(Direction::Outbox))
 }
 

@@ -48,8 +48,8 @@ pub(super) async fn read(
     report: &mut Report,
 ) -> Result<Option<Vec<Message>>> {
     let mut waiting: Vec<(Email, Entry)> = Vec::new();
-    for peer in peers.iter().filter(|peer| peer.is_working(&account.dialect)) {
-        let (Some(inbox), _) = mailboxes(account, directory, &peer.peer.email) else { continue };
+    for peer in peers.iter().filter(|peer| peer.is_working()) {
+        let (Some(inbox), _) = mailboxes(account, directory, peer) else { continue };
         let found = account.store.read(|db| catalogue::unseen(db, &inbox.id))?;
         waiting.extend(found.into_iter().map(|entry| (peer.peer.email.clone(), entry)));
     }

@@ -14,7 +14,7 @@ use crate::peers::PeerState;
 use super::peering::{self, Acquaintance};
 use super::{
     Account, Directory, Error, Freshness, Report, Result, SyncOptions, collections, homing,
-    mending, refresh, sending, writing,
+    mending, refresh, sending, speaking, writing,
 };
 
 /// Keeps a scientist's copies of its owners' datasites in step.
@@ -42,17 +42,21 @@ impl<'a> DatasiteWatcherSyncer<'a> {
         let directory = peering::ensure_home(account).await?;
         let directory = homing::settle(account, directory, &mut report).await?;
         let peers = peering::load(account, &directory, &mut report).await?;
-        let directory = mending::mend(account, directory, now, &mut report).await?;
+        let directory = speaking::keep_up(account, directory, &peers, now, &mut report).await?;
+        let directory = mending::mend(account, directory, &peers, now, &mut report).await?;
         writing::carry_out(account, &mut report)?;
         for peer in peers.iter().filter(|peer| is_reachable(peer)) {
             let owner = &peer.peer.email;
-            push::gather(account, &directory, owner, &mut report).await?;
-            let is_up_to_date = pull::pull(account, &directory, owner, now, &mut report).await?;
+            let Some(dialect) = &peer.speech.dialect else { continue };
+            push::gather(account, &directory, owner, dialect, &mut report).await?;
+            let is_up_to_date =
+                pull::pull(account, &directory, owner, dialect, now, &mut report).await?;
             report.pulled += writing::carry_out(account, &mut report)?;
             if !is_up_to_date {
                 continue; // What was agreed is about to change, and with it what to propose.
             }
-            match push::prepare(account, &directory, peer, options, now, &mut report).await {
+            let to = push::Recipient { peer, dialect };
+            match push::prepare(account, &directory, to, options, now, &mut report).await {
                 // One tree that is not there holds up no other owner.
                 Err(error @ Error::SuddenlyEmpty { .. }) => {
                     let text = format!("nothing is proposed to {owner}: {error}");
@@ -84,7 +88,10 @@ impl<'a> DatasiteWatcherSyncer<'a> {
             return Err(super::Error::UnknownPeer { peer: owner.clone() });
         };
         let options = SyncOptions::default();
-        push::prepare(account, &directory, peer, &options, now, &mut report).await?;
+        // To an owner of whom nothing is known it goes on a guess, and again if that was wrong.
+        let dialect = peer.speech.dialect.as_ref().unwrap_or(&account.dialect);
+        let to = push::Recipient { peer, dialect };
+        push::prepare(account, &directory, to, &options, now, &mut report).await?;
         sending::flush(account, &directory, now, &mut report).await?;
         Ok(report)
     }

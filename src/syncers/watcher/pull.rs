@@ -9,7 +9,7 @@ use crate::caches::{catalogue, journal, scan};
 use crate::connections::{self, Entry};
 use crate::model::{Email, Timestamp, is_syncable};
 use crate::wire::names::{Direction, EventsName};
-use crate::wire::{FileChangeEventsMessage, Packed as _, limits};
+use crate::wire::{Dialect, FileChangeEventsMessage, Packed as _, limits};
 
 use super::super::applying::{self, Edits, Ground, States};
 use super::super::batches::batches;
@@ -26,10 +26,11 @@ pub(super) async fn pull(
     account: &Account,
     directory: &Directory,
     owner: &Email,
+    dialect: &Dialect,
     now: Timestamp,
     report: &mut Report,
 ) -> Result<bool> {
-    let outbox = directory.mailbox(owner, Direction::Outbox, &account.email, &account.dialect);
+    let outbox = directory.mailbox(owner, Direction::Outbox, &account.email, dialect);
     let Some(outbox) = outbox else { return Ok(true) };
     let mut unseen = account.store.read(|db| catalogue::unseen(db, &outbox.id))?;
     unseen.sort_by_key(|entry| (entry.created_micros, sent_at(entry)));

@@ -10,7 +10,9 @@ use crate::connections::FileId;
 use crate::inbox::{Asked, Change, propose};
 use crate::model::{DatasitePath, Digest, Email, Timestamp};
 use crate::wire::names::{Direction, ProposalName};
-use crate::wire::{Capability, Content, Packed as _, Proposal, ProposedFileChangesMessage};
+use crate::wire::{
+    Capability, Content, Dialect, Packed as _, Proposal, ProposedFileChangesMessage,
+};
 
 use super::super::peering::Acquaintance;
 use super::super::sending::{gzip_time, take_id, told};
@@ -21,24 +23,32 @@ pub(super) async fn gather(
     account: &Account,
     directory: &Directory,
     owner: &Email,
+    dialect: &Dialect,
     report: &mut Report,
 ) -> Result<()> {
-    let inbox = directory.mailbox(owner, Direction::Inbox, &account.email, &account.dialect);
+    let inbox = directory.mailbox(owner, Direction::Inbox, &account.email, dialect);
     let Some(inbox) = inbox else { return Ok(()) };
     homing::merge(account, &inbox.id, &directory.duplicates(inbox), report).await
+}
+
+/// To whom something is proposed, and in which dialect.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Recipient<'a> {
+    pub(super) peer: &'a Acquaintance,
+    pub(super) dialect: &'a Dialect,
 }
 
 /// Commits what is to be proposed to an owner; it is sent with the journal.
 pub(super) async fn prepare(
     account: &Account,
     directory: &Directory,
-    peer: &Acquaintance,
+    Recipient { peer, dialect }: Recipient<'_>,
     options: &SyncOptions,
     now: Timestamp,
     report: &mut Report,
 ) -> Result<()> {
     let owner = &peer.peer.email;
-    let inbox = directory.mailbox(owner, Direction::Inbox, &account.email, &account.dialect);
+    let inbox = directory.mailbox(owner, Direction::Inbox, &account.email, dialect);
     let Some(inbox) = inbox else { return Ok(()) };
     heed_new_inbox(account, owner, &inbox.id)?;
     let tree = account.tree(owner)?;

@@ -76,16 +76,14 @@ pub struct BundlesFolder {
     pub owner: Email,
 }
 
-/// A version file for peers of another generation than one's own: `versions-{major}.{minor}`.
+/// A version file for peers of another version than the account's home: `versions-{version}`.
 ///
-/// Ours alone: an account that serves two generations shows each peer its own file. The name has
+/// Ours alone: an account that serves several versions shows each peer its own file. The name has
 /// neither `#` nor an address in it, so that no search of a Python client meets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct VersionsFolder {
-    /// First number of the generation.
-    pub major: u32,
-    /// Second number of the generation.
-    pub minor: u32,
+    /// The version that the file in it states.
+    pub version: Version,
 }
 
 /// Any folder that clients make below `SyftBox`.
@@ -209,14 +207,9 @@ impl BundlesFolder {
 }
 
 impl VersionsFolder {
-    /// Returns the folder of the generation of `version`.
-    pub const fn of(version: Version) -> Self {
-        Self { major: version.major, minor: version.minor }
-    }
-
     /// Reads a name.
     pub fn parse(name: &str) -> Option<Self> {
-        Some(Self::of(Version::parse(&format!("{}.0", name.strip_prefix("versions-")?))?))
+        Some(Self { version: Version::parse(name.strip_prefix("versions-")?)? })
     }
 }
 
@@ -272,6 +265,6 @@ impl fmt::Display for BundlesFolder {
 
 impl fmt::Display for VersionsFolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "versions-{}.{}", self.major, self.minor)
+        write!(f, "versions-{}", self.version)
     }
 }
