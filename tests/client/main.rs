@@ -7,6 +7,7 @@ mod cost;
 mod datasets;
 mod defects;
 mod deletion;
+mod generations;
 mod hostile;
 mod jobs;
 mod login;
