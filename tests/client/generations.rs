@@ -21,7 +21,7 @@ struct Service {
 impl Service {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let server = serve(Options::new(&folder.path().join("drive"))).await.unwrap();
+        let server = serve(Options::new(folder.path().join("drive"))).await.unwrap();
         Self { server, folder }
     }
 

@@ -123,7 +123,7 @@ async fn play(upgrade: &Upgrade, fault: Option<(usize, How)>) -> (End, Range<usi
             match &outcome {
                 Ok(report) if report.problems.is_empty() => break,
                 // It sees us speak as before until we have seen that it has gone over.
-                _ if step > GOES_OVER && step % 2 == 0 => break,
+                _ if step > GOES_OVER && step.is_multiple_of(2) => break,
                 // What could not be sent is on its way when the other goes over.
                 _ if step == GOES_OVER - 2 => {
                     if ours.script.has_crashed() {
@@ -204,7 +204,7 @@ async fn act(
         9 => ours.try_sync().await,
         10 => other.try_sync().await,
         GOES_OVER => other.request(&ours.email).await.map(|()| Report::default()),
-        _ if step % 2 == 0 => other.try_sync().await,
+        _ if step.is_multiple_of(2) => other.try_sync().await,
         _ => ours.try_sync().await,
     }
 }
