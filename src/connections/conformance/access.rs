@@ -222,6 +222,9 @@ pub(super) async fn a_writer_takes_a_file_out_of_a_folder(trio: &Trio) {
     cannot_read(eve, &message).await;
     let found = owner.find(&Query::in_folder(&archive)).await.unwrap();
     assert!(!found[0].is_mine, "moving makes nobody an owner");
+    is_denied(delete(owner, &message).await, "whose folder it lies in does not delete");
+    delete(scientist, &message).await.unwrap();
+    assert!(names_in(owner, &archive).await.is_empty(), "its maker deletes it where it lies");
 }
 
 pub(super) async fn only_owners_delete(trio: &Trio) {
