@@ -172,7 +172,9 @@ async fn n3_what_cannot_be_read_as_a_job_does_not_wait_for_a_decision() {
     }
     // Its sender reads why.
     sync(&scientist).await;
-    assert_eq!(owner.jobs().unwrap().len(), scientist.jobs().unwrap().len());
+    let state = "app_data/job/review/ds@example.org/no-mapping/state.yaml";
+    assert_eq!(read(&scientist, owner.email(), state), read(&owner, owner.email(), state));
+    assert!(read(&scientist, owner.email(), state).unwrap().contains("review_reason: "));
 }
 
 fn states_below(folder: &Path) -> Vec<(String, String)> {

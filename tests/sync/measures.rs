@@ -23,6 +23,7 @@ fn so_far() -> Option<Traffic> {
 }
 
 /// What one sync reads and writes; `None` where that is not counted.
+#[expect(clippy::print_stderr, reason = "a test that is left out has to say so")]
 async fn traffic_of(party: &Party<'_>) -> Option<Traffic> {
     let Some(before) = so_far() else {
         eprintln!("!!! NOT TESTED: this system does not count what a thread reads and writes !!!");
