@@ -112,7 +112,7 @@ impl DatasiteTree {
         if folder.symlink_metadata(name).is_ok_and(|metadata| metadata.is_dir()) {
             return Err(io::Error::new(io::ErrorKind::IsADirectory, "a folder stands there"));
         }
-        let temporary = format!("{TEMPORARY_PREFIX}{}", uuid::Uuid::new_v4().simple());
+        let temporary = temporary_name();
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         let file = folder.open_with(&temporary, &options)?;
@@ -159,6 +159,27 @@ impl DatasiteTree {
         Ok(())
     }
 
+    /// Removes a file that a crash left half written. Only for whoever holds the lock: a file that
+    /// is being written looks the same. The folder stays.
+    ///
+    /// # Errors
+    /// If the name is none of ours, or the disk refuses.
+    pub fn sweep(&self, leftover: &DatasitePath) -> Result<()> {
+        let swept = (|| {
+            if !is_temporary_name(leftover.file_name()) {
+                return Err(io::Error::from(io::ErrorKind::InvalidInput));
+            }
+            let (folder, name) = self.folder_of(leftover, Missing::Fail)?;
+            folder.remove_file(name)
+        })();
+        match swept {
+            Err(error) if !is_absent(&error) => {
+                Err(Error::at(leftover.below(&self.root), "removed")(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Renames a file within its folder. Nothing is overwritten.
     ///
     /// # Errors
@@ -172,6 +193,47 @@ impl DatasiteTree {
             folder.rename(old, &folder, name)
         })();
         renamed.map_err(Error::at(path.below(&self.root), "renamed"))
+    }
+
+    /// Returns what stands at `path`; `None` if nothing does.
+    pub(super) fn stands(&self, path: &DatasitePath) -> io::Result<Option<Stands>> {
+        let mut folder = self.dir.try_clone()?;
+        let mut parts = path.parts().peekable();
+        while let Some(part) = parts.next() {
+            let metadata = match folder.symlink_metadata(part) {
+                Ok(metadata) => metadata,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            let is_last = parts.peek().is_none();
+            if metadata.is_dir() && is_last {
+                return Ok(Some(Stands::Folder));
+            } else if metadata.is_dir() {
+                folder = folder.open_dir_nofollow(part)?;
+            } else if metadata.is_file() {
+                return Ok(is_last.then_some(Stands::File(metadata)));
+            } else {
+                return Ok(Some(Stands::Special));
+            }
+        }
+        Ok(None)
+    }
+
+    /// True if each part of `path` is listed by its folder exactly as it is spelled.
+    pub(super) fn is_listed(&self, path: &DatasitePath) -> io::Result<bool> {
+        let mut folder = self.dir.try_clone()?;
+        let mut parts = path.parts().peekable();
+        while let Some(part) = parts.next() {
+            let names = folder.entries()?.map(|entry| Ok(entry?.file_name()));
+            let names: io::Result<Vec<_>> = names.collect();
+            if !names?.iter().any(|name| name == part) {
+                return Ok(false);
+            }
+            if parts.peek().is_some() {
+                folder = folder.open_dir_nofollow(part)?;
+            }
+        }
+        Ok(true)
     }
 
     /// Opens the folder that `path` lies in, part by part, so that no link is followed.
@@ -201,6 +263,17 @@ impl DatasiteTree {
         }
         Ok((folder, name))
     }
+}
+
+/// What stands at a path, or on the way to it.
+#[derive(Debug)]
+pub(super) enum Stands {
+    /// A regular file.
+    File(cap_std::fs::Metadata),
+    /// A folder.
+    Folder,
+    /// A link, a pipe or a device.
+    Special,
 }
 
 /// The content of a file, beside its place. It goes away again unless it is placed.
@@ -276,6 +349,18 @@ fn sync_file_system(dir: &Dir) -> io::Result<bool> {
 #[cfg(not(target_os = "linux"))]
 fn sync_file_system(_: &Dir) -> io::Result<bool> {
     Ok(false)
+}
+
+fn temporary_name() -> String {
+    format!("{TEMPORARY_PREFIX}{}", uuid::Uuid::new_v4().simple())
+}
+
+/// True for the names that files have here before they are in their place.
+pub(super) fn is_temporary_name(name: &str) -> bool {
+    name.strip_prefix(TEMPORARY_PREFIX).is_some_and(|rest| {
+        rest.len() == uuid::fmt::Simple::LENGTH
+            && rest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    })
 }
 
 /// What to do with a folder on the way that is not there.
