@@ -112,7 +112,7 @@ async fn over_http_one_owner_runs_the_jobs_of_both_generations() {
         scientist.submit_job(&request).await.unwrap();
     }
     assert_eq!(sync(&owner).await.refused, []);
-    let layout = |name| owner.job(name, None).unwrap().job.layout;
+    let layout = |name| owner.job(name, None).unwrap().job.id.layout;
     assert_eq!((layout("from-old"), layout("from-new")), (Layout::Flat, Layout::V1));
     for name in ["from-old", "from-new"] {
         owner.approve_job(name, None, None).await.unwrap();
