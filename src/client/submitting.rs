@@ -48,6 +48,8 @@ struct Recipient {
     email: Email,
     /// How the owner's program speaks.
     dialect: Dialect,
+    /// Whether it is known to be ours, in which a job can import the client by any name.
+    is_ours: bool,
     /// What the owner wants jobs to install, as far as the version file says so.
     advertised: Option<String>,
 }
@@ -63,7 +65,7 @@ impl Client {
     pub async fn submit_job(&self, request: &JobRequest) -> Result<Submitted> {
         self.needs(Role::Scientist)?;
         let _lock = self.lock().await?;
-        let Recipient { email: owner, dialect, advertised } = self.recipient(request)?;
+        let Recipient { email: owner, dialect, is_ours, advertised } = self.recipient(request)?;
         let name = match &request.name {
             Some(name) => JobName::parse(name)?,
             None => JobName::unnamed(uuid::Uuid::new_v4().as_fields().0),
@@ -84,6 +86,7 @@ impl Client {
                 dependencies: &request.dependencies,
                 datasets,
                 install_source: &install_source,
+                module: (!is_ours).then_some(dialect.module),
                 submitted_at: self.now(),
             },
         )?;
@@ -121,6 +124,7 @@ impl Client {
         Ok(Recipient {
             email: peer.peer.email,
             dialect: peer.speech.dialect.unwrap_or_else(on_a_guess),
+            is_ours: peer.version.as_ref().is_some_and(|version| version.syft_rs.is_some()),
             advertised: peer.version.and_then(|version| version.syft_client_install_source?),
         })
     }

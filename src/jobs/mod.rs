@@ -11,9 +11,10 @@
 //! is published only if it is a regular file, and never as a permission file. Permissions
 //! themselves are elsewhere; [`Shared`] says which paths they are about.
 //!
-//! Pure: `state`, `config`, `name`, `script`, `layout`, `form`, `yaml`, `iso`, `requirements`. The
-//! wire form is in `docs/FORMAT.md`, "Jobs".
+//! Pure: `state`, `config`, `name`, `script`, `layout`, `form`, `yaml`, `iso`, `requirements`,
+//! `advice`. The wire form is in `docs/FORMAT.md`, "Jobs".
 
+mod advice;
 mod approval;
 mod config;
 mod environment;

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::advice::warnings;
 use super::config::{Datasets, JobConfig, JobKind, Target, parse_entrypoint};
 use super::form::{CONFIG_FILE, EntryKind};
 use super::layout::JobId;
@@ -45,6 +46,9 @@ pub struct SubmissionRequest<'a> {
     /// What a Python owner installs so that the job can import the client; see
     /// [`install_source`](super::install_source).
     pub install_source: &'a str,
+    /// The module that the job can import the client as; `None` if any name of it will do, as with
+    /// an owner of ours.
+    pub module: Option<&'a str>,
     /// The current time.
     pub submitted_at: Timestamp,
 }
@@ -203,7 +207,7 @@ pub fn build(
     let is_text = |content: &[u8]| std::str::from_utf8(content).is_ok();
     let binary = files.iter().filter(|(_, content)| !is_text(content));
     let binary_files = binary.map(|(path, _)| path.clone()).collect();
-    let warnings = warnings(&files, source.skipped);
+    let warnings = warnings(&files, source.skipped, request.module);
 
     let mut all = Vec::with_capacity(files.len() + 2);
     for (path, content) in files {
@@ -271,29 +275,6 @@ fn script_text(
     let start = constant(super::script::bash_start(config));
     let content = files.get(&start).map(Vec::as_slice).unwrap_or_default();
     String::from_utf8(content.to_owned()).map_err(|_| rule(format!("`{start}` is not text")))
-}
-
-/// Finds what works on the scientist's machine only, as the Python client's scan does.
-fn warnings(files: &BTreeMap<DatasitePath, Vec<u8>>, skipped: Vec<String>) -> Vec<String> {
-    let mut warnings: Vec<_> = skipped.into_iter().map(|what| format!("left out {what}")).collect();
-    for (path, content) in files.iter().filter(|(path, _)| path.as_str().ends_with(".py")) {
-        let text = String::from_utf8_lossy(content);
-        for attribute in [".mock_files", ".private_files"] {
-            if text.contains(attribute) {
-                warnings.push(format!(
-                    "{path} uses `{attribute}`, which is not there in a job; use `resolve_dataset_files_path`"
-                ));
-            }
-        }
-        let passes_client = text.lines().any(|line| {
-            line.split_once("resolve_dataset_file")
-                .is_some_and(|(_, call)| call.replace(' ', "").contains("client="))
-        });
-        if passes_client {
-            warnings.push(format!("{path} passes `client=`; a job has no client"));
-        }
-    }
-    warnings
 }
 
 fn constant(path: &str) -> DatasitePath {

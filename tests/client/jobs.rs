@@ -110,6 +110,7 @@ fn nested(world: &World, owner: &Client, scientist: &Client, name: &str, script:
         dependencies: &[],
         datasets: None,
         install_source: "syft==0.10.0",
+        module: None,
         submitted_at: syft::model::Timestamp::from_micros(1_780_000_000_000_000),
     };
     let path = world.file(&format!("{name}.sh"), script);

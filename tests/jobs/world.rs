@@ -139,6 +139,7 @@ impl World {
             dependencies,
             datasets: datasets.map(|names| [(owner, named(names))].into()),
             install_source: "syft-client==0.1.117",
+            module: None,
             submitted_at: now(),
         };
         build(read_source(path).unwrap(), &request).unwrap()

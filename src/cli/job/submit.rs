@@ -23,9 +23,9 @@ Examples:
 /// Send code to an owner, who reads it and decides whether it runs on the private data
 ///
 /// A file, or a folder with the file to start. Python code finds a dataset with
-/// `syft_client.resolve_dataset_file_path(NAME)` and leaves results in `outputs/`; a shell script
-/// finds it below `$SYFTBOX_FOLDER/$SYFTBOX_EMAIL/private/syft_datasets/` and leaves results in
-/// `code/outputs/`.
+/// `syft_client.resolve_dataset_file_path(NAME)` and leaves results in `outputs/`; where the owner
+/// has the Python client 0.10, the module is called `syft`. A shell script finds a dataset below
+/// `$SYFTBOX_FOLDER/$SYFTBOX_EMAIL/private/syft_datasets/` and leaves results in `code/outputs/`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {

@@ -32,6 +32,7 @@ fn request<'a>(job: &'a JobId, kind: JobKind) -> SubmissionRequest<'a> {
         dependencies: &[],
         datasets: None,
         install_source: "syft-client==0.1.117",
+        module: None,
         submitted_at: iso::read("2026-11-20T12:39:16.292593Z").unwrap(),
     }
 }
