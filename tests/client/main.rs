@@ -10,6 +10,7 @@ mod deletion;
 mod generations;
 mod hostile;
 mod jobs;
+mod layouts;
 mod login;
 mod peers;
 mod world;
