@@ -34,6 +34,6 @@ pub use error::{Error, Result};
 pub use folders::Folders;
 pub use lock::SyncLock;
 pub use scan::{Kind as UnreadableKind, Scan, Unreadable, scan};
-pub use store::Store;
+pub use store::{Commit, Store};
 pub use tree::{DatasiteTree, FILE_BYTES_MAX, Placed, Staged, write_private_file};
 pub use views::{DatasiteOwnerEventCache, DatasiteWatcherCache};

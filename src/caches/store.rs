@@ -1,7 +1,8 @@
 //! The state database: how it is opened, and written in transactions.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rusqlite::{Connection as Database, params};
 
@@ -19,6 +20,24 @@ pub struct Store {
     database: Mutex<Database>,
     /// `None` for one in memory.
     counter: Option<Counter>,
+    witness: OnceLock<Witness>,
+}
+
+/// A moment around the commit of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commit {
+    /// All is written, and nothing of it is kept yet.
+    Before,
+    /// It is on disk; its caller does not know yet.
+    After,
+}
+
+struct Witness(Box<dyn Fn(Commit) + Send + Sync>);
+
+impl fmt::Debug for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Witness")
+    }
 }
 
 impl Store {
@@ -41,7 +60,7 @@ impl Store {
         // FULL: a commit is on disk when it returns, also after a power cut.
         database.pragma_update(None, "synchronous", "FULL")?;
         let counter = Some(Counter::open(path, &database)?);
-        Ok(Self { database: Mutex::new(database), counter })
+        Ok(Self { database: Mutex::new(database), counter, witness: OnceLock::new() })
     }
 
     /// Opens a database that lives as long as the value (`use_in_memory_cache`).
@@ -51,7 +70,7 @@ impl Store {
     pub fn in_memory() -> Result<Self> {
         let mut database = Database::open_in_memory()?;
         upgrading::apply(&mut database, STEPS)?;
-        Ok(Self { database: Mutex::new(database), counter: None })
+        Ok(Self { database: Mutex::new(database), counter: None, witness: OnceLock::new() })
     }
 
     /// Moves the database at `path` aside, so that the next opening makes a new one, and returns the
@@ -61,6 +80,18 @@ impl Store {
     /// If a file cannot be moved; doing it again goes on.
     pub fn set_aside(path: &Path, now: Timestamp) -> Result<Option<PathBuf>> {
         upgrading::set_aside(path, &now.micros().to_string())
+    }
+
+    /// Has `witness` called right before and right after each commit, for tests: it may unwind, as
+    /// a process that dies there. There is one for each store; a second one is ignored.
+    pub fn set_witness(&self, witness: impl Fn(Commit) + Send + Sync + 'static) {
+        let _ = self.witness.set(Witness(Box::new(witness)));
+    }
+
+    fn tell(&self, moment: Commit) {
+        if let Some(Witness(told)) = self.witness.get() {
+            told(moment);
+        }
     }
 
     /// Runs `look` on the database.
@@ -83,7 +114,9 @@ impl Store {
         let value = change(&transaction)?;
         let is_changed = transaction.total_changes() != before;
         let count = if is_changed { Some(counting::add_one(&transaction)?) } else { None };
+        self.tell(Commit::Before);
         transaction.commit()?;
+        self.tell(Commit::After);
         if let (Some(counter), Some(count)) = (&self.counter, count) {
             counter.note(count);
         }
@@ -132,6 +165,21 @@ mod tests {
         });
         assert!(failed.is_err());
         assert_eq!(store.read(|db| meta::get(db, "a")).unwrap(), None);
+    }
+
+    #[test]
+    fn who_dies_before_a_commit_leaves_nothing_and_who_dies_after_it_all() {
+        for (moment, kept) in [(Commit::Before, None), (Commit::After, Some("1".to_owned()))] {
+            let store = Store::in_memory().unwrap();
+            store.set_witness(move |now| {
+                if now == moment {
+                    std::panic::resume_unwind(Box::new("dead"));
+                }
+            });
+            let write = || store.write(|db| meta::set(db, "a", "1"));
+            assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(write)).is_err());
+            assert_eq!(store.read(|db| meta::get(db, "a")).unwrap(), kept, "{moment:?}");
+        }
     }
 
     #[test]

@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use uuid::Uuid;
 
 use super::local::{self, NewFile};
 use super::tree::{Node, Tree};
@@ -61,6 +60,7 @@ struct World {
     seq: u64,
     oldest_seq: u64,
     sessions: u64,
+    ids: u64,
     now_micros: i64,
     max_file_bytes: u64,
 }
@@ -105,6 +105,7 @@ impl MemoryDrive {
             seq: 0,
             oldest_seq: 0,
             sessions: 0,
+            ids: 0,
             now_micros: EPOCH_MICROS,
             max_file_bytes: MAX_FILE_BYTES,
         };
@@ -166,12 +167,19 @@ impl MemoryDrive {
 }
 
 impl World {
+    /// The same ones in each run, but in no order that anybody could lean on.
+    fn fresh_id(&mut self) -> FileId {
+        self.ids += 1;
+        let digest = Digest::of(&self.ids.to_le_bytes()).to_hex();
+        FileId::parse(&format!("m{}", &digest[..32])).expect("hexadecimal digits are an id")
+    }
+
     fn root_of(&mut self, account: &Email) -> FileId {
         let key = account.as_str().to_ascii_lowercase();
         if let Some(id) = self.roots.get(&key) {
             return id.clone();
         }
-        let id = fresh_id();
+        let id = self.fresh_id();
         let root = Arc::new(Node {
             id: id.clone(),
             name: "My files".to_owned(),
@@ -253,7 +261,7 @@ impl World {
         content: Option<Bytes>,
     ) -> Result<Entry> {
         self.current.check_creation(&new.parent, account)?;
-        let id = new.id.clone().unwrap_or_else(fresh_id);
+        let id = new.id.clone().unwrap_or_else(|| self.fresh_id());
         if self.used.contains(&id) {
             return Err(Error::AlreadyExists { id });
         }
@@ -319,10 +327,6 @@ fn put_or_remove(tree: &mut Tree, id: &FileId, node: Option<Arc<Node>>) {
         Some(node) => tree.put(node),
         None => tree.remove(id),
     }
-}
-
-fn fresh_id() -> FileId {
-    FileId::parse(&format!("m{}", Uuid::new_v4().simple())).expect("hexadecimal digits are an id")
 }
 
 impl Memory {
@@ -451,8 +455,9 @@ impl Connection for Memory {
     }
 
     async fn new_ids(&self, count: usize) -> Result<Vec<FileId>> {
-        let ids: Vec<FileId> = (0..count).map(|_| fresh_id()).collect();
-        self.request().issued.extend(ids.iter().cloned());
+        let mut world = self.request();
+        let ids: Vec<FileId> = (0..count).map(|_| world.fresh_id()).collect();
+        world.issued.extend(ids.iter().cloned());
         Ok(ids)
     }
 

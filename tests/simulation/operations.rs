@@ -1,0 +1,299 @@
+//! What may happen: single steps, and a random list of them.
+//!
+//! A step says all that it needs, so that a list with some left out is a list still: that is how a
+//! failing run is made short.
+
+use std::fmt;
+
+use syft::caches::Commit;
+use syft::permissions::Level;
+
+use super::chance::Chance;
+use super::gate::{Death, Fate, Part};
+use super::secrets::mark;
+
+/// The machines, by number: two of the owner, one of each scientist.
+pub(crate) const FIRST: usize = 0;
+pub(crate) const SECOND: usize = 1;
+pub(crate) const SCIENTISTS: [usize; 3] = [2, 3, 4];
+pub(crate) const MACHINES: usize = 5;
+
+pub(crate) const OWNER: &str = "do@example.org";
+
+pub(crate) fn name(machine: usize) -> &'static str {
+    ["first", "second", "ds0", "ds1", "ds2"][machine]
+}
+
+pub(crate) fn address(machine: usize) -> &'static str {
+    [OWNER, OWNER, "ds0@example.org", "ds1@example.org", "ds2@example.org"][machine]
+}
+
+/// What a user does to files.
+#[derive(Clone, Debug)]
+pub(crate) enum Edit {
+    Write { path: String, content: Vec<u8> },
+    Delete { path: String },
+    Rename { from: String, to: String },
+}
+
+/// What a user asks the program to do.
+#[derive(Clone, Debug)]
+pub(crate) enum Action {
+    Sync { full: bool, checkpoint_threshold: usize, compact_threshold: usize },
+    Ask,
+    Approve(usize),
+    Reject(usize),
+    Grant { path: String, user: String, level: Level },
+    Revoke { path: String, user: String, level: Level },
+    Checkpoint,
+}
+
+/// One thing that happens.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// A user edits, also while a process of its machine runs.
+    Edit { machine: usize, edit: Edit },
+    /// A process begins, unless one is running there, and makes so many calls; `None`: all.
+    Begin { machine: usize, action: Action, fate: Fate, calls: Option<usize> },
+    /// The process that runs there goes on.
+    Go { machine: usize, calls: Option<usize> },
+    /// The clock of a machine jumps.
+    Wind { machine: usize, seconds: i64 },
+    /// The service shows writes late from now on.
+    Lag { writes: usize },
+    /// The service has forgotten where everybody is in its change feed.
+    ExpireTokens,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Edit { machine, edit } => match edit {
+                Edit::Write { path, content } => {
+                    let text = String::from_utf8_lossy(content);
+                    write!(f, "{}: write {path} = {text:?}", name(*machine))
+                }
+                Edit::Delete { path } => write!(f, "{}: delete {path}", name(*machine)),
+                Edit::Rename { from, to } => write!(f, "{}: rename {from} {to}", name(*machine)),
+            },
+            Self::Begin { machine, action, fate, calls } => {
+                write!(f, "{}: {action:?}", name(*machine))?;
+                for (call, part) in &fate.failures {
+                    write!(f, ", call {call} fails after {part:?}")?;
+                }
+                match fate.death {
+                    Some(Death::AtCall(call, part)) => {
+                        write!(f, ", dies at call {call} ({part:?})")?
+                    }
+                    Some(Death::AtCommit(n, when)) => write!(f, ", dies {when:?} commit {n}")?,
+                    None => {}
+                }
+                calls.map_or(Ok(()), |calls| write!(f, ", for {calls} calls"))
+            }
+            Self::Go { machine, calls: Some(calls) } => {
+                write!(f, "{}: goes on for {calls} calls", name(*machine))
+            }
+            Self::Go { machine, calls: None } => write!(f, "{}: goes on", name(*machine)),
+            Self::Wind { machine, seconds } => write!(f, "{}: clock {seconds:+} s", name(*machine)),
+            Self::Lag { writes } => write!(f, "service: {writes} writes late"),
+            Self::ExpireTokens => f.write_str("service: feed tokens expire"),
+        }
+    }
+}
+
+pub(crate) fn plain_sync() -> Action {
+    Action::Sync { full: false, checkpoint_threshold: 50, compact_threshold: 10 }
+}
+
+/// How a run goes: what is common to its steps.
+#[derive(Clone, Copy, Debug)]
+struct Manner {
+    second: bool,
+    faults: bool,
+    interleaved: bool,
+    late: bool,
+    checkpoint_threshold: usize,
+    compact_threshold: usize,
+}
+
+/// Returns a random list of about `count` steps.
+pub(crate) fn script(seed: u64, count: usize) -> Vec<Step> {
+    let mut chance = Chance::new(seed);
+    let manner = Manner {
+        second: chance.is(1, 2),
+        faults: chance.is(2, 3),
+        interleaved: chance.is(1, 2),
+        late: chance.is(1, 2),
+        checkpoint_threshold: chance.pick(&[3, 8, 50]),
+        compact_threshold: chance.pick(&[2, 4, 10]),
+    };
+    let mut steps = prologue();
+    while steps.len() < count {
+        let number = steps.len();
+        let step = one(&mut chance, manner, number);
+        steps.push(step);
+    }
+    steps
+}
+
+/// Two scientists know the owner, and each folder has its rules.
+fn prologue() -> Vec<Step> {
+    let begin =
+        |machine, action| Step::Begin { machine, action, fate: Fate::default(), calls: None };
+    let grant = |path: &str, user: &str, level| {
+        begin(FIRST, Action::Grant { path: path.to_owned(), user: user.to_owned(), level })
+    };
+    let mut steps = vec![grant("open/", "*", Level::Read), grant("both/", "*", Level::Write)];
+    for machine in SCIENTISTS {
+        let folder = format!("shared/{}/", name(machine));
+        steps.push(grant(&folder, address(machine), Level::Write));
+        steps.push(grant(&folder, "*", Level::Read));
+    }
+    for path in ["open/keep.txt", "both/keep.txt", "closed/keep.txt"] {
+        let content = content(steps.len(), FIRST);
+        let edit = Edit::Write { path: path.to_owned(), content };
+        steps.push(Step::Edit { machine: FIRST, edit });
+    }
+    steps.push(begin(FIRST, plain_sync()));
+    for machine in [SCIENTISTS[0], SCIENTISTS[1]] {
+        steps.push(begin(machine, Action::Ask));
+        steps.push(begin(FIRST, Action::Approve(machine)));
+        steps.push(begin(machine, plain_sync()));
+    }
+    steps
+}
+
+fn content(number: usize, machine: usize) -> Vec<u8> {
+    format!("{}by {}\n", mark(number), name(machine)).into_bytes()
+}
+
+fn machine(chance: &mut Chance, manner: Manner) -> usize {
+    loop {
+        let machine = chance.pick(&[FIRST, FIRST, FIRST, SECOND, SECOND, 2, 2, 3, 3, 4]);
+        if machine != SECOND || manner.second {
+            return machine;
+        }
+    }
+}
+
+fn one(chance: &mut Chance, manner: Manner, number: usize) -> Step {
+    let machine = machine(chance, manner);
+    match chance.below(100) {
+        0..45 => Step::Edit { machine, edit: edit(chance, machine, number) },
+        45..80 => {
+            let action = Action::Sync {
+                full: chance.is(1, 20),
+                checkpoint_threshold: manner.checkpoint_threshold,
+                compact_threshold: manner.compact_threshold,
+            };
+            process(chance, manner, machine, action)
+        }
+        80..86 => {
+            let action = rule(chance);
+            process(chance, manner, FIRST, action)
+        }
+        86..90 => {
+            let peer = chance.pick(&SCIENTISTS);
+            let (machine, action) = match chance.below(5) {
+                0..2 => (peer, Action::Ask),
+                2..4 => (FIRST, Action::Approve(peer)),
+                _ => (FIRST, Action::Reject(peer)),
+            };
+            process(chance, manner, machine, action)
+        }
+        90..92 => process(chance, manner, FIRST, Action::Checkpoint),
+        92..95 => Step::Wind {
+            machine,
+            seconds: chance.pick(&[-86_400, -3_600, -5, 30, 3_600, 8 * 3_600, 86_400]),
+        },
+        95..99 if manner.late => Step::Lag { writes: chance.pick(&[0, 0, 1, 3, 8, 20]) },
+        99 if manner.late => Step::ExpireTokens,
+        _ => Step::Go { machine, calls: chance.is(2, 3).then(|| chance.below(6)) },
+    }
+}
+
+fn process(chance: &mut Chance, manner: Manner, machine: usize, action: Action) -> Step {
+    let mut fate = Fate::default();
+    if manner.faults && chance.is(1, 3) {
+        let part = chance.pick(&[Part::Nothing, Part::Half, Part::All]);
+        match chance.below(4) {
+            0 => fate.death = Some(Death::AtCall(chance.below(12), part)),
+            1 => {
+                let when = chance.pick(&[Commit::Before, Commit::After]);
+                fate.death = Some(Death::AtCommit(chance.below(25), when));
+            }
+            _ => fate.failures.push((chance.below(12), part)),
+        }
+    }
+    let calls = (manner.interleaved && chance.is(1, 2)).then(|| chance.below(8));
+    Step::Begin { machine, action, fate, calls }
+}
+
+fn rule(chance: &mut Chance) -> Action {
+    let path = chance.pick(&["vary/", "vary/x/", "vary/x/0.txt", "vary/1.txt"]).to_owned();
+    let user = chance.pick(&["*", address(2), address(3), address(4)]).to_owned();
+    let level = chance.pick(&[Level::Read, Level::Read, Level::Write]);
+    if chance.is(3, 5) {
+        Action::Grant { path, user, level }
+    } else {
+        Action::Revoke { path, user, level }
+    }
+}
+
+fn edit(chance: &mut Chance, machine: usize, number: usize) -> Edit {
+    let path = path(chance, machine);
+    if is_own(machine, &path) && chance.is(1, 12) {
+        let (folder, _) = path.rsplit_once('/').unwrap();
+        let to = format!("{folder}/{}0.txt", prefix(machine));
+        return Edit::Rename { from: path, to };
+    }
+    if chance.is(1, 6) {
+        return Edit::Delete { path };
+    }
+    let mut content = content(number, machine);
+    if chance.is(1, 12) {
+        content.push(0xff); // It travels in base64 then.
+    } else if chance.is(1, 30) && is_own(machine, &path) {
+        content.clear();
+    }
+    Edit::Write { path, content }
+}
+
+/// What the files begin with that one machine alone writes.
+fn prefix(machine: usize) -> &'static str {
+    ["a", "b", "s", "s", "s"][machine]
+}
+
+fn path(chance: &mut Chance, machine: usize) -> String {
+    let number = chance.below(3);
+    let own = prefix(machine);
+    if machine < SCIENTISTS[0] {
+        match chance.below(10) {
+            0..3 => format!("open/{own}{number}.txt"),
+            3..5 => format!("closed/{own}{number}.txt"),
+            5..8 if machine == FIRST => format!("both/{number}.txt"),
+            8 => format!("vary/x/{number}.txt"),
+            _ => format!("vary/{number}.txt"),
+        }
+    } else {
+        match chance.below(10) {
+            0..4 => format!("shared/{}/{own}{number}.txt", name(machine)),
+            4..7 => format!("both/{number}.txt"),
+            7 => format!("open/a{number}.txt"),
+            8 => format!("vary/x/{number}.txt"),
+            _ => format!("vary/{number}.txt"),
+        }
+    }
+}
+
+/// True if nobody but this machine may, and does, write there.
+pub(crate) fn is_own(machine: usize, path: &str) -> bool {
+    let own = match machine {
+        FIRST | SECOND => {
+            let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+            return ["open", "closed"].contains(&folder) && file.starts_with(prefix(machine));
+        }
+        _ => format!("shared/{}/", name(machine)),
+    };
+    path.starts_with(&own)
+}

@@ -1,0 +1,367 @@
+//! The machines, the drive and the clocks, and how steps are carried out on them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use syft::caches::Folders;
+use syft::client::{Client, Clock};
+use syft::connections::MemoryDrive;
+use syft::model::{Email, Role, Timestamp};
+use syft::syncers::{Problem, Report, SyncOptions};
+
+use super::disk::Disk;
+use super::gate::{Died, Fate, Gate, Gated};
+use super::model::Model;
+use super::operations::{Action, FIRST, MACHINES, OWNER, SCIENTISTS, SECOND, Step, address};
+use super::secrets::Secrets;
+
+/// 2020: long before now, so that no file looks older than a look at it, however clocks jump.
+const BEGIN_MICROS: i64 = 1_600_000_000_000_000;
+/// Where the clock of a drive in memory begins.
+const DRIVE_BEGIN_MICROS: i64 = 1_780_000_000_000_000;
+
+pub(crate) fn email(text: &str) -> Email {
+    Email::parse(text).unwrap()
+}
+
+/// A clock that goes on by a part of a second with each look.
+#[derive(Debug)]
+pub(crate) struct Hand(AtomicI64);
+
+impl Clock for Hand {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.fetch_add(250_001, Ordering::Relaxed))
+    }
+}
+
+/// What came of a process.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It did what it could.
+    Done(Report),
+    /// It could do nothing.
+    Failed(String),
+    Died,
+}
+
+impl Outcome {
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self, Self::Done(report) if report.is_idle())
+    }
+
+    pub(crate) fn problems(&self) -> Vec<String> {
+        match self {
+            Self::Done(report) => report.problems.iter().map(told).collect(),
+            Self::Failed(error) => vec![error.clone()],
+            Self::Died => Vec::new(),
+        }
+    }
+}
+
+fn told(problem: &Problem) -> String {
+    format!("{}: {}", problem.code, problem.message)
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Done(report) if report.is_idle() => f.write_str("idle"),
+            Self::Done(report) => {
+                let Report { pulled, accepted, pushed, refused, .. } = report;
+                write!(f, "pulled {pulled}, accepted {accepted}, pushed {pushed}")?;
+                for refused in refused {
+                    write!(f, ", refused {} of {}", refused.path, refused.peer)?;
+                }
+                report.problems.iter().try_for_each(|one| write!(f, "; {}", told(one)))
+            }
+            Self::Failed(error) => write!(f, "failed: {error}"),
+            Self::Died => f.write_str("died"),
+        }
+    }
+}
+
+type Process = Pin<Box<dyn Future<Output = Outcome>>>;
+
+struct Machine {
+    email: Email,
+    role: Role,
+    home: PathBuf,
+    clock: Arc<Hand>,
+    gate: Arc<Gate>,
+    client: Option<Arc<Client>>,
+    process: Option<Process>,
+}
+
+pub(crate) struct World {
+    pub(crate) drive: MemoryDrive,
+    pub(crate) secrets: Arc<Secrets>,
+    pub(crate) model: Model,
+    pub(crate) disks: Vec<Disk>,
+    /// What happened, a line each.
+    pub(crate) log: Vec<String>,
+    has_datasets: bool,
+    machines: Vec<Machine>,
+    runtime: tokio::runtime::Runtime,
+    _folder: tempfile::TempDir,
+}
+
+/// A temporary folder, in memory where the system has such a place.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let (drive, folder) = (MemoryDrive::new(), folder());
+        drive.advance_micros(BEGIN_MICROS - DRIVE_BEGIN_MICROS);
+        let machines: Vec<Machine> = (0..MACHINES)
+            .map(|number| Machine {
+                email: email(address(number)),
+                role: if number < SCIENTISTS[0] { Role::Owner } else { Role::Scientist },
+                home: folder.path().join(number.to_string()),
+                clock: Arc::new(Hand(AtomicI64::new(BEGIN_MICROS))),
+                gate: Arc::default(),
+                client: None,
+                process: None,
+            })
+            .collect();
+        let owner = email(OWNER);
+        let tree = |machine: &Machine| {
+            let (home, configuration) = (&machine.home, machine.home.join(".syft"));
+            let folders = Folders::new(home, &configuration, &machine.email, machine.role);
+            Disk::new(folders.datasite(&owner))
+        };
+        let disks: Vec<Disk> = machines.iter().map(tree).collect();
+        let scientists: Vec<Email> = SCIENTISTS.iter().map(|m| email(address(*m))).collect();
+        let of_owner = disks[..SCIENTISTS[0]].to_vec();
+        let secrets = Arc::new(Secrets::new(&drive, &owner, &scientists, of_owner));
+        let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build();
+        Self {
+            drive,
+            secrets,
+            model: Model::default(),
+            disks,
+            log: Vec::new(),
+            has_datasets: false,
+            machines,
+            runtime: runtime.unwrap(),
+            _folder: folder,
+        }
+    }
+
+    /// True if the second machine of the owner was ever used.
+    pub(crate) fn is_used(&self, machine: usize) -> bool {
+        self.machines[machine].home.exists()
+    }
+
+    /// The client of a machine; opened again after its process died.
+    pub(crate) fn client(&mut self, machine: usize) -> Arc<Client> {
+        let Machine { email, role, home, clock, gate, client, .. } = &mut self.machines[machine];
+        let open = || {
+            let connection = Gated::new(&self.drive, email, gate, &self.secrets, machine);
+            let client = Client::over(Arc::new(connection), *role, home, Arc::clone(clock) as _);
+            let client = client.unwrap();
+            let gate = Arc::clone(gate);
+            client.account().store.set_witness(move |moment| gate.commit(moment));
+            Arc::new(client)
+        };
+        Arc::clone(client.get_or_insert_with(open))
+    }
+
+    /// Carries out one step.
+    pub(crate) fn step(&mut self, step: &Step) {
+        self.log.push(step.to_string());
+        match step {
+            Step::Edit { machine, edit } => {
+                self.look(*machine);
+                if let super::operations::Edit::Write { content, .. } = edit
+                    && *machine >= SCIENTISTS[0]
+                {
+                    self.secrets.allow(content, machine - SCIENTISTS[0]);
+                }
+                if !self.model.edit(*machine, edit, &self.disks[*machine]) {
+                    self.note("cannot be done");
+                }
+            }
+            Step::Begin { machine, action, fate, calls } => {
+                if self.machines[*machine].process.is_some() {
+                    return self.note("busy");
+                }
+                self.begin(*machine, action, fate.clone());
+                self.go(*machine, *calls);
+            }
+            Step::Go { machine, calls } => {
+                self.go(*machine, *calls);
+            }
+            Step::Wind { machine, seconds } => {
+                let clock = &self.machines[*machine].clock.0;
+                clock.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
+            }
+            Step::Lag { writes } => self.drive.set_lag(*writes),
+            Step::ExpireTokens => self.drive.expire_tokens(),
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        if let Some(last) = self.log.last_mut() {
+            *last += &format!(" -> {text}");
+        }
+    }
+
+    /// Looks at the disk of a machine, if it is one of the owner.
+    fn look(&mut self, machine: usize) {
+        if [FIRST, SECOND].contains(&machine) {
+            self.secrets.sample(machine);
+            self.model.observe(&self.disks[machine].files());
+        }
+    }
+
+    pub(crate) fn begin(&mut self, machine: usize, action: &Action, fate: Fate) {
+        let client = self.client(machine);
+        self.look(machine);
+        self.machines[machine].gate.begin(fate);
+        self.machines[machine].process = Some(process(client, action));
+    }
+
+    /// Lets the process of a machine make some calls, or all that are left.
+    pub(crate) fn go(&mut self, machine: usize, calls: Option<usize>) -> Option<Outcome> {
+        let mut process = self.machines[machine].process.take()?;
+        let gate = Arc::clone(&self.machines[machine].gate);
+        let mut granted = 0;
+        loop {
+            match self.poll(&mut process, &gate) {
+                Some(outcome) => {
+                    if matches!(outcome, Outcome::Died) {
+                        // Also releases the lock of the SyftBox, as the system would.
+                        drop(process);
+                        self.machines[machine].client = None;
+                    }
+                    let (calls, commits) = gate.counted();
+                    self.note(&format!("{outcome} [{calls} calls, {commits} commits]"));
+                    self.look(machine);
+                    return Some(outcome);
+                }
+                None if calls.is_some_and(|calls| granted >= calls) => {
+                    self.machines[machine].process = Some(process);
+                    self.look(machine);
+                    self.note(&format!("waits after {granted} calls"));
+                    return None;
+                }
+                None => {
+                    // The newest of those that run side by side, then the oldest: out of order.
+                    let last = gate.waiting() - 1;
+                    gate.grant(if granted % 2 == 0 { last } else { 0 });
+                    granted += 1;
+                }
+            }
+        }
+    }
+
+    /// Lets a process run until all that it waits for is the gate. Returns its outcome, if it ends.
+    fn poll(&self, process: &mut Process, gate: &Gate) -> Option<Outcome> {
+        let _entered = self.runtime.enter();
+        let flag = Arc::new(Flag::default());
+        let waker = Waker::from(Arc::clone(&flag));
+        loop {
+            flag.0.store(false, Ordering::SeqCst);
+            let mut context = Context::from_waker(&waker);
+            match catch_unwind(AssertUnwindSafe(|| process.as_mut().poll(&mut context))) {
+                Ok(Poll::Ready(outcome)) => return Some(outcome),
+                Ok(Poll::Pending) => {}
+                Err(reason) if reason.is::<Died>() => return Some(Outcome::Died),
+                Err(reason) => resume_unwind(reason),
+            }
+            if flag.0.load(Ordering::SeqCst) {
+                continue;
+            }
+            if gate.waiting() > 0 && !self.has_datasets {
+                return None;
+            }
+            // What runs on another thread, as with datasets, comes to its end first, so that the
+            // order of things does not hang on how fast it is.
+            let drained = self.runtime.block_on(self.runtime.spawn_blocking(|| ()));
+            drained.unwrap();
+            if !flag.0.load(Ordering::SeqCst) {
+                assert!(gate.waiting() > 0, "a process waits for nothing");
+                return None;
+            }
+        }
+    }
+
+    /// Waits for something that makes no calls.
+    pub(crate) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    /// Lets a process run alone, with nothing in its way.
+    pub(crate) fn run(&mut self, machine: usize, action: &Action) -> Outcome {
+        self.log.push(format!("{}: {action:?}", super::operations::name(machine)));
+        self.begin(machine, action, Fate::default());
+        self.go(machine, None).unwrap()
+    }
+
+    /// Lets all processes come to their end.
+    pub(crate) fn finish_all(&mut self) {
+        for machine in 0..MACHINES {
+            if self.machines[machine].process.is_some() {
+                self.log.push(format!("{}: comes to its end", super::operations::name(machine)));
+                self.go(machine, None);
+            }
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+fn process(client: Arc<Client>, action: &Action) -> Process {
+    let (action, owner) = (action.clone(), email(OWNER));
+    Box::pin(async move {
+        let nothing = |_| Report::default();
+        let done = match action {
+            Action::Sync { full, checkpoint_threshold, compact_threshold } => {
+                let options = SyncOptions {
+                    full,
+                    checkpoint_threshold,
+                    compact_threshold,
+                    ..SyncOptions::default()
+                };
+                client.sync(&options).await
+            }
+            Action::Ask => client.add_peer(&owner).await,
+            Action::Approve(peer) => client.approve_peer(&email(address(peer))).await,
+            Action::Reject(peer) => client.reject_peer(&email(address(peer))).await,
+            Action::Grant { path, user, level } => {
+                client.grant(&path, &user, level).await.map(|_| Report::default())
+            }
+            Action::Revoke { path, user, level } => {
+                client.revoke(&path, &user, level).await.map(|_| Report::default())
+            }
+            Action::Checkpoint => client.create_checkpoint().await.map(nothing),
+        };
+        match done {
+            Ok(report) => Outcome::Done(report),
+            Err(error) => Outcome::Failed(with_causes(&error)),
+        }
+    })
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
