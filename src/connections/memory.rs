@@ -2,11 +2,12 @@
 //!
 //! It is the strictest that the contract allows, so that what works on it works on Drive: names
 //! repeat, ids must come from [`Connection::new_ids`], only owners share and delete, others can
-//! be made to see a listing late ([`MemoryDrive::set_lag`]), files can be limited in size, and the
-//! change feed says no more than it must. Time stands still unless it is wound by hand.
+//! be made to see a listing late ([`MemoryDrive::set_lag`]) and out of order
+//! ([`MemoryDrive::set_disorder`]), files can be limited in size, and the change feed says no more
+//! than it must. Time stands still unless it is wound by hand.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,11 +15,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::late::{Late, put_or_remove};
 use super::local::{self, NewFile};
 use super::tree::{Node, Tree};
 use super::{
-    Access, Change, Changes, Connection, Content, Entry, Error, FileId, Grant, Kind, NewEntry,
-    PageToken, Query, Relocation, Result,
+    Access, Changes, Connection, Content, Entry, Error, FileId, Grant, Kind, NewEntry, PageToken,
+    Query, Relocation, Result,
 };
 use crate::model::{Digest, Email};
 
@@ -47,39 +49,15 @@ pub struct Memory {
 struct World {
     /// As things are: what is asked for by id is answered from here.
     current: Tree,
-    /// As all sessions see things: behind `current` by `pending`.
-    settled: Tree,
-    settled_seq: u64,
-    pending: VecDeque<Write>,
-    lag: usize,
+    late: Late,
     content: HashMap<FileId, Bytes>,
     issued: HashSet<FileId>,
     used: HashSet<FileId>,
     roots: BTreeMap<String, FileId>,
-    events: Vec<Event>,
-    seq: u64,
-    oldest_seq: u64,
     sessions: u64,
     ids: u64,
     now_micros: i64,
     max_file_bytes: u64,
-}
-
-/// What one call changed.
-#[derive(Debug)]
-struct Write {
-    seq: u64,
-    session: u64,
-    nodes: Vec<(FileId, Option<Arc<Node>>)>,
-}
-
-/// An entry of the change feed, for those who saw the file before or after.
-#[derive(Debug)]
-struct Event {
-    seq: u64,
-    session: u64,
-    id: FileId,
-    viewers: BTreeSet<String>,
 }
 
 impl Default for MemoryDrive {
@@ -93,17 +71,11 @@ impl MemoryDrive {
     pub fn new() -> Self {
         let world = World {
             current: Tree::new(SERVICE),
-            settled: Tree::new(SERVICE),
-            settled_seq: 0,
-            pending: VecDeque::new(),
-            lag: 0,
+            late: Late::new(SERVICE),
             content: HashMap::new(),
             issued: HashSet::new(),
             used: HashSet::new(),
             roots: BTreeMap::new(),
-            events: Vec::new(),
-            seq: 0,
-            oldest_seq: 0,
             sessions: 0,
             ids: 0,
             now_micros: EPOCH_MICROS,
@@ -129,17 +101,17 @@ impl MemoryDrive {
     /// Hides the newest `writes` writes from `find` and `changes` of other sessions, until later
     /// ones push them out or [`release`](Self::release) is called. 0 hides nothing.
     pub fn set_lag(&self, writes: usize) {
-        let mut world = self.lock();
-        world.lag = writes;
-        world.settle();
+        self.lock().late.set_lag(writes);
+    }
+
+    /// Shows hidden writes in a random order that follows from `seed`; with `None` the oldest first.
+    pub fn set_disorder(&self, seed: Option<u64>) {
+        self.lock().late.set_disorder(seed);
     }
 
     /// Shows all sessions what was written so far; the lag goes on for what is written next.
     pub fn release(&self) {
-        let mut world = self.lock();
-        let lag = std::mem::take(&mut world.lag);
-        world.settle();
-        world.lag = lag;
+        self.lock().late.release();
     }
 
     /// Sets the size of the largest file, in bytes, for what is written next.
@@ -154,11 +126,7 @@ impl MemoryDrive {
 
     /// Makes all tokens of the change feed too old that were given out before now, and releases.
     pub fn expire_tokens(&self) {
-        self.release();
-        let mut world = self.lock();
-        world.seq += 1;
-        world.oldest_seq = world.seq;
-        world.settle();
+        self.lock().late.expire_tokens();
     }
 
     fn lock(&self) -> MutexGuard<'_, World> {
@@ -194,29 +162,14 @@ impl World {
             grants: Vec::new(),
         });
         self.current.put(Arc::clone(&root));
-        self.settled.put(root);
+        self.late.put_root(root);
         self.used.insert(id.clone());
         self.roots.insert(key, id.clone());
         id
     }
 
-    /// Lets all sessions see what is older than the lag.
-    fn settle(&mut self) {
-        while self.pending.len() > self.lag {
-            let Some(write) = self.pending.pop_front() else { break };
-            for (id, node) in write.nodes {
-                put_or_remove(&mut self.settled, &id, node);
-            }
-            self.settled_seq = write.seq;
-        }
-        if self.pending.is_empty() {
-            self.settled_seq = self.seq;
-        }
-    }
-
     /// Carries out one write of a session. `about` is what the change feed tells of it.
     fn write(&mut self, session: u64, about: &FileId, nodes: Vec<(FileId, Option<Node>)>) {
-        self.seq += 1;
         let mut viewers = self.current.viewers(about);
         let nodes: Vec<_> = nodes.into_iter().map(|(id, node)| (id, node.map(Arc::new))).collect();
         for (id, node) in &nodes {
@@ -226,9 +179,7 @@ impl World {
             put_or_remove(&mut self.current, id, node.clone());
         }
         viewers.extend(self.current.viewers(about));
-        self.events.push(Event { seq: self.seq, session, id: about.clone(), viewers });
-        self.pending.push_back(Write { seq: self.seq, session, nodes });
-        self.settle();
+        self.late.note(session, about, nodes, viewers);
     }
 
     /// Replaces one node, if there is a new one.
@@ -239,18 +190,8 @@ impl World {
         }
     }
 
-    /// Things as a session may see them now: what all see, and its own writes.
     fn view(&self, session: u64) -> Cow<'_, Tree> {
-        if self.pending.is_empty() {
-            return Cow::Borrowed(&self.current);
-        }
-        let mut tree = self.settled.clone();
-        for write in self.pending.iter().filter(|write| write.session == session) {
-            for (id, node) in &write.nodes {
-                put_or_remove(&mut tree, id, node.clone());
-            }
-        }
-        Cow::Owned(tree)
+        self.late.view(&self.current, session)
     }
 
     fn create(
@@ -280,7 +221,7 @@ impl World {
             is_root: false,
             size_bytes: content.as_ref().map_or(0, |content| content.len() as u64),
             created_micros: self.now_micros,
-            revision: self.seq.cast_signed() + 1,
+            revision: self.late.seq().cast_signed() + 1,
             tags: new.tags.clone(),
             grants: Vec::new(),
         };
@@ -302,30 +243,7 @@ impl World {
     }
 
     fn changes(&self, session: u64, account: &Email, since: &PageToken) -> Result<Changes> {
-        let since: u64 = since.0.parse().map_err(|_| Error::TokenExpired)?;
-        if since < self.oldest_seq || since > self.seq {
-            return Err(Error::TokenExpired);
-        }
-        let view = self.view(session);
-        let viewer = account.as_str().to_ascii_lowercase();
-        let changes = self
-            .events
-            .iter()
-            .filter(|event| event.seq > since && event.viewers.contains(&viewer))
-            .filter(|event| event.seq <= self.settled_seq || event.session == session)
-            .map(|event| match view.entry(&event.id, account) {
-                Some(entry) => Change::Present(entry),
-                None => Change::Gone(event.id.clone()),
-            })
-            .collect();
-        Ok(Changes { changes, next: PageToken(self.settled_seq.max(since).to_string()) })
-    }
-}
-
-fn put_or_remove(tree: &mut Tree, id: &FileId, node: Option<Arc<Node>>) {
-    match node {
-        Some(node) => tree.put(node),
-        None => tree.remove(id),
+        self.late.changes(&self.view(session), session, account, since)
     }
 }
 
@@ -401,7 +319,7 @@ impl Connection for Memory {
             return Err(Error::NotFound { id: id.clone() });
         }
         node.size_bytes = content.len() as u64;
-        node.revision = world.seq.cast_signed() + 1;
+        node.revision = world.late.seq().cast_signed() + 1;
         world.content.insert(id.clone(), content);
         world.update(self.number, Some(node));
         Ok(())
@@ -462,7 +380,7 @@ impl Connection for Memory {
     }
 
     async fn change_start(&self) -> Result<PageToken> {
-        Ok(PageToken(self.request().settled_seq.to_string()))
+        Ok(self.request().late.change_start())
     }
 
     async fn changes(&self, since: &PageToken) -> Result<Changes> {

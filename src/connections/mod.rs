@@ -11,6 +11,7 @@ mod error;
 pub mod faulty;
 pub mod folder;
 pub mod gdrive;
+mod late;
 mod local;
 mod matching;
 pub mod memory;

@@ -31,6 +31,9 @@ pub(crate) fn violations(world: &mut World) -> Vec<String> {
     found.extend(world.secrets.leaks());
     found.extend(world.model.violations(&world.disks, &is_peer));
     found.extend(trees(world, &is_peer));
+    found.extend(world.products.violations(&world.disks, &is_peer));
+    let client = world.client(FIRST);
+    found.extend(world.products.broken_approvals(&client, &world.disks[FIRST]));
     found.extend(journals(world, &is_peer));
     found
 }

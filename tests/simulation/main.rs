@@ -15,6 +15,7 @@ mod disk;
 mod gate;
 mod model;
 mod operations;
+mod products;
 mod runs;
 mod secrets;
 mod world;

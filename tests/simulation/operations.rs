@@ -46,6 +46,20 @@ pub(crate) enum Action {
     Grant { path: String, user: String, level: Level },
     Revoke { path: String, user: String, level: Level },
     Checkpoint,
+    CreateDataset { dataset: &'static str, number: usize, readers: Readers, upload_private: bool },
+    Share { dataset: &'static str, readers: Readers },
+    Unshare { dataset: &'static str, readers: Readers },
+    DeleteDataset { dataset: &'static str },
+    Submit { job: &'static str, number: usize },
+    ApproveJob { job: &'static str, from: usize },
+    RejectJob { job: &'static str, from: usize },
+}
+
+/// Whom a dataset is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Readers {
+    Any,
+    Only(usize),
 }
 
 /// One thing that happens.
@@ -59,8 +73,10 @@ pub(crate) enum Step {
     Go { machine: usize, calls: Option<usize> },
     /// The clock of a machine jumps.
     Wind { machine: usize, seconds: i64 },
-    /// The service shows writes late from now on.
-    Lag { writes: usize },
+    /// The service shows writes late from now on, and out of order if there is a seed for that.
+    Lag { writes: usize, disorder: Option<u64> },
+    /// A scientist changes the files of a job that it submitted.
+    ChangeJob { machine: usize, job: &'static str, content: Vec<u8> },
     /// The service has forgotten where everybody is in its change feed.
     ExpireTokens,
 }
@@ -95,7 +111,13 @@ impl fmt::Display for Step {
             }
             Self::Go { machine, calls: None } => write!(f, "{}: goes on", name(*machine)),
             Self::Wind { machine, seconds } => write!(f, "{}: clock {seconds:+} s", name(*machine)),
-            Self::Lag { writes } => write!(f, "service: {writes} writes late"),
+            Self::Lag { writes, disorder } => {
+                let order = if disorder.is_some() { ", out of order" } else { "" };
+                write!(f, "service: {writes} writes late{order}")
+            }
+            Self::ChangeJob { machine, job, .. } => {
+                write!(f, "{}: changes job {job}", name(*machine))
+            }
             Self::ExpireTokens => f.write_str("service: feed tokens expire"),
         }
     }
@@ -112,6 +134,8 @@ struct Manner {
     faults: bool,
     interleaved: bool,
     late: bool,
+    datasets: bool,
+    jobs: bool,
     checkpoint_threshold: usize,
     compact_threshold: usize,
 }
@@ -124,6 +148,8 @@ pub(crate) fn script(seed: u64, count: usize) -> Vec<Step> {
         faults: chance.is(2, 3),
         interleaved: chance.is(1, 2),
         late: chance.is(1, 2),
+        datasets: chance.is(1, 3),
+        jobs: chance.is(1, 3),
         checkpoint_threshold: chance.pick(&[3, 8, 50]),
         compact_threshold: chance.pick(&[2, 4, 10]),
     };
@@ -179,8 +205,8 @@ fn machine(chance: &mut Chance, manner: Manner) -> usize {
 fn one(chance: &mut Chance, manner: Manner, number: usize) -> Step {
     let machine = machine(chance, manner);
     match chance.below(100) {
-        0..45 => Step::Edit { machine, edit: edit(chance, machine, number) },
-        45..80 => {
+        0..42 => Step::Edit { machine, edit: edit(chance, machine, number) },
+        42..72 => {
             let action = Action::Sync {
                 full: chance.is(1, 20),
                 checkpoint_threshold: manner.checkpoint_threshold,
@@ -188,11 +214,11 @@ fn one(chance: &mut Chance, manner: Manner, number: usize) -> Step {
             };
             process(chance, manner, machine, action)
         }
-        80..86 => {
+        72..78 => {
             let action = rule(chance);
             process(chance, manner, FIRST, action)
         }
-        86..90 => {
+        78..82 => {
             let peer = chance.pick(&SCIENTISTS);
             let (machine, action) = match chance.below(5) {
                 0..2 => (peer, Action::Ask),
@@ -201,15 +227,52 @@ fn one(chance: &mut Chance, manner: Manner, number: usize) -> Step {
             };
             process(chance, manner, machine, action)
         }
-        90..92 => process(chance, manner, FIRST, Action::Checkpoint),
+        82..86 if manner.datasets => {
+            let action = dataset(chance, number);
+            process(chance, manner, FIRST, action)
+        }
+        86..91 if manner.jobs => job(chance, manner, number),
+        91 => process(chance, manner, FIRST, Action::Checkpoint),
         92..95 => Step::Wind {
             machine,
             seconds: chance.pick(&[-86_400, -3_600, -5, 30, 3_600, 8 * 3_600, 86_400]),
         },
-        95..99 if manner.late => Step::Lag { writes: chance.pick(&[0, 0, 1, 3, 8, 20]) },
-        99 if manner.late => Step::ExpireTokens,
+        95..98 if manner.late => Step::Lag {
+            writes: chance.pick(&[0, 0, 1, 3, 8, 20]),
+            disorder: chance.is(1, 2).then(|| chance.next()),
+        },
+        98 if manner.late => Step::ExpireTokens,
         _ => Step::Go { machine, calls: chance.is(2, 3).then(|| chance.below(6)) },
     }
+}
+
+fn dataset(chance: &mut Chance, number: usize) -> Action {
+    let dataset = chance.pick(&["ages", "blood"]);
+    let readers = match chance.below(4) {
+        0 => Readers::Any,
+        _ => Readers::Only(chance.pick(&SCIENTISTS)),
+    };
+    match chance.below(8) {
+        0..4 => Action::CreateDataset { dataset, number, readers, upload_private: chance.is(1, 3) },
+        4 => Action::Share { dataset, readers },
+        5..7 => Action::Unshare { dataset, readers },
+        _ => Action::DeleteDataset { dataset },
+    }
+}
+
+fn job(chance: &mut Chance, manner: Manner, number: usize) -> Step {
+    let job = chance.pick(&["count", "sum"]);
+    let from = chance.pick(&SCIENTISTS);
+    let action = match chance.below(6) {
+        0..2 => return process(chance, manner, from, Action::Submit { job, number }),
+        2 => {
+            let content = content(number, from);
+            return Step::ChangeJob { machine: from, job, content };
+        }
+        3..5 => Action::ApproveJob { job, from },
+        _ => Action::RejectJob { job, from },
+    };
+    process(chance, manner, FIRST, action)
 }
 
 fn process(chance: &mut Chance, manner: Manner, machine: usize, action: Action) -> Step {

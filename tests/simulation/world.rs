@@ -1,14 +1,14 @@
 //! The machines, the drive and the clocks, and how steps are carried out on them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use syft::caches::Folders;
-use syft::client::{Client, Clock};
+use syft::client::{Client, Clock, Error};
 use syft::connections::MemoryDrive;
 use syft::model::{Email, Role, Timestamp};
 use syft::syncers::{Problem, Report, SyncOptions};
@@ -17,7 +17,8 @@ use super::disk::Disk;
 use super::gate::{Died, Fate, Gate, Gated};
 use super::model::Model;
 use super::operations::{Action, FIRST, MACHINES, OWNER, SCIENTISTS, SECOND, Step, address};
-use super::secrets::Secrets;
+use super::products::{self, Products};
+use super::secrets::{Secrets, mark, marks};
 
 /// 2020: long before now, so that no file looks older than a look at it, however clocks jump.
 const BEGIN_MICROS: i64 = 1_600_000_000_000_000;
@@ -94,19 +95,22 @@ struct Machine {
     gate: Arc<Gate>,
     client: Option<Arc<Client>>,
     process: Option<Process>,
+    /// What the process does, and whether nothing is in its way.
+    action: Option<(Action, bool)>,
 }
 
 pub(crate) struct World {
     pub(crate) drive: MemoryDrive,
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) model: Model,
+    pub(crate) products: Products,
     pub(crate) disks: Vec<Disk>,
     /// What happened, a line each.
     pub(crate) log: Vec<String>,
     has_datasets: bool,
     machines: Vec<Machine>,
     runtime: tokio::runtime::Runtime,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// A temporary folder, in memory where the system has such a place.
@@ -127,6 +131,7 @@ impl World {
                 gate: Arc::default(),
                 client: None,
                 process: None,
+                action: None,
             })
             .collect();
         let owner = email(OWNER);
@@ -144,12 +149,13 @@ impl World {
             drive,
             secrets,
             model: Model::default(),
+            products: Products::default(),
             disks,
             log: Vec::new(),
             has_datasets: false,
             machines,
             runtime: runtime.unwrap(),
-            _folder: folder,
+            folder,
         }
     }
 
@@ -201,7 +207,11 @@ impl World {
                 let clock = &self.machines[*machine].clock.0;
                 clock.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
             }
-            Step::Lag { writes } => self.drive.set_lag(*writes),
+            Step::Lag { writes, disorder } => {
+                self.drive.set_disorder(*disorder);
+                self.drive.set_lag(*writes);
+            }
+            Step::ChangeJob { machine, job, content } => self.change_job(*machine, job, content),
             Step::ExpireTokens => self.drive.expire_tokens(),
         }
     }
@@ -223,8 +233,39 @@ impl World {
     pub(crate) fn begin(&mut self, machine: usize, action: &Action, fate: Fate) {
         let client = self.client(machine);
         self.look(machine);
+        self.has_datasets |= matches!(action, Action::CreateDataset { .. });
+        self.products.begins(action, &self.secrets);
+        match action {
+            Action::Submit { number, .. } => {
+                let own = mark(*number).into_bytes();
+                self.secrets.allow(&own, machine - SCIENTISTS[0]);
+            }
+            Action::ApproveJob { job, from } => {
+                let folder = products::job_folder(*from, job);
+                self.products.approves(&folder, &self.disks[machine]);
+            }
+            _ => {}
+        }
+        let is_clean = fate == Fate::default();
         self.machines[machine].gate.begin(fate);
-        self.machines[machine].process = Some(process(client, action));
+        self.machines[machine].action = Some((action.clone(), is_clean));
+        let files = self.folder.path().join("files");
+        self.machines[machine].process = Some(process(client, action, files));
+    }
+
+    /// Changes the script of a job where its submitter has it.
+    fn change_job(&mut self, machine: usize, job: &str, content: &[u8]) {
+        self.secrets.allow(content, machine - SCIENTISTS[0]);
+        let folder = products::job_folder(machine, job);
+        let disk = &self.disks[machine];
+        let script = disk
+            .files()
+            .into_iter()
+            .find(|(path, content)| path.starts_with(&folder) && !marks(content).is_empty());
+        match script {
+            Some((path, _)) => assert!(disk.write(&path, content)),
+            None => self.note("there is none"),
+        }
     }
 
     /// Lets the process of a machine make some calls, or all that are left.
@@ -239,6 +280,9 @@ impl World {
                         // Also releases the lock of the SyftBox, as the system would.
                         drop(process);
                         self.machines[machine].client = None;
+                    }
+                    if let Some((action, is_clean)) = self.machines[machine].action.take() {
+                        self.products.ended(&action, &outcome, is_clean);
                     }
                     let (calls, commits) = gate.counted();
                     self.note(&format!("{outcome} [{calls} calls, {commits} commits]"));
@@ -324,10 +368,9 @@ impl Wake for Flag {
     }
 }
 
-fn process(client: Arc<Client>, action: &Action) -> Process {
+fn process(client: Arc<Client>, action: &Action, files: PathBuf) -> Process {
     let (action, owner) = (action.clone(), email(OWNER));
     Box::pin(async move {
-        let nothing = |_| Report::default();
         let done = match action {
             Action::Sync { full, checkpoint_threshold, compact_threshold } => {
                 let options = SyncOptions {
@@ -347,13 +390,41 @@ fn process(client: Arc<Client>, action: &Action) -> Process {
             Action::Revoke { path, user, level } => {
                 client.revoke(&path, &user, level).await.map(|_| Report::default())
             }
-            Action::Checkpoint => client.create_checkpoint().await.map(nothing),
+            Action::Checkpoint => client.create_checkpoint().await.map(|_| Report::default()),
+            product => about_product(&client, product, &files).await,
         };
         match done {
             Ok(report) => Outcome::Done(report),
             Err(error) => Outcome::Failed(with_causes(&error)),
         }
     })
+}
+
+async fn about_product(client: &Client, action: Action, files: &Path) -> Result<Report, Error> {
+    match action {
+        Action::CreateDataset { dataset, number, readers, upload_private } => {
+            let new = products::new_dataset(files, dataset, number, readers);
+            client.create_dataset(&new, upload_private).await.map(drop)
+        }
+        Action::Share { dataset, readers } => {
+            client.share_dataset(dataset, &readers.audience()).await.map(drop)
+        }
+        Action::Unshare { dataset, readers } => {
+            client.unshare_dataset(dataset, &readers.audience()).await.map(drop)
+        }
+        Action::DeleteDataset { dataset } => client.delete_dataset(dataset).await,
+        Action::Submit { job, number } => {
+            client.submit_job(&products::new_job(files, job, number)).await.map(drop)
+        }
+        Action::ApproveJob { job, from } => {
+            client.approve_job(job, Some(&email(address(from))), None).await.map(drop)
+        }
+        Action::RejectJob { job, from } => {
+            client.reject_job(job, Some(&email(address(from))), None).await.map(drop)
+        }
+        _ => Ok(()),
+    }
+    .map(|()| Report::default())
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {

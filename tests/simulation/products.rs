@@ -1,0 +1,258 @@
+//! Datasets and jobs: what the owner decided about them, and what must follow.
+//!
+//! Where a command of the owner was cut short, it is not known whether it counts; then it is only
+//! asked that everybody agrees.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use syft::client::{Client, JobRequest};
+use syft::datasets::{Audience, DatasetName, NewDataset};
+use syft::jobs::{JobStatus, Listed};
+
+use super::disk::{Disk, Files};
+use super::operations::{Action, Readers, SCIENTISTS, address, name};
+use super::secrets::{Secrets, mark};
+use super::world::{Outcome, email};
+
+/// Marks of private files are those of the mock files, and this.
+const PRIVATE: usize = 1_000_000;
+const MOCK_FILE: &str = "mock.csv";
+
+/// A dataset as the owner wants it.
+#[derive(Clone, Debug)]
+struct Wanted {
+    mock: Vec<u8>,
+    any: bool,
+    readers: BTreeSet<usize>,
+}
+
+/// What was decided.
+#[derive(Debug, Default)]
+pub(crate) struct Products {
+    /// `None`: there is none.
+    datasets: BTreeMap<String, Option<Wanted>>,
+    uncertain: BTreeSet<String>,
+    /// What each job held when it was approved.
+    approved: BTreeMap<String, BTreeSet<Files>>,
+}
+
+impl Products {
+    /// A command begins: whoever it lets in may know from now on.
+    pub(crate) fn begins(&self, action: &Action, secrets: &Secrets) {
+        let let_in = |mock: &[u8], readers: Readers| {
+            for (number, machine) in SCIENTISTS.iter().enumerate() {
+                if readers.includes(*machine) {
+                    secrets.allow(mock, number);
+                }
+            }
+        };
+        match action {
+            Action::CreateDataset { number, readers, .. } => let_in(&mock(*number), *readers),
+            Action::Share { dataset, readers } => {
+                if let Some(Some(wanted)) = self.datasets.get(*dataset) {
+                    let_in(&wanted.mock, *readers);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A command of the owner has ended.
+    pub(crate) fn ended(&mut self, action: &Action, outcome: &Outcome, is_clean: bool) {
+        let dataset = match action {
+            Action::CreateDataset { dataset, .. }
+            | Action::Share { dataset, .. }
+            | Action::Unshare { dataset, .. }
+            | Action::DeleteDataset { dataset } => *dataset,
+            _ => return,
+        };
+        match outcome {
+            Outcome::Done(_) => {}
+            // Nothing was in its way: it was refused as a whole.
+            Outcome::Failed(_) if is_clean => return,
+            Outcome::Failed(_) | Outcome::Died => {
+                self.uncertain.insert(dataset.to_owned());
+                if let Action::CreateDataset { number, .. } = action {
+                    let known = self.datasets.entry(dataset.to_owned()).or_default();
+                    let wanted = Wanted { mock: mock(*number), any: false, readers: [].into() };
+                    known.get_or_insert(wanted);
+                }
+                return;
+            }
+        }
+        let known = self.datasets.entry(dataset.to_owned()).or_default();
+        match (action, known) {
+            (Action::CreateDataset { number, readers, .. }, known) => {
+                let any = *readers == Readers::Any;
+                let readers = readers.some();
+                *known = Some(Wanted { mock: mock(*number), any, readers });
+                self.uncertain.remove(dataset);
+            }
+            (Action::DeleteDataset { .. }, known) => {
+                *known = None;
+                self.uncertain.remove(dataset);
+            }
+            (Action::Share { readers, .. }, Some(known)) => {
+                known.any |= *readers == Readers::Any;
+                known.readers.extend(readers.some());
+            }
+            (Action::Unshare { readers, .. }, Some(known)) => {
+                // What was for all is then for the others that are peers now; who that is, is not
+                // the model's business.
+                match readers {
+                    Readers::Any => known.readers.clear(),
+                    Readers::Only(_) if known.any => {
+                        self.uncertain.insert(dataset.to_owned());
+                    }
+                    Readers::Only(reader) => {
+                        known.readers.remove(reader);
+                    }
+                }
+                known.any = false;
+            }
+            _ => {}
+        }
+    }
+
+    /// The owner approves a job that looks like this.
+    pub(crate) fn approves(&mut self, job: &str, disk: &Disk) {
+        self.approved.entry(job.to_owned()).or_default().insert(below(disk, job));
+    }
+
+    /// Returns what is wrong with the datasets in the end.
+    pub(crate) fn violations(&self, disks: &[Disk], is_peer: &[bool]) -> Vec<String> {
+        let mut found = Vec::new();
+        for (dataset, wanted) in &self.datasets {
+            let path = format!("public/syft_datasets/{dataset}/{MOCK_FILE}");
+            let at_owner = disks[0].read(&path);
+            if !self.uncertain.contains(dataset) {
+                let wanted = wanted.as_ref().map(|wanted| wanted.mock.clone());
+                if wanted != at_owner {
+                    found.push(format!("dataset {dataset}: the owner has {at_owner:?}"));
+                }
+            }
+            for machine in SCIENTISTS.into_iter().filter(|machine| is_peer[*machine]) {
+                let there = disks[machine].read(&path);
+                let who = name(machine);
+                if there.is_some() && there != at_owner {
+                    found.push(format!("dataset {dataset}: {who} has {there:?}"));
+                }
+                let Some(wanted) = wanted.as_ref().filter(|_| !self.uncertain.contains(dataset))
+                else {
+                    continue;
+                };
+                let may = wanted.any || wanted.readers.contains(&machine);
+                if may != there.is_some() {
+                    found.push(format!("dataset {dataset}: {who} may {may}, has {there:?}"));
+                }
+            }
+        }
+        found
+    }
+
+    /// Returns which jobs count as approved although they are not what was approved.
+    pub(crate) fn broken_approvals(&self, client: &Client, disk: &Disk) -> Vec<String> {
+        let mut found = Vec::new();
+        for listed in client.jobs().unwrap() {
+            let Listed::Job(job) = listed.listed else { continue };
+            let Ok(job) = client.job(job.id.name.as_str(), Some(&job.id.submitter)) else {
+                continue;
+            };
+            let Some(approval) = job.store().approval(&job.job) else { continue };
+            let stands = job.job.state.status == JobStatus::Approved
+                && job.digest().is_ok_and(|digest| digest == approval.digest);
+            let folder = job.job.layout.inbox(&job.job.id).to_string();
+            let is_known = || {
+                let seen = self.approved.get(&folder);
+                seen.is_some_and(|seen| seen.contains(&below(disk, &folder)))
+            };
+            if stands && !is_known() {
+                found.push(format!("job {folder} is approved, but not what it holds"));
+            }
+        }
+        found
+    }
+}
+
+/// The files of a job.
+fn below(disk: &Disk, folder: &str) -> Files {
+    let mut files = disk.everything();
+    files.retain(|path, _| path.starts_with(folder));
+    files
+}
+
+/// Where the flat layout has a job.
+pub(crate) fn job_folder(from: usize, job: &str) -> String {
+    format!("app_data/job/inbox/{}/{job}", address(from))
+}
+
+fn mock(number: usize) -> Vec<u8> {
+    format!("age\n{}mock\n", mark(number)).into_bytes()
+}
+
+fn write(path: PathBuf, content: &[u8]) -> PathBuf {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, content).unwrap();
+    path
+}
+
+/// A dataset to create, with its files below `folder`.
+pub(crate) fn new_dataset(
+    folder: &Path,
+    dataset: &str,
+    number: usize,
+    readers: Readers,
+) -> NewDataset {
+    let folder = folder.join(number.to_string());
+    let private = format!("age\n{}private\n", mark(PRIVATE + number));
+    NewDataset {
+        name: DatasetName::parse_new(dataset).unwrap(),
+        mock: write(folder.join(MOCK_FILE), &mock(number)),
+        private: write(folder.join("private.csv"), private.as_bytes()),
+        summary: None,
+        readme: None,
+        tags: Vec::new(),
+        location: None,
+        audience: readers.audience(),
+        allow_same: false,
+    }
+}
+
+/// A job to submit, with its script below `folder`.
+pub(crate) fn new_job(folder: &Path, job: &str, number: usize) -> JobRequest {
+    let script = format!("# {}\necho hello\n", mark(number));
+    JobRequest {
+        to: email(super::operations::OWNER),
+        path: write(folder.join(format!("{number}/{job}.sh")), script.as_bytes()),
+        name: Some(job.to_owned()),
+        entrypoint: None,
+        dependencies: Vec::new(),
+        datasets: Vec::new(),
+        bash: true,
+        force: true,
+    }
+}
+
+impl Readers {
+    fn includes(self, machine: usize) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(one) => one == machine,
+        }
+    }
+
+    fn some(self) -> BTreeSet<usize> {
+        match self {
+            Self::Any => BTreeSet::new(),
+            Self::Only(one) => [one].into(),
+        }
+    }
+
+    pub(crate) fn audience(self) -> Audience {
+        match self {
+            Self::Any => Audience::Any,
+            Self::Only(machine) => Audience::Listed(vec![email(address(machine))]),
+        }
+    }
+}
