@@ -84,6 +84,27 @@ pub fn announce(db: &Database, file: &FileId, path: &DatasitePath) -> Result<()>
     Ok(())
 }
 
+/// Notes that what is agreed for `path` was agreed by `moment` already, if it is `digest`.
+pub fn since(
+    db: &Database,
+    datasite: &Email,
+    path: &DatasitePath,
+    digest: Option<&Digest>,
+    moment: Timestamp,
+) -> Result<()> {
+    let (datasite, path, moment) = (datasite.as_str(), path.as_str(), moment.seconds());
+    let Some(digest) = digest else {
+        let sql = "UPDATE tombstones SET moment = ?3
+             WHERE datasite = ?1 AND path = ?2 AND moment > ?3";
+        db.prepare_cached(sql)?.execute(params![datasite, path, moment])?;
+        return Ok(());
+    };
+    let sql = "UPDATE agreed SET moment = ?3
+         WHERE datasite = ?1 AND path = ?2 AND digest = ?4 AND moment > ?3";
+    db.prepare_cached(sql)?.execute(params![datasite, path, moment, digest.to_hex()])?;
+    Ok(())
+}
+
 /// Notes when `file` of the own event log was made, and with it when its paths were agreed on.
 pub fn settle(db: &Database, datasite: &Email, file: &FileId, moment: Timestamp) -> Result<()> {
     for table in ["agreed", "tombstones"] {

@@ -18,7 +18,19 @@ pub fn add_event(db: &Database, event: &FileChangeEvent) -> Result<()> {
     if let Ok(path) = parse_path(&event.path_in_datasite) {
         unstated::remove(db, &path)?;
     }
+    know(db, &event.id)?;
     roll(db, event)
+}
+
+/// Notes that an event of this id stands in the event log, or is about to.
+pub fn know(db: &Database, event: &str) -> Result<()> {
+    db.prepare_cached("INSERT OR IGNORE INTO logged VALUES (?1)")?.execute([event])?;
+    Ok(())
+}
+
+/// True if an event of this id is known to stand in the event log, or to be about to.
+pub fn is_known(db: &Database, event: &str) -> Result<bool> {
+    Ok(db.prepare_cached("SELECT 1 FROM logged WHERE event = ?1")?.exists([event])?)
 }
 
 /// Notes that `earlier` events, which were on their way to the event log, must be put into it after

@@ -69,6 +69,12 @@ CREATE TABLE outgoing (
     content BLOB NOT NULL
 );
 
+-- The ids of the events that are known to be, or about to be, in the event log: an accepted proposal
+-- lends its id to its event, so that it counts once, whichever machine of the owner took it in.
+CREATE TABLE logged (
+    event TEXT PRIMARY KEY
+) WITHOUT ROWID;
+
 -- Events that were decided and are not in a message of the event log yet.
 CREATE TABLE unlogged (
     number INTEGER PRIMARY KEY,

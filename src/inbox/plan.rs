@@ -20,6 +20,8 @@ pub struct Proposed<'a> {
     pub base: Option<Digest>,
     /// What it is to hold; `None`: it is to go.
     pub new: Option<Digest>,
+    /// True if it was taken in before, by this machine of the owner or by another.
+    pub is_known: bool,
 }
 
 /// What to do with one proposal.
@@ -27,7 +29,8 @@ pub struct Proposed<'a> {
 pub enum Verdict {
     /// Take it in.
     Accept,
-    /// It is so already: somebody else, or the same message before a crash, brought it about.
+    /// It is, or was, so already: somebody else, another machine, or the same message before a crash
+    /// brought it about.
     AlreadySo,
     /// Turn it down and tell the sender what stands there.
     Refuse(Refusal),
@@ -99,7 +102,8 @@ fn judge(
         Verdict::Refuse(Refusal::NotSynced)
     } else if !may_write(proposal.sender, proposal.path) {
         Verdict::Refuse(Refusal::NotPermitted)
-    } else if current == proposal.new {
+    } else if current == proposal.new || proposal.is_known {
+        // What was taken in once may have given way since: it does not come back.
         Verdict::AlreadySo
     } else if current != proposal.base {
         Verdict::Refuse(Refusal::Outdated { current })
@@ -144,6 +148,8 @@ fn apply(files: &mut Snapshot, proposal: &Proposed<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -189,9 +195,18 @@ mod tests {
                 path: &path,
                 base: base.map(digest),
                 new: new.map(digest),
+                is_known: false,
             };
             let may_write = |_: &Email, path: &DatasitePath| !path.is_below("data");
-            assert_eq!(plan(&files, may_write, &[proposal]), [verdict], "{what}");
+            assert_eq!(plan(&files, may_write, from_ref(&proposal)), [verdict.clone()], "{what}");
+            let known = Proposed { is_known: true, ..proposal };
+            let verdict = match verdict {
+                Verdict::Accept | Verdict::Refuse(Refusal::Outdated { .. } | Refusal::InTheWay) => {
+                    Verdict::AlreadySo
+                }
+                other => other,
+            };
+            assert_eq!(plan(&files, may_write, &[known]), [verdict], "taken in before: {what}");
         }
     }
 
@@ -204,6 +219,7 @@ mod tests {
             path,
             base: None,
             new: Some(digest("x")),
+            is_known: false,
         });
         let verdicts = plan(&Snapshot::new(), |_, _| true, &proposals);
         assert_eq!(verdicts, [Verdict::Accept, Verdict::Accept, Verdict::Later]);
@@ -225,6 +241,7 @@ mod tests {
                     path: &paths[*p],
                     base: contents[*b],
                     new: contents[*n],
+                    is_known: false,
                 })
                 .collect();
             let mut now = Snapshot::new();

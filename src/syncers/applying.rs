@@ -27,6 +27,9 @@ pub(super) struct Incoming {
     pub moment: Timestamp,
     /// The ids of the events that said so.
     pub events: BTreeSet<Uuid>,
+    /// What it and the earlier states were made of, as far as that is told: where none is, it is
+    /// not asked whether anything gives way to what was not made of it.
+    pub bases: BTreeSet<Option<Digest>>,
 }
 
 /// States by path.
@@ -43,7 +46,8 @@ pub(super) fn add(
     match states.entry(path) {
         std::collections::btree_map::Entry::Vacant(entry) => {
             let events = BTreeSet::from([event]);
-            entry.insert(Incoming { content, earlier: BTreeSet::new(), moment, events });
+            let (earlier, bases) = (BTreeSet::new(), BTreeSet::new());
+            entry.insert(Incoming { content, earlier, moment, events, bases });
         }
         std::collections::btree_map::Entry::Occupied(mut entry) => {
             let incoming = entry.get_mut();
@@ -52,6 +56,15 @@ pub(super) fn add(
             incoming.moment = moment;
             incoming.events.insert(event);
         }
+    }
+}
+
+impl Incoming {
+    /// True if what is agreed, and stands here, gives way to something that was not made of it:
+    /// two machines of the owner went on from one state.
+    fn crosses(&self, agreed: Option<Digest>) -> bool {
+        let was_seen = self.bases.contains(&agreed) || self.earlier.contains(&agreed);
+        agreed.is_some() && !self.bases.is_empty() && !was_seen
     }
 }
 
@@ -135,14 +148,37 @@ pub(super) fn apply(
         };
         if is_write {
             let content = incoming.content.as_ref().map(Content::bytes);
-            let aside = match ground.edits {
-                Edits::KeepAside => Some(name_aside(path, ground.now)),
-                Edits::Stay => None,
+            let crosses = incoming.crosses(before.agreed);
+            let (base, aside) = match ground.edits {
+                Edits::KeepAside => (base, Some(name_aside(path, ground.now))),
+                // Not what the write may replace: it is kept first.
+                Edits::Stay if crosses => (None, Some(name_aside(path, ground.now))),
+                Edits::Stay => (base, None),
             };
             intents::add(db, datasite, path, base.as_ref(), content, aside.as_deref())?;
+        } else if step == Step::KeepAsideAndWrite {
+            keep_incoming(db, ground, path, incoming)?;
         }
     }
     Ok(())
+}
+
+/// An owner's edit stays where it is; what another machine announced meanwhile is kept beside it.
+fn keep_incoming(
+    db: &rusqlite::Connection,
+    ground: &Ground<'_>,
+    path: &DatasitePath,
+    incoming: &Incoming,
+) -> caches::Result<()> {
+    let Some(content) = &incoming.content else { return Ok(()) };
+    let name = name_aside(path, ground.now);
+    let beside = match path.parent() {
+        Some(folder) => folder.join(&name),
+        None => DatasitePath::parse(&name),
+    };
+    // A path that has become too long by this holds nothing up: the log has the content.
+    let Ok(beside) = beside else { return Ok(()) };
+    intents::add(db, ground.datasite, &beside, None, Some(content.bytes()), None)
 }
 
 /// True if the owner has not looked at a proposal: it is not sent, or lies in the inbox. An owner

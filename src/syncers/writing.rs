@@ -69,7 +69,7 @@ fn carry_out_group(
             Ok(Begun::Done { changed, kept }) => {
                 count += usize::from(changed);
                 done.push(intent.number);
-                tell_kept(report, intent, kept);
+                tell_kept(account, report, intent, kept);
             }
             Ok(Begun::Staged(content)) => staged.push((tree, intent, content)),
             Err(error) => tell(report, &error),
@@ -81,7 +81,7 @@ fn carry_out_group(
         let synced = if at_once { Ok(()) } else { content.sync() };
         match synced.and_then(|()| finish(tree, intent, content)) {
             Ok(finished) => {
-                tell_kept(report, intent, finished.kept);
+                tell_kept(account, report, intent, finished.kept);
                 match finished.placed {
                     Some(file) => placed.push((intent.number, file)),
                     None => done.push(intent.number),
@@ -108,14 +108,21 @@ fn tell(report: &mut Report, error: &crate::caches::Error) {
     report.problem("not-written", super::sending::told(error));
 }
 
-fn tell_kept(report: &mut Report, intent: &Intent, kept: bool) {
-    if kept {
-        report.refused.push(Refused {
-            path: intent.path.to_string(),
-            peer: intent.datasite.clone(),
-            reason: "the owner's file counts; your version is kept beside it".to_owned(),
-        });
+/// Tells of a version that was kept beside its file, or is one.
+fn tell_kept(account: &Account, report: &mut Report, intent: &Intent, kept: bool) {
+    if !kept && !intent.path.file_name().contains(KEPT_ASIDE_MARK) {
+        return;
     }
+    let reason = if account.email.is_same_account(intent.datasite.as_str()) {
+        "it was changed on two machines; the version that gave way is kept beside it"
+    } else {
+        "the owner's file counts; your version is kept beside it"
+    };
+    report.refused.push(Refused {
+        path: intent.path.to_string(),
+        peer: intent.datasite.clone(),
+        reason: reason.to_owned(),
+    });
 }
 
 fn sync_all(trees: &BTreeMap<Email, DatasiteTree>) -> Result<bool> {

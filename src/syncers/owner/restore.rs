@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::caches::{DatasiteTree, agreed, announcing, catalogue, journal, meta, scan};
 use crate::checkpoints;
 use crate::connections::{self, Entry, FileId};
-use crate::model::{Email, Timestamp, is_syncable};
+use crate::model::{DatasitePath, Digest, Email, Timestamp, is_syncable};
 use crate::wire::names::{CheckpointName, EventsName, IncrementalName};
 use crate::wire::{
     Checkpoint, FileChangeEvent, FileChangeEventsMessage, IncrementalCheckpoint, Packed, limits,
@@ -51,9 +51,7 @@ pub(super) async fn restore_once(
     let scan = scan(&account.store, tree, &account.email, nanoseconds(now))?;
     account.store.write(|db| {
         let ground = Ground { datasite: &account.email, scan: &scan, edits: Edits::Stay, now };
-        applying::apply(db, &ground, &restored.states)?;
-        restating::heed(db, account, &restored.said)?;
-        restored.rolling.iter().try_for_each(|event| announcing::roll(db, event))?;
+        restored.commit(db, account, &ground)?;
         everything.iter().try_for_each(|entry| journal::mark_seen(db, &entry.id))?;
         if let Some(file) = &restored.rolling_file {
             meta::set(db, ROLLING_FILE, file.as_str())?;
@@ -86,7 +84,7 @@ pub(super) async fn follow_log(
     for entries in batches(&unseen) {
         let messages = read_log(account, entries, report).await?;
         let scan = scan(&account.store, tree, &account.email, nanoseconds(now))?;
-        let mut restored = Restored::default();
+        let mut restored = Restored { known: known(account, &messages)?, ..Restored::default() };
         let mut read = Vec::new();
         for (entry, message) in messages {
             restored.follow(account, &entry, message.events, report);
@@ -94,15 +92,31 @@ pub(super) async fn follow_log(
         }
         account.store.write(|db| {
             let ground = Ground { datasite: &account.email, scan: &scan, edits: Edits::Stay, now };
-            applying::apply(db, &ground, &restored.states)?;
-            restating::heed(db, account, &restored.said)?;
-            restored.rolling.iter().try_for_each(|event| announcing::roll(db, event))?;
+            restored.commit(db, account, &ground)?;
             read.iter().try_for_each(|entry| journal::mark_seen(db, &entry.id))
         })?;
         count += restored.states.len();
         super::writing::carry_out(account, report)?;
     }
     Ok(count)
+}
+
+/// The ids in messages of the log of which it is known that they stand there already.
+fn known(
+    account: &Account,
+    messages: &[(Entry, FileChangeEventsMessage)],
+) -> Result<BTreeSet<String>> {
+    let events = messages.iter().flat_map(|(_, message)| &message.events);
+    let mut known = BTreeSet::new();
+    account.store.read(|db| {
+        for event in events {
+            if announcing::is_known(db, &event.id)? {
+                known.insert(event.id.clone());
+            }
+        }
+        Ok(())
+    })?;
+    Ok(known)
 }
 
 /// Learns from the catalogue when our own messages were made, where the answer to their upload was
@@ -145,6 +159,10 @@ fn heed_new_checkpoint(account: &Account, directory: &Directory) -> Result<()> {
 struct Restored {
     states: States,
     said: Said,
+    /// The ids of events that stand in the log before.
+    known: BTreeSet<String>,
+    /// What the log says a second time, and when: two machines took in the same proposal.
+    again: Vec<(DatasitePath, Option<Digest>, Timestamp)>,
     /// The newest message of the log that the checkpoints include.
     since: Option<Timestamp>,
     /// When the newest of the checkpoints was made, by the clock of the service.
@@ -157,6 +175,24 @@ struct Restored {
 }
 
 impl Restored {
+    /// Commits what was learnt.
+    fn commit(
+        &self,
+        db: &rusqlite::Connection,
+        account: &Account,
+        ground: &Ground<'_>,
+    ) -> crate::caches::Result<()> {
+        // What this machine said again was so from the first time on, and whatever the log says in
+        // between came later.
+        for (path, digest, moment) in &self.again {
+            agreed::since(db, &account.email, path, digest.as_ref(), *moment)?;
+        }
+        applying::apply(db, ground, &self.states)?;
+        restating::heed(db, account, &self.said)?;
+        self.known.iter().try_for_each(|event| announcing::know(db, event))?;
+        self.rolling.iter().try_for_each(|event| announcing::roll(db, event))
+    }
+
     async fn read_checkpoints(
         &mut self,
         account: &Account,
@@ -252,7 +288,14 @@ impl Restored {
     ) {
         let moment = Timestamp::from_micros(entry.created_micros);
         for event in events {
-            self.lay_event(account, event, moment, report);
+            if self.known.insert(event.id.clone()) {
+                self.lay_event(account, event, moment, report);
+            } else if let Ok(event) = event.check() {
+                // For who does not look at ids: if it has given way, that is said once more.
+                self.said.insert(event.path.clone(), (event.digest(), true));
+                let digest = event.digest();
+                self.again.push((event.path, digest, moment));
+            }
         }
     }
 
@@ -271,7 +314,11 @@ impl Restored {
                 if restates && self.states.get(&checked.path).is_some_and(|s| moment < s.moment) {
                     return; // What came before it was agreed on later.
                 }
+                let (path, base) = (checked.path.clone(), checked.base);
                 applying::add(&mut self.states, checked.path, checked.content, moment, checked.id);
+                if let Some(state) = self.states.get_mut(&path).filter(|_| !restates) {
+                    state.bases.insert(base);
+                }
                 self.rolling.push(event);
             }
             Ok(_) => {}

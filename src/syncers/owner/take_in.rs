@@ -5,6 +5,7 @@
 //! says of the file and of the inbox; what the message says of itself must agree.
 
 use std::collections::BTreeSet;
+use std::iter::repeat;
 
 use crate::caches::{
     DatasiteTree, FILE_BYTES_MAX, Scan, agreed, announcing, catalogue, intents, journal,
@@ -169,15 +170,18 @@ pub(super) fn judge(
     // from what the owner has since changed is outdated.
     let files = &found.files;
     let rules = read_rules(account, tree, files, report)?;
-    let proposed: Vec<Proposed<'_>> = messages
-        .iter()
-        .flat_map(|message| {
-            message.proposals.iter().map(|proposal| Proposed {
-                sender: &message.sender,
-                path: &proposal.path,
-                base: proposal.base,
-                new: proposal.digest(),
-            })
+    let all = || messages.iter().flat_map(|message| message.proposals.iter().zip(repeat(message)));
+    let is_known: Vec<bool> = account.store.read(|db| {
+        all().map(|(proposal, _)| announcing::is_known(db, &proposal.id.to_string())).collect()
+    })?;
+    let proposed: Vec<Proposed<'_>> = all()
+        .zip(is_known)
+        .map(|((proposal, message), is_known)| Proposed {
+            sender: &message.sender,
+            path: &proposal.path,
+            base: proposal.base,
+            new: proposal.digest(),
+            is_known,
         })
         .collect();
     let may_write = |sender: &Email, path: &DatasitePath| {
