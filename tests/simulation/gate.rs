@@ -95,6 +95,12 @@ impl Gate {
         (state.calls, state.commits)
     }
 
+    /// How many calls failed.
+    pub(crate) fn failed(&self) -> usize {
+        let state = self.lock();
+        state.fate.failures.iter().filter(|(at, _)| *at < state.calls).count()
+    }
+
     /// To be called around each commit.
     pub(crate) fn commit(&self, moment: Commit) {
         let mut state = self.lock();

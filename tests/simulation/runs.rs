@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::checks;
 use super::operations::{Step, script};
-use super::world::World;
+use super::world::{Tally, World};
 
 /// How many seeds are run unless somebody says otherwise, and how many steps each has.
 const SEEDS: usize = 200;
@@ -35,14 +35,7 @@ impl Failure {
     }
 }
 
-/// What a run was made of.
-#[derive(Clone, Copy, Debug, Default)]
-struct Figures {
-    steps: usize,
-    objects: usize,
-}
-
-fn run(steps: &[Step]) -> Result<(Figures, Vec<String>), Failure> {
+fn run(steps: &[Step]) -> Result<(Tally, Vec<String>), Failure> {
     let mut world = World::new();
     let played = catch_unwind(AssertUnwindSafe(|| {
         for step in steps {
@@ -61,7 +54,8 @@ fn run(steps: &[Step]) -> Result<(Figures, Vec<String>), Failure> {
     });
     let log = std::mem::take(&mut world.log);
     if violations.is_empty() {
-        return Ok((Figures { steps: steps.len(), objects: world.secrets.objects() }, log));
+        world.tally.objects_searched = world.secrets.objects();
+        return Ok((world.tally, log));
     }
     Err(Failure { violations, log })
 }
@@ -78,7 +72,7 @@ fn whatever_happens_nothing_is_lost_and_nothing_is_shown() {
     let first = first.unwrap_or(1);
     let next = AtomicUsize::new(0);
     let failed = Mutex::new(Vec::new());
-    let total = Mutex::new(Figures::default());
+    let total = Mutex::new(Tally::default());
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let began = Instant::now();
     let stop_at = number("SYFT_SIM_FAILURES").unwrap_or(1);
@@ -91,12 +85,14 @@ fn whatever_happens_nothing_is_lost_and_nothing_is_shown() {
                         return;
                     }
                     match run(&script(seed as u64, operations)) {
-                        Ok((figures, _)) => {
-                            let mut total = lock(&total);
-                            total.steps += figures.steps;
-                            total.objects += figures.objects;
+                        Ok((tally, _)) => lock(&total).add(tally),
+                        Err(failure) => {
+                            #[expect(clippy::print_stderr, reason = "while the rest goes on")]
+                            {
+                                eprintln!("seed {seed}: {:#?}", failure.violations);
+                            }
+                            lock(&failed).push((seed, failure));
                         }
-                        Err(failure) => lock(&failed).push((seed, failure)),
                     }
                 }
             });

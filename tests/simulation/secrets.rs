@@ -68,10 +68,8 @@ impl Secrets {
         }
     }
 
-    /// Notes who may know what by what stands on a disk of the owner's now.
-    pub(crate) fn sample(&self, machine: usize) {
-        let Some(disk) = self.disks.get(machine) else { return };
-        let files = disk.files();
+    /// Notes who may know what by what stands on a disk of the owner now.
+    pub(crate) fn sample(&self, machine: usize, files: Files) {
         let mut state = self.lock();
         if state.sampled.get(&machine) == Some(&files) {
             return;
@@ -98,7 +96,9 @@ impl Secrets {
             if self.unknown(number, &found).is_empty() {
                 continue;
             }
-            self.sample(machine);
+            if let Some(disk) = self.disks.get(machine) {
+                self.sample(machine, disk.files());
+            }
             for mark in self.unknown(number, &found) {
                 let who = &self.scientists[number];
                 self.lock().leaks.insert(format!("{who} can read mark {mark} in {id}"));

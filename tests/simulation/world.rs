@@ -85,6 +85,50 @@ impl std::fmt::Display for Outcome {
     }
 }
 
+/// What runs were made of.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) steps: usize,
+    pub(crate) processes: usize,
+    pub(crate) calls: usize,
+    pub(crate) failed_calls: usize,
+    pub(crate) deaths: usize,
+    pub(crate) accepted: usize,
+    pub(crate) refused: usize,
+    pub(crate) commands_done: usize,
+    pub(crate) objects_searched: usize,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.steps += other.steps;
+        self.processes += other.processes;
+        self.calls += other.calls;
+        self.failed_calls += other.failed_calls;
+        self.deaths += other.deaths;
+        self.accepted += other.accepted;
+        self.refused += other.refused;
+        self.commands_done += other.commands_done;
+        self.objects_searched += other.objects_searched;
+    }
+
+    fn ended(&mut self, action: &Action, outcome: &Outcome, calls: usize, failed_calls: usize) {
+        self.processes += 1;
+        self.calls += calls;
+        self.failed_calls += failed_calls;
+        match outcome {
+            Outcome::Died => self.deaths += 1,
+            Outcome::Failed(_) => {}
+            Outcome::Done(report) => {
+                self.accepted += report.accepted;
+                self.refused += report.refused.len();
+                let is_command = !matches!(action, Action::Sync { .. });
+                self.commands_done += usize::from(is_command);
+            }
+        }
+    }
+}
+
 type Process = Pin<Box<dyn Future<Output = Outcome>>>;
 
 struct Machine {
@@ -107,6 +151,7 @@ pub(crate) struct World {
     pub(crate) disks: Vec<Disk>,
     /// What happened, a line each.
     pub(crate) log: Vec<String>,
+    pub(crate) tally: Tally,
     has_datasets: bool,
     machines: Vec<Machine>,
     runtime: tokio::runtime::Runtime,
@@ -152,6 +197,7 @@ impl World {
             products: Products::default(),
             disks,
             log: Vec::new(),
+            tally: Tally::default(),
             has_datasets: false,
             machines,
             runtime: runtime.unwrap(),
@@ -181,6 +227,7 @@ impl World {
     /// Carries out one step.
     pub(crate) fn step(&mut self, step: &Step) {
         self.log.push(step.to_string());
+        self.tally.steps += 1;
         match step {
             Step::Edit { machine, edit } => {
                 self.look(*machine);
@@ -225,8 +272,9 @@ impl World {
     /// Looks at the disk of a machine, if it is one of the owner.
     fn look(&mut self, machine: usize) {
         if [FIRST, SECOND].contains(&machine) {
-            self.secrets.sample(machine);
-            self.model.observe(&self.disks[machine].files());
+            let files = self.disks[machine].files();
+            self.model.observe(&files);
+            self.secrets.sample(machine, files);
         }
     }
 
@@ -283,6 +331,7 @@ impl World {
                     }
                     if let Some((action, is_clean)) = self.machines[machine].action.take() {
                         self.products.ended(&action, &outcome, is_clean);
+                        self.tally.ended(&action, &outcome, gate.counted().0, gate.failed());
                     }
                     let (calls, commits) = gate.counted();
                     self.note(&format!("{outcome} [{calls} calls, {commits} commits]"));
