@@ -6,6 +6,8 @@
 //! ([`MemoryDrive::set_disorder`]), files can be limited in size, and the change feed says no more
 //! than it must. Time stands still unless it is wound by hand.
 
+mod trash;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -14,6 +16,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+
+pub use trash::Trashed;
 
 use super::late::{Late, put_or_remove};
 use super::local::{self, NewFile};

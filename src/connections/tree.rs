@@ -73,6 +73,11 @@ impl Tree {
         std::iter::successors(first, up).take(DEPTH_MAX)
     }
 
+    /// Returns an entry with all that lies in it, whoever owns it.
+    pub(super) fn with_all_in_it(&self, id: &FileId) -> Vec<Arc<Node>> {
+        self.nodes.get(id).into_iter().chain(self.below(id)).cloned().collect()
+    }
+
     /// Returns what `account` may do with an entry; `None` if it does not exist for it.
     pub(super) fn access(&self, id: &FileId, account: &Email) -> Option<Access> {
         self.chain(id).filter_map(|node| own_access(node, account)).max()

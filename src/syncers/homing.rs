@@ -27,16 +27,16 @@ const LOG: &str = "home.log";
 /// If the database fails. What the service refuses is a problem in the report.
 pub(super) async fn settle(
     account: &Account,
-    directory: Directory,
+    directory: &Directory,
     report: &mut Report,
-) -> Result<Directory> {
-    merge_logs(account, &directory, report).await?;
-    if heed_other_log(account, &directory)? {
+) -> Result<()> {
+    merge_logs(account, directory, report).await?;
+    if heed_other_log(account, directory)? {
         let text = "the SyftBox on the drive is another one than before; what this machine \
                     holds and the drive lacks is sent again";
         report.problem("home-made-anew", text);
     }
-    Ok(directory)
+    Ok(())
 }
 
 /// Moves what other folders hold of our event log into the one that counts. Ids stay, and with them

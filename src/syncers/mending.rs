@@ -117,7 +117,7 @@ pub(super) async fn mend(
             Some(file) if !directory.is_own_version(&file) => is_lost(account, &file).await?,
             _ => false,
         };
-        let is_without_mailbox = is_mailbox_lost(account, &directory, known).await?;
+        let is_without_mailbox = is_mailbox_lost(account, &directory, known, now).await?;
         if !is_without_mailbox && !is_without_version {
             continue;
         }
@@ -140,6 +140,7 @@ async fn is_mailbox_lost(
     account: &Account,
     directory: &Directory,
     known: &Acquaintance,
+    now: Timestamp,
 ) -> Result<bool> {
     let peer = &known.peer.email;
     let mut is_any_lost = false;
@@ -153,7 +154,10 @@ async fn is_mailbox_lost(
             let found = directory.mailbox(peer, direction, &account.email, dialect);
             match (found, before.and_then(|text| FileId::parse(&text).ok())) {
                 (Some(entry), before) if before.as_ref() != Some(&entry.id) => {
-                    account.store.write(|db| meta::set(db, &key, entry.id.as_str()))?;
+                    // One that came out of the trash comes into the peer's sight without a word.
+                    if before.is_none() || point_at(account, &entry.id, now).await? {
+                        account.store.write(|db| meta::set(db, &key, entry.id.as_str()))?;
+                    }
                 }
                 (None, Some(id)) => is_any_lost |= is_lost(account, &id).await?,
                 _ => {}
@@ -162,6 +166,22 @@ async fn is_mailbox_lost(
     }
     Ok(is_any_lost)
 }
+
+/// Changes a label of a folder, so that the change feed tells everybody who sees it that it is there.
+/// False if that is to be tried again.
+async fn point_at(account: &Account, folder: &FileId, now: Timestamp) -> Result<bool> {
+    match account.router.own().tag(folder, FOUND_TAG, Some(&now.micros().to_string())).await {
+        Ok(()) => Ok(true),
+        Err(connections::Error::NotFound { id }) => {
+            account.store.write(|db| catalogue::remove(db, &id))?;
+            Ok(false)
+        }
+        Err(_) => Ok(false),
+    }
+}
+
+/// The label of a folder that took the place of another one.
+const FOUND_TAG: &str = "syft_found";
 
 /// True if what the catalogue does not show is gone indeed. If that is not certain, the next sync
 /// lists everything, and then it is.

@@ -1,5 +1,6 @@
 //! Datasets as they travel.
 
+use syft::connections::{Connection as _, Ownership, Query};
 use syft::datasets::Audience;
 use syft::model::Role;
 use syft::syncers::SyncOptions;
@@ -132,4 +133,46 @@ async fn an_edited_copy_is_kept_when_its_owner_replaces_the_dataset() {
     assert_eq!(report.refused.len(), 1);
     assert_eq!(std::fs::read_to_string(&report.refused[0].path).unwrap(), "mine");
     assert!(!copy.exists());
+}
+
+#[tokio::test]
+async fn datasets_of_a_home_that_was_deleted_are_published_again_once() {
+    for machines in [1, 2] {
+        let world = World::new();
+        let (owner, one) = (world.owner("do@example.org"), world.scientist("ds1@example.org"));
+        let two = world.scientist("ds2@example.org");
+        acquaint(&owner, &one).await;
+        acquaint(&owner, &two).await;
+        let listed = Audience::Listed(vec![one.email().clone()]);
+        owner.create_dataset(&world.dataset("ages", listed), true).await.unwrap();
+        sync(&one).await;
+        let second = world.machine("do@example.org", Role::Owner, "laptop");
+        sync(&second).await;
+
+        let browser = world.drive.session(owner.email());
+        let root = Query::default().named("SyftBox").owned(Ownership::Mine);
+        let root = browser.find(&root).await.unwrap().pop().unwrap();
+        browser.delete(&[root.id]).await.unwrap();
+        for _ in 0..3 {
+            for client in [&owner, &second].into_iter().take(machines).chain([&one, &two]) {
+                client.sync(&SyncOptions::default()).await.unwrap();
+            }
+        }
+        let collections = browser.find(&Query::default()).await.unwrap();
+        let halves = |prefix: &str| {
+            collections.iter().filter(|entry| entry.name.starts_with(prefix)).count()
+        };
+        assert_eq!(halves("syft_datasetcollection_"), 1, "{machines} machines");
+        assert_eq!(halves("syft_privatecollection_"), 1, "{machines} machines");
+        assert_eq!(read(&one, owner.email(), MOCK).as_deref(), Some("age\n1\n"));
+        assert_eq!(read(&two, owner.email(), MOCK), None, "who could not see it cannot now");
+        sync(&owner).await;
+        // And what is published again is shared and taken back as before.
+        owner.share_dataset("ages", &Audience::Any).await.unwrap();
+        sync(&two).await;
+        assert_eq!(read(&two, owner.email(), MOCK).as_deref(), Some("age\n1\n"));
+        let third = world.machine("do@example.org", Role::Owner, "new");
+        sync(&third).await;
+        assert!(read(&third, owner.email(), PRIVATE).is_some(), "{machines} machines");
+    }
 }

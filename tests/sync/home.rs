@@ -372,3 +372,54 @@ async fn two_machines_that_log_in_at_once_settle_on_one_home() {
     }
     assert!((1..SCHEDULES as usize).contains(&twice), "{twice} of the schedules made two homes");
 }
+
+#[tokio::test]
+async fn a_home_that_comes_back_out_of_the_trash_is_merged_with_the_new_one() {
+    for (is_owners, is_emptied) in [(true, false), (true, true), (false, false), (false, true)] {
+        let world = World::new();
+        let (owner, scientist) = world.pair().await;
+        let second = world.owner("do@example.org");
+        owner.grant("w/", &scientist.email, Level::Write);
+        owner.put("w/a.txt", "one");
+        owner.put("w/gone.txt", "gone");
+        owner.sync().await;
+        second.sync().await;
+        scientist.sync().await;
+        scientist.write(&owner.email, "w/asked.txt", b"asked");
+        scientist.sync().await;
+
+        let whose = if is_owners { &owner } else { &scientist };
+        let root = named(whose, "SyftBox").await.pop().unwrap();
+        let trashed = world.drive.trash(&root.id);
+        owner.put("w/a.txt", "two");
+        owner.delete(&owner.email, "w/gone.txt");
+        second.put("w/second.txt", "from the second");
+        settle_all(&[&scientist, &owner, &second]).await;
+        if !is_emptied {
+            world.drive.restore(trashed);
+        }
+        scientist.write(&owner.email, "w/later.txt", b"later");
+        settle_all(&[&scientist, &owner, &second]).await;
+
+        let what = format!("owner's: {is_owners}, emptied: {is_emptied}");
+        let third = world.owner("do@example.org");
+        third.sync().await;
+        let tree = without_rules(owner.tree(&owner.email));
+        let expected = [
+            ("w/a.txt", "two"),
+            ("w/asked.txt", "asked"),
+            ("w/later.txt", "later"),
+            ("w/second.txt", "from the second"),
+        ];
+        let expected: Vec<_> =
+            expected.iter().map(|(p, c)| ((*p).to_owned(), (*c).to_owned())).collect();
+        assert_eq!(tree, expected, "{what}");
+        for party in [&second, &third, &scientist] {
+            assert_eq!(without_rules(party.tree(&owner.email)), tree, "{what}: {}", party.email);
+        }
+        owner.put("w/a.txt", "three");
+        settle_all(&[&owner, &scientist]).await;
+        let read = scientist.read(&owner.email, "w/a.txt");
+        assert_eq!(read.as_deref(), Some("three"), "{what}");
+    }
+}

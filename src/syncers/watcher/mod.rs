@@ -40,7 +40,7 @@ impl<'a> DatasiteWatcherSyncer<'a> {
         let freshness = if options.full { Freshness::Listing } else { Freshness::Feed };
         refresh(account, freshness, now).await?;
         let directory = peering::ensure_home(account).await?;
-        let directory = homing::settle(account, directory, &mut report).await?;
+        homing::settle(account, &directory, &mut report).await?;
         let peers = peering::load(account, &directory, &mut report).await?;
         let directory = speaking::keep_up(account, directory, &peers, now, &mut report).await?;
         let directory = mending::mend(account, directory, &peers, now, &mut report).await?;
