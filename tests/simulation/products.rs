@@ -162,7 +162,7 @@ impl Products {
             let Some(approval) = job.store().approval(&job.job) else { continue };
             let stands = job.job.state.status == JobStatus::Approved
                 && job.digest().is_ok_and(|digest| digest == approval.digest);
-            let folder = job.job.layout.inbox(&job.job.id).to_string();
+            let folder = job.job.id.inbox().to_string();
             let is_known = || {
                 let seen = self.approved.get(&folder);
                 seen.is_some_and(|seen| seen.contains(&below(disk, &folder)))
