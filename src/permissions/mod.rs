@@ -28,6 +28,7 @@ mod revoke;
 mod rules;
 mod tree;
 mod users;
+mod wildcard;
 mod yaml;
 
 pub use check::{CheckRequest, CheckResponse, Question, RulesetInput, answer};

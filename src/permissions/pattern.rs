@@ -13,6 +13,7 @@
 use std::cmp::Ordering;
 
 use super::class::Class;
+use super::wildcard::{self, Token};
 
 /// The text in a pattern that stands for the address of whoever asks.
 pub(super) const TEMPLATE: &str = "{{.UserEmail}}";
@@ -37,14 +38,6 @@ pub(super) enum Part {
     AnyDepth,
     Literal(String),
     Wild(Vec<Token>),
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Token {
-    One(char),
-    Any,
-    Star,
-    In(Class),
 }
 
 impl Pattern {
@@ -220,43 +213,8 @@ impl Part {
                 let dot_is_written = matches!(tokens.first(), Some(Token::One('.')));
                 (dot_is_written || !name.starts_with('.'))
                     && !name.is_empty()
-                    && matches_name(tokens, name)
+                    && wildcard::matches(tokens, name)
             }
-        }
-    }
-}
-
-fn matches_name(tokens: &[Token], name: &str) -> bool {
-    let mut rest = name.chars();
-    let mut at = 0;
-    let mut back: Option<(usize, std::str::Chars<'_>)> = None;
-    loop {
-        if matches!(tokens.get(at), Some(Token::Star)) {
-            at += 1;
-            if at == tokens.len() {
-                return true;
-            }
-            back = Some((at, rest.clone()));
-            continue;
-        }
-        let mut ahead = rest.clone();
-        let fits = match (tokens.get(at), ahead.next()) {
-            (None, None) => return true,
-            (Some(Token::One(one)), Some(c)) => *one == c,
-            (Some(Token::Any), Some(_)) => true,
-            (Some(Token::In(class)), Some(c)) => class.contains(c),
-            _ => false,
-        };
-        if fits {
-            at += 1;
-            rest = ahead;
-        } else if let Some((star, from)) = &mut back {
-            if from.next().is_none() {
-                return false;
-            }
-            (at, rest) = (*star, from.clone());
-        } else {
-            return false;
         }
     }
 }

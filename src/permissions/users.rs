@@ -6,6 +6,7 @@
 
 use super::class::Class;
 use super::rules::{Access, Level};
+use super::wildcard::{self, Token};
 
 /// The entry that stands for the requesting user.
 pub(super) const USER_PLACEHOLDER: &str = "USER";
@@ -16,14 +17,6 @@ enum Entry {
     Everybody,
     Exact(String),
     Wildcard(Vec<Token>),
-}
-
-#[derive(Clone, Debug)]
-enum Token {
-    One(char),
-    Any,
-    Star,
-    In(Class),
 }
 
 /// The compiled lists of one rule.
@@ -66,7 +59,7 @@ impl Entry {
         match self {
             Self::Everybody => true,
             Self::Exact(address) => address == user,
-            Self::Wildcard(tokens) => matches(tokens, user),
+            Self::Wildcard(tokens) => wildcard::matches(tokens, user),
         }
     }
 }
@@ -89,39 +82,6 @@ fn tokens(mut text: &[char]) -> Vec<Token> {
         });
     }
     tokens
-}
-
-/// The usual match in which only the last `*` is ever taken back: at most length times length.
-fn matches(tokens: &[Token], text: &str) -> bool {
-    let mut rest = text.chars();
-    let mut at = 0;
-    let mut back: Option<(usize, std::str::Chars<'_>)> = None;
-    loop {
-        if matches!(tokens.get(at), Some(Token::Star)) {
-            at += 1;
-            back = Some((at, rest.clone()));
-            continue;
-        }
-        let mut ahead = rest.clone();
-        let fits = match (tokens.get(at), ahead.next()) {
-            (None, None) => return true,
-            (Some(Token::One(one)), Some(c)) => *one == c,
-            (Some(Token::Any), Some(_)) => true,
-            (Some(Token::In(class)), Some(c)) => class.contains(c),
-            _ => false,
-        };
-        if fits {
-            at += 1;
-            rest = ahead;
-        } else if let Some((star, from)) = &mut back {
-            if from.next().is_none() {
-                return false;
-            }
-            (at, rest) = (*star, from.clone());
-        } else {
-            return false;
-        }
-    }
 }
 
 #[cfg(test)]
