@@ -129,8 +129,12 @@ fn create(path: &Path, steps: &[Step]) -> Result<()> {
     remove(&new)?;
     remove(&beside(&new, "-journal"))?;
     let mut database = Database::open(&new)?;
+    // It is brought to the disk once, as a whole: before that nobody knows it.
+    database.pragma_update(None, "journal_mode", "MEMORY")?;
+    database.pragma_update(None, "synchronous", "OFF")?;
     apply(&mut database, steps)?;
     database.close().map_err(|(_, error)| error)?;
+    File::open(&new).and_then(|file| file.sync_all()).map_err(Error::at(&new, "written"))?;
     std::fs::rename(&new, path).map_err(Error::at(path, "created"))
 }
 
