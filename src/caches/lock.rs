@@ -5,6 +5,9 @@ use std::path::Path;
 
 use super::{Error, Result};
 
+/// The name of the file that is locked.
+pub const LOCK_FILE: &str = ".sync.lock";
+
 /// The exclusive lock of one SyftBox, held until it is dropped.
 #[derive(Debug)]
 pub struct SyncLock {
@@ -19,7 +22,7 @@ impl SyncLock {
     /// [`Error::Locked`] if another process holds it and `wait` is false.
     pub fn take(syftbox: &Path, wait: bool) -> Result<Self> {
         std::fs::create_dir_all(syftbox).map_err(Error::at(syftbox, "created"))?;
-        let path = syftbox.join(".sync.lock");
+        let path = syftbox.join(LOCK_FILE);
         let file = File::options()
             .create(true)
             .truncate(false)

@@ -18,6 +18,7 @@ pub mod identifiers;
 pub mod intents;
 pub mod journal;
 mod lock;
+mod marker;
 pub mod meta;
 mod missing;
 pub mod proposed;
@@ -32,7 +33,8 @@ mod views;
 
 pub use error::{Error, Result};
 pub use folders::Folders;
-pub use lock::SyncLock;
+pub use lock::{LOCK_FILE, SyncLock};
+pub use marker::{MARKER_FILE, read_marker, write_marker};
 pub use scan::{Kind as UnreadableKind, Scan, Unreadable, scan};
 pub use store::{Commit, Store};
 pub use tree::{DatasiteTree, FILE_BYTES_MAX, Placed, Staged, write_private_file};

@@ -36,6 +36,18 @@ impl DatasiteTree {
         Ok(Self { root: root.to_owned(), dir })
     }
 
+    /// Opens the tree at `root`; `None` if there is no such folder. Creates nothing.
+    ///
+    /// # Errors
+    /// If the folder is there and cannot be opened.
+    pub fn open_existing(root: &Path) -> Result<Option<Self>> {
+        match Dir::open_ambient_dir(root, ambient_authority()) {
+            Ok(dir) => Ok(Some(Self { root: root.to_owned(), dir })),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(Error::at(root, "opened")(error)),
+        }
+    }
+
     /// Returns the folder of the tree.
     pub fn root(&self) -> &Path {
         &self.root

@@ -124,12 +124,13 @@ fn dataset(error: &datasets::Error) -> Option<String> {
     Some(hint.to_owned())
 }
 
+/// What helps when files are gone as by an accident.
+pub(crate) const PUT_BACK: &str = "nothing was sent or written; mount the disk or put the files \
+    back, then sync again, or run `syft sync --force` to delete them for everybody";
+
 fn sync(error: &syncers::Error) -> Option<String> {
     let hint = match error {
-        syncers::Error::SuddenlyEmpty { .. } => {
-            "put them back, or run `syft sync --force` if all of them are to be deleted for \
-             everybody"
-        }
+        syncers::Error::SuddenlyEmpty { .. } => PUT_BACK,
         syncers::Error::UnknownPeer { .. } => "run `syft peer list` to see your peers",
         syncers::Error::NoRequest { peer } => {
             return Some(format!(

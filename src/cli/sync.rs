@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::context::{Context, problems_json};
+use super::hints::PUT_BACK;
 use super::report::{Exit, Outcome};
 use super::text::count;
 use super::ui::Ui;
@@ -39,7 +40,8 @@ pub(crate) struct Args {
     #[arg(long)]
     wait: bool,
 
-    /// Carry out even what looks like an accident: a datasite that is suddenly empty
+    /// Carry out even what looks like an accident: all or most files of a datasite are gone at once,
+    /// or the whole SyftBox is. They are deleted for everybody. With --watch for the first sync only
     #[arg(long)]
     force: bool,
 
@@ -135,6 +137,9 @@ pub(crate) fn tell(report: &Report, role: Role, requests: u64, ui: &mut Ui) {
     }
     for problem in &report.problems {
         ui.warn(&problem.message);
+    }
+    if report.problems.iter().any(|problem| problem.code == "suddenly-empty") {
+        ui.hint(PUT_BACK);
     }
     let mut did = Vec::new();
     let mut add = |number: usize, what: &str| {

@@ -88,7 +88,7 @@ impl Client {
     /// # Errors
     /// [`Error::Locked`]; if the service or the disk refuses.
     pub async fn delete_syftbox(&self, what: What) -> Result<DeletionSummary> {
-        let _lock = self.lock().await?;
+        let _lock = self.lock_anywhere().await?;
         let mut summary = DeletionSummary::default();
         if what != What::Local && self.role() == Role::Owner {
             summary.problems = self.say_farewell().await;

@@ -30,7 +30,7 @@ use crate::datasets::Scratch;
 use crate::model::{Email, Role, Timestamp};
 use crate::syncers::{
     Account, CheckpointStatus, CheckpointSummary, DatasiteOwnerSyncer, DatasiteWatcherSyncer,
-    Report, SyncOptions,
+    Report, SyncOptions, expect_syftbox,
 };
 use crate::wire::Dialect;
 
@@ -169,7 +169,7 @@ impl Client {
     /// [`Error::Locked`]; else if nothing could be done at all. What went wrong with one peer, file
     /// or dataset is in the report.
     pub async fn sync(&self, options: &SyncOptions) -> Result<Report> {
-        let _lock = self.lock().await?;
+        let _lock = if options.force { self.lock_anywhere().await? } else { self.lock().await? };
         self.sync_locked(options).await
     }
 
@@ -239,7 +239,14 @@ impl Client {
         if self.role() == role { Ok(()) } else { Err(Error::WrongRole { needed: role }) }
     }
 
+    /// Takes the lock, unless there is nothing where the SyftBox was: not even a lock is put into
+    /// an empty mount point.
     async fn lock(&self) -> Result<SyncLock> {
+        expect_syftbox(&self.account)?;
+        self.lock_anywhere().await
+    }
+
+    async fn lock_anywhere(&self) -> Result<SyncLock> {
         self.take_lock(self.waits_for_lock.load(Ordering::Relaxed)).await
     }
 

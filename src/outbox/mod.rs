@@ -5,8 +5,10 @@ mod compact;
 mod local;
 mod owed;
 mod receive;
+mod safety;
 
 pub use compact::to_compact;
-pub use local::{LocalChange, SuddenlyEmpty, local_changes};
+pub use local::{LocalChange, local_changes};
 pub use owed::{Owed, owed};
 pub use receive::{Known, Local, Received, Step, receive};
+pub use safety::{Alarm, Marker, Sight, alarm, gone};

@@ -1,8 +1,11 @@
 //! Why a sync could not be done at all. What went wrong with one thing is a [`super::Problem`].
 
+use std::path::{Path, PathBuf};
+
 use crate::caches;
 use crate::connections;
 use crate::model::Email;
+use crate::outbox::Alarm;
 
 /// What a syncer gives.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -28,11 +31,18 @@ pub enum Error {
         source: crate::wire::Error,
     },
 
-    /// All files of the datasite are gone from the disk at once.
-    #[error("all {files} files of the datasite are gone from this disk")]
+    /// Files are gone from the disk in a way that looks like an accident. Nothing was written or
+    /// sent.
+    #[error("{}", accident(*alarm, folder, *gone, *agreed))]
     SuddenlyEmpty {
+        /// What looks like one.
+        alarm: Alarm,
+        /// Where.
+        folder: PathBuf,
+        /// How many files are gone.
+        gone: usize,
         /// How many there were.
-        files: usize,
+        agreed: usize,
     },
 
     /// A file is not on disk as it was announced.
@@ -62,4 +72,23 @@ pub enum Error {
         /// Who.
         peer: Email,
     },
+}
+
+fn accident(alarm: Alarm, folder: &Path, gone: usize, agreed: usize) -> String {
+    let folder = folder.display();
+    let files = if agreed == 1 { "file" } else { "files" };
+    let what = match alarm {
+        Alarm::NoMarker => {
+            format!("`{folder}` is not the SyftBox that was synced before: its marker is missing")
+        }
+        Alarm::OtherBox => format!(
+            "`{folder}` is not the SyftBox that was synced before: it has the marker of another"
+        ),
+        Alarm::NoFolder => format!("`{folder}` is not there"),
+        Alarm::Empty => return format!("all {agreed} {files} are gone from `{folder}` at once"),
+        Alarm::MostGone => {
+            return format!("{gone} of {agreed} {files} are gone from `{folder}` at once");
+        }
+    };
+    format!("{what}, and {gone} of {agreed} {files} are gone")
 }

@@ -9,7 +9,8 @@ pub struct SyncOptions {
     pub checkpoint_threshold: usize,
     /// How many messages in a peer's outbox are brought together into one.
     pub compact_threshold: usize,
-    /// Carry out what looks like an accident: a datasite that is suddenly empty.
+    /// Carry out what looks like an accident: all or most files of a datasite are gone at once, or
+    /// the whole SyftBox is.
     pub force: bool,
     /// List everything instead of trusting the change feed.
     pub full: bool,

@@ -7,7 +7,7 @@
 //! disk before it is in its place, and in its place before the write counts as done, so that a power
 //! cut leaves no empty file that would look like an edit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::caches::intents::Intent;
 use crate::caches::{DatasiteTree, Placed, Staged, intents};
@@ -29,13 +29,26 @@ const WRITES_WORTH_ONE_SYNC: usize = 8;
 /// # Errors
 /// If the database fails or a tree cannot be opened.
 pub(super) fn carry_out(account: &Account, report: &mut Report) -> Result<usize> {
+    carry_out_but(account, &BTreeSet::new(), report)
+}
+
+/// As [`carry_out`], but leaves the trees of `held` alone.
+///
+/// # Errors
+/// As [`carry_out`].
+pub(super) fn carry_out_but(
+    account: &Account,
+    held: &BTreeSet<Email>,
+    report: &mut Report,
+) -> Result<usize> {
     let (mut count, mut after) = (0, 0);
     let mut trees: BTreeMap<Email, DatasiteTree> = BTreeMap::new();
     loop {
-        let group = next_group(account, &mut after)?;
+        let mut group = next_group(account, &mut after)?;
         if group.is_empty() {
             return Ok(count);
         }
+        group.retain(|intent| !held.contains(&intent.datasite));
         for intent in &group {
             if !trees.contains_key(&intent.datasite) {
                 trees.insert(intent.datasite.clone(), account.tree(&intent.datasite)?);

@@ -6,6 +6,7 @@
 mod bounds;
 mod cost;
 mod crash;
+mod edits;
 mod found;
 mod home;
 mod hostile;

@@ -5,13 +5,15 @@
 
 use serde_json::{Value, json};
 
-use crate::caches::{self, DatasiteTree, Store, agreed, proposed, scan};
+use crate::caches::{self, DatasiteTree, Scan, Store, agreed, proposed, scan};
 use crate::cli::context::now_seconds;
+use crate::cli::hints::PUT_BACK;
 use crate::cli::report::{Exit, Failure, Outcome};
 use crate::cli::text::count;
 use crate::cli::ui::{Tone, Ui};
 use crate::client::{self, Client};
-use crate::model::{DatasitePath, Digest, Email, Role};
+use crate::model::{DatasitePath, Digest, Email, Role, Timestamp};
+use crate::syncers::alarms;
 
 /// A change that a sync would send.
 struct Change {
@@ -22,8 +24,11 @@ struct Change {
 }
 
 pub(crate) fn run(client: &Client, ui: &mut Ui) -> Outcome {
-    let (changes, unreadable) =
+    let (changes, mut unreadable) =
         look(client).map_err(|error| Failure::from(client::Error::from(error)))?;
+    let alarms = alarms(client.account(), now())
+        .map_err(|error| Failure::from(client::Error::from(error)))?;
+    unreadable.extend(alarms.iter().map(|alarm| format!("a sync would stop: {alarm}")));
     let shown: Vec<Value> = changes
         .iter()
         .map(|change| {
@@ -44,8 +49,16 @@ pub(crate) fn run(client: &Client, ui: &mut Ui) -> Outcome {
         Role::Owner => format!("A sync would announce {number} to those who may read them"),
         Role::Scientist => format!("A sync would propose {number} to their owners"),
     });
+    if !alarms.is_empty() {
+        ui.hint(PUT_BACK);
+    }
     ui.say("Not covered: what others changed, and datasets; nothing was sent or asked for");
     Ok(if unreadable.is_empty() { Exit::Done } else { Exit::Problems })
+}
+
+fn now() -> Timestamp {
+    #[expect(clippy::cast_possible_truncation, reason = "microseconds fit for ages")]
+    Timestamp::from_micros((now_seconds() * 1e6) as i64)
 }
 
 fn look(client: &Client) -> Result<(Vec<Change>, Vec<String>), caches::Error> {
@@ -56,11 +69,11 @@ fn look(client: &Client) -> Result<(Vec<Change>, Vec<String>), caches::Error> {
         Role::Owner => vec![client.email().clone()],
         Role::Scientist => store.read(agreed::datasites)?,
     };
-    #[expect(clippy::cast_possible_truncation, reason = "nanoseconds fit until the year 2262")]
-    let now_ns = (now_seconds() * 1e9) as i64;
     for datasite in datasites {
-        let tree = DatasiteTree::open(&folders.datasite(&datasite))?;
-        let found = scan(&store, &tree, &datasite, now_ns)?;
+        let found = match DatasiteTree::open_existing(&folders.datasite(&datasite))? {
+            Some(tree) => scan(&store, &tree, &datasite, now().micros().saturating_mul(1000))?,
+            None => Scan::default(),
+        };
         let agreed = store.read(|db| agreed::snapshot(db, &datasite))?;
         let proposed = store.read(|db| proposed::all(db, &datasite))?;
         // What was proposed already is on its way.

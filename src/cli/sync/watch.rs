@@ -43,11 +43,14 @@ pub(crate) async fn run(
     };
     ui.say(format_args!("Watching `{}`; Ctrl-C stops", folder.display()));
     let mut pause = interval;
+    let mut options = args.options();
     loop {
         let before = client.requests();
-        match client.sync(&args.options()).await {
+        match client.sync(&options).await {
             Ok(report) => {
                 pause = interval;
+                // What was meant once is not meant for ever.
+                options.force = false;
                 if !report.is_idle() {
                     tell(&report, client.role(), client.requests() - before, ui);
                 }
@@ -55,8 +58,11 @@ pub(crate) async fn run(
             Err(client::Error::Locked { .. }) => pause = interval,
             Err(error) => {
                 pause = (pause * 2).min(PAUSE_MAX);
-                let message = Failure::from(error).message;
+                let Failure { message, hint, .. } = Failure::from(error);
                 ui.warn(format_args!("{message}; trying again in {} s", pause.as_secs()));
+                if let Some(hint) = hint {
+                    ui.hint(hint);
+                }
                 // A sign-in may have been renewed by another command: read it anew.
                 if let Ok(opened) = context.open().await {
                     client = opened;

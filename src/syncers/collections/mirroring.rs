@@ -3,6 +3,8 @@
 //! What to fetch and to remove is decided from the catalogue. Because that may lag, a copy is
 //! removed only after the service was asked whether the collection is really gone.
 
+use std::collections::BTreeSet;
+
 use crate::caches::{catalogue, meta};
 use crate::connections::{Entry, Query};
 use crate::datasets::{self, Held, Limits, Scratch, Wanted};
@@ -14,11 +16,13 @@ use super::super::sending::told;
 use super::super::{Account, Directory, Refused, Report, Result, remote};
 use super::{failure_key, held, mirror_key, staging_in, to_json};
 
-/// Brings the copies of owners' datasets up to date. The catalogue must be fresh.
+/// Brings the copies of owners' datasets up to date, but for those of `held_owners`, whose trees are
+/// to be left alone. The catalogue must be fresh.
 pub(in crate::syncers) async fn mirror(
     account: &Account,
     directory: &Directory,
     peers: &[Acquaintance],
+    held_owners: &BTreeSet<Email>,
     now: Timestamp,
     report: &mut Report,
 ) -> Result<()> {
@@ -41,11 +45,17 @@ pub(in crate::syncers) async fn mirror(
         report.problem_with(&ignored.owner, "dataset-ignored", text);
     }
     for gone in plan.remove {
+        if held_owners.contains(&gone.owner) {
+            continue;
+        }
         if remove(account, &gone, now, report).await? {
             here.retain(|held| *held != gone);
         }
     }
     for wanted in plan.fetch {
+        if held_owners.contains(&wanted.owner) {
+            continue;
+        }
         if let Some(new) = fetch(account, &wanted, &here, &limits, now, report).await? {
             here.retain(|held| (&held.owner, &held.name) != (&new.owner, &new.name));
             here.push(new);

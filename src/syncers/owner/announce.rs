@@ -11,13 +11,14 @@ use crate::caches::delivered::{self, Delivered};
 use crate::caches::{DatasiteTree, Scan, agreed, announcing, held, intents, journal, meta, scan};
 use crate::connections::FileId;
 use crate::model::{DatasitePath, Digest, Email, Snapshot, Timestamp};
-use crate::outbox::{LocalChange, Owed, SuddenlyEmpty, local_changes, owed};
+use crate::outbox::{LocalChange, Owed, local_changes, owed};
 use crate::permissions::Level;
 use crate::wire::names::EventsName;
 use crate::wire::{Content, Event, FileChangeEvent, FileChangeEventsMessage, Packed as _};
 
 use super::super::sending::{ROLLING_DIRTY, begin_again, gzip_time, no_home, take_ids, told};
-use super::super::{Account, Directory, Error, Report, Result, SyncOptions};
+use super::super::telling::tell_unreadable;
+use super::super::{Account, Directory, Report, Result, SyncOptions, guarding};
 use super::checkpoint::newest_name;
 use super::withdrawing::{withdraw_from_others, withdraw_unreadable};
 use super::{Acquaintance, mailboxes, nanoseconds, take_in};
@@ -35,7 +36,7 @@ pub(super) const MESSAGE_BYTES: usize = 32 * 1024 * 1024;
 /// Looks for changes on the disk.
 ///
 /// # Errors
-/// [`Error::SuddenlyEmpty`] if everything is gone at once.
+/// [`super::Error::SuddenlyEmpty`] if files are gone as by an accident.
 pub(super) fn find_changes(
     account: &Account,
     tree: &DatasiteTree,
@@ -44,16 +45,13 @@ pub(super) fn find_changes(
     report: &mut Report,
 ) -> Result<Found> {
     let scan = scan(&account.store, tree, &account.email, nanoseconds(now))?;
-    for unreadable in &scan.unreadable {
-        let text = format!("`{}`: {}", unreadable.path.escape_debug(), unreadable.reason);
-        report.problem("file-not-read", text);
-    }
+    guarding::check(account, &account.email, &scan, options)?;
     let (agreed, waiting) = account.store.read(|db| {
         Ok((agreed::snapshot(db, &account.email)?, intents::waiting(db, &account.email)?))
     })?;
     let is_unknown = |path: &DatasitePath| waiting.contains_key(path) || scan.is_unknown(path);
-    let mut changes = local_changes(&agreed, &scan.files, is_unknown, options.force)
-        .map_err(|SuddenlyEmpty { files }| Error::SuddenlyEmpty { files })?;
+    tell_unreadable(account, &account.email, &scan, &agreed, report)?;
+    let mut changes = local_changes(&agreed, &scan.files, is_unknown);
     changes.retain(|change| !waiting.contains_key(&change.path));
     Ok(Found { scan, changes })
 }

@@ -1,6 +1,7 @@
 //! The owner's side of a sync.
 //!
-//! The order matters, and each step is durable before the next begins: writes that a crash left
+//! The order matters, and each step is durable before the next begins: a look at the disk, which
+//! stops everything if files are gone as by an accident; writes that a crash left
 //! over; what another machine of the same account did; what peers propose; what the owner changed
 //! on disk; what each peer is owed; sending. Announcing comes after taking in, so that one message
 //! for each peer carries everything.
@@ -22,8 +23,8 @@ use crate::wire::names::Direction;
 
 use super::peering::{self, Acquaintance};
 use super::{
-    Account, Directory, Freshness, Report, Result, SyncOptions, collections, homing, mending,
-    refresh, sending, speaking, writing,
+    Account, Directory, Freshness, Report, Result, SyncOptions, collections, guarding, homing,
+    mending, refresh, sending, speaking, writing,
 };
 
 pub use checkpoint::{CheckpointStatus, CheckpointSummary};
@@ -58,6 +59,7 @@ impl<'a> DatasiteOwnerSyncer<'a> {
     ) -> Result<Report> {
         let account = self.account;
         let mut report = Report::default();
+        guarding::look(account, options, now, &mut report)?;
         let freshness = if options.full { Freshness::Listing } else { Freshness::Feed };
         refresh(account, freshness, now).await?;
         let directory = peering::ensure_home(account).await?;

@@ -1,5 +1,6 @@
 //! The scientist's side of a sync.
 //!
+//! A look at the disk comes first, and leaves an owner alone whose files are gone as by an accident.
 //! What owners sent is taken in first, so that a proposal is based on the newest that we know;
 //! then what changed in the owners' trees is proposed. A local edit that an owner refused is kept
 //! beside the file and never sent again by itself.
@@ -8,12 +9,14 @@ mod clear;
 mod pull;
 mod push;
 
+use std::collections::BTreeSet;
+
 use crate::model::{Email, Timestamp};
 use crate::peers::PeerState;
 
 use super::peering::{self, Acquaintance};
 use super::{
-    Account, Directory, Error, Freshness, Report, Result, SyncOptions, collections, homing,
+    Account, Directory, Freshness, Report, Result, SyncOptions, collections, guarding, homing,
     mending, refresh, sending, speaking, writing,
 };
 
@@ -37,6 +40,7 @@ impl<'a> DatasiteWatcherSyncer<'a> {
     pub async fn sync(&self, options: &SyncOptions, now: Timestamp) -> Result<Report> {
         let account = self.account;
         let mut report = Report::default();
+        let mut held = guarding::look(account, options, now, &mut report)?;
         let freshness = if options.full { Freshness::Listing } else { Freshness::Feed };
         refresh(account, freshness, now).await?;
         let directory = peering::ensure_home(account).await?;
@@ -44,31 +48,43 @@ impl<'a> DatasiteWatcherSyncer<'a> {
         let peers = peering::load(account, &directory, &mut report).await?;
         let directory = speaking::keep_up(account, directory, &peers, now, &mut report).await?;
         let directory = mending::mend(account, directory, &peers, now, &mut report).await?;
-        writing::carry_out(account, &mut report)?;
+        writing::carry_out_but(account, &held, &mut report)?;
         for peer in peers.iter().filter(|peer| is_reachable(peer)) {
             let owner = &peer.peer.email;
-            let Some(dialect) = &peer.speech.dialect else { continue };
-            push::gather(account, &directory, owner, dialect, &mut report).await?;
-            let is_up_to_date =
-                pull::pull(account, &directory, owner, dialect, now, &mut report).await?;
-            report.pulled += writing::carry_out(account, &mut report)?;
-            if !is_up_to_date {
-                continue; // What was agreed is about to change, and with it what to propose.
+            if held.contains(owner) {
+                continue;
             }
-            let to = push::Recipient { peer, dialect };
-            match push::prepare(account, &directory, to, options, now, &mut report).await {
-                // One tree that is not there holds up no other owner.
-                Err(error @ Error::SuddenlyEmpty { .. }) => {
-                    let text = format!("nothing is proposed to {owner}: {error}");
-                    report.problem_with(owner, "suddenly-empty", text);
-                }
-                prepared => prepared?,
-            }
+            let done = self.exchange(&directory, peer, options, &held, now, &mut report).await;
+            // One tree that is not there holds up no other owner.
+            guarding::hold(owner, done, &mut held, &mut report)?;
         }
         sending::flush(account, &directory, now, &mut report).await?;
-        collections::mirror(account, &directory, &peers, now, &mut report).await?;
+        collections::mirror(account, &directory, &peers, &held, now, &mut report).await?;
         clear::clear(account, now).await?;
         Ok(report)
+    }
+
+    /// Takes in what one owner sent, and commits what is to be proposed to it.
+    async fn exchange(
+        &self,
+        directory: &Directory,
+        peer: &Acquaintance,
+        options: &SyncOptions,
+        held: &BTreeSet<Email>,
+        now: Timestamp,
+        report: &mut Report,
+    ) -> Result<()> {
+        let (account, owner) = (self.account, &peer.peer.email);
+        let Some(dialect) = &peer.speech.dialect else { return Ok(()) };
+        push::gather(account, directory, owner, dialect, report).await?;
+        let is_up_to_date =
+            pull::pull(account, directory, owner, dialect, options, now, report).await?;
+        report.pulled += writing::carry_out_but(account, held, report)?;
+        if !is_up_to_date {
+            return Ok(()); // What was agreed is about to change, and with it what to propose.
+        }
+        let to = push::Recipient { peer, dialect };
+        push::prepare(account, directory, to, options, now, report).await
     }
 
     /// Proposes what changed in the tree of one owner, and nothing else: one request, if the

@@ -5,7 +5,7 @@
 //! What a message says of itself is not believed: the owner is who owns the file, and it may only
 //! speak of its own datasite (W6).
 
-use crate::caches::{catalogue, journal, scan};
+use crate::caches::{catalogue, journal};
 use crate::connections::{self, Entry};
 use crate::model::{Email, Timestamp, is_syncable};
 use crate::wire::names::{Direction, EventsName};
@@ -14,7 +14,7 @@ use crate::wire::{Dialect, FileChangeEventsMessage, Packed as _, limits};
 use super::super::applying::{self, Edits, Ground, States};
 use super::super::batches::batches;
 use super::super::sending::told;
-use super::super::{Account, Directory, Report, Result, quarantine};
+use super::super::{Account, Directory, Report, Result, SyncOptions, guarding, quarantine};
 
 /// How many bytes of what messages hold are in memory at once, beside a single message: little that
 /// is sent may be much once it is unpacked.
@@ -27,6 +27,7 @@ pub(super) async fn pull(
     directory: &Directory,
     owner: &Email,
     dialect: &Dialect,
+    options: &SyncOptions,
     now: Timestamp,
     report: &mut Report,
 ) -> Result<bool> {
@@ -35,7 +36,7 @@ pub(super) async fn pull(
     let mut unseen = account.store.read(|db| catalogue::unseen(db, &outbox.id))?;
     unseen.sort_by_key(|entry| (entry.created_micros, sent_at(entry)));
     for entries in batches(&unseen) {
-        if !take_in(account, owner, entries, now, report).await? {
+        if !take_in(account, owner, entries, options, now, report).await? {
             return Ok(false);
         }
     }
@@ -51,6 +52,7 @@ async fn take_in(
     account: &Account,
     owner: &Email,
     entries: &[Entry],
+    options: &SyncOptions,
     now: Timestamp,
     report: &mut Report,
 ) -> Result<bool> {
@@ -69,7 +71,7 @@ async fn take_in(
                 read.push(entry);
                 if bytes > UNPACKED_BYTES_AT_ONCE {
                     let states = std::mem::take(&mut states);
-                    commit(account, owner, &states, &std::mem::take(&mut read), now)?;
+                    commit(account, owner, &states, &std::mem::take(&mut read), options, now)?;
                     bytes = 0;
                 }
             }
@@ -91,7 +93,7 @@ async fn take_in(
             }
         }
     }
-    commit(account, owner, &states, &read, now)?;
+    commit(account, owner, &states, &read, options, now)?;
     Ok(whole)
 }
 
@@ -101,10 +103,10 @@ fn commit(
     owner: &Email,
     states: &States,
     read: &[&Entry],
+    options: &SyncOptions,
     now: Timestamp,
 ) -> Result<()> {
-    let tree = account.tree(owner)?;
-    let scan = scan(&account.store, &tree, owner, now.micros().saturating_mul(1000))?;
+    let (_, scan) = guarding::ground(account, owner, options, now)?;
     account.store.write(|db| {
         let ground = Ground { datasite: owner, scan: &scan, edits: Edits::KeepAside, now };
         applying::apply(db, &ground, states)?;

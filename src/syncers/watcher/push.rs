@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::caches::proposed::Proposed;
-use crate::caches::{agreed, catalogue, intents, journal, meta, proposed, scan, submitted};
+use crate::caches::{agreed, catalogue, intents, journal, meta, proposed, submitted};
 use crate::connections::FileId;
 use crate::inbox::{Asked, Change, propose};
 use crate::model::{DatasitePath, Digest, Email, Timestamp};
@@ -16,7 +16,8 @@ use crate::wire::{
 
 use super::super::peering::Acquaintance;
 use super::super::sending::{gzip_time, take_id, told};
-use super::super::{Account, Directory, Error, Report, Result, SyncOptions, homing};
+use super::super::telling::tell_unreadable;
+use super::super::{Account, Directory, Report, Result, SyncOptions, guarding, homing};
 
 /// Brings together what lies in several inboxes for one owner, who reads only one.
 pub(super) async fn gather(
@@ -51,20 +52,12 @@ pub(super) async fn prepare(
     let inbox = directory.mailbox(owner, Direction::Inbox, &account.email, dialect);
     let Some(inbox) = inbox else { return Ok(()) };
     heed_new_inbox(account, owner, &inbox.id)?;
-    let tree = account.tree(owner)?;
-    let found = scan(&account.store, &tree, owner, now.micros().saturating_mul(1000))?;
-    for unreadable in &found.unreadable {
-        let text = format!("`{}`: {}", unreadable.path.escape_debug(), unreadable.reason);
-        report.problem("file-not-read", text);
-    }
+    let (tree, found) = guarding::ground(account, owner, options, now)?;
     let (agreed, asked, waiting) = account.store.read(|db| {
         let agreed = agreed::snapshot(db, owner)?;
         Ok((agreed, outstanding(db, owner, &inbox.id)?, intents::waiting(db, owner)?))
     })?;
-    if found.files.is_empty() && agreed.len() >= 3 && found.unreadable.is_empty() && !options.force
-    {
-        return Err(Error::SuddenlyEmpty { files: agreed.len() });
-    }
+    tell_unreadable(account, owner, &found, &agreed, report)?;
     let may_delete =
         peer.version.as_ref().is_some_and(|version| version.has(Capability::ProposedDeletions));
     let is_unknown = |path: &DatasitePath| waiting.contains_key(path) || found.is_unknown(path);

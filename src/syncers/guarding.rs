@@ -1,0 +1,264 @@
+//! Looks at what stands on disk before anything is written or sent, and stops where that looks like
+//! an accident.
+//!
+//! What is an accident is decided in `outbox`. Nothing is created here before it is known that the
+//! place is the right one: an empty mount point stays empty. Whatever a crash left half written is
+//! removed on the way: whoever syncs holds the lock, so nobody is writing it.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use crate::caches::{
+    DatasiteTree, LOCK_FILE, Scan, agreed, intents, meta, proposed, read_marker, scan, write_marker,
+};
+use crate::model::{DatasitePath, Digest, Email, Role, Snapshot, Timestamp};
+use crate::outbox::{Alarm, Marker, Sight, alarm, gone};
+
+use super::{Account, Error, Report, Result, SyncOptions};
+
+/// Where the id in the marker of the SyftBox is kept.
+const MARKER: &str = "marker of the SyftBox";
+
+/// Looks at all datasites. Returns those that are to be left alone, because of an alarm that
+/// concerns only them: a scientist's other owners are not held up by it.
+///
+/// # Errors
+/// [`Error::SuddenlyEmpty`] if it concerns an owner, or the SyftBox as a whole.
+pub(super) fn look(
+    account: &Account,
+    options: &SyncOptions,
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<BTreeSet<Email>> {
+    let mut held = BTreeSet::new();
+    for datasite in datasites(account)? {
+        let looked = look_at(account, &datasite, options, now);
+        match account.role {
+            Role::Owner => looked?,
+            Role::Scientist => hold(&datasite, looked, &mut held, report)?,
+        }
+    }
+    mark(account)?;
+    Ok(held)
+}
+
+/// Turns an alarm that concerns one owner's tree into a problem, and notes that the tree is to be
+/// left alone. All else stays what it is.
+pub(super) fn hold(
+    owner: &Email,
+    done: Result<()>,
+    held: &mut BTreeSet<Email>,
+    report: &mut Report,
+) -> Result<()> {
+    match done {
+        Err(Error::SuddenlyEmpty { alarm: Alarm::NoMarker | Alarm::OtherBox, .. }) => done,
+        Err(error @ Error::SuddenlyEmpty { .. }) => {
+            let text = format!("nothing is exchanged with {owner}: {error}");
+            report.problem_with(owner, "suddenly-empty", text);
+            held.insert(owner.clone());
+            Ok(())
+        }
+        done => done,
+    }
+}
+
+fn datasites(account: &Account) -> Result<Vec<Email>> {
+    Ok(match account.role {
+        Role::Owner => vec![account.email.clone()],
+        Role::Scientist => account.store.read(agreed::datasites)?,
+    })
+}
+
+fn look_at(
+    account: &Account,
+    datasite: &Email,
+    options: &SyncOptions,
+    now: Timestamp,
+) -> Result<()> {
+    let tree = DatasiteTree::open_existing(&account.folders.datasite(datasite))?;
+    let found = match &tree {
+        Some(tree) => {
+            let found = scan(&account.store, tree, datasite, now.micros().saturating_mul(1000))?;
+            for leftover in &found.leftovers {
+                // It is in nobody's way: what cannot be removed stays.
+                tree.sweep(leftover).ok();
+            }
+            found
+        }
+        None => Scan::default(),
+    };
+    judge(account, datasite, &found, tree.is_some(), options)
+}
+
+/// Opens the tree of `datasite` to write into it, and looks at it once more: a disk may vanish at
+/// any moment.
+///
+/// # Errors
+/// [`Error::SuddenlyEmpty`]; the folder is not created then.
+pub(super) fn ground(
+    account: &Account,
+    datasite: &Email,
+    options: &SyncOptions,
+    now: Timestamp,
+) -> Result<(DatasiteTree, Scan)> {
+    let existing = DatasiteTree::open_existing(&account.folders.datasite(datasite))?;
+    let has_folder = existing.is_some();
+    if !has_folder {
+        judge(account, datasite, &Scan::default(), has_folder, options)?;
+    }
+    let tree = existing.map_or_else(|| account.tree(datasite), Ok)?;
+    let found = scan(&account.store, &tree, datasite, now.micros().saturating_mul(1000))?;
+    judge(account, datasite, &found, has_folder, options)?;
+    Ok((tree, found))
+}
+
+/// Looks once more at what a later scan of `datasite` found.
+///
+/// # Errors
+/// [`Error::SuddenlyEmpty`].
+pub(super) fn check(
+    account: &Account,
+    datasite: &Email,
+    found: &Scan,
+    options: &SyncOptions,
+) -> Result<()> {
+    judge(account, datasite, found, account.folders.datasite(datasite).is_dir(), options)
+}
+
+fn judge(
+    account: &Account,
+    datasite: &Email,
+    found: &Scan,
+    has_folder: bool,
+    options: &SyncOptions,
+) -> Result<()> {
+    let (agreed, waiting, asked, meant, known) = account.store.read(|db| {
+        let agreed = agreed::snapshot(db, datasite)?;
+        let (waiting, asked) = (intents::waiting(db, datasite)?, proposed::all(db, datasite)?);
+        let meant = meta::get(db, &meant_key(datasite))?.unwrap_or_default();
+        Ok((agreed, waiting, asked, meant, meta::get(db, MARKER)?))
+    })?;
+    let is_unknown = |path: &DatasitePath| waiting.contains_key(path) || found.is_unknown(path);
+    if options.force {
+        return mean(account, datasite, found, &agreed, is_unknown);
+    }
+    // What was deleted before was asked about before, if it was worth it.
+    let meant: BTreeSet<&str> = meant.lines().collect();
+    let is_known = |path: &DatasitePath| {
+        let line = agreed.get(path).map(|digest| line(path, digest)).unwrap_or_default();
+        meant.contains(line.as_str()) || asked.get(path).is_some_and(|it| it.digest.is_none())
+    };
+    let is_unknown = |path: &DatasitePath| is_unknown(path) || is_known(path);
+    let sight = Sight {
+        marker: marker(known.as_deref(), read_marker(&account.folders.syftbox).as_deref()),
+        has_folder,
+        agreed: agreed.len(),
+        gone: gone(&agreed, &found.files, is_unknown),
+    };
+    let Some(alarm) = alarm(&sight) else { return Ok(()) };
+    let folder = match alarm {
+        Alarm::NoMarker | Alarm::OtherBox => account.folders.syftbox.clone(),
+        Alarm::NoFolder | Alarm::Empty | Alarm::MostGone => account.folders.datasite(datasite),
+    };
+    Err(Error::SuddenlyEmpty { alarm, folder, gone: sight.gone, agreed: sight.agreed })
+}
+
+/// Notes which files a person meant to delete: an owner may not answer, and may not be told.
+fn mean(
+    account: &Account,
+    datasite: &Email,
+    found: &Scan,
+    agreed: &Snapshot,
+    is_unknown: impl Fn(&DatasitePath) -> bool,
+) -> Result<()> {
+    let gone =
+        agreed.iter().filter(|(path, _)| !found.files.contains_key(*path) && !is_unknown(path));
+    let lines: Vec<String> = gone.map(|(path, digest)| line(path, digest)).collect();
+    let key = meant_key(datasite);
+    Ok(account.store.write(|db| match lines.is_empty() {
+        true => meta::remove(db, &key),
+        false => meta::set(db, &key, &lines.join("\n")),
+    })?)
+}
+
+fn meant_key(datasite: &Email) -> String {
+    format!("meant to be gone from {datasite}")
+}
+
+/// No path holds a line break.
+fn line(path: &DatasitePath, digest: &Digest) -> String {
+    format!("{} {path}", digest.to_hex())
+}
+
+fn marker(known: Option<&str>, found: Option<&str>) -> Marker {
+    match (known, found) {
+        (None, _) => Marker::Known,
+        (Some(_), None) => Marker::Missing,
+        (Some(known), Some(found)) if known == found => Marker::Known,
+        (Some(_), Some(_)) => Marker::Other,
+    }
+}
+
+/// Marks the SyftBox as the one that is synced, or remembers the mark that it has.
+fn mark(account: &Account) -> Result<()> {
+    let syftbox = &account.folders.syftbox;
+    let known = account.store.read(|db| meta::get(db, MARKER))?;
+    match read_marker(syftbox) {
+        Some(found) if known.as_ref() == Some(&found) => {}
+        Some(found) => account.store.write(|db| meta::set(db, MARKER, &found))?,
+        None => {
+            let id = known.unwrap_or_else(|| Uuid::new_v4().to_string());
+            std::fs::create_dir_all(syftbox)
+                .map_err(crate::caches::Error::at(syftbox, "created"))?;
+            write_marker(syftbox, &id)?;
+            account.store.write(|db| meta::set(db, MARKER, &id))?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes sure that the place of the SyftBox is not bare where one was synced before, so that not
+/// even a lock is put into an empty mount point. Looks at no file.
+///
+/// # Errors
+/// [`Error::SuddenlyEmpty`].
+pub fn expect_syftbox(account: &Account) -> Result<()> {
+    let (known, datasites) =
+        account.store.read(|db| Ok((meta::get(db, MARKER)?, agreed::datasites(db)?)))?;
+    if known.is_none() || datasites.is_empty() {
+        return Ok(());
+    }
+    let syftbox = &account.folders.syftbox;
+    let mut entries = std::fs::read_dir(syftbox).into_iter().flatten().flatten();
+    if entries.any(|entry| entry.file_name() != LOCK_FILE) {
+        return Ok(());
+    }
+    let mut agreed = 0;
+    for datasite in &datasites {
+        agreed += account.store.read(|db| agreed::snapshot(db, datasite))?.len();
+    }
+    let (alarm, folder) = (Alarm::NoMarker, syftbox.clone());
+    Err(Error::SuddenlyEmpty { alarm, folder, gone: agreed, agreed })
+}
+
+/// What would stop a sync now. Changes nothing but the cache of digests.
+///
+/// # Errors
+/// If the database or the disk fails.
+pub fn alarms(account: &Account, now: Timestamp) -> Result<Vec<Error>> {
+    let mut alarms = Vec::new();
+    for datasite in datasites(account)? {
+        let tree = DatasiteTree::open_existing(&account.folders.datasite(&datasite))?;
+        let found = match &tree {
+            Some(tree) => scan(&account.store, tree, &datasite, now.micros().saturating_mul(1000))?,
+            None => Scan::default(),
+        };
+        match judge(account, &datasite, &found, tree.is_some(), &SyncOptions::default()) {
+            Ok(()) => {}
+            Err(alarm @ Error::SuddenlyEmpty { .. }) => alarms.push(alarm),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(alarms)
+}

@@ -1,0 +1,73 @@
+//! Tells what could not be looked at on disk.
+//!
+//! What may pass is told in every sync, for as long as it holds something back. What can never
+//! travel, by its name or its size, is told once: it holds nothing back, and a sync from cron that
+//! ends with a problem for ever would be heard no more.
+
+use std::collections::BTreeMap;
+
+use crate::caches::{Scan, Unreadable, UnreadableKind, meta};
+use crate::model::{Email, Snapshot};
+
+use super::{Account, Report, Result};
+
+/// How many files and folders are named in one sync.
+const NAMED_MAX: usize = 20;
+
+/// Adds what could not be looked at to the report.
+pub(super) fn tell_unreadable(
+    account: &Account,
+    datasite: &Email,
+    found: &Scan,
+    agreed: &Snapshot,
+    report: &mut Report,
+) -> Result<()> {
+    let prefix = format!("told of {datasite} ");
+    let known = account.store.read(|db| meta::with_prefix(db, &prefix))?;
+    let known: BTreeMap<String, String> = known.into_iter().collect();
+    let (mut now, mut unnamed, mut named) = (BTreeMap::new(), 0, 0);
+    for unreadable in &found.unreadable {
+        let Unreadable { path, reason, kind } = unreadable;
+        if *kind == UnreadableKind::CannotTravel {
+            let key = format!("{prefix}{path}");
+            let is_known = known.get(&key) == Some(reason);
+            now.insert(key, reason.clone());
+            if is_known {
+                continue;
+            }
+        }
+        let took_a_place = || agreed.keys().any(|path| unreadable.covers(path));
+        if *kind == UnreadableKind::Special && !took_a_place() {
+            continue;
+        }
+        if named == NAMED_MAX {
+            unnamed += 1;
+            continue;
+        }
+        named += 1;
+        report.problem(code(*kind), format!("`{}`: {reason}", path.escape_debug()));
+    }
+    if unnamed > 0 {
+        report.problem("file-not-read", format!("{unnamed} more could not be read"));
+    }
+    if now != known {
+        account.store.write(|db| {
+            known
+                .keys()
+                .filter(|key| !now.contains_key(*key))
+                .try_for_each(|key| meta::remove(db, key))?;
+            now.iter().try_for_each(|(key, reason)| meta::set(db, key, reason))
+        })?;
+    }
+    Ok(())
+}
+
+const fn code(kind: UnreadableKind) -> &'static str {
+    match kind {
+        UnreadableKind::Refused => "file-not-read",
+        UnreadableKind::Changing => "file-changing",
+        UnreadableKind::CannotTravel => "file-cannot-travel",
+        UnreadableKind::Special => "link-not-followed",
+        UnreadableKind::Clash => "name-clash",
+    }
+}
