@@ -31,6 +31,15 @@ pub fn digest(db: &Database, datasite: &Email, path: &DatasitePath) -> Result<Op
     text.map(|text| parse_digest(&text)).transpose()
 }
 
+/// True if anything is agreed below `folder`.
+pub fn any_below(db: &Database, datasite: &Email, folder: &DatasitePath) -> Result<bool> {
+    // `0` is what follows `/`.
+    let mut statement = db.prepare_cached(
+        "SELECT 1 FROM agreed WHERE datasite = ?1 AND path > ?2 || '/' AND path < ?2 || '0'",
+    )?;
+    Ok(statement.exists([datasite.as_str(), folder.as_str()])?)
+}
+
 /// Returns when each path was last agreed on, deletions included.
 pub fn moments(db: &Database, datasite: &Email) -> Result<BTreeMap<DatasitePath, Timestamp>> {
     let mut statement = db.prepare_cached(

@@ -47,7 +47,7 @@ pub(super) fn look_again(
         Some(Stands::Special) => return Ok(Missing::Special),
         Some(Stands::File(metadata)) => Stat::of(&metadata).inode,
     };
-    if tree.is_listed(path)? {
+    if tree.try_is_listed(path)? {
         return Ok(Missing::JustCame);
     }
     let Some(found) = places.get(&inode) else { return Ok(Missing::JustCame) };

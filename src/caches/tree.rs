@@ -7,6 +7,7 @@ use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
 
+use super::staged::Staged;
 use super::{Error, Result};
 use crate::model::{DatasitePath, Digest, TEMPORARY_PREFIX};
 
@@ -231,8 +232,16 @@ impl DatasiteTree {
         Ok(None)
     }
 
-    /// True if each part of `path` is listed by its folder exactly as it is spelled.
-    pub(super) fn is_listed(&self, path: &DatasitePath) -> io::Result<bool> {
+    /// True if each part of `path` is listed by its folder exactly as it is spelled: some file
+    /// systems open a file under several spellings.
+    ///
+    /// # Errors
+    /// If a folder on the way cannot be read.
+    pub fn is_listed(&self, path: &DatasitePath) -> Result<bool> {
+        self.try_is_listed(path).map_err(Error::at(path.below(&self.root), "read"))
+    }
+
+    pub(super) fn try_is_listed(&self, path: &DatasitePath) -> io::Result<bool> {
         let mut folder = self.dir.try_clone()?;
         let mut parts = path.parts().peekable();
         while let Some(part) = parts.next() {
@@ -246,6 +255,22 @@ impl DatasiteTree {
             }
         }
         Ok(true)
+    }
+
+    /// True if a folder stands at `path` that holds anything. One that holds nothing but empty
+    /// folders is removed: folders do not travel.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn is_occupied_folder(&self, path: &DatasitePath) -> Result<bool> {
+        let looked = (|| {
+            if !matches!(self.stands(path)?, Some(Stands::Folder)) {
+                return Ok(false);
+            }
+            let (above, name) = self.folder_of(path, Missing::Fail)?;
+            Ok(!remove_empty(&above, name)?)
+        })();
+        looked.map_err(Error::at(path.below(&self.root), "written"))
     }
 
     /// Opens the folder that `path` lies in, part by part, so that no link is followed.
@@ -288,69 +313,6 @@ pub(super) enum Stands {
     Special,
 }
 
-/// The content of a file, beside its place. It goes away again unless it is placed.
-#[derive(Debug)]
-pub struct Staged {
-    folder: Dir,
-    /// `None` once it is placed.
-    temporary: Option<String>,
-    name: String,
-    path: PathBuf,
-    file: cap_std::fs::File,
-}
-
-impl Staged {
-    /// Brings the content to the disk. Before that it must not be placed: after a power cut there
-    /// could be a file without its content.
-    ///
-    /// # Errors
-    /// If the disk refuses.
-    pub fn sync(&self) -> Result<()> {
-        self.file.sync_all().map_err(Error::at(&self.path, "written"))
-    }
-
-    /// Puts the file into its place; what stood there is gone.
-    ///
-    /// # Errors
-    /// If the disk refuses.
-    pub fn place(mut self) -> Result<Placed> {
-        let temporary = self.temporary.take().unwrap_or_default();
-        if let Err(error) = self.folder.rename(&temporary, &self.folder, &self.name) {
-            self.temporary = Some(temporary);
-            return Err(Error::at(&self.path, "written")(error));
-        }
-        let folder = self.folder.try_clone().map_err(Error::at(&self.path, "written"))?;
-        Ok(Placed { folder, path: self.path.clone() })
-    }
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        if let Some(temporary) = &self.temporary {
-            // Nothing of ours is to stay; what failed is reported elsewhere.
-            let _ = self.folder.remove_file(temporary);
-        }
-    }
-}
-
-/// A file in its place, of which the disk may not know yet.
-#[derive(Debug)]
-pub struct Placed {
-    folder: Dir,
-    path: PathBuf,
-}
-
-impl Placed {
-    /// Brings the file's name to the disk.
-    ///
-    /// # Errors
-    /// If the disk refuses.
-    pub fn sync(&self) -> Result<()> {
-        let folder = self.folder.open(".").and_then(|folder| folder.sync_all());
-        folder.map_err(Error::at(&self.path, "written"))
-    }
-}
-
 #[cfg(target_os = "linux")]
 fn sync_file_system(dir: &Dir) -> io::Result<bool> {
     // A directory handle may be one that only names a place; this opens it for real.
@@ -373,6 +335,24 @@ pub(super) fn is_temporary_name(name: &str) -> bool {
         rest.len() == uuid::fmt::Simple::LENGTH
             && rest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     })
+}
+
+/// Removes the folder `name` if it holds nothing but empty folders; true if it did.
+fn remove_empty(above: &Dir, name: &str) -> io::Result<bool> {
+    let folder = above.open_dir_nofollow(name)?;
+    for entry in folder.entries()? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_empty = match name.to_str() {
+            Some(name) if entry.file_type()?.is_dir() => remove_empty(&folder, name)?,
+            _ => false,
+        };
+        if !is_empty {
+            return Ok(false);
+        }
+    }
+    above.remove_dir(name)?;
+    Ok(true)
 }
 
 /// What to do with a folder on the way that is not there.

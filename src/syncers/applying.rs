@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::caches::proposed::Proposed;
 use crate::caches::{self, Scan, agreed, catalogue, intents, journal, proposed};
 use crate::model::{DatasitePath, Digest, Email, Timestamp};
-use crate::outbox::{Known, Local, Received, Step, receive};
+use crate::outbox::{Known, Local, Received, Step, edits_in_the_way, receive};
 use crate::wire::Content;
 
 use super::writing::name_aside;
@@ -97,6 +97,7 @@ pub(super) fn apply(
     let moments = agreed::moments(db, datasite)?;
     let asked = proposed::all(db, datasite)?;
     let waiting = intents::waiting(db, datasite)?;
+    let mut settled: BTreeSet<DatasitePath> = known.keys().chain(waiting.keys()).cloned().collect();
     // Deletions first: a file may have become a folder, and the reverse.
     let (gone, rest): (Vec<_>, Vec<_>) =
         states.iter().partition(|(_, incoming)| incoming.content.is_none());
@@ -104,7 +105,11 @@ pub(super) fn apply(
         let local = local(ground.scan, path);
         // Where a write could not be done yet, what stands on disk is no edit.
         let agreed = match waiting.get(path) {
-            Some(base) if local == base.map_or(Local::Absent, Local::Holds) => *base,
+            Some(base)
+                if local == Local::Unknown || local == base.map_or(Local::Absent, Local::Holds) =>
+            {
+                *base
+            }
             _ => known.get(path).copied(),
         };
         let before = Known {
@@ -134,6 +139,11 @@ pub(super) fn apply(
             proposed::answered(db, datasite, path)?;
         }
         intents::forget(db, datasite, path)?;
+        if new.is_some() {
+            settled.insert(path.clone())
+        } else {
+            settled.remove(path)
+        };
         // What is to stand there when the write is done: what is found instead is an edit. That one
         // is in the way now does not make it what the write may replace.
         let base = match (step, local) {
@@ -146,8 +156,8 @@ pub(super) fn apply(
             Step::KeepAsideAndWrite => ground.edits == Edits::KeepAside,
             Step::Agree | Step::Stale => false,
         };
-        if is_write {
-            let content = incoming.content.as_ref().map(Content::bytes);
+        let content = incoming.content.as_ref().map(Content::bytes);
+        if is_write && (content.is_none() || make_way(db, ground, path, &mut settled)?) {
             let crosses = incoming.crosses(before.agreed);
             let (base, aside) = match ground.edits {
                 Edits::KeepAside => (base, Some(name_aside(path, ground.now))),
@@ -156,7 +166,8 @@ pub(super) fn apply(
                 Edits::Stay => (base, None),
             };
             intents::add(db, datasite, path, base.as_ref(), content, aside.as_deref())?;
-        } else if step == Step::KeepAsideAndWrite {
+            settled.insert(path.clone());
+        } else if step == Step::KeepAsideAndWrite && !is_write {
             keep_incoming(db, ground, path, incoming)?;
         }
     }
@@ -179,6 +190,27 @@ fn keep_incoming(
     // A path that has become too long by this holds nothing up: the log has the content.
     let Ok(beside) = beside else { return Ok(()) };
     intents::add(db, ground.datasite, &beside, None, Some(content.bytes()), None)
+}
+
+/// Decides what becomes of edits that stand where a folder is needed, or in a folder where a file
+/// is. False if they stay: then there is no place for the file. A folder that is in the way is kept
+/// aside as a whole when the file is written.
+fn make_way(
+    db: &rusqlite::Connection,
+    ground: &Ground<'_>,
+    path: &DatasitePath,
+    settled: &mut BTreeSet<DatasitePath>,
+) -> caches::Result<bool> {
+    let edits = edits_in_the_way(path, &ground.scan.files, |path| settled.contains(path));
+    if ground.edits == Edits::Stay {
+        return Ok(edits.is_empty());
+    }
+    for edit in edits.into_iter().filter(|edit| path.is_below(edit.as_str())) {
+        let aside = name_aside(&edit, ground.now);
+        intents::add(db, ground.datasite, &edit, None, None, Some(&aside))?;
+        settled.insert(edit);
+    }
+    Ok(true)
 }
 
 /// True if the owner has not looked at a proposal: it is not sent, or lies in the inbox. An owner

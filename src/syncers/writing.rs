@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::caches::intents::Intent;
-use crate::caches::{DatasiteTree, Placed, Staged, intents};
+use crate::caches::{DatasiteTree, Placed, Staged, Store, agreed, intents};
 use crate::model::{DatasitePath, Digest, Email, KEPT_ASIDE_MARK, Timestamp};
 
 use super::{Account, Refused, Report, Result};
@@ -78,13 +78,16 @@ fn carry_out_group(
     let (mut done, mut staged, mut count) = (Vec::new(), Vec::new(), 0);
     for intent in group {
         let Some(tree) = trees.get(&intent.datasite) else { continue };
-        match begin(tree, intent) {
+        match begin(&account.store, tree, intent) {
             Ok(Begun::Done { changed, kept }) => {
                 count += usize::from(changed);
                 done.push(intent.number);
                 tell_kept(account, report, intent, kept);
             }
-            Ok(Begun::Staged(content)) => staged.push((tree, intent, content)),
+            Ok(Begun::Staged { content, kept }) => {
+                tell_kept(account, report, intent, kept);
+                staged.push((tree, intent, content));
+            }
             Err(error) => tell(report, &error),
         }
     }
@@ -177,21 +180,44 @@ fn next(intent: &Intent, found: Option<Digest>) -> Next {
 enum Begun {
     /// There is nothing more to do.
     Done { changed: bool, kept: bool },
-    /// The content lies beside its place.
-    Staged(Staged),
+    /// The content lies beside its place. `kept`: a folder that stood there does not any more.
+    Staged { content: Staged, kept: bool },
 }
 
-fn begin(tree: &DatasiteTree, intent: &Intent) -> crate::caches::Result<Begun> {
-    let next = next(intent, tree.digest(&intent.path)?);
+fn begin(store: &Store, tree: &DatasiteTree, intent: &Intent) -> crate::caches::Result<Begun> {
+    let found = tree.digest(&intent.path)?;
+    if intent.base.is_none() && found.is_some() && !tree.is_listed(&intent.path)? {
+        return Err(in_the_way(tree, intent, "a file stands there whose name is the same here"));
+    }
+    let next = next(intent, found);
     if next == Next::Nothing {
         return Ok(Begun::Done { changed: false, kept: false });
     }
     if let Some(content) = &intent.content {
-        return Ok(Begun::Staged(tree.stage(&intent.path, content)?));
+        let kept = make_room(store, tree, intent)?;
+        return Ok(Begun::Staged { content: tree.stage(&intent.path, content)?, kept });
     }
     let kept = next == Next::KeepAndReplace && keep_aside(tree, intent)?;
     tree.remove(&intent.path)?;
     Ok(Begun::Done { changed: true, kept })
+}
+
+/// Sees to a folder that stands where a file is to be. One in which nothing is agreed is kept aside
+/// as a whole; then the answer is true.
+fn make_room(store: &Store, tree: &DatasiteTree, intent: &Intent) -> crate::caches::Result<bool> {
+    let (datasite, path) = (&intent.datasite, &intent.path);
+    if !tree.is_occupied_folder(path)? {
+        return Ok(false);
+    }
+    if intent.aside.is_none() || store.read(|db| agreed::any_below(db, datasite, path))? {
+        return Err(in_the_way(tree, intent, "a folder stands there that is not empty"));
+    }
+    keep_aside(tree, intent)
+}
+
+fn in_the_way(tree: &DatasiteTree, intent: &Intent, what: &'static str) -> crate::caches::Error {
+    let source = std::io::Error::new(std::io::ErrorKind::AlreadyExists, what);
+    crate::caches::Error::at(intent.path.below(tree.root()), "written")(source)
 }
 
 /// How a write with content ended.
@@ -300,12 +326,52 @@ mod tests {
                 content: content.map(|text: &str| text.as_bytes().to_vec()),
                 aside: aside.map(str::to_owned),
             };
-            if let Begun::Staged(content) = begin(&tree, &intent).unwrap() {
+            let store = Store::in_memory().unwrap();
+            if let Begun::Staged { content, .. } = begin(&store, &tree, &intent).unwrap() {
                 finish(&tree, &intent, content).unwrap();
             }
             assert_eq!(tree.digest(&path).unwrap(), then.map(digest), "{what}");
             let aside = DatasitePath::parse("d/k").unwrap();
             assert_eq!(tree.digest(&aside).unwrap(), kept.map(digest), "{what}");
+        }
+    }
+
+    #[test]
+    fn an_edit_that_comes_while_content_is_brought_to_the_disk_is_seen() {
+        let digest = |text: &str| Digest::of(text.as_bytes());
+        #[rustfmt::skip]
+        let cases = [
+            // what                       aside       meanwhile   then        kept
+            ("an owner's edit stays",     None,       Some("e"),  Some("e"),  None),
+            ("an owner's deletion, too",  None,       None,       None,       None),
+            ("a scientist's is kept",     Some("k"),  Some("e"),  Some("n"),  Some("e")),
+            ("its deletion is not",       Some("k"),  None,       Some("n"),  None),
+        ];
+        for (what, aside, meanwhile, then, kept) in cases {
+            let folder = tempfile::tempdir().unwrap();
+            let tree = DatasiteTree::open(folder.path()).unwrap();
+            let path = DatasitePath::parse("d/f").unwrap();
+            tree.write(&path, b"b").unwrap();
+            let intent = Intent {
+                number: 1,
+                datasite: crate::model::Email::parse("do@example.org").unwrap(),
+                path: path.clone(),
+                base: Some(digest("b")),
+                content: Some(b"n".to_vec()),
+                aside: aside.map(str::to_owned),
+            };
+            let begun = begin(&Store::in_memory().unwrap(), &tree, &intent).unwrap();
+            let Begun::Staged { content, .. } = begun else { panic!("{what}") };
+            match meanwhile {
+                Some(edit) => std::fs::write(path.below(tree.root()), edit).unwrap(),
+                None => std::fs::remove_file(path.below(tree.root())).unwrap(),
+            }
+            finish(&tree, &intent, content).unwrap();
+            assert_eq!(tree.digest(&path).unwrap(), then.map(digest), "{what}");
+            let aside = DatasitePath::parse("d/k").unwrap();
+            assert_eq!(tree.digest(&aside).unwrap(), kept.map(digest), "{what}");
+            let left = std::fs::read_dir(tree.root().join("d")).unwrap().count();
+            assert_eq!(left, then.iter().chain(&kept).count(), "{what}: nothing of ours is left");
         }
     }
 

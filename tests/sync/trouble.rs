@@ -89,9 +89,11 @@ async fn what_the_disk_refuses_for_now_is_no_edit() {
     owner.sync().await;
     second.sync().await;
     scientist.sync().await;
-    // A folder that holds something which does not travel stands in the way of a new file.
+    // A pipe stands in the way of a new file.
     for party in [&second, &scientist] {
-        party.write(&owner.email, "w/new/.DS_Store", b"");
+        let pipe = party.account().folders.datasite(&owner.email).join("w/new");
+        let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR);
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, kind, mode, 0).unwrap();
     }
     owner.put("w/new", "one");
     owner.sync().await;
@@ -105,7 +107,7 @@ async fn what_the_disk_refuses_for_now_is_no_edit() {
     for party in [&second, &scientist] {
         assert_eq!(party.try_sync().await.unwrap().pushed, 0);
         let root = party.account().folders.datasite(&owner.email);
-        std::fs::remove_dir_all(root.join("w/new")).unwrap();
+        std::fs::remove_file(root.join("w/new")).unwrap();
         party.sync().await;
         assert_eq!(party.read(&owner.email, "w/new").as_deref(), Some("two"));
         assert!(party.sync().await.is_idle());
