@@ -9,8 +9,7 @@ use crate::jobs::{
 };
 use crate::model::{Email, Role};
 use crate::peers::PeerState;
-use crate::syncers::peering;
-use crate::syncers::{self, DatasiteWatcherSyncer};
+use crate::syncers::{self, DatasiteWatcherSyncer, expect_datasite, peering};
 use crate::wire::{Dialect, JobLayout};
 
 /// What a scientist wants an owner to run.
@@ -66,6 +65,7 @@ impl Client {
         self.needs(Role::Scientist)?;
         let _lock = self.lock().await?;
         let Recipient { email: owner, dialect, is_ours, advertised } = self.recipient(request)?;
+        expect_datasite(&self.account, &owner)?;
         let name = match &request.name {
             Some(name) => JobName::parse(name)?,
             None => JobName::unnamed(uuid::Uuid::new_v4().as_fields().0),

@@ -10,11 +10,13 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use crate::caches::{
-    DatasiteTree, LOCK_FILE, Scan, agreed, intents, meta, proposed, read_marker, scan, write_marker,
+    self, DatasiteTree, LOCK_FILE, Scan, agreed, intents, meta, proposed, read_marker, scan,
+    write_marker,
 };
 use crate::model::{DatasitePath, Digest, Email, Role, Snapshot, Timestamp};
 use crate::outbox::{Alarm, Marker, Sight, alarm, gone};
 
+use super::sending::told;
 use super::{Account, Error, Report, Result, SyncOptions};
 
 /// Where the id in the marker of the SyftBox is kept.
@@ -36,7 +38,15 @@ pub(super) fn look(
         let looked = look_at(account, &datasite, options, now);
         match account.role {
             Role::Owner => looked?,
-            Role::Scientist => hold(&datasite, looked, &mut held, report)?,
+            Role::Scientist => {
+                if let Err(Error::Cache(error @ caches::Error::File { .. })) = &looked {
+                    let text = format!("nothing is exchanged with {datasite}: {}", told(error));
+                    report.problem_with(&datasite, "datasite-not-read", text);
+                    held.insert(datasite);
+                } else {
+                    hold(&datasite, looked, &mut held, report)?;
+                }
+            }
         }
     }
     mark(account)?;
@@ -209,8 +219,7 @@ fn mark(account: &Account) -> Result<()> {
         Some(found) => account.store.write(|db| meta::set(db, MARKER, &found))?,
         None => {
             let id = known.unwrap_or_else(|| Uuid::new_v4().to_string());
-            std::fs::create_dir_all(syftbox)
-                .map_err(crate::caches::Error::at(syftbox, "created"))?;
+            std::fs::create_dir_all(syftbox).map_err(caches::Error::at(syftbox, "created"))?;
             write_marker(syftbox, &id)?;
             account.store.write(|db| meta::set(db, MARKER, &id))?;
         }
@@ -232,7 +241,11 @@ pub fn expect_syftbox(account: &Account) -> Result<()> {
     let syftbox = &account.folders.syftbox;
     let mut entries = std::fs::read_dir(syftbox).into_iter().flatten().flatten();
     if entries.any(|entry| entry.file_name() != LOCK_FILE) {
-        return Ok(());
+        return match account.role {
+            Role::Owner => expect_datasite(account, &account.email),
+            // Its other owners are not held up.
+            Role::Scientist => Ok(()),
+        };
     }
     let mut agreed = 0;
     for datasite in &datasites {
@@ -240,6 +253,20 @@ pub fn expect_syftbox(account: &Account) -> Result<()> {
     }
     let (alarm, folder) = (Alarm::NoMarker, syftbox.clone());
     Err(Error::SuddenlyEmpty { alarm, folder, gone: agreed, agreed })
+}
+
+/// Makes sure that the folder of `datasite` is there if files of it were synced, before anything is
+/// put into it: a folder that is made anew hides that one is missing.
+///
+/// # Errors
+/// [`Error::SuddenlyEmpty`].
+pub fn expect_datasite(account: &Account, datasite: &Email) -> Result<()> {
+    let agreed = account.store.read(|db| agreed::snapshot(db, datasite))?.len();
+    let folder = account.folders.datasite(datasite);
+    if agreed == 0 || folder.is_dir() {
+        return Ok(());
+    }
+    Err(Error::SuddenlyEmpty { alarm: Alarm::NoFolder, folder, gone: agreed, agreed })
 }
 
 /// What would stop a sync now. Changes nothing but the cache of digests.

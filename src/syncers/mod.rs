@@ -31,7 +31,7 @@ mod writing;
 pub use account::Account;
 pub use directory::{Directory, Mailbox};
 pub use error::{Error, Result};
-pub use guarding::{alarms, expect_syftbox};
+pub use guarding::{alarms, expect_datasite, expect_syftbox};
 pub use options::SyncOptions;
 pub use owner::{AfterTakingIn, CheckpointStatus, CheckpointSummary, DatasiteOwnerSyncer};
 pub use remote::{Freshness, refresh};

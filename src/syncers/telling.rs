@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::caches::{Scan, Unreadable, UnreadableKind, meta};
-use crate::model::{Email, Snapshot};
+use crate::model::{DatasitePath, Email, Snapshot};
 
 use super::{Account, Report, Result};
 
@@ -36,8 +36,7 @@ pub(super) fn tell_unreadable(
                 continue;
             }
         }
-        let took_a_place = || agreed.keys().any(|path| unreadable.covers(path));
-        if *kind == UnreadableKind::Special && !took_a_place() {
+        if *kind == UnreadableKind::Special && !took_a_place(path, agreed) {
             continue;
         }
         if named == NAMED_MAX {
@@ -60,6 +59,15 @@ pub(super) fn tell_unreadable(
         })?;
     }
     Ok(())
+}
+
+/// True if anything was agreed at or below `path`.
+fn took_a_place(path: &str, agreed: &Snapshot) -> bool {
+    let Ok(path) = DatasitePath::parse(path) else { return false };
+    let alike = agreed.range(path.clone()..).map(|(other, _)| other);
+    alike
+        .take_while(|other| other.as_str().starts_with(path.as_str()))
+        .any(|other| *other == path || other.is_below(path.as_str()))
 }
 
 const fn code(kind: UnreadableKind) -> &'static str {

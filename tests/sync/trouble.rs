@@ -12,6 +12,13 @@ async fn folders(party: &Party<'_>, name_part: &str) -> Vec<Entry> {
     all.into_iter().filter(|entry| entry.name.contains(name_part)).collect()
 }
 
+/// Puts something where a file is to be that neither travels nor makes way.
+#[cfg(unix)]
+fn put_a_pipe(place: &std::path::Path) {
+    let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR);
+    rustix::fs::mknodat(rustix::fs::CWD, place, kind, mode, 0).unwrap();
+}
+
 fn kept_aside(party: &Party<'_>, datasite: &Party<'_>) -> Vec<String> {
     let tree = party.tree(&datasite.email).into_iter();
     tree.filter(|(path, _)| path.contains(".refused-")).map(|(_, content)| content).collect()
@@ -79,6 +86,7 @@ async fn a_scientist_may_turn_a_folder_into_a_file_and_back() {
     );
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn what_the_disk_refuses_for_now_is_no_edit() {
     let world = World::new();
@@ -91,9 +99,7 @@ async fn what_the_disk_refuses_for_now_is_no_edit() {
     scientist.sync().await;
     // A pipe stands in the way of a new file.
     for party in [&second, &scientist] {
-        let pipe = party.account().folders.datasite(&owner.email).join("w/new");
-        let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR);
-        rustix::fs::mknodat(rustix::fs::CWD, &pipe, kind, mode, 0).unwrap();
+        put_a_pipe(&party.account().folders.datasite(&owner.email).join("w/new"));
     }
     owner.put("w/new", "one");
     owner.sync().await;
@@ -118,19 +124,22 @@ async fn what_the_disk_refuses_for_now_is_no_edit() {
 
 /// The scientist has agreed on what its disk does not hold yet. What it writes there meanwhile was
 /// not made of what was agreed, so it must not take its place as a proposal.
+#[cfg(unix)]
 #[tokio::test]
 async fn an_edit_made_before_an_agreed_write_came_through_replaces_nothing_unseen() {
     let world = World::new();
     let (owner, scientist) = world.pair().await;
     owner.grant("w/", &scientist.email, Level::Write);
+    owner.put("w/a", "a");
+    owner.sync().await;
     scientist.sync().await;
-    scientist.write(&owner.email, "w/new/.DS_Store", b"");
+    let place = scientist.account().folders.datasite(&owner.email).join("w/new");
+    put_a_pipe(&place);
     owner.put("w/new", "the owner's");
     owner.sync().await;
     let report = scientist.try_sync().await.unwrap();
     assert!(report.problems.iter().any(|problem| problem.code == "not-written"));
-    std::fs::remove_dir_all(scientist.account().folders.datasite(&owner.email).join("w/new"))
-        .unwrap();
+    std::fs::remove_file(&place).unwrap();
     scientist.write(&owner.email, "w/new", b"mine");
     let report = scientist.sync().await;
     assert_eq!((report.refused.len(), report.pushed), (1, 0), "{:?}", report.refused);

@@ -233,3 +233,29 @@ async fn a_folder_that_vanishes_is_deleted_and_its_return_is_new() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_datasite_that_may_not_be_opened_is_left_alone() {
+    let nobody = Nobody::be();
+    for who in BOTH {
+        let world = World::new();
+        let pair = Pair::new(&world, FILES).await;
+        let root = pair.party(who).account().folders.datasite(pair.datasite());
+        chmod(&root, 0o000);
+        match pair.party(who).try_sync().await {
+            Err(_) => assert_eq!(who, Who::Owner),
+            Ok(report) => {
+                assert_eq!(codes(&report), ["datasite-not-read"], "{who:?}: {report:?}");
+                assert_eq!((who, report.pushed), (Who::Scientist, 0));
+            }
+        }
+        // It may be entered, but not be listed.
+        chmod(&root, 0o300);
+        let report = pair.party(who).try_sync().await;
+        assert!(report.is_err() || report.is_ok_and(|report| report.pushed == 0), "{who:?}");
+        pair.other(who).try_sync().await.unwrap();
+        chmod(&root, 0o755);
+        pair.agree_on(FILES, "opened").await;
+    }
+    drop(nobody);
+}

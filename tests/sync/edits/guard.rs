@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use syft::caches::MARKER_FILE;
 use syft::client::{self, Client, SystemClock};
-use syft::connections::MemoryDrive;
+use syft::connections::{Content, MemoryDrive, Query};
 use syft::model::Role;
 use syft::outbox::Alarm;
 use syft::permissions::Level;
@@ -279,4 +279,39 @@ async fn a_client_puts_not_even_a_lock_into_an_empty_mount_point() {
         assert!(syftbox.join(marker).exists());
         assert!(sync().await.unwrap().is_idle());
     }
+}
+
+#[tokio::test]
+async fn whoever_forces_is_not_asked_again_where_an_owner_takes_no_deletions() {
+    let world = World::new();
+    let pair = pair(&world, 4).await;
+    // The owner goes on with a program that takes none.
+    let session = pair.owner.session();
+    for file in session.find(&Query::default()).await.unwrap() {
+        if file.is_mine && file.name.starts_with("SYFT_version") {
+            let text = session.read(&file.id, 1 << 16).await.unwrap();
+            let text = String::from_utf8(text.to_vec()).unwrap();
+            assert!(text.contains("proposed-deletions"));
+            let text = text.replace("proposed-deletions", "something-else");
+            session.replace(&file.id, Content::Bytes(text.into())).await.unwrap();
+        }
+    }
+    for number in 0..4 {
+        std::fs::remove_file(pair.folder(Who::Scientist).join(format!("{number:02}"))).unwrap();
+    }
+    stops(&pair.scientist, Alarm::Empty, "asked once").await;
+    let report = pair.scientist.try_sync_with(&FORCE).await.unwrap();
+    assert_eq!(codes(&report), ["deletion-not-sent"; 4]);
+    pair.owner.put("w/new", "new");
+    pair.owner.try_sync().await.unwrap();
+    let report = pair.scientist.try_sync().await.unwrap();
+    assert_eq!((codes(&report), report.pulled), (vec!["deletion-not-sent"; 4], 1));
+    // What the owner writes anew may be gone by accident again.
+    for number in 0..4 {
+        pair.owner.put(&format!("w/{number:02}"), "changed");
+    }
+    pair.owner.try_sync().await.unwrap();
+    assert_eq!(pair.scientist.try_sync().await.unwrap().pulled, 4);
+    std::fs::remove_dir_all(pair.folder(Who::Scientist)).unwrap();
+    stops(&pair.scientist, Alarm::Empty, "asked again").await;
 }

@@ -1,12 +1,14 @@
 //! Local edits are sacred: whatever happens on a disk between two syncs, or while one runs, is
 //! neither lost nor taken for something that it is not.
 //!
-//! Each row of the list in docs/RELIABILITY terms is one test here, for both sides: what people do
+//! Each row of `docs/EDITS.md` is tested here, for both sides: what people do
 //! to their files (`rows`), what stands in the way of what others sent (`in_the_way`), what a disk
 //! refuses or hides (`disk`), and files that are gone as by an accident (`guard`).
 
+#[cfg(unix)]
 mod disk;
 mod guard;
+#[cfg(unix)]
 mod in_the_way;
 mod rows;
 
