@@ -44,7 +44,8 @@ pub(super) fn tell_unreadable(
             continue;
         }
         named += 1;
-        report.problem(code(*kind), format!("`{}`: {reason}", path.escape_debug()));
+        let shown = if path.is_empty() { datasite.as_str() } else { path.as_str() };
+        report.problem(code(*kind), format!("`{}`: {reason}", shown.escape_debug()));
     }
     if unnamed > 0 {
         report.problem("file-not-read", format!("{unnamed} more could not be read"));

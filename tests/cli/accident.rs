@@ -43,18 +43,15 @@ fn an_owner_whose_syftbox_is_not_there_is_stopped_and_told_what_to_do() {
 #[test]
 fn a_scientist_whose_copy_is_not_there_goes_on_with_others_and_is_told() {
     let world = World::working();
-    std::fs::write(world.datasite("public.txt"), "x").unwrap();
-    let peer = ["--user", "any", "--level", "read"];
-    let granted = world.owner(&[&["perm", "grant", "public.txt"], &peer[..]].concat());
-    if granted.exit != 0 {
-        let user = ["--user", crate::world::SCIENTIST, "--level", "read"];
-        world.owner(&[&["perm", "grant", "public.txt"], &user[..]].concat()).done();
-    }
+    std::fs::create_dir(world.datasite("shown")).unwrap();
+    std::fs::write(world.datasite("shown/a.txt"), "x").unwrap();
+    let user = ["--user", crate::world::SCIENTIST, "--level", "read"];
+    world.owner(&[&["perm", "grant", "shown/"], &user[..]].concat()).done();
     world.owner(&["sync"]).done();
     world.scientist(&["sync"]).done();
     let syftbox = format!("SyftBox_{}", crate::world::SCIENTIST);
     let copy = world.home("scientist").join(syftbox).join(OWNER);
-    assert!(copy.join("public.txt").exists());
+    assert!(copy.join("shown/a.txt").exists());
     std::fs::remove_dir_all(&copy).unwrap();
     let held = world.scientist(&["sync"]);
     assert_eq!(held.exit, 3, "{held:?}");

@@ -193,7 +193,8 @@ fn work_out(
         return Ok(Vec::new());
     }
     let agreed = account.store.read(|db| agreed::snapshot(db, &account.email))?;
-    let rules = take_in::read_rules(account, tree, &scan.files, report)?;
+    let rules = take_in::read_rules(account, tree, scan, report)?;
+    let unsure = take_in::folders_without_rules(account, scan)?;
     let paths: Vec<&DatasitePath> = agreed.keys().collect();
     let grid = rules.evaluate_all(&paths, &emails);
     let mut deliveries = Vec::new();
@@ -212,7 +213,12 @@ fn work_out(
             .store
             .read(|db| Ok((held::snapshot(db, peer)?, announcing::answers(db, peer)?)))?;
         let asked: BTreeSet<DatasitePath> = answers.keys().cloned().collect();
-        let due = owed(&readable, &held, &asked);
+        let mut due = owed(&readable, &held, &asked);
+        // Neither sent nor taken back where it is not known who may read.
+        let is_unsure = |path: &DatasitePath| {
+            unsure.iter().any(|folder| folder.is_empty() || path.is_below(folder))
+        };
+        due.retain(|owed| !is_unsure(&owed.path));
         if !due.is_empty() {
             let folder = outbox.id.clone();
             deliveries.push(pack(account, tree, peer, folder, due, &answers, now)?);

@@ -12,7 +12,7 @@ use crate::caches::{
 };
 use crate::connections::{self, Entry, FileId};
 use crate::inbox::{Proposed, Refusal, Verdict, plan};
-use crate::model::{DatasitePath, Email, Snapshot, Timestamp, is_rule_file};
+use crate::model::{DatasitePath, Email, RULE_FILE, Timestamp, is_rule_file};
 use crate::permissions::{Level, SyftPerm};
 use crate::wire::names::ProposalName;
 use crate::wire::{Event, Packed as _, Proposal, ProposedFileChangesMessage, limits};
@@ -169,7 +169,7 @@ pub(super) fn judge(
     // The disk is the truth, also where an edit is not announced yet: a proposal that was made
     // from what the owner has since changed is outdated.
     let files = &found.files;
-    let rules = read_rules(account, tree, files, report)?;
+    let rules = read_rules(account, tree, found, report)?;
     let all = || messages.iter().flat_map(|message| message.proposals.iter().zip(repeat(message)));
     let is_known: Vec<bool> = account.store.read(|db| {
         all().map(|(proposal, _)| announcing::is_known(db, &proposal.id.to_string())).collect()
@@ -256,15 +256,34 @@ fn commit(
     Ok(())
 }
 
+/// Returns the folders whose rules are not known: they are there and cannot be looked at, or wait to
+/// be written. Who may read what lies below is not known then.
+pub(super) fn folders_without_rules(account: &Account, found: &Scan) -> Result<BTreeSet<String>> {
+    let (agreed, waiting) = account.store.read(|db| {
+        Ok((agreed::snapshot(db, &account.email)?, intents::waiting(db, &account.email)?))
+    })?;
+    let unknown = agreed.keys().filter(|path| {
+        let is_there = found.files.contains_key(*path);
+        is_rule_file(path) && !is_there && (waiting.contains_key(*path) || found.is_unknown(path))
+    });
+    let folder_of = |text: &str| text.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+    let unread = found.unreadable.iter().map(|unreadable| unreadable.path.as_str());
+    let unread = unread.filter(|path| path.rsplit('/').next() == Some(RULE_FILE));
+    Ok(unknown.map(DatasitePath::as_str).chain(unread).map(folder_of).collect())
+}
+
 /// Compiles the permission rules that stand on disk.
 pub(super) fn read_rules(
     account: &Account,
     tree: &DatasiteTree,
-    files: &Snapshot,
+    found: &Scan,
     report: &mut Report,
 ) -> Result<SyftPerm> {
-    let mut rule_files = Vec::new();
-    for path in files.keys().filter(|path| is_rule_file(path)) {
+    // What is no rule file closes its folder to all but the owner.
+    let closed = |folder: String| (folder, b"\xff".to_vec());
+    let mut rule_files: Vec<(String, Vec<u8>)> =
+        folders_without_rules(account, found)?.into_iter().map(closed).collect();
+    for path in found.files.keys().filter(|path| is_rule_file(path)) {
         let folder = path.parent().map_or_else(String::new, |folder| folder.to_string());
         rule_files.push((folder, tree.read(path)?.unwrap_or_default()));
     }

@@ -235,27 +235,49 @@ async fn a_folder_that_vanishes_is_deleted_and_its_return_is_new() {
 }
 
 #[tokio::test]
-async fn a_datasite_that_may_not_be_opened_is_left_alone() {
+async fn a_datasite_that_may_not_be_read_is_told_and_not_deleted() {
     let nobody = Nobody::be();
     for who in BOTH {
+        // The second may be entered, and not be listed.
+        for mode in [0o000, 0o300] {
+            let world = World::new();
+            let pair = Pair::new(&world, FILES).await;
+            let root = pair.party(who).account().folders.datasite(pair.datasite());
+            chmod(&root, mode);
+            let report = pair.party(who).try_sync().await.unwrap();
+            assert!(codes(&report).contains(&"file-not-read"), "{who:?}: {report:?}");
+            assert_eq!(report.pushed, 0, "{who:?}: {report:?}");
+            pair.other(who).try_sync().await.unwrap();
+            chmod(&root, 0o755);
+            pair.agree_on(FILES, "readable").await;
+        }
+    }
+    drop(nobody);
+}
+
+#[tokio::test]
+async fn where_rules_cannot_be_read_nothing_is_taken_back_and_nothing_is_sent() {
+    let nobody = Nobody::be();
+    for (locked, mode) in [("", 0o000), ("syft.pub.yaml", 0o200), ("", 0o300)] {
         let world = World::new();
         let pair = Pair::new(&world, FILES).await;
-        let root = pair.party(who).account().folders.datasite(pair.datasite());
-        chmod(&root, 0o000);
-        match pair.party(who).try_sync().await {
-            Err(_) => assert_eq!(who, Who::Owner),
-            Ok(report) => {
-                assert_eq!(codes(&report), ["datasite-not-read"], "{who:?}: {report:?}");
-                assert_eq!((who, report.pushed), (Who::Scientist, 0));
-            }
+        let place = pair.folder(Who::Owner).join(locked);
+        let usual = std::fs::metadata(&place).unwrap().permissions().mode();
+        pair.owner.put("w/a", "changed");
+        chmod(&place, mode);
+        if locked == "syft.pub.yaml" {
+            let file = std::fs::File::options().write(true).open(&place).unwrap();
+            file.set_modified(std::time::UNIX_EPOCH).unwrap();
         }
-        // It may be entered, but not be listed.
-        chmod(&root, 0o300);
-        let report = pair.party(who).try_sync().await;
-        assert!(report.is_err() || report.is_ok_and(|report| report.pushed == 0), "{who:?}");
-        pair.other(who).try_sync().await.unwrap();
-        chmod(&root, 0o755);
-        pair.agree_on(FILES, "opened").await;
+        let report = pair.owner.try_sync().await.unwrap();
+        assert!(codes(&report).contains(&"file-not-read"), "{locked}: {report:?}");
+        pair.scientist.sync().await;
+        let files = pair.files(Who::Scientist);
+        let files: Vec<_> = files.iter().map(|(p, c)| (p.as_str(), c.as_str())).collect();
+        assert_eq!(files, FILES, "{locked} {mode:o}");
+        chmod(&place, usual);
+        let wanted = [("w/a", "changed"), ("w/d/e/y", "y"), ("w/d/x", "x")];
+        pair.agree_on(&wanted, "known again").await;
     }
     drop(nobody);
 }
