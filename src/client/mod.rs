@@ -178,6 +178,9 @@ impl Client {
         Scratch::sweep(&account.folders.syftbox)?;
         match account.role {
             Role::Owner => {
+                // A job that was sent before we agreed is judged by what it may do now. What goes
+                // wrong is told below, where the sync has learnt of those who agreed since.
+                peers::welcome_all(account, &mut Report::default());
                 let receive = |report: &mut Report| {
                     peers::welcome_all(account, report);
                     reception::receive(account, now, report);
