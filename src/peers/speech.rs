@@ -14,6 +14,9 @@ pub struct Signs {
     /// What its version file says; empty if the file says nothing that can be read. `None`: it has
     /// never shown us one.
     pub advertised: Option<String>,
+    /// True if its version file says that it speaks as it is spoken to
+    /// ([`Capability::AnyGeneration`](crate::wire::Capability)).
+    pub is_echo: bool,
     /// The versions in the names of the folders that it made for us, oldest first.
     pub theirs: Vec<Version>,
     /// The versions in the names of the folders that we made for it.
@@ -46,7 +49,15 @@ impl Speech {
 pub fn speech(signs: &Signs, spoken: &[Dialect], home: &Dialect) -> Speech {
     let advertised = signs.advertised.as_deref().map(Version::parse);
     if let Some(Some(version)) = advertised {
-        return of_version(version, spoken);
+        let said = of_version(version, spoken);
+        // Two who repeat what the other says would say it for ever, whatever release comes.
+        let own = |dialect: Dialect| {
+            let mut spoken = spoken.iter();
+            let is_own = |own: &&Dialect| own.client_version.is_same_family(dialect.client_version);
+            spoken.find(is_own).cloned().unwrap_or(dialect)
+        };
+        let dialect = if signs.is_echo { said.dialect.map(own) } else { said.dialect };
+        return Speech { dialect, ..said };
     }
     let is_file_odd = advertised.is_some();
     let by_folders = match families(signs, spoken).as_slice() {
@@ -141,6 +152,7 @@ mod tests {
         };
         Signs {
             advertised: advertised.map(str::to_owned),
+            is_echo: false,
             theirs: versions(theirs),
             ours: versions(ours),
             settled: versions(settled).pop(),
@@ -210,6 +222,16 @@ mod tests {
         assert_eq!(of(&signs(Some("0.1.117"), "", "", "")), (Incompatible, None));
         let both = signs(None, "0.1.117 0.10.0", "", "");
         assert_eq!(of(&both), (Same, Some("0.10.0".to_owned())));
+    }
+
+    #[test]
+    fn two_who_speak_as_they_are_spoken_to_state_their_own_patch_version() {
+        for (stated, dialect) in [("0.1.90", Dialect::v0_1()), ("0.10.9", Dialect::v0_10())] {
+            let signs = Signs { is_echo: true, ..signs(Some(stated), "", "", "") };
+            let speech = speech(&signs, &Dialect::all(), &Dialect::v0_1());
+            assert_eq!(speech.compatibility, PatchDifference);
+            assert_eq!(speech.dialect, Some(dialect));
+        }
     }
 
     #[test]

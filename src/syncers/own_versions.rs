@@ -10,7 +10,7 @@ use crate::caches::meta;
 use crate::connections::{Content, FileId};
 use crate::model::Timestamp;
 use crate::wire::names::{VERSION_FILE, VersionsFolder};
-use crate::wire::{Dialect, Implementation};
+use crate::wire::{Capability, Dialect, Implementation};
 
 use super::placing::{Place, create_folder, put_file};
 use super::sending::no_home;
@@ -68,7 +68,7 @@ pub(super) async fn write_version(
     now: Timestamp,
 ) -> Result<FileId> {
     let source = dialect.install_source();
-    let info = dialect.version_info(now, Some(source), Some(Implementation::this()));
+    let info = dialect.version_info(now, Some(source), Some(program(account)));
     let mut timeless = info.clone();
     timeless.updated_at = String::new();
     let content = String::from_utf8_lossy(&timeless.to_json()).into_owned();
@@ -88,6 +88,12 @@ pub(super) async fn write_version(
     }
     account.store.write(|db| meta::set(db, &content_key(&id), &content))?;
     Ok(id)
+}
+
+/// Describes this program, as far as it speaks here.
+fn program(account: &Account) -> Implementation {
+    let this = Implementation::this();
+    if account.spoken.len() > 1 { this } else { this.without(Capability::AnyGeneration) }
 }
 
 async fn folder_of_version(

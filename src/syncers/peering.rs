@@ -117,9 +117,8 @@ pub fn remembered(account: &Account) -> Result<Vec<Acquaintance>> {
 fn acquaintance(account: &Account, directory: &Directory, peer: Peer) -> Result<Acquaintance> {
     let cached = account.store.read(|db| meta::get(db, &version_key(&peer.email)))?;
     let read = cached.as_deref().map(|text| parse_cached_version(text).1);
-    let stated = |version: &VersionInfo| version.syft_client_version.clone();
-    let advertised = read.as_ref().map(|read| read.as_ref().map(stated).unwrap_or_default());
-    let speech = speaking::speech_with(account, directory, &peer.email, advertised)?;
+    let stated = read.as_ref().map(Option::as_ref);
+    let speech = speaking::speech_with(account, directory, &peer.email, stated)?;
     Ok(Acquaintance { peer, version: read.flatten(), speech })
 }
 

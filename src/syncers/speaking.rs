@@ -11,7 +11,7 @@ use crate::connections::{Access, FileId, Grant};
 use crate::model::{Email, Timestamp};
 use crate::peers::{self, PeerState, Signs, Speech, Turn};
 use crate::wire::names::{Direction, P2pFolder};
-use crate::wire::{Compatibility, Dialect, Version};
+use crate::wire::{Capability, Compatibility, Dialect, Version, VersionInfo};
 
 use super::peering::Acquaintance;
 use super::placing::create_folder;
@@ -44,15 +44,18 @@ pub(super) fn shown_file(account: &Account, peer: &Email) -> Result<Option<FileI
     Ok(edge(account, peer)?.map(|edge| edge.file))
 }
 
-/// Returns how to speak with `peer`. `advertised` is what its version file says, as in [`Signs`].
+/// Returns how to speak with `peer`. `read` is its version file: `None` if it has never shown us
+/// one, `Some(None)` if it cannot be understood.
 pub(super) fn speech_with(
     account: &Account,
     directory: &Directory,
     peer: &Email,
-    advertised: Option<String>,
+    read: Option<Option<&VersionInfo>>,
 ) -> Result<Speech> {
+    let stated = |version: &VersionInfo| version.syft_client_version.clone();
     let signs = Signs {
-        advertised,
+        advertised: read.map(|read| read.map(stated).unwrap_or_default()),
+        is_echo: read.flatten().is_some_and(|version| version.has(Capability::AnyGeneration)),
         theirs: directory.made_by(peer).map(|mailbox| mailbox.name.version).collect(),
         ours: directory.made_for(peer).map(|mailbox| mailbox.name.version).collect(),
         settled: edge(account, peer)?.map(|edge| edge.version),

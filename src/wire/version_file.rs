@@ -69,16 +69,20 @@ pub struct Implementation {
 pub enum Capability {
     /// As a data owner: takes proposals that delete. They wedge a Python owner for good.
     ProposedDeletions,
+    /// Speaks as it is spoken to, in any generation: the patch version that it states is that of
+    /// whoever reads it, and says nothing of its own.
+    AnyGeneration,
 }
 
 impl Capability {
     /// Every capability that this version has.
-    pub const ALL: [Self; 1] = [Self::ProposedDeletions];
+    pub const ALL: [Self; 2] = [Self::ProposedDeletions, Self::AnyGeneration];
 
     /// Returns the name on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ProposedDeletions => "proposed-deletions",
+            Self::AnyGeneration => "any-generation",
         }
     }
 }
@@ -91,6 +95,13 @@ impl Implementation {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             capabilities: Capability::ALL.map(|one| one.as_str().to_owned()).to_vec(),
         }
+    }
+
+    /// The same program without `capability`.
+    #[must_use]
+    pub fn without(mut self, capability: Capability) -> Self {
+        self.capabilities.retain(|name| name != capability.as_str());
+        self
     }
 }
 
