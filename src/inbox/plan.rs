@@ -198,7 +198,7 @@ mod tests {
                 is_known: false,
             };
             let may_write = |_: &Email, path: &DatasitePath| !path.is_below("data");
-            assert_eq!(plan(&files, may_write, from_ref(&proposal)), [verdict.clone()], "{what}");
+            assert_eq!(plan(&files, may_write, from_ref(&proposal)), from_ref(&verdict), "{what}");
             let known = Proposed { is_known: true, ..proposal };
             let verdict = match verdict {
                 Verdict::Accept | Verdict::Refuse(Refusal::Outdated { .. } | Refusal::InTheWay) => {

@@ -35,8 +35,10 @@ mod tests {
 
     #[test]
     fn edits_above_and_below_are_found_and_nothing_else() {
+        type Paths<'a> = &'a [&'a str];
+        type Case<'a> = (&'a str, &'a str, Paths<'a>, Paths<'a>, Paths<'a>);
         #[rustfmt::skip]
-        let cases: [(&str, &str, &[&str], &[&str], &[&str]); 8] = [
+        let cases: [Case<'_>; 8] = [
             // what                                  arrives    local                          settled     in the way
             ("nothing",                              "x",       &["y", "x2/y"],                &[],        &[]),
             ("the file itself is another matter",    "x",       &["x"],                        &[],        &[]),

@@ -51,8 +51,9 @@ mod tests {
     #[test]
     fn what_stands_on_disk_is_announced() {
         type Files<'a> = &'a [(&'a str, &'a str)];
+        type Case<'a> = (&'a str, Files<'a>, Files<'a>, &'a [(&'a str, bool, bool)]);
         #[rustfmt::skip]
-        let cases: [(&str, Files<'_>, Files<'_>, &[(&str, bool, bool)]); 10] = [
+        let cases: [Case<'_>; 10] = [
             // what                            announced                   on disk                       path, had one, has one
             ("nothing new",                    &[("a", "1")],              &[("a", "1")],                &[]),
             ("edited",                         &[("a", "1")],              &[("a", "2")],                &[("a", true, true)]),

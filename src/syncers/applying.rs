@@ -144,13 +144,6 @@ pub(super) fn apply(
         } else {
             settled.remove(path)
         };
-        // What is to stand there when the write is done: what is found instead is an edit. That one
-        // is in the way now does not make it what the write may replace.
-        let base = match (step, local) {
-            (Step::Write, Local::Holds(digest)) => Some(digest),
-            (Step::Write, Local::Absent) => None,
-            _ => before.agreed,
-        };
         let is_write = match step {
             Step::Write => true,
             Step::KeepAsideAndWrite => ground.edits == Edits::KeepAside,
@@ -158,13 +151,7 @@ pub(super) fn apply(
         };
         let content = incoming.content.as_ref().map(Content::bytes);
         if is_write && (content.is_none() || make_way(db, ground, path, &mut settled)?) {
-            let crosses = incoming.crosses(before.agreed);
-            let (base, aside) = match ground.edits {
-                Edits::KeepAside => (base, Some(name_aside(path, ground.now))),
-                // Not what the write may replace: it is kept first.
-                Edits::Stay if crosses => (None, Some(name_aside(path, ground.now))),
-                Edits::Stay => (base, None),
-            };
+            let (base, aside) = to_find(ground, path, incoming, &before, step);
             intents::add(db, datasite, path, base.as_ref(), content, aside.as_deref())?;
             settled.insert(path.clone());
         } else if step == Step::KeepAsideAndWrite && !is_write {
@@ -172,6 +159,30 @@ pub(super) fn apply(
         }
     }
     Ok(())
+}
+
+/// Returns what is to stand there when the write is done, and the name under which anything else is
+/// kept: that is an edit. One that is in the way now is not what the write may replace.
+fn to_find(
+    ground: &Ground<'_>,
+    path: &DatasitePath,
+    incoming: &Incoming,
+    before: &Known,
+    step: Step,
+) -> (Option<Digest>, Option<String>) {
+    let base = match (step, before.local) {
+        (Step::Write, Local::Holds(digest)) => Some(digest),
+        (Step::Write, Local::Absent) => None,
+        _ => before.agreed,
+    };
+    match ground.edits {
+        Edits::KeepAside => (base, Some(name_aside(path, ground.now))),
+        // What another machine went on from is not what stands here: that is kept first.
+        Edits::Stay if incoming.crosses(before.agreed) => {
+            (None, Some(name_aside(path, ground.now)))
+        }
+        Edits::Stay => (base, None),
+    }
 }
 
 /// An owner's edit stays where it is; what another machine announced meanwhile is kept beside it.

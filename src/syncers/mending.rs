@@ -155,7 +155,8 @@ async fn is_mailbox_lost(
             match (found, before.and_then(|text| FileId::parse(&text).ok())) {
                 (Some(entry), before) if before.as_ref() != Some(&entry.id) => {
                     // One that came out of the trash comes into the peer's sight without a word.
-                    if before.is_none() || point_at(account, &entry.id, now).await? {
+                    let is_told = before.is_none() || point_at(account, &entry.id, now).await?;
+                    if is_told {
                         account.store.write(|db| meta::set(db, &key, entry.id.as_str()))?;
                     }
                 }
