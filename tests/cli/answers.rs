@@ -67,6 +67,41 @@ fn empty_lists_say_so_on_stderr() {
 }
 
 #[test]
+fn jobs_of_one_name_in_both_layouts_can_be_named_and_other_layouts_are_said() {
+    let world = World::logged_in();
+    let config = "name: x\nsubmitted_at: '2026-06-11T10:20:30Z'\ntype: bash\n";
+    let identity = "canonical_name: JobSubmissionMetadata\nversion: '1'\n";
+    for (place, config) in [
+        ("same", config.to_owned()),
+        ("v1/same", format!("{config}{identity}")),
+        ("v2/same", config.to_owned()),
+    ] {
+        let job = world.datasite(&format!("app_data/job/inbox/{SCIENTIST}/{place}"));
+        std::fs::create_dir_all(job.join("code")).unwrap();
+        std::fs::write(job.join("config.yaml"), config).unwrap();
+        for file in ["run.sh", "code/script.sh"] {
+            std::fs::write(job.join(file), "echo\n").unwrap();
+        }
+    }
+    let listed = world.owner(&["job", "list"]).done();
+    let layouts: Vec<_> = listed["jobs"].as_array().unwrap().iter().map(|j| &j["layout"]).collect();
+    assert_eq!(layouts, [&json!(0), &json!(1)]);
+    assert_eq!(listed["unreadable"][0]["path"], format!("{SCIENTIST}/v2"));
+    let table = world.run("owner", &["job", "list"]);
+    assert!(table.stdout.contains("v0/same") && table.stdout.contains("v1/same"), "{table:?}");
+    assert!(table.stderr.contains("this layout of jobs is not supported"), "{table:?}");
+    let either = world.run("owner", &["job", "approve", "same"]);
+    assert!(either.exit == 1 && either.stderr.contains("one is `v0/same`"), "{either:?}");
+    let approved = world.owner(&["job", "approve", "v1/same"]).done();
+    assert_eq!(
+        (&approved["job"]["layout"], &approved["job"]["status"]),
+        (&json!(1), &json!("approved"))
+    );
+    let status = |job: &str| world.owner(&["job", "show", job]).done()["job"]["status"].clone();
+    assert_eq!([status("v0/same"), status("v1/same")], ["pending", "approved"]);
+}
+
+#[test]
 fn what_a_peer_wrote_never_steers_the_terminal() {
     let world = World::working();
     let code = "echo \u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m \u{202e}evil\u{202c} \u{200b}";

@@ -10,7 +10,7 @@ use crate::cli::context::{Context, absolute};
 use crate::cli::hints::quoted;
 use crate::cli::report::{Exit, Outcome};
 use crate::cli::ui::Ui;
-use crate::client::{Client, JobRequest};
+use crate::client::{Client, Error, JobRequest};
 use crate::jobs::JobName;
 use crate::model::Email;
 
@@ -97,7 +97,8 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
 fn own_name(path: &Path, to: &Email, client: &Client) -> Option<String> {
     let path = std::path::absolute(path).ok()?;
     let stem = path.file_stem()?.to_str()?;
-    let is_free = |name: &String| client.job(name, Some(to)).is_err();
+    let is_free =
+        |name: &String| matches!(client.job(name, Some(to)), Err(Error::UnknownJob { .. }));
     let mut names = (2..100).map(|number| format!("{stem}-{number}"));
     JobName::parse(stem).ok()?;
     Some(stem.to_owned()).filter(is_free).or_else(|| names.find(is_free))
