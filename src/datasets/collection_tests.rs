@@ -39,6 +39,23 @@ fn names_are_split_as_python_splits_them() {
 }
 
 #[test]
+fn what_the_second_generation_takes_for_a_collection_is_one_but_for_layouts() {
+    let vectors: Vec<serde_json::Value> = serde_json::from_str(include_str!(
+        "../../fixtures/wire/unit010/collection_name_parse.json"
+    ))
+    .unwrap();
+    for vector in vectors {
+        let name = vector["name"].as_str().unwrap();
+        let parsed = CollectionName::parse(name).filter(|parsed| parsed.half == Half::Public);
+        let parsed = parsed.map(|parsed| {
+            serde_json::json!({"tag": parsed.dataset.as_str(), "hash": parsed.hash.to_string()})
+        });
+        let expected = Some(vector["parsed"].clone()).filter(|parsed| parsed["tag"] != "v1");
+        assert_eq!(parsed.unwrap_or_default(), expected.unwrap_or_default(), "{name}");
+    }
+}
+
+#[test]
 fn only_names_of_collections_parse() {
     #[rustfmt::skip]
     let cases = [
