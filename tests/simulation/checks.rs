@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use syft::model::KEPT_ASIDE_MARK;
 use syft::permissions::Level;
 use syft::wire::PeerState;
 
@@ -118,7 +119,8 @@ fn trees(world: &World, is_peer: &[bool; MACHINES]) -> Vec<String> {
         let kept = world.disks[machine].kept();
         let mut once = BTreeMap::new();
         for (path, content) in kept.iter().filter(|(_, content)| !marks(content).is_empty()) {
-            if let Some(other) = once.insert(content, path) {
+            let of = path.split(KEPT_ASIDE_MARK).next();
+            if let Some(other) = once.insert((of, content), path) {
                 found.push(format!(
                     "{} keeps `{path}` and `{other}`, which are equal",
                     name(machine)

@@ -1,8 +1,8 @@
 //! Who may know what, and who does.
 //!
 //! Every content of the simulation carries a mark of its own. A scientist may know a mark that it
-//! made itself, and one that stood in a file of the owner's disk while the rules on that disk let it
-//! read the file. Whenever something is put on the drive, all that each scientist can read is taken
+//! made itself, and one that stood in a file of the owner's disk while it was a peer and the rules on
+//! that disk let it read the file. Whenever something is put on the drive, all that each scientist can read is taken
 //! apart and searched: a mark that it may not know is a leak, also if it is gone a call later.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +40,8 @@ pub(crate) struct Secrets {
 struct State {
     allowed: BTreeMap<usize, BTreeSet<usize>>,
     sampled: BTreeMap<usize, Files>,
+    /// The scientists that the owner may have let in.
+    peers: BTreeSet<usize>,
     leaks: BTreeSet<String>,
     objects: usize,
 }
@@ -68,6 +70,20 @@ impl Secrets {
         }
     }
 
+    /// The owner lets a scientist in.
+    pub(crate) fn let_in(&self, scientist: usize) {
+        let mut state = self.lock();
+        state.peers.insert(scientist);
+        state.sampled.clear();
+    }
+
+    /// The owner has turned a scientist down: nothing new is for it.
+    pub(crate) fn turn_down(&self, scientist: usize) {
+        let mut state = self.lock();
+        state.peers.remove(&scientist);
+        state.sampled.clear();
+    }
+
     /// Notes who may know what by what stands on a disk of the owner now.
     pub(crate) fn sample(&self, machine: usize, files: Files) {
         let mut state = self.lock();
@@ -75,11 +91,12 @@ impl Secrets {
             return;
         }
         let rules = rules(&self.owner, &files);
+        let peers = state.peers.clone();
         for (path, content) in &files {
             for mark in marks(content) {
-                for (number, scientist) in self.scientists.iter().enumerate() {
-                    if rules.allows(scientist, path, Level::Read) {
-                        state.allowed.entry(mark).or_default().insert(number);
+                for number in &peers {
+                    if rules.allows(&self.scientists[*number], path, Level::Read) {
+                        state.allowed.entry(mark).or_default().insert(*number);
                     }
                 }
             }

@@ -288,6 +288,7 @@ impl World {
                 let own = mark(*number).into_bytes();
                 self.secrets.allow(&own, machine - SCIENTISTS[0]);
             }
+            Action::Approve(peer) => self.secrets.let_in(peer - SCIENTISTS[0]),
             Action::ApproveJob { job, from } => {
                 let folder = products::job_folder(*from, job);
                 self.products.approves(&folder, &self.disks[machine]);
@@ -331,6 +332,12 @@ impl World {
                     }
                     if let Some((action, is_clean)) = self.machines[machine].action.take() {
                         self.products.ended(&action, &outcome, is_clean);
+                        // A second machine of the owner hears of it later.
+                        if let (Action::Reject(peer), Outcome::Done(_)) = (&action, &outcome)
+                            && !self.is_used(SECOND)
+                        {
+                            self.secrets.turn_down(peer - SCIENTISTS[0]);
+                        }
                         self.tally.ended(&action, &outcome, gate.counted().0, gate.failed());
                     }
                     let (calls, commits) = gate.counted();
