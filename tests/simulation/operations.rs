@@ -277,15 +277,18 @@ fn job(chance: &mut Chance, manner: Manner, number: usize) -> Step {
 
 fn process(chance: &mut Chance, manner: Manner, machine: usize, action: Action) -> Step {
     let mut fate = Fate::default();
-    if manner.faults && chance.is(1, 3) {
+    if manner.faults && chance.is(1, 2) {
         let part = chance.pick(&[Part::Nothing, Part::Half, Part::All]);
-        match chance.below(4) {
-            0 => fate.death = Some(Death::AtCall(chance.below(12), part)),
-            1 => {
+        match chance.below(5) {
+            0 => fate.death = Some(Death::AtCall(chance.below(10), part)),
+            1..4 => {
                 let when = chance.pick(&[Commit::Before, Commit::After]);
-                fate.death = Some(Death::AtCommit(chance.below(25), when));
+                fate.death = Some(Death::AtCommit(chance.below(20), when));
             }
-            _ => fate.failures.push((chance.below(12), part)),
+            _ => {
+                fate.failures.push((chance.below(6), part));
+                fate.failures.push((chance.below(12), part));
+            }
         }
     }
     let calls = (manner.interleaved && chance.is(1, 2)).then(|| chance.below(8));
