@@ -1,9 +1,11 @@
 //! The files that encryption keys lie in: one's own, and what one tells a peer.
 //!
 //! Data only: keys are neither made nor checked here, and envelopes are elsewhere. Documents stay
-//! as they came, key order included, since their signatures are not ours to touch.
+//! as they came, key order included, since their signatures are not ours to touch. What we keep
+//! beyond the Python client is under one key of our own, which it ignores.
 //! Format: `docs/FORMAT.md`, "Keys".
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -30,6 +32,52 @@ pub struct CryptoKeys {
     /// DID documents, by the peer's address.
     #[serde(default)]
     pub peer_bundles: Map<String, Value>,
+    /// What the Python client does not know, and ignores.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub syft: Option<KeyRecords>,
+}
+
+/// What we keep with the keys of an account and the Python client does not.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct KeyRecords {
+    /// What the private keys were derived from, in hexadecimal; none if they came without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_key: Option<String>,
+    /// When messages are sealed: `offered`, `required` or `off`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// Private keys that were replaced, newest first: they still open what was sealed for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retired: Vec<Map<String, Value>>,
+    /// True if keys of this account were lost: what was sealed for them cannot be read any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
+    /// What is known of peers beyond their keys, by address.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub peers: BTreeMap<String, PeerRecord>,
+}
+
+/// What we keep of a peer beyond its keys.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PeerRecord {
+    /// When its keys were first taken, in microseconds since 1970.
+    #[serde(default)]
+    pub since_micros: i64,
+    /// True if a person said that this peer works without encryption.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unencrypted: bool,
+    /// Keys that it had before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retired: Vec<RetiredBundle>,
+}
+
+/// Public keys that a peer had before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RetiredBundle {
+    /// The public keys, as a DID document.
+    pub bundle: Map<String, Value>,
+    /// Messages that were made before this may still be signed with them.
+    pub until_micros: i64,
 }
 
 impl BundleFile {
@@ -73,6 +121,13 @@ impl CryptoKeys {
 impl fmt::Debug for CryptoKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CryptoKeys").field("email", &self.email).finish_non_exhaustive()
+    }
+}
+
+/// The recovery key is not shown.
+impl fmt::Debug for KeyRecords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyRecords").field("mode", &self.mode).finish_non_exhaustive()
     }
 }
 

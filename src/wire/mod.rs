@@ -37,7 +37,7 @@ use error::shown;
 pub use error::{Error, Invalid, Problem};
 pub use event::{Event, EventsFilename, FileChangeEvent, FileChangeEventsMessage};
 pub use file::Packed;
-pub use keys::{BundleFile, CryptoKeys};
+pub use keys::{BundleFile, CryptoKeys, KeyRecords, PeerRecord, RetiredBundle};
 pub use peers::{PeerState, PeersFile};
 pub use proposal::{MessageFilename, Proposal, ProposedFileChange, ProposedFileChangesMessage};
 pub use recent::{IncrementalCheckpoint, RollingState};

@@ -1,0 +1,149 @@
+//! Envelopes: what is sealed for one account and signed by another, as SYC2.
+//!
+//! Opening says nothing about who may speak in which folder: the caller names the one sender that
+//! it expects, by address and by keys, and whatever is not signed by those is refused. Nothing is
+//! unpacked before the signature and the seal hold.
+//!
+//! Invariant: no input panics; besides copies of the input, reading takes at most what
+//! [`PRELUDE_BYTES_MAX`] of JSON takes. Format: `docs/FORMAT.md`, "Envelopes".
+
+use syft_crypto_protocol::envelope::{ParsedEnvelope, parse_envelope, verify_signature};
+use syft_crypto_protocol::{EncryptionRecipient, decrypt_message, encrypt_message};
+
+use super::keys::{Fingerprint, PrivateKeys, PublicKeys};
+use crate::model::Email;
+
+/// Largest head of an envelope. With one recipient it is about 1,200 bytes.
+pub const PRELUDE_BYTES_MAX: usize = 64 * 1024;
+
+/// How many bytes an envelope adds to its content, at most, where it is for one account.
+pub const OVERHEAD_BYTES: usize = 8 * 1024;
+
+const MAGIC: &[u8] = b"SYC2";
+const MAGIC_OLD: &[u8] = b"SYC1";
+/// The head is filled up with zeros to whole blocks of this size.
+const PRELUDE_BLOCK_BYTES: usize = 4096;
+/// Where the length of the head stands: after the magic and the version.
+const PRELUDE_LENGTH_AT: usize = 5;
+
+/// Why an envelope stays closed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unopened {
+    /// It is of the older form, which carries keys of another kind.
+    #[error(
+        "it is sealed in the older form SYC1, which cannot be opened here; its sender's \
+         `syft-crypto-python` has to be 0.1.2b3 or newer"
+    )]
+    Old,
+
+    /// It is no envelope, or one whose head is not in order.
+    #[error("it is not an envelope that can be read")]
+    Damaged,
+
+    /// It says that another account sealed it.
+    #[error("it says that `{0}` sealed it")]
+    OfAnother(String),
+
+    /// It is sealed with keys of the sender that are not known here.
+    #[error("it is sealed with keys of the sender that were never accepted here")]
+    UnknownSender {
+        /// The fingerprint that it claims.
+        claimed: Option<Fingerprint>,
+    },
+
+    /// It is sealed for other keys than ours.
+    #[error("it is sealed for keys that are not on this machine")]
+    NotForUs,
+
+    /// Its signature or its seal does not hold.
+    #[error("its signature or its seal is broken")]
+    Forged,
+}
+
+/// True if a file is an envelope of any kind; no message and no archive begins so.
+pub fn is_sealed(bytes: &[u8]) -> bool {
+    bytes.starts_with(MAGIC) || bytes.starts_with(MAGIC_OLD)
+}
+
+/// Seals `content` for `recipient`, signed by `sender`.
+///
+/// # Errors
+/// [`Unopened::Damaged`] if the recipient's keys are of a kind that nothing can be sealed for.
+pub fn seal(
+    sender: (&Email, &PrivateKeys),
+    recipient: (&Email, &PublicKeys),
+    content: &[u8],
+) -> Result<Vec<u8>, Unopened> {
+    let to = EncryptionRecipient { identity: recipient.0.as_str(), bundle: &recipient.1.bundle };
+    let mut randomness = rand::rng();
+    encrypt_message(sender.0.as_str(), &sender.1.keys, &[to], content, None, &mut randomness)
+        .map_err(|_| Unopened::Damaged)
+}
+
+/// Opens what `sender` sealed for us with one of the keys in `accepted`. `ours` are all of our
+/// keys, those that were replaced included.
+///
+/// # Errors
+/// [`Unopened`], which says whether it could be opened once keys are known.
+pub fn open(
+    me: &Email,
+    ours: &[&PrivateKeys],
+    sender: &Email,
+    accepted: &[&PublicKeys],
+    bytes: &[u8],
+) -> Result<Vec<u8>, Unopened> {
+    let envelope = parse(bytes)?;
+    let head = &envelope.prelude;
+    if !sender.is_same_account(&head.sender.identity) {
+        let named = head.sender.identity.chars().take(80).flat_map(char::escape_debug).collect();
+        return Err(Unopened::OfAnother(named));
+    }
+    let claimed = Fingerprint::parse(&head.sender.ik_fingerprint).ok();
+    let signer = accepted
+        .iter()
+        .find(|keys| Some(keys.fingerprint()) == claimed)
+        .ok_or(Unopened::UnknownSender { claimed })?;
+    verify_signature(&envelope, &signer.bundle.identity_signing_public_key)
+        .map_err(|_| Unopened::Forged)?;
+    // From here on the head says what the sender wrote.
+    for recipient in &head.recipients {
+        let Some(named) = recipient.identity.as_deref().filter(|name| me.is_same_account(name))
+        else {
+            continue;
+        };
+        let wanted = recipient.spk_fingerprint.as_deref();
+        let Some(keys) = ours.iter().find(|keys| wanted == Some(&keys.public().prekey())) else {
+            continue;
+        };
+        return decrypt_message(named, &keys.keys, &signer.bundle, &envelope)
+            .map_err(|_| Unopened::Forged);
+    }
+    Err(Unopened::NotForUs)
+}
+
+/// Takes an envelope apart, its head only if that has a bearable size.
+fn parse(bytes: &[u8]) -> Result<ParsedEnvelope, Unopened> {
+    if bytes.starts_with(MAGIC_OLD) {
+        return Err(Unopened::Old);
+    }
+    let length = bytes
+        .get(PRELUDE_LENGTH_AT..PRELUDE_LENGTH_AT + 4)
+        .and_then(|field| field.try_into().ok())
+        .map(u32::from_le_bytes)
+        .ok_or(Unopened::Damaged)?;
+    let length = length as usize;
+    if length > PRELUDE_BYTES_MAX {
+        return Err(Unopened::Damaged);
+    }
+    // What fills the head up is neither signed nor sealed: it must carry nothing.
+    let start = PRELUDE_LENGTH_AT + 4;
+    let padding = start + length..start + length.next_multiple_of(PRELUDE_BLOCK_BYTES);
+    if bytes.get(padding).is_none_or(|filling| filling.iter().any(|byte| *byte != 0)) {
+        return Err(Unopened::Damaged);
+    }
+    parse_envelope(bytes).map_err(|_| Unopened::Damaged)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+use proptest::prelude::*;
+use serde_json::{Map, Value};
+
+use super::super::keys::RecoveryKey;
+use super::*;
+
+fn email(text: &str) -> Email {
+    Email::parse(text).unwrap()
+}
+
+fn fixture(name: &str) -> Vec<u8> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/wire/unit/crypto");
+    std::fs::read(format!("{folder}/{name}")).unwrap()
+}
+
+/// The keys that the Python client made for the vectors.
+fn python_keys(of: &str) -> PrivateKeys {
+    let all: Map<String, Value> = serde_json::from_slice(&fixture("keys.json")).unwrap();
+    let keys = &all[of];
+    let derived = RecoveryKey::parse(keys["mnemonic"].as_str().unwrap()).unwrap();
+    assert_eq!(derived.digits(), keys["recovery_formatted"]);
+    let derived = derived.derive().unwrap();
+    assert_eq!(Value::Object(derived.to_jwks().unwrap()), keys["jwks"], "{of}");
+    let read = PrivateKeys::from_jwks(keys["jwks"].as_object().unwrap()).unwrap();
+    assert_eq!(read.fingerprint(), derived.fingerprint());
+    let document = read.public().to_document(&email(of)).unwrap();
+    let mut expected = keys["did_document"].as_object().unwrap().clone();
+    expected.insert("identity".to_owned(), of.into());
+    assert_eq!(document, expected);
+    read
+}
+
+#[test]
+fn envelopes_of_python_open() {
+    let (owner, scientist) = (email("do@example.com"), email("ds@example.com"));
+    let (sender, us) = (python_keys("do@example.com"), python_keys("ds@example.com"));
+    let cases = [
+        ("envelope_do_to_ds.bin", "hello world"),
+        ("envelope_built_from_spec.bin", "hello from spec"),
+    ];
+    for (name, content) in cases {
+        let bytes = fixture(name);
+        assert!(is_sealed(&bytes));
+        let opened = open(&scientist, &[&us], &owner, &[sender.public()], &bytes).unwrap();
+        assert_eq!(String::from_utf8_lossy(&opened), content, "{name}");
+    }
+}
+
+/// Two accounts with keys.
+struct Pair {
+    ann: Email,
+    bob: Email,
+    anns: PrivateKeys,
+    bobs: PrivateKeys,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let derive = |digits: &str| RecoveryKey::parse(digits).unwrap().derive().unwrap();
+        Self {
+            ann: email("ann@example.org"),
+            bob: email("Bob@example.org"),
+            anns: derive(&"0123456789abcdef".repeat(4)),
+            bobs: derive(&"fedcba9876543210".repeat(4)),
+        }
+    }
+
+    fn seal(&self, content: &[u8]) -> Vec<u8> {
+        seal((&self.ann, &self.anns), (&self.bob, self.bobs.public()), content).unwrap()
+    }
+
+    fn open(&self, bytes: &[u8]) -> Result<Vec<u8>, Unopened> {
+        open(&self.bob, &[&self.bobs], &self.ann, &[self.anns.public()], bytes)
+    }
+}
+
+#[test]
+fn w14_what_is_not_from_the_one_sender_for_us_stays_closed() {
+    let pair = Pair::new();
+    let (eve, eves) = (email("eve@example.org"), RecoveryKey::generate().derive().unwrap());
+    let (ann, bob, anns, bobs) = (&pair.ann, &pair.bob, &pair.anns, &pair.bobs);
+    let sealed = pair.seal(b"secret");
+    let public = anns.public();
+    let as_ann = seal((ann, &eves), (bob, bobs.public()), b"x").unwrap();
+    let claimed = Some(eves.fingerprint());
+    let mut relabelled = as_ann.clone();
+    let (wrong, right) = (eves.fingerprint().to_string(), anns.fingerprint().to_string());
+    let place = relabelled.windows(64).position(|found| found == wrong.as_bytes()).unwrap();
+    relabelled[place..place + 64].copy_from_slice(right.as_bytes());
+    let mut old = sealed.clone();
+    old[3] = b'1';
+    let of_eve = Unopened::OfAnother(ann.to_string());
+    #[rustfmt::skip]
+    let cases = [
+        // what                             we              sender  known     bytes         why
+        ("it is in another's folder",       (bob, bobs),    &eve,   public,   &sealed,      of_eve),
+        ("another's keys under this name",  (bob, bobs),    ann,    public,   &as_ann,      Unopened::UnknownSender { claimed }),
+        ("and the name of the right key",   (bob, bobs),    ann,    public,   &relabelled,  Unopened::Forged),
+        ("for somebody else",               (&eve, &eves),  ann,    public,   &sealed,      Unopened::NotForUs),
+        ("for keys that we do not have",    (bob, &eves),   ann,    public,   &sealed,      Unopened::NotForUs),
+        ("SYC1",                            (bob, bobs),    ann,    public,   &old,         Unopened::Old),
+    ];
+    for (what, (me, ours), sender, known, bytes, why) in cases {
+        assert_eq!(open(me, &[ours], sender, &[known], bytes), Err(why), "{what}");
+    }
+    // The spelling of an address, and keys that were replaced, do not matter.
+    let me = email("bob@EXAMPLE.org");
+    assert_eq!(
+        open(&me, &[&eves, bobs], ann, &[eves.public(), public], &sealed).unwrap(),
+        b"secret"
+    );
+}
+
+#[test]
+fn a_head_beyond_all_measure_is_not_read() {
+    let mut bytes = Pair::new().seal(b"x");
+    bytes[5..9].copy_from_slice(&u32::try_from(PRELUDE_BYTES_MAX + 1).unwrap().to_le_bytes());
+    bytes.resize(bytes.len() + 2 * PRELUDE_BYTES_MAX, b' ');
+    assert_eq!(Pair::new().open(&bytes), Err(Unopened::Damaged));
+}
+
+#[test]
+fn every_changed_byte_of_a_small_envelope_is_noticed() {
+    let pair = Pair::new();
+    let sealed = pair.seal(b"one");
+    assert!(sealed.len() <= 3 + OVERHEAD_BYTES);
+    for at in (0..sealed.len()).step_by(3) {
+        let mut changed = sealed.clone();
+        changed[at] ^= 1 << (at % 8);
+        assert!(pair.open(&changed).is_err(), "byte {at}");
+    }
+    for length in (0..sealed.len()).step_by(97) {
+        assert!(pair.open(&sealed[..length]).is_err(), "the first {length} bytes");
+    }
+    assert!(pair.open(&[sealed.as_slice(), b"x"].concat()).is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn what_was_sealed_opens_to_the_same(content in proptest::collection::vec(any::<u8>(), 0..4096)) {
+        let pair = Pair::new();
+        prop_assert_eq!(pair.open(&pair.seal(&content)).unwrap(), content);
+    }
+
+    #[test]
+    fn garbage_never_panics(
+        tail in proptest::collection::vec(any::<u8>(), 0..6000),
+        length in any::<u32>(),
+    ) {
+        let pair = Pair::new();
+        prop_assert!(pair.open(&tail).is_err());
+        let mut bytes = b"SYC2\x01".to_vec();
+        bytes.extend(length.to_le_bytes());
+        bytes.extend(&tail);
+        prop_assert!(pair.open(&bytes).is_err());
+    }
+
+    #[test]
+    fn a_head_of_any_json_never_panics(
+        text in r#"\{("[a-z]{1,8}":(-?[0-9]{1,25}|"[a-z]{0,9}"|\[\]|null|1e[0-9]{1,3})(,"z[a-z]{1,3}":[0-9]{1,3})?)?\}"#,
+    ) {
+        let mut bytes = b"SYC2\x01".to_vec();
+        bytes.extend(u32::try_from(text.len()).unwrap().to_le_bytes());
+        bytes.extend(text.as_bytes());
+        bytes.resize(9 + 4096, 0);
+        bytes.extend([64, 0]);
+        bytes.extend([7; 64 + 20]);
+        prop_assert!(Pair::new().open(&bytes).is_err());
+    }
+}

@@ -1,0 +1,340 @@
+//! The keys of an account with all that is settled about those of its peers: what a key file holds.
+//!
+//! Pure: reading and writing the file is `store`'s. Every change is a function here, so that what a
+//! command or a sync does to keys is tested without either. Nothing is ever dropped from a keyring
+//! but by a person: keys that are replaced are kept, since messages may lie about that they open.
+//! The form is the Python client's with one key of ours; see `docs/FORMAT.md`, "Keys".
+
+use serde_json::{Map, Value};
+
+use super::keys::{Fingerprint, InvalidKeys, PrivateKeys, PublicKeys, RecoveryKey};
+use super::secrecy::{Mode, Settled, is_from_before};
+use crate::model::Email;
+use crate::wire::{self, CryptoKeys, KeyRecords, PeerRecord, RetiredBundle};
+
+/// The keys of an account.
+#[derive(Debug)]
+pub struct Keyring {
+    owner: Email,
+    file: CryptoKeys,
+    current: PrivateKeys,
+    retired: Vec<PrivateKeys>,
+}
+
+/// Why a key file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unusable {
+    /// It is no key file.
+    #[error("it is not a key file")]
+    Form(#[from] wire::Error),
+
+    /// It holds another account's keys.
+    #[error("it holds the keys of `{0}`")]
+    OfAnother(String),
+
+    /// A key in it is not in order.
+    #[error(transparent)]
+    Keys(#[from] InvalidKeys),
+}
+
+/// What there is to know of one peer's keys.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pin {
+    /// The keys in use.
+    pub keys: PublicKeys,
+    /// When they were taken, in microseconds since 1970.
+    pub since_micros: i64,
+    retired: Vec<(PublicKeys, i64)>,
+}
+
+impl Pin {
+    /// Returns the keys with which a message made at this moment may be signed.
+    pub fn signers(&self, made_micros: i64) -> Vec<&PublicKeys> {
+        let retired = self.retired.iter().filter(|(_, until)| is_from_before(made_micros, *until));
+        std::iter::once(&self.keys).chain(retired.map(|(keys, _)| keys)).collect()
+    }
+}
+
+impl Keyring {
+    /// Makes the keyring of an account that had none.
+    ///
+    /// # Errors
+    /// [`InvalidKeys::Damaged`], which cannot happen with a key of this length.
+    pub fn new(owner: &Email, recovery: &RecoveryKey) -> Result<Self, InvalidKeys> {
+        let current = recovery.derive()?;
+        let records = KeyRecords { recovery_key: Some(recovery.digits()), ..KeyRecords::default() };
+        let file = CryptoKeys {
+            email: owner.to_string(),
+            keys_jwk: current.to_jwks()?,
+            peer_bundles: Map::new(),
+            syft: Some(records),
+        };
+        Ok(Self { owner: owner.clone(), file, current, retired: Vec::new() })
+    }
+
+    /// Reads a key file: ours, or one of the Python client. The peers' keys in the latter count as
+    /// taken at `now_micros`.
+    ///
+    /// # Errors
+    /// [`Unusable`].
+    pub fn from_json(bytes: &[u8], owner: &Email, now_micros: i64) -> Result<Self, Unusable> {
+        let mut file = CryptoKeys::from_json(bytes)?;
+        if !owner.is_same_account(&file.email) {
+            return Err(Unusable::OfAnother(
+                file.email.chars().take(80).flat_map(char::escape_debug).collect(),
+            ));
+        }
+        let current = PrivateKeys::from_jwks(&file.keys_jwk)?;
+        let records = file.syft.get_or_insert_default();
+        for peer in file.peer_bundles.keys() {
+            records.peers.entry(peer.clone()).or_insert_with(|| PeerRecord {
+                since_micros: now_micros,
+                ..PeerRecord::default()
+            });
+        }
+        let retired =
+            records.retired.iter().map(PrivateKeys::from_jwks).collect::<Result<_, _>>()?;
+        Ok(Self { owner: owner.clone(), file, current, retired })
+    }
+
+    /// Returns the content of the key file.
+    pub fn to_json(&self) -> Vec<u8> {
+        self.file.to_json()
+    }
+
+    /// Returns whose keys they are.
+    pub const fn owner(&self) -> &Email {
+        &self.owner
+    }
+
+    /// Returns the private keys in use.
+    pub const fn current(&self) -> &PrivateKeys {
+        &self.current
+    }
+
+    /// Returns all private keys, those in use first.
+    pub fn all(&self) -> Vec<&PrivateKeys> {
+        std::iter::once(&self.current).chain(&self.retired).collect()
+    }
+
+    /// True if these are keys of ours, in use or replaced.
+    pub fn has(&self, fingerprint: Fingerprint) -> bool {
+        self.all().iter().any(|keys| keys.fingerprint() == fingerprint)
+    }
+
+    /// Returns what the keys in use were derived from; `None` if they came without.
+    pub fn recovery(&self) -> Option<RecoveryKey> {
+        RecoveryKey::parse(self.records()?.recovery_key.as_deref()?).ok()
+    }
+
+    /// Returns when messages are sealed. A word that we do not know is taken for the strictest.
+    pub fn mode(&self) -> Mode {
+        let word = self.records().and_then(|records| records.mode.as_deref());
+        word.map_or(Mode::Offered, |word| Mode::parse(word).unwrap_or(Mode::Required))
+    }
+
+    /// Chooses when messages are sealed.
+    pub fn set_mode(&mut self, mode: Mode) {
+        self.records_mut().mode = Some(mode.as_str().to_owned());
+    }
+
+    /// True if keys of this account were lost before these were made.
+    pub fn has_lost_keys(&self) -> bool {
+        self.records().is_some_and(|records| records.lost)
+    }
+
+    /// Notes that keys of this account were lost.
+    pub fn note_lost_keys(&mut self) {
+        self.records_mut().lost = true;
+    }
+
+    /// Puts the keys of `other` in use. Ours stay, to open what was sealed for them; so do the
+    /// peers' keys that are settled here, and what is settled only there is added.
+    pub fn adopt(&mut self, mut other: Self) {
+        let mut retired: Vec<PrivateKeys> = std::mem::take(&mut self.retired);
+        retired.insert(0, std::mem::replace(&mut self.current, other.current));
+        retired.append(&mut other.retired);
+        let mut known = vec![self.current.fingerprint()];
+        retired.retain(|keys| {
+            let is_new = !known.contains(&keys.fingerprint());
+            known.push(keys.fingerprint());
+            is_new
+        });
+        let theirs = other.file.syft.take().unwrap_or_default();
+        self.file.keys_jwk = other.file.keys_jwk;
+        for (peer, bundle) in other.file.peer_bundles {
+            self.file.peer_bundles.entry(peer).or_insert(bundle);
+        }
+        let jwks = retired.iter().filter_map(|keys| keys.to_jwks().ok()).collect();
+        let records = self.records_mut();
+        records.recovery_key = theirs.recovery_key;
+        records.retired = jwks;
+        records.lost |= theirs.lost;
+        for (peer, record) in theirs.peers {
+            records.peers.entry(peer).or_insert(record);
+        }
+        self.retired = retired;
+    }
+
+    /// Returns what is settled about a peer's keys.
+    pub fn settled(&self, peer: &Email) -> Settled {
+        if self.record(peer).is_some_and(|record| record.unencrypted) {
+            return Settled::Unencrypted;
+        }
+        self.pin(peer).map_or(Settled::Nothing, |pin| Settled::Pinned(pin.keys.fingerprint()))
+    }
+
+    /// Returns the keys of a peer that were taken; `None` if none were, or if they are damaged.
+    pub fn pin(&self, peer: &Email) -> Option<Pin> {
+        let (_, bundle) =
+            self.file.peer_bundles.iter().find(|(email, _)| peer.is_same_account(email))?;
+        let keys = PublicKeys::from_document(bundle.as_object()?, peer).ok()?;
+        let record = self.record(peer).cloned().unwrap_or_default();
+        let retired = record.retired.into_iter().filter_map(|old| {
+            Some((PublicKeys::from_document(&old.bundle, peer).ok()?, old.until_micros))
+        });
+        Some(Pin { keys, since_micros: record.since_micros, retired: retired.collect() })
+    }
+
+    /// Takes the keys of a peer, for the first time or in place of others: a message that was made
+    /// before may then be signed with the old ones.
+    pub fn trust(&mut self, peer: &Email, document: Map<String, Value>, now_micros: i64) {
+        let key = self.spelling(peer);
+        let old = self.file.peer_bundles.insert(key.clone(), Value::Object(document.clone()));
+        let record = self.records_mut().peers.entry(key).or_default();
+        record.unencrypted = false;
+        match old {
+            Some(Value::Object(old)) if old != document => {
+                let retired = RetiredBundle { bundle: old, until_micros: now_micros };
+                record.retired.retain(|known| known.bundle != document);
+                record.retired.insert(0, retired);
+            }
+            Some(_) => {}
+            None => record.since_micros = now_micros,
+        }
+    }
+
+    /// Notes that a peer works without encryption.
+    pub fn allow_unencrypted(&mut self, peer: &Email) {
+        let key = self.spelling(peer);
+        self.records_mut().peers.entry(key).or_default().unencrypted = true;
+    }
+
+    /// True if a message of `peer` that is not sealed may have been made in good faith.
+    pub fn may_be_plain(&self, peer: &Email, made_micros: i64) -> bool {
+        if self.mode() == Mode::Off {
+            return true;
+        }
+        match self.settled(peer) {
+            Settled::Nothing | Settled::Unencrypted => true,
+            Settled::Pinned(_) => self
+                .record(peer)
+                .is_some_and(|record| is_from_before(made_micros, record.since_micros)),
+        }
+    }
+
+    /// The peer as it is spelled here already, or as given.
+    fn spelling(&self, peer: &Email) -> String {
+        let records = self.records().into_iter().flat_map(|records| records.peers.keys());
+        let mut known = self.file.peer_bundles.keys().chain(records);
+        known.find(|email| peer.is_same_account(email)).cloned().unwrap_or_else(|| peer.to_string())
+    }
+
+    fn record(&self, peer: &Email) -> Option<&PeerRecord> {
+        let mut peers = self.records()?.peers.iter();
+        peers.find(|(email, _)| peer.is_same_account(email)).map(|(_, record)| record)
+    }
+
+    const fn records(&self) -> Option<&KeyRecords> {
+        self.file.syft.as_ref()
+    }
+
+    fn records_mut(&mut self) -> &mut KeyRecords {
+        self.file.syft.get_or_insert_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn email(text: &str) -> Email {
+        Email::parse(text).unwrap()
+    }
+
+    fn document(of: &Email) -> (Map<String, Value>, Fingerprint) {
+        let keys = RecoveryKey::generate().derive().unwrap();
+        (keys.public().to_document(of).unwrap(), keys.fingerprint())
+    }
+
+    #[test]
+    fn a_key_file_says_the_same_when_it_is_read_again() {
+        let (me, peer) = (email("me@example.org"), email("peer@example.org"));
+        let recovery = RecoveryKey::generate();
+        let mut ring = Keyring::new(&me, &recovery).unwrap();
+        let (first, print) = document(&peer);
+        ring.trust(&peer, first, 5);
+        ring.set_mode(Mode::Required);
+        let again = Keyring::from_json(&ring.to_json(), &email("ME@example.org"), 99).unwrap();
+        assert_eq!(again.to_json(), ring.to_json());
+        assert_eq!(again.recovery(), Some(recovery));
+        assert_eq!(again.mode(), Mode::Required);
+        assert_eq!(again.settled(&email("Peer@example.org")), Settled::Pinned(print));
+        assert_eq!(again.pin(&peer).unwrap().since_micros, 5);
+
+        let other = Keyring::from_json(&ring.to_json(), &peer, 0).unwrap_err();
+        assert!(matches!(other, Unusable::OfAnother(_)), "{other:?}");
+        assert!(Keyring::from_json(b"{}", &me, 0).is_err());
+    }
+
+    #[test]
+    fn replaced_keys_are_kept_and_those_of_a_peer_count_for_what_was_made_before() {
+        let (me, peer) = (email("me@example.org"), email("peer@example.org"));
+        let mut ring = Keyring::new(&me, &RecoveryKey::generate()).unwrap();
+        let old = ring.current().fingerprint();
+        let ((first, a), (second, b)) = (document(&peer), document(&peer));
+        ring.trust(&peer, first, 5);
+        let new = Keyring::new(&me, &RecoveryKey::generate()).unwrap();
+        let (new_print, new_words) = (new.current().fingerprint(), new.recovery());
+        ring.adopt(new);
+        ring.trust(&peer, second, 100);
+        let ring = Keyring::from_json(&ring.to_json(), &me, 0).unwrap();
+        assert_eq!(ring.current().fingerprint(), new_print);
+        assert_eq!(ring.recovery(), new_words);
+        assert!(ring.has(old) && ring.has(new_print) && ring.all().len() == 2);
+
+        let pin = ring.pin(&peer).unwrap();
+        assert_eq!((pin.keys.fingerprint(), pin.since_micros), (b, 5));
+        let prints =
+            |at| -> Vec<_> { pin.signers(at).into_iter().map(PublicKeys::fingerprint).collect() };
+        assert_eq!(prints(99), [b, a]);
+        assert_eq!(prints(i64::MAX), [b]);
+    }
+
+    #[test]
+    fn adopting_the_same_keys_twice_changes_nothing() {
+        let me = email("me@example.org");
+        let recovery = RecoveryKey::generate();
+        let mut ring = Keyring::new(&me, &recovery).unwrap();
+        let before = ring.to_json();
+        ring.adopt(Keyring::new(&me, &recovery).unwrap());
+        assert_eq!(ring.to_json(), before);
+    }
+
+    #[test]
+    fn a_plain_message_is_taken_only_where_nothing_was_agreed() {
+        let (me, peer) = (email("me@example.org"), email("peer@example.org"));
+        let mut ring = Keyring::new(&me, &RecoveryKey::generate()).unwrap();
+        assert!(ring.may_be_plain(&peer, i64::MAX - 1));
+        ring.trust(&peer, document(&peer).0, 1000);
+        assert!(ring.may_be_plain(&peer, 999));
+        assert!(!ring.may_be_plain(&peer, i64::MAX - 1));
+        ring.set_mode(Mode::Off);
+        assert!(ring.may_be_plain(&peer, i64::MAX - 1));
+        ring.set_mode(Mode::Offered);
+        ring.allow_unencrypted(&peer);
+        assert!(ring.may_be_plain(&peer, i64::MAX - 1));
+        assert_eq!(ring.settled(&peer), Settled::Unencrypted);
+    }
+}
