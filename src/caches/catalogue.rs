@@ -89,6 +89,15 @@ pub fn named(db: &Database, name: &str) -> Result<Vec<Entry>> {
     query(db, &sql, &[name])
 }
 
+/// Returns the files whose names begin so, oldest first.
+pub fn named_from(db: &Database, beginning: &str) -> Result<Vec<Entry>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM catalogue WHERE folder = 0 AND substr(name, 1, length(?1)) = ?1
+         ORDER BY created, id"
+    );
+    query(db, &sql, &[beginning])
+}
+
 /// Returns what lies in `folder` and was not looked at yet, in the order in which the service made
 /// it.
 pub fn unseen(db: &Database, folder: &FileId) -> Result<Vec<Entry>> {

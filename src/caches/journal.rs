@@ -143,6 +143,12 @@ pub fn mark_seen(db: &Database, file: &FileId) -> Result<()> {
     Ok(())
 }
 
+/// Notes that a message is to be looked at again.
+pub fn unsee(db: &Database, file: &FileId) -> Result<()> {
+    db.prepare_cached("DELETE FROM seen WHERE file = ?1")?.execute([file.as_str()])?;
+    Ok(())
+}
+
 /// Returns the messages that were looked at.
 pub fn seen(db: &Database) -> Result<BTreeSet<FileId>> {
     let mut statement = db.prepare_cached("SELECT file FROM seen")?;

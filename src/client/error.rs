@@ -9,6 +9,7 @@ use crate::jobs;
 use crate::model::{Email, Role};
 use crate::permissions;
 use crate::syncers;
+use crate::syncers::sealing;
 
 /// What the client gives.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -151,6 +152,10 @@ pub enum Error {
     #[error(transparent)]
     Permission(#[from] permissions::EditError),
 
+    /// Something could not be done with keys.
+    #[error(transparent)]
+    Keys(#[from] super::keys::KeysError),
+
     /// A sync could not be done.
     #[error(transparent)]
     Sync(syncers::Error),
@@ -207,6 +212,7 @@ impl Error {
             Self::Job(error) => job_code(error),
             Self::Dataset(error) => dataset_code(error),
             Self::Permission(_) => "permission-not-changed",
+            Self::Keys(error) => error.code(),
             Self::Sync(error) => sync_code(error),
             Self::Connection(error) => connection_code(error),
             Self::Cache(error) => cache_code(error),
@@ -259,6 +265,10 @@ fn sync_code(error: &syncers::Error) -> &'static str {
         syncers::Error::UnknownPeer { .. } => "unknown-peer",
         syncers::Error::NoRequest { .. } => "no-request",
         syncers::Error::OwnAccount { .. } => "own-account",
+        syncers::Error::KeysMissing => "keys-missing",
+        syncers::Error::KeysReplaced { .. } => "keys-replaced",
+        syncers::Error::PeerStopped { obstacle, .. } => sealing::obstacle_code(*obstacle),
+        syncers::Error::Keys(_) => "key-file",
         _ => "sync",
     }
 }

@@ -15,7 +15,7 @@ use super::{Client, Clock, Configuration, Error, Result, SystemClock};
 use crate::caches::Folders;
 use crate::connections::{Connection, Folder, GDrive};
 use crate::model::{Email, Role};
-use crate::syncers::{Directory, SyncOptions, own_versions, peering};
+use crate::syncers::{self, Directory, SyncOptions, own_versions, peering};
 use crate::wire::Dialect;
 
 pub use drive_api::auth::Pasted;
@@ -157,7 +157,13 @@ impl Client {
     /// date if others read them.
     async fn begin(&self) -> Result<()> {
         let _lock = self.lock().await?;
-        self.sync_locked(&SyncOptions::default()).await?;
+        match self.sync_locked(&SyncOptions::default()).await {
+            // The login itself is in order, and is what bringing the keys needs.
+            Err(Error::Sync(syncers::Error::KeysMissing | syncers::Error::KeysReplaced { .. })) => {
+                return Ok(());
+            }
+            synced => synced?,
+        };
         let account = &self.account;
         let directory = Directory::read(&account.store, &account.email, &account.dialect)?;
         Ok(own_versions::refresh_versions(account, &directory, self.now()).await?)

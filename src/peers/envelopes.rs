@@ -7,9 +7,17 @@
 //! Invariant: no input panics; besides copies of the input, reading takes at most what
 //! [`PRELUDE_BYTES_MAX`] of JSON takes. Format: `docs/FORMAT.md`, "Envelopes".
 
-use syft_crypto_protocol::envelope::{ParsedEnvelope, parse_envelope, verify_signature};
-use syft_crypto_protocol::{EncryptionRecipient, decrypt_message, encrypt_message};
+use std::io::{self, Read, Write};
 
+use syft_crypto_protocol::envelope::{
+    ParsedEnvelope, parse_envelope, parse_envelope_header, verify_signature,
+};
+use syft_crypto_protocol::{
+    EncryptionRecipient, KeyError, StreamOptions, decrypt_message, decrypt_stream, encrypt_message,
+    encrypt_stream,
+};
+
+use super::keyring::Keyring;
 use super::keys::{Fingerprint, PrivateKeys, PublicKeys};
 use crate::model::Email;
 
@@ -120,6 +128,63 @@ pub fn open(
             .map_err(|_| Unopened::Forged);
     }
     Err(Unopened::NotForUs)
+}
+
+/// Seals for ourselves.
+///
+/// # Errors
+/// As [`seal`].
+pub fn seal_own(ring: &Keyring, content: &[u8]) -> Result<Vec<u8>, Unopened> {
+    let keys = ring.current();
+    seal((ring.owner(), keys), (ring.owner(), keys.public()), content)
+}
+
+/// Seals `length` bytes for ourselves without holding all of them, in the form that
+/// the Python client's library opens as well but never writes.
+///
+/// # Errors
+/// If there are more or fewer bytes, or if reading or writing fails.
+pub fn seal_own_file(
+    ring: &Keyring,
+    length: u64,
+    from: &mut impl Read,
+    to: &mut impl Write,
+) -> io::Result<()> {
+    let (me, keys) = (ring.owner().as_str(), ring.current());
+    let recipient = [EncryptionRecipient { identity: me, bundle: &keys.public().bundle }];
+    let options = StreamOptions { parallelism: 1, ..StreamOptions::default() };
+    encrypt_stream(me, &keys.keys, &recipient, length, from, to, &options, &mut rand::rng())
+        .map(|_| ())
+        .map_err(io::Error::other)
+}
+
+/// Opens what we sealed for ourselves, of either form. `from` gives the envelope from its start.
+/// False, with nothing of use written: it is none of ours.
+///
+/// # Errors
+/// If reading or writing fails.
+pub fn open_own_file<R: Read>(
+    ring: &Keyring,
+    from: impl Fn() -> io::Result<R>,
+    to: &mut impl Write,
+) -> io::Result<bool> {
+    let Ok(head) = parse_envelope_header(&mut from()?) else { return Ok(false) };
+    let head = head.prelude;
+    let signed = Fingerprint::parse(&head.sender.ik_fingerprint).ok();
+    let keys = ring.all();
+    let signer = keys.iter().find(|keys| Some(keys.fingerprint()) == signed);
+    let recipient = head.recipients.iter().find_map(|recipient| {
+        let wanted = recipient.spk_fingerprint.as_deref();
+        let ours = keys.iter().find(|keys| wanted == Some(&keys.public().prekey()))?;
+        Some((recipient.identity.as_deref()?, ours))
+    });
+    let (Some(signer), Some((named, ours))) = (signer, recipient) else { return Ok(false) };
+    let bundle = &signer.public().bundle;
+    match decrypt_stream(named, &ours.keys, bundle, &mut from()?, to, 1) {
+        Ok(_) => to.flush().map(|()| true),
+        Err(KeyError::StorageError(error)) => Err(error),
+        Err(_) => Ok(false),
+    }
 }
 
 /// Takes an envelope apart, its head only if that has a bearable size.

@@ -6,6 +6,7 @@ use crate::caches;
 use crate::connections;
 use crate::model::Email;
 use crate::outbox::Alarm;
+use crate::peers::{Fingerprint, KeyFileError, Obstacle};
 
 /// What a syncer gives.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -72,6 +73,30 @@ pub enum Error {
         /// Who.
         peer: Email,
     },
+
+    /// The account is encrypted, and this machine has none of its keys, or not all.
+    #[error("this account is encrypted, and the keys that are needed are not on this machine")]
+    KeysMissing,
+
+    /// Another machine of the account has put other keys in use.
+    #[error("another machine of this account uses other keys, with the fingerprint {fingerprint}")]
+    KeysReplaced {
+        /// Of the keys that are published.
+        fingerprint: Fingerprint,
+    },
+
+    /// Nothing goes to or comes from this peer until a person decides.
+    #[error("{}", super::sealing::stopped(peer, *obstacle))]
+    PeerStopped {
+        /// Who.
+        peer: Email,
+        /// Why.
+        obstacle: Obstacle,
+    },
+
+    /// The key file cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
 }
 
 fn accident(alarm: Alarm, folder: &Path, gone: usize, agreed: usize) -> String {

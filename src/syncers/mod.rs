@@ -22,6 +22,7 @@ mod placing;
 mod quarantine;
 mod remote;
 mod report;
+pub mod sealing;
 mod sending;
 mod speaking;
 mod telling;

@@ -7,14 +7,15 @@
 use crate::caches::{catalogue, meta};
 use crate::connections::{self, Content, Entry};
 use crate::model::{Email, Timestamp};
-use crate::peers::{self, Peer, PeerState, Speech};
+use crate::peers::{self, Peer, PeerState, Secrecy, Speech};
 use crate::wire::names::{FolderName, PEERS_FILE, PersonalFolder, SYFTBOX};
 use crate::wire::{Dialect, PeersFile, VersionInfo, limits};
 
 use super::placing::{Place, create_folder, put_file};
 use super::sending::{begin_again, no_home, told};
 use super::{
-    Account, Directory, Error, Freshness, Report, Result, mending, refresh, remote, speaking,
+    Account, Directory, Error, Freshness, Report, Result, mending, refresh, remote, sealing,
+    speaking,
 };
 
 const PEERS: &str = "peers.file";
@@ -29,12 +30,17 @@ pub struct Acquaintance {
     pub version: Option<VersionInfo>,
     /// How to speak with it.
     pub speech: Speech,
+    /// How messages go to and from it.
+    pub secrecy: Secrecy,
 }
 
 impl Acquaintance {
-    /// True if messages go to and fro: both sides agreed, and it is known how to speak with it.
+    /// True if messages go to and fro: both sides agreed, it is known how to speak with it, and
+    /// nobody has to decide about its keys first.
     pub const fn is_working(&self) -> bool {
-        matches!(self.peer.state, PeerState::Accepted) && self.speech.dialect.is_some()
+        matches!(self.peer.state, PeerState::Accepted)
+            && self.speech.dialect.is_some()
+            && !self.secrecy.is_stopped()
     }
 
     /// Returns the version to show to a person: what its version file says, shortened, else what it
@@ -100,6 +106,7 @@ pub async fn load(
         read_version_of(account, directory, &peer.email, report).await?;
         acquaintances.push(acquaintance(account, directory, peer)?);
     }
+    sealing::remember(account, &mut acquaintances)?;
     Ok(acquaintances)
 }
 
@@ -111,7 +118,10 @@ pub fn remembered(account: &Account) -> Result<Vec<Acquaintance>> {
     let directory = Directory::read(&account.store, &account.email, &account.dialect)?;
     let file = remembered_file(account)?;
     let (found, _) = peers::peers(&file.peers().collect(), directory.claims());
-    found.into_iter().map(|peer| acquaintance(account, &directory, peer)).collect()
+    let remembered = found.into_iter().map(|peer| acquaintance(account, &directory, peer));
+    let mut remembered = remembered.collect::<Result<Vec<_>>>()?;
+    sealing::remember(account, &mut remembered)?;
+    Ok(remembered)
 }
 
 fn acquaintance(account: &Account, directory: &Directory, peer: Peer) -> Result<Acquaintance> {
@@ -119,7 +129,7 @@ fn acquaintance(account: &Account, directory: &Directory, peer: Peer) -> Result<
     let read = cached.as_deref().map(|text| parse_cached_version(text).1);
     let stated = read.as_ref().map(Option::as_ref);
     let speech = speaking::speech_with(account, directory, &peer.email, stated)?;
-    Ok(Acquaintance { peer, version: read.flatten(), speech })
+    Ok(Acquaintance { peer, version: read.flatten(), speech, secrecy: Secrecy::default() })
 }
 
 /// True if it is known who the peers are: the peers file is there, and was read or written here.

@@ -27,6 +27,19 @@ pub(super) fn keep(
     reason: &str,
     report: &mut Report,
 ) -> Result<()> {
+    keep_as("message-quarantined", account, sender, entry, bytes, reason, report)
+}
+
+/// The same, as a problem of the kind `code`.
+pub(super) fn keep_as(
+    code: &'static str,
+    account: &Account,
+    sender: &Email,
+    entry: &Entry,
+    bytes: &[u8],
+    reason: &str,
+    report: &mut Report,
+) -> Result<()> {
     let folder = account.folders.quarantine().join(sender.as_str());
     // Ids are checked text, names are not: the id names the files.
     let stem: String = entry.id.as_str().replace(['.', '/'], "_").chars().take(100).collect();
@@ -34,7 +47,7 @@ pub(super) fn keep(
     let note = format!("from: {sender}\nname: {}\nreason: {reason}\n", entry.name.escape_debug());
     write_private_file(&folder.join(format!("{stem}.txt")), note.as_bytes())?;
     let text = format!("a message of {sender} is in quarantine: {reason}");
-    report.problem_with(sender, "message-quarantined", text);
+    report.problem_with(sender, code, text);
 
     let is_full = prune(&folder, &stem)?;
     let key = format!("quarantine full {sender}");

@@ -9,7 +9,7 @@ use crate::connections::{
     self, Change, Connection, Entry, FileId, Kind, Ownership, PageToken, Query,
 };
 use crate::model::{Email, Timestamp};
-use crate::wire::names::{FolderName, SYFTBOX, VERSION_FILE};
+use crate::wire::names::{BundleName, FolderName, SYFTBOX, VERSION_FILE};
 
 use super::{Account, Result};
 
@@ -121,7 +121,7 @@ fn concerns_us(
     if entry.kind == Kind::Folder && is_ours_by_name(entry) {
         return Ok(true);
     }
-    if entry.name == VERSION_FILE && !entry.is_mine {
+    if !entry.is_mine && (entry.name == VERSION_FILE || is_bundle_for_us(account, entry)) {
         return Ok(true);
     }
     let Some(parent) = entry.parents.first() else { return Ok(false) };
@@ -129,8 +129,21 @@ fn concerns_us(
     Ok(parent.name == SYFTBOX || is_worth_listing(account, &parent))
 }
 
+/// True for a file with which its owner publishes keys for us.
+fn is_bundle_for_us(account: &Account, entry: &Entry) -> bool {
+    let owned_by =
+        |email: &Email| entry.owner.as_ref().is_some_and(|o| email.is_same_account(o.as_str()));
+    BundleName::parse(&entry.name).is_some_and(|name| {
+        owned_by(&name.owner) && account.email.is_same_account(name.peer.as_str())
+    })
+}
+
 fn is_ours_by_name(entry: &Entry) -> bool {
     match FolderName::parse(&entry.name) {
+        // A Python peer shares the folder of its keys, and of what lies in it the feed says nothing.
+        Some(FolderName::Bundles(name)) => {
+            entry.owner.as_ref().is_some_and(|owner| name.owner.is_same_account(owner.as_str()))
+        }
         Some(FolderName::P2p(_) | FolderName::Collection(_)) => true,
         Some(_) => entry.is_mine,
         None => entry.is_mine && entry.name == SYFTBOX,
@@ -152,7 +165,8 @@ fn is_worth_listing(account: &Account, folder: &Entry) -> bool {
             | FolderName::RollingState(_)
             | FolderName::Versions(_),
         ) => folder.is_mine,
-        Some(FolderName::Archive(_) | FolderName::Bundles(_)) => false,
+        Some(FolderName::Bundles(_)) => true,
+        Some(FolderName::Archive(_)) => false,
         None => folder.is_mine && folder.name == SYFTBOX,
     }
 }
@@ -167,6 +181,8 @@ async fn list_everything(account: &Account, now: Timestamp) -> Result<()> {
     let others = Query::default()
         .named_like("syft_datasite#")
         .named_like("syft_datasetcollection_")
+        .named_like("syft_encryption_bundles#")
+        .named_like("encryption_bundle_")
         .named(VERSION_FILE)
         .owned(Ownership::NotMine);
     let others = connection.find(&others).await?;
@@ -174,7 +190,7 @@ async fn list_everything(account: &Account, now: Timestamp) -> Result<()> {
         !entry.is_mine
             && match entry.kind {
                 Kind::Folder => is_ours_by_name(entry),
-                Kind::File => entry.name == VERSION_FILE,
+                Kind::File => entry.name == VERSION_FILE || is_bundle_for_us(account, entry),
             }
     });
     entries.extend(of_others);

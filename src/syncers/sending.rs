@@ -17,7 +17,7 @@ use crate::wire::names::{ArchiveFolder, RollingStateFolder, RollingStateName};
 use crate::wire::{FileChangeEventsMessage, Packed as _, RollingState};
 
 use super::placing::{Place, create_folder, note_own, put_file};
-use super::{Account, Directory, Report, Result, remote};
+use super::{Account, Directory, Report, Result, remote, sealing};
 
 /// How many ids are fetched at once: one request serves some hundred messages.
 const IDS_AT_ONCE: usize = 500;
@@ -101,7 +101,9 @@ async fn send_in_order(
 ) -> Result<bool> {
     for (number, _) in messages {
         let Some(message) = account.store.read(|db| journal::load(db, number))? else { continue };
-        let (folder, file, content) = (&message.folder, &message.file, message.content);
+        // What may not go now waits: why is told where it was found out.
+        let Some(content) = sealing::outgoing(account, &message)? else { return Ok(false) };
+        let (folder, file) = (&message.folder, &message.file);
         let sent = match account.role {
             Role::Owner => {
                 let router = &account.router;
@@ -206,7 +208,8 @@ async fn send_rolling_state(
     let mut state = RollingState::new(&account.email, now, base);
     state.last_event_timestamp = events.iter().map(|event| event.timestamp).reduce(f64::max);
     state.events = events;
-    let content = Content::Bytes(state.to_file_bytes(gzip_time(now)).into());
+    let content = sealing::seal_own(account, state.to_file_bytes(gzip_time(now)))?;
+    let content = Content::Bytes(content.into());
     let file = file.and_then(|text| FileId::parse(&text).ok());
     match put_rolling_state(account, directory, file, content, now).await {
         Ok(file) => account.store.write(|db| {

@@ -12,7 +12,7 @@ use crate::model::{Email, Timestamp};
 
 use super::super::peering::{self, Acquaintance};
 use super::super::sending::told;
-use super::super::{Account, Directory, Report, Result, remote};
+use super::super::{Account, Directory, Report, Result, remote, sealing};
 use super::{
     INTENT, accepted, approved, forget_intents, intend, parse_intent, publication_key,
     publications, save, to_json,
@@ -76,10 +76,11 @@ async fn publish(
     report: &mut Report,
 ) -> Result<()> {
     let mut keep = |changed: &Publication| save(account, changed).map_err(Into::into);
-    let (connection, syftbox) = (account.router.own(), &account.folders.syftbox);
+    let syftbox = &account.folders.syftbox;
     let name = publication.name.dataset.clone();
     let (half, was_uploaded) = (publication.name.half, publication.is_uploaded());
-    let outcome = datasets::publish(connection, publication, syftbox, approved, &mut keep).await;
+    let connection = sealing::connection_for(account, half)?;
+    let outcome = datasets::publish(&connection, publication, syftbox, approved, &mut keep).await;
     match outcome {
         Ok(published) => {
             for (who, error) in published.problems {

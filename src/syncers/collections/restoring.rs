@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use crate::caches::meta;
-use crate::connections::{Entry, FileId, Query};
+use crate::connections::{Connection, Entry, FileId, Query};
 use crate::datasets::{
     self, ANY_TAG, Audience, CollectionName, DraftFile, FileStep, Half, Limits, Publication,
     Scratch, Wanted,
@@ -14,7 +14,7 @@ use crate::datasets::{
 use crate::model::{DatasitePath, Digest, Email};
 
 use super::super::sending::told;
-use super::super::{Account, Directory, Report, Result};
+use super::super::{Account, Directory, Report, Result, sealing};
 use super::{publications, save, staging_in};
 
 pub(super) const RESTORED: &str = "collections restored";
@@ -69,8 +69,9 @@ async fn restore(account: &Account, own: &[Entry], report: &mut Report) -> Resul
         };
         let audience = datasets::audience_of(wanted.any, &shares);
         let readers = shares.into_iter().map(|(who, _)| who).collect();
+        let connection = sealing::connection_for(account, wanted.name.half)?;
         if missing.contains(&wanted)
-            && let Err(error) = restore_one(account, &wanted, content, &audience).await
+            && let Err(error) = restore_one(account, &connection, &wanted, content, &audience).await
         {
             let name = &wanted.name.dataset;
             let text = format!("dataset `{name}` could not be restored: {}", told(&error));
@@ -84,6 +85,7 @@ async fn restore(account: &Account, own: &[Entry], report: &mut Report) -> Resul
 
 async fn restore_one(
     account: &Account,
+    connection: &dyn Connection,
     wanted: &Wanted,
     files: &[Entry],
     audience: &Audience,
@@ -98,7 +100,7 @@ async fn restore_one(
         bytes_per_dataset: u64::MAX,
         bytes_per_peer: u64::MAX,
     };
-    datasets::fetch(account.router.own(), wanted, files, &staging, 0, &limits).await?;
+    datasets::fetch(connection, wanted, files, &staging, 0, &limits).await?;
     datasets::install_restored(syftbox, &staging, wanted, audience, Uuid::new_v4())
 }
 

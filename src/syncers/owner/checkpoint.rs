@@ -17,7 +17,7 @@ use crate::wire::{self, FullState, IncrementalCheckpoint, Packed as _};
 
 use super::super::placing::{create_folder, note_own, reserve_id};
 use super::super::sending::{ROLLING_BASE, ROLLING_DIRTY, ROLLING_FILE, gzip_time, no_home, told};
-use super::super::{Account, Directory, Error, Report, Result};
+use super::super::{Account, Directory, Error, Report, Result, sealing};
 
 /// What a checkpoint holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,6 +116,7 @@ fn later_than(account: &Account, now: Timestamp) -> Result<Timestamp> {
 }
 
 async fn put(account: &Account, directory: &Directory, name: &str, bytes: Vec<u8>) -> Result<()> {
+    let bytes = sealing::seal_own(account, bytes)?;
     let folder = match (&directory.checkpoints, &directory.syftbox) {
         (Some(folder), _) => folder.clone(),
         (None, Some(root)) => {

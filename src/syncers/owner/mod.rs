@@ -24,7 +24,7 @@ use crate::wire::names::Direction;
 use super::peering::{self, Acquaintance};
 use super::{
     Account, Directory, Freshness, Report, Result, SyncOptions, collections, guarding, homing,
-    mending, refresh, sending, speaking, writing,
+    mending, refresh, sealing, sending, speaking, writing,
 };
 
 pub use checkpoint::{CheckpointStatus, CheckpointSummary};
@@ -64,9 +64,10 @@ impl<'a> DatasiteOwnerSyncer<'a> {
         refresh(account, freshness, now).await?;
         let directory = peering::ensure_home(account).await?;
         homing::settle(account, &directory, &mut report).await?;
-        let peers = peering::load(account, &directory, &mut report).await?;
+        let mut peers = peering::load(account, &directory, &mut report).await?;
         let directory = speaking::keep_up(account, directory, &peers, now, &mut report).await?;
         let directory = mending::mend(account, directory, &peers, now, &mut report).await?;
+        sealing::survey(account, &directory, &mut peers, now, &mut report).await?;
         let tree = account.tree(&account.email)?;
 
         restore::restore_once(account, &directory, &tree, now, &mut report).await?;
@@ -88,6 +89,12 @@ impl<'a> DatasiteOwnerSyncer<'a> {
         if options.auto_checkpoint {
             checkpoint::create_if_due(account, options.checkpoint_threshold, now, &mut report)
                 .await?;
+        }
+        if sealing::needs_checkpoint(account)? {
+            match checkpoint::create(account, now).await {
+                Ok(_) => sealing::checkpoint_made(account)?,
+                Err(error) => report.problem("checkpoint-not-made", sending::told(&error)),
+            }
         }
         Ok(report)
     }

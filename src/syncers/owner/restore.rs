@@ -20,7 +20,7 @@ use crate::wire::{
 use super::super::applying::{self, Edits, Ground, States};
 use super::super::batches::batches;
 use super::super::sending::{ROLLING_BASE, ROLLING_FILE, told};
-use super::super::{Account, Directory, Report, Result};
+use super::super::{Account, Directory, Report, Result, sealing};
 use super::checkpoint::OVERLAP_MICROS;
 use super::nanoseconds;
 use super::restating::{self, Said, restates};
@@ -370,8 +370,11 @@ async fn read_log(
             continue;
         }
         match content {
-            Ok(bytes) => match FileChangeEventsMessage::from_file_bytes(&bytes) {
-                Ok(message) => messages.push((entry.clone(), message)),
+            Ok(bytes) => match sealing::open_own(account, entry, bytes, report)?
+                .map_or(Ok(None), |b| FileChangeEventsMessage::from_file_bytes(&b).map(Some))
+            {
+                Ok(Some(message)) => messages.push((entry.clone(), message)),
+                Ok(None) => {}
                 Err(error) => {
                     report
                         .problem("event-not-usable", format!("`{}`: {}", entry.name, told(&error)));
@@ -411,6 +414,7 @@ async fn read_file<T: Packed>(
         Err(connections::Error::NotFound { .. }) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
+    let Some(bytes) = sealing::open_own(account, entry, bytes, report)? else { return Ok(None) };
     match T::from_file_bytes(&bytes) {
         Ok(file) => Ok(Some(file)),
         Err(error) => {

@@ -18,6 +18,7 @@ use crate::wire::names::ProposalName;
 use crate::wire::{Event, Packed as _, Proposal, ProposedFileChangesMessage, limits};
 
 use super::super::batches::{BYTES_AT_ONCE, batches};
+use super::super::sealing::{self, Received};
 use super::super::sending::told;
 use super::super::{Account, Directory, Refused, Report, Result, quarantine};
 use super::{Acquaintance, mailboxes};
@@ -60,18 +61,25 @@ pub(super) async fn read(
     let Some(entries) = batches(&entries).next() else { return Ok(None) };
     let limit = limits::PACKED_BYTES_MAX as u64;
     let contents = account.router.pull_from_inbox(entries, limit).await;
+    let ring = sealing::keyring(account)?;
     let (mut messages, mut unpacked) = (Vec::new(), 0);
     for ((sender, entry), content) in waiting.into_iter().zip(contents) {
         match content {
-            Ok(bytes) => match open(account, &sender, &entry, &bytes) {
-                Ok(message) => {
-                    unpacked += message.size_bytes();
-                    messages.push(message);
+            Ok(bytes) => {
+                match sealing::incoming(account, ring.as_ref(), &sender, &entry, bytes, report)? {
+                    Received::Content(bytes) => match open(account, &sender, &entry, &bytes) {
+                        Ok(message) => {
+                            unpacked += message.size_bytes();
+                            messages.push(message);
+                        }
+                        Err(reason) => {
+                            set_aside(account, &sender, &entry, &bytes, &reason, report)?;
+                        }
+                    },
+                    Received::SetAside => {}
+                    Received::Later => drop(failed.insert(entry.id)),
                 }
-                Err(reason) => {
-                    set_aside(account, &sender, &entry, &bytes, &reason, report)?;
-                }
-            },
+            }
             Err(connections::Error::TooLarge { limit_bytes }) => {
                 let reason = format!("it has more than {limit_bytes} bytes");
                 set_aside(account, &sender, &entry, b"", &reason, report)?;

@@ -17,7 +17,7 @@ use crate::peers::PeerState;
 use super::peering::{self, Acquaintance};
 use super::{
     Account, Directory, Freshness, Report, Result, SyncOptions, collections, guarding, homing,
-    mending, refresh, sending, speaking, writing,
+    mending, refresh, sealing, sending, speaking, writing,
 };
 
 /// Keeps a scientist's copies of its owners' datasites in step.
@@ -45,11 +45,13 @@ impl<'a> DatasiteWatcherSyncer<'a> {
         refresh(account, freshness, now).await?;
         let directory = peering::ensure_home(account).await?;
         homing::settle(account, &directory, &mut report).await?;
-        let peers = peering::load(account, &directory, &mut report).await?;
+        let mut peers = peering::load(account, &directory, &mut report).await?;
         let directory = speaking::keep_up(account, directory, &peers, now, &mut report).await?;
         let directory = mending::mend(account, directory, &peers, now, &mut report).await?;
+        sealing::survey(account, &directory, &mut peers, now, &mut report).await?;
         writing::carry_out_but(account, &held, &mut report)?;
-        for peer in peers.iter().filter(|peer| is_reachable(peer)) {
+        let is_open = |peer: &&Acquaintance| is_reachable(peer) && !peer.secrecy.is_stopped();
+        for peer in peers.iter().filter(is_open) {
             let owner = &peer.peer.email;
             if held.contains(owner) {
                 continue;
@@ -103,6 +105,7 @@ impl<'a> DatasiteWatcherSyncer<'a> {
         let Some(peer) = peer else {
             return Err(super::Error::UnknownPeer { peer: owner.clone() });
         };
+        sealing::may_go(peer)?;
         let options = SyncOptions::default();
         // To an owner of whom nothing is known it goes on a guess, and again if that was wrong.
         let dialect = peer.speech.dialect.as_ref().unwrap_or(&account.dialect);

@@ -13,6 +13,7 @@ use crate::wire::{Dialect, FileChangeEventsMessage, Packed as _, limits};
 
 use super::super::applying::{self, Edits, Ground, States};
 use super::super::batches::batches;
+use super::super::sealing::{self, Received};
 use super::super::sending::told;
 use super::super::{Account, Directory, Report, Result, SyncOptions, guarding, quarantine};
 
@@ -58,10 +59,21 @@ async fn take_in(
 ) -> Result<bool> {
     let limit = limits::PACKED_BYTES_MAX as u64;
     let contents = account.router.pull_from_outbox(entries, limit).await;
+    let ring = sealing::keyring(account)?;
     let (mut states, mut read, mut bytes, mut whole) = (States::new(), Vec::new(), 0, true);
     for (entry, content) in entries.iter().zip(contents) {
         match content {
             Ok(message) => {
+                let received =
+                    sealing::incoming(account, ring.as_ref(), owner, entry, message, report)?;
+                let message = match received {
+                    Received::Content(message) => message,
+                    Received::SetAside => continue,
+                    Received::Later => {
+                        whole = false;
+                        break;
+                    }
+                };
                 match follow(owner, entry, &message, &mut states, report) {
                     Ok(more) => bytes += more,
                     Err(reason) => {

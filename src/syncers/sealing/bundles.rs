@@ -1,0 +1,249 @@
+//! The public keys that accounts publish for one another: a small file for each edge.
+//!
+//! Ours go where the Python client looks for them. Each is shared for itself, with the one peer that
+//! it is for; Python shares the folder, and so shows every peer who the others are. A peer's file
+//! counts only if the service says that the peer owns it. Whether its keys are used is decided
+//! elsewhere: here is only what is offered.
+
+use serde_json::{Map, Value};
+
+use crate::caches::{catalogue, meta};
+use crate::connections::{self, Access, Content, Entry, FileId, Grant};
+use crate::model::Email;
+use crate::peers::{Fingerprint, InvalidKeys, Keyring, Mode, PublicKeys};
+use crate::wire::names::{BundleName, BundlesFolder};
+use crate::wire::{BundleFile, limits};
+
+use super::super::peering::Acquaintance;
+use super::super::placing::{Place, create_folder, put_file};
+use super::super::sending::{no_home, told};
+use super::super::{Account, Directory, Error, Report, Result};
+
+/// What a peer publishes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Offer {
+    /// The fingerprint of the keys.
+    pub fingerprint: Fingerprint,
+    /// The keys, as a DID document.
+    pub document: Map<String, Value>,
+    /// When the file was made, by the clock of the service.
+    pub made_micros: i64,
+}
+
+fn offer_key(peer: &Email) -> String {
+    format!("keys of {peer}")
+}
+
+fn published_key(peer: &Email) -> String {
+    format!("keys for {peer}")
+}
+
+fn revision_of(entry: &Entry) -> String {
+    format!("{} {}", entry.id, entry.revision)
+}
+
+/// Returns what `peer` publishes, as the last sync saw it. Asks the service nothing.
+///
+/// # Errors
+/// If the database fails.
+pub fn offered(account: &Account, peer: &Email) -> Result<Option<Offer>> {
+    let Some(text) = account.store.read(|db| meta::get(db, &offer_key(peer)))? else {
+        return Ok(None);
+    };
+    let mut lines = text.splitn(3, '\n').skip(1);
+    let made_micros = lines.next().and_then(|line| line.parse().ok()).unwrap_or(0);
+    let json = lines.next().unwrap_or_default();
+    let offer = understand(json.as_bytes(), peer).ok();
+    Ok(offer.map(|(document, keys)| Offer {
+        fingerprint: keys.fingerprint(),
+        document,
+        made_micros,
+    }))
+}
+
+fn understand(json: &[u8], owner: &Email) -> Result<(Map<String, Value>, PublicKeys), InvalidKeys> {
+    let file = BundleFile::from_json(json).map_err(|_| InvalidKeys::Damaged)?;
+    let keys = PublicKeys::from_document(&file.public_encryption_bundle, owner)?;
+    Ok((file.public_encryption_bundle, keys))
+}
+
+/// Reads what `peer` publishes for us, if it changed. What cannot be fetched is taken as it was;
+/// what cannot be used is told, and is as if it were not there.
+///
+/// # Errors
+/// If the database fails.
+pub async fn read_offer(account: &Account, peer: &Email, report: &mut Report) -> Result<()> {
+    let key = offer_key(peer);
+    let Some(entry) = newest_of(account, peer)? else {
+        return Ok(account.store.write(|db| meta::remove(db, &key))?);
+    };
+    let revision = revision_of(&entry);
+    let known = account.store.read(|db| meta::get(db, &key))?;
+    if known.as_ref().and_then(|text| text.split('\n').next()) == Some(revision.as_str()) {
+        return Ok(());
+    }
+    let limit = limits::PEER_FILE_BYTES_MAX as u64;
+    match account.router.connection_for(peer).read(&entry.id, limit).await {
+        Ok(bytes) => {
+            if let Err(reason) = understand(&bytes, peer) {
+                let text = format!("the keys that {peer} publishes cannot be used: {reason}");
+                report.problem_with(peer, "keys-not-usable", text);
+            }
+            let text = String::from_utf8_lossy(&bytes);
+            let record = format!("{revision}\n{}\n{text}", entry.created_micros);
+            account.store.write(|db| meta::set(db, &key, &record))?;
+        }
+        // The catalogue lags behind: it was withdrawn.
+        Err(connections::Error::NotFound { .. }) => {
+            account.store.write(|db| meta::remove(db, &key))?;
+        }
+        Err(error) => {
+            let text = format!("the keys of {peer} could not be read: {}", told(&error));
+            report.problem_with(peer, "keys-not-read", text);
+        }
+    }
+    Ok(())
+}
+
+/// The file that `peer` made for us, by the service's word; of several the newest.
+fn newest_of(account: &Account, peer: &Email) -> Result<Option<Entry>> {
+    let found = account.store.read(|db| catalogue::named_from(db, "encryption_bundle_"))?;
+    let is_for_us = |entry: &Entry| {
+        let owned = entry.owner.as_ref().is_some_and(|owner| peer.is_same_account(owner.as_str()));
+        owned
+            && BundleName::parse(&entry.name).is_some_and(|name| {
+                peer.is_same_account(name.owner.as_str())
+                    && account.email.is_same_account(name.peer.as_str())
+            })
+    };
+    Ok(found.into_iter().rfind(is_for_us))
+}
+
+/// Returns the files in which we publish keys, whichever machine wrote them.
+pub(in crate::syncers) fn own_bundles(account: &Account) -> Result<Vec<Entry>> {
+    let found = account.store.read(|db| catalogue::named_from(db, "encryption_bundle_"))?;
+    let is_ours = |entry: &Entry| {
+        entry.is_mine
+            && BundleName::parse(&entry.name)
+                .is_some_and(|name| account.email.is_same_account(name.owner.as_str()))
+    };
+    Ok(found.into_iter().filter(is_ours).collect())
+}
+
+/// Brings what we publish up to date: for each of `peers`, or for nobody if encryption is off.
+pub(super) async fn publish(
+    account: &Account,
+    directory: &Directory,
+    ring: &Keyring,
+    peers: impl Iterator<Item = &Acquaintance>,
+    report: &mut Report,
+) -> Result<()> {
+    let own = own_bundles(account)?;
+    if ring.mode() == Mode::Off {
+        return withdraw(account, &own, report).await;
+    }
+    for peer in peers {
+        let peer = &peer.peer.email;
+        match publish_for(account, directory, ring, &own, peer).await {
+            Ok(()) => {}
+            Err(Error::Connection(error)) => {
+                let text = format!("keys could not be published for {peer}: {}", told(&error));
+                report.problem_with(peer, "keys-not-published", text);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn publish_for(
+    account: &Account,
+    directory: &Directory,
+    ring: &Keyring,
+    own: &[Entry],
+    peer: &Email,
+) -> Result<()> {
+    let key = published_key(peer);
+    let print = ring.current().fingerprint();
+    let name = BundleName { owner: account.email.clone(), peer: peer.clone() }.to_string();
+    let entry = own.iter().rfind(|entry| entry.name.eq_ignore_ascii_case(&name));
+    let Some(entry) = entry else {
+        let id = create(account, directory, ring, &name).await?;
+        share(account, &id, peer).await?;
+        return Ok(account.store.write(|db| meta::remove(db, &key))?);
+    };
+    let done = format!("{} {print}", revision_of(entry));
+    if account.store.read(|db| meta::get(db, &key))?.as_ref() == Some(&done) {
+        return Ok(());
+    }
+    let limit = limits::PEER_FILE_BYTES_MAX as u64;
+    let bytes = account.router.own().read(&entry.id, limit).await?;
+    let lies_there = understand(&bytes, &account.email).ok().map(|(_, keys)| keys.fingerprint());
+    match lies_there {
+        Some(found) if found == print => {
+            share(account, &entry.id, peer).await?;
+            Ok(account.store.write(|db| meta::set(db, &key, &done))?)
+        }
+        // Another machine of the account has newer keys: ours must not take their place.
+        Some(found) if !ring.has(found) && !ring.has_lost_keys() => {
+            Err(Error::KeysReplaced { fingerprint: found })
+        }
+        _ => {
+            account.router.own().replace(&entry.id, content(account, ring)?).await?;
+            Ok(account.store.write(|db| meta::remove(db, &key))?)
+        }
+    }
+}
+
+fn content(account: &Account, ring: &Keyring) -> Result<Content> {
+    let document = ring.current().public().to_document(&account.email);
+    let document = document.map_err(|_| Error::KeysMissing)?;
+    Ok(Content::Bytes(BundleFile { public_encryption_bundle: document }.to_json().into()))
+}
+
+async fn create(
+    account: &Account,
+    directory: &Directory,
+    ring: &Keyring,
+    name: &str,
+) -> Result<FileId> {
+    let folder = folder(account, directory).await?;
+    let place = Place { parent: &folder, name, note: name, media_type: "text/plain" };
+    put_file(account, None, place, content(account, ring)?).await
+}
+
+async fn folder(account: &Account, directory: &Directory) -> Result<FileId> {
+    let name = BundlesFolder { owner: account.email.clone() }.to_string();
+    let root = directory.syftbox.as_ref().ok_or_else(no_home)?;
+    let found = account.store.read(|db| catalogue::named(db, &name))?;
+    let ours = |entry: &Entry| entry.is_mine && entry.parents.first() == Some(root);
+    match found.into_iter().find(ours) {
+        Some(folder) => Ok(folder.id),
+        None => create_folder(account, root, &name).await,
+    }
+}
+
+async fn share(account: &Account, file: &FileId, peer: &Email) -> Result<()> {
+    let grant = Grant { id: file.clone(), to: peer.clone(), access: Access::Read };
+    for outcome in account.router.own().share(&[grant], false).await? {
+        outcome?;
+    }
+    Ok(())
+}
+
+/// Takes back what we publish.
+async fn withdraw(account: &Account, own: &[Entry], report: &mut Report) -> Result<()> {
+    if own.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<FileId> = own.iter().map(|entry| entry.id.clone()).collect();
+    match account.router.own().delete(&ids).await {
+        Ok(_) => {
+            Ok(account.store.write(|db| ids.iter().try_for_each(|id| catalogue::remove(db, id)))?)
+        }
+        Err(error) => {
+            report.problem("keys-not-withdrawn", told(&error));
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! End-to-end encryption in a sync: whose keys are known, what leaves is sealed, what arrives is
+//! opened.
+//!
+//! What is sealed and for whom is decided in `peers::secrecy`; here keys are read, offers fetched
+//! and bytes carried. Messages wait in the journal as they are and are sealed when they are sent,
+//! so that what is sent after a change of keys is sealed with the new ones.
+//!
+//! Invariant: what cannot be opened *yet* stays where it is, and is opened once the keys are there.
+//! What is wrong for good is set aside with its bytes and the reason, and nobody else waits for it.
+
+mod bundles;
+mod collections;
+mod opening;
+
+use crate::caches::journal::{self, Outgoing};
+use crate::caches::meta;
+use crate::connections::FileId;
+use crate::datasets::Half;
+use crate::model::{Email, Timestamp};
+use crate::peers::envelopes;
+use crate::peers::{Keyring, Mode, Obstacle, PeerState, Secrecy, secrecy, store};
+
+use super::peering::Acquaintance;
+use super::{Account, Directory, Error, Report, Result};
+
+pub(super) use bundles::own_bundles;
+pub use bundles::{Offer, offered, read_offer};
+use collections::Sealing;
+pub(super) use opening::{Received, incoming, open_own};
+
+/// When this machine first had keys: what was made before may be plain in good faith.
+const SINCE: &str = "keys since";
+/// Set where keys were replaced: a checkpoint with the new ones is due.
+const ROTATED: &str = "keys rotated";
+/// Before the id of a message that was set aside; the value is its sender.
+const SET_ASIDE: &str = "set aside ";
+
+/// Reads the keys of the account; `None` if it has none on this machine.
+///
+/// # Errors
+/// If there is a key file that cannot be used.
+pub fn keyring(account: &Account) -> Result<Option<Keyring>> {
+    Ok(store::load(&account.folders.private, &account.email)?)
+}
+
+/// Fills in how messages go to and from each peer, as the last sync left it.
+pub(super) fn remember(account: &Account, peers: &mut [Acquaintance]) -> Result<()> {
+    let ring = keyring(account)?;
+    for peer in peers.iter_mut().filter(|peer| is_met(peer)) {
+        peer.secrecy = secrecy_with(account, ring.as_ref(), &peer.peer.email)?;
+    }
+    Ok(())
+}
+
+/// True if messages may be on their way between us, also before the other side has answered.
+const fn is_met(peer: &Acquaintance) -> bool {
+    matches!(peer.peer.state, PeerState::Accepted | PeerState::RequestedByMe)
+}
+
+fn secrecy_with(account: &Account, ring: Option<&Keyring>, peer: &Email) -> Result<Secrecy> {
+    let offer = offered(account, peer)?.map(|offer| offer.fingerprint);
+    let settled = ring.map_or(crate::peers::Settled::Nothing, |ring| ring.settled(peer));
+    // What would be taken now is taken by a sync, which also knows when.
+    Ok(secrecy(ring.map(Keyring::mode), settled, offer).0)
+}
+
+/// Reads what peers publish, takes keys at their first use, and publishes ours.
+///
+/// # Errors
+/// [`Error::KeysMissing`] and [`Error::KeysReplaced`] if the account has keys that this machine has
+/// not: nothing is read or sent then.
+pub(super) async fn survey(
+    account: &Account,
+    directory: &Directory,
+    peers: &mut [Acquaintance],
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<()> {
+    let ring = keyring(account)?;
+    if ring.is_none() && !own_bundles(account)?.is_empty() {
+        return Err(Error::KeysMissing);
+    }
+    for peer in peers.iter().filter(|peer| is_met(peer)) {
+        bundles::read_offer(account, &peer.peer.email, report).await?;
+    }
+    let Some(mut ring) = ring else { return remember(account, peers) };
+    account.store.write(|db| match meta::get(db, SINCE)? {
+        Some(_) => Ok(()),
+        None => meta::set(db, SINCE, &now.micros().to_string()),
+    })?;
+    let mut is_changed = false;
+    for peer in peers.iter_mut().filter(|peer| is_met(peer)) {
+        let email = &peer.peer.email;
+        let offer = offered(account, email)?;
+        let print = offer.as_ref().map(|offer| offer.fingerprint);
+        let (decided, is_first) = secrecy(Some(ring.mode()), ring.settled(email), print);
+        if let (true, Some(offer)) = (is_first, offer) {
+            // The clocks of this machine and of the service need not agree: the later one counts.
+            ring.trust(email, offer.document, now.micros().max(offer.made_micros));
+            is_changed = true;
+        }
+        peer.secrecy = decided;
+        tell(email, decided, report);
+    }
+    if is_changed {
+        store::save(&account.folders.private, &ring)?;
+    }
+    let met = peers.iter().filter(|peer| is_met(peer));
+    bundles::publish(account, directory, &ring, met, report).await
+}
+
+/// One line for a peer with whom nothing goes.
+fn tell(peer: &Email, secrecy: Secrecy, report: &mut Report) {
+    match secrecy {
+        Secrecy::Stopped(obstacle) => {
+            report.problem_with(peer, obstacle_code(obstacle), stopped(peer, obstacle));
+        }
+        Secrecy::Plain { .. } | Secrecy::Sealed(_) => {}
+    }
+}
+
+/// The kind of problem that an obstacle is.
+pub const fn obstacle_code(obstacle: Obstacle) -> &'static str {
+    match obstacle {
+        Obstacle::KeyChanged { .. } => "key-changed",
+        Obstacle::NotOffered => "not-encrypted",
+    }
+}
+
+/// Says why nothing goes to or from a peer.
+pub(super) fn stopped(peer: &Email, obstacle: Obstacle) -> String {
+    match obstacle {
+        Obstacle::KeyChanged { pinned, offered } => format!(
+            "the keys of {peer} have changed: they were {pinned}, now {offered} are published; \
+             nothing is sent to or taken from {peer} until you accept them"
+        ),
+        Obstacle::NotOffered => format!(
+            "{peer} has published no keys, and encryption is required: nothing is sent to or \
+             taken from {peer}"
+        ),
+    }
+}
+
+/// Fails if nothing may go to a peer.
+///
+/// # Errors
+/// [`Error::PeerStopped`].
+pub fn may_go(peer: &Acquaintance) -> Result<()> {
+    match peer.secrecy {
+        Secrecy::Stopped(obstacle) => {
+            Err(Error::PeerStopped { peer: peer.peer.email.clone(), obstacle })
+        }
+        Secrecy::Plain { .. } | Secrecy::Sealed(_) => Ok(()),
+    }
+}
+
+/// Returns a message as it goes to the drive; `None` if it must wait.
+pub(super) fn outgoing(account: &Account, message: &Outgoing) -> Result<Option<Vec<u8>>> {
+    let Some(peer) = &message.peer else {
+        return seal_own(account, message.content.clone()).map(Some);
+    };
+    let ring = keyring(account)?;
+    match (secrecy_with(account, ring.as_ref(), peer)?, &ring) {
+        (Secrecy::Plain { .. }, _) => Ok(Some(message.content.clone())),
+        (Secrecy::Sealed(print), Some(ring)) => {
+            // Only with keys that were taken; a sync takes them before it sends.
+            let pin = ring.pin(peer).filter(|pin| pin.keys.fingerprint() == print);
+            let Some(pin) = pin else { return Ok(None) };
+            let (from, to) = ((&account.email, ring.current()), (peer, &pin.keys));
+            Ok(envelopes::seal(from, to, &message.content).ok())
+        }
+        (Secrecy::Sealed(_), None) | (Secrecy::Stopped(_), _) => Ok(None),
+    }
+}
+
+/// Returns what only we shall read, as it goes to the drive.
+pub(super) fn seal_own(account: &Account, content: Vec<u8>) -> Result<Vec<u8>> {
+    match keyring(account)?.filter(|ring| ring.mode() != Mode::Off) {
+        Some(ring) => seal_with(account, &ring, &content),
+        None => Ok(content),
+    }
+}
+
+fn seal_with(account: &Account, ring: &Keyring, content: &[u8]) -> Result<Vec<u8>> {
+    let (me, keys) = (&account.email, ring.current());
+    // Our own keys are of a kind that one can seal for: they were checked when they were read.
+    envelopes::seal((me, keys), (me, keys.public()), content).map_err(|_| Error::KeysMissing)
+}
+
+/// Returns the connection through which one half of a dataset of ours goes: a private one is sealed.
+pub(super) fn connection_for(account: &Account, half: Half) -> Result<Sealing<'_>> {
+    let ring = match half {
+        Half::Public => None,
+        Half::Private => keyring(account)?,
+    };
+    Ok(Sealing::new(account.router.own(), ring))
+}
+
+/// Notes that the keys of the account were replaced on this machine.
+///
+/// # Errors
+/// If the database fails.
+pub fn note_rotation(account: &Account) -> Result<()> {
+    Ok(account.store.write(|db| meta::set(db, ROTATED, "1"))?)
+}
+
+/// True if keys were replaced and there is no checkpoint with the new ones yet: who restores the
+/// account with those alone needs one.
+pub(super) fn needs_checkpoint(account: &Account) -> Result<bool> {
+    Ok(account.store.read(|db| meta::get(db, ROTATED))?.is_some())
+}
+
+/// Notes that there is a checkpoint with the new keys.
+pub(super) fn checkpoint_made(account: &Account) -> Result<()> {
+    Ok(account.store.write(|db| meta::remove(db, ROTATED))?)
+}
+
+/// Takes up again what was set aside of `peer`, once a person has decided about its keys. Returns
+/// how many messages that are.
+///
+/// # Errors
+/// If the database fails.
+pub fn take_up_again(account: &Account, peer: &Email) -> Result<usize> {
+    Ok(account.store.write(|db| {
+        let mut count = 0;
+        for (key, sender) in meta::with_prefix(db, SET_ASIDE)? {
+            if !peer.is_same_account(&sender) {
+                continue;
+            }
+            if let Some(Ok(file)) = key.strip_prefix(SET_ASIDE).map(FileId::parse) {
+                journal::unsee(db, &file)?;
+                count += 1;
+            }
+            meta::remove(db, &key)?;
+        }
+        Ok(count)
+    })?)
+}
+
+/// True if the account has published keys and this machine has none.
+///
+/// # Errors
+/// If the database or the key file fails.
+pub fn lacks_keys(account: &Account) -> Result<bool> {
+    Ok(keyring(account)?.is_none() && !own_bundles(account)?.is_empty())
+}

@@ -1,0 +1,138 @@
+//! What arrives: opened, left for later, or set aside.
+
+use bytes::Bytes;
+
+use crate::caches::{journal, meta};
+use crate::connections::Entry;
+use crate::model::Email;
+use crate::peers::envelopes::{self, Unopened};
+use crate::peers::{Keyring, Mode, PublicKeys, is_from_before};
+
+use super::super::{Account, Error, Report, Result, quarantine};
+use super::{SET_ASIDE, SINCE, offered};
+
+/// What became of a file that arrived.
+#[derive(Debug)]
+pub(in crate::syncers) enum Received {
+    /// It can be read.
+    Content(Bytes),
+    /// It stays where it is: what is missing is told, and may come.
+    Later,
+    /// It is wrong for good, and set aside.
+    SetAside,
+}
+
+/// Opens a message that lies in a folder between `sender` and us.
+pub(in crate::syncers) fn incoming(
+    account: &Account,
+    ring: Option<&Keyring>,
+    sender: &Email,
+    entry: &Entry,
+    bytes: Bytes,
+    report: &mut Report,
+) -> Result<Received> {
+    if !envelopes::is_sealed(&bytes) {
+        let is_due = ring.is_none_or(|ring| ring.may_be_plain(sender, entry.created_micros));
+        return Ok(if is_due {
+            Received::Content(bytes)
+        } else {
+            let reason = format!("it is not sealed, although {sender} and you work encrypted");
+            set_aside(account, (sender, entry), &bytes, "message-not-sealed", &reason, report)?
+        });
+    }
+    let Some(ring) = ring else {
+        let text = format!("{sender} seals its messages, and there are no keys on this machine");
+        return Ok(later(sender, "keys-missing", text, report));
+    };
+    let pin = ring.pin(sender);
+    let offer = offered(account, sender)?
+        .filter(|_| pin.is_none())
+        .and_then(|offer| PublicKeys::from_document(&offer.document, sender).ok());
+    let signers: Vec<&PublicKeys> = match (&pin, &offer) {
+        (Some(pin), _) => pin.signers(entry.created_micros),
+        (None, Some(keys)) => vec![keys],
+        (None, None) => {
+            let text = format!("{sender} seals its messages, and its keys were not seen yet");
+            return Ok(later(sender, "keys-not-seen", text, report));
+        }
+    };
+    match envelopes::open(&account.email, &ring.all(), sender, &signers, &bytes) {
+        Ok(content) => Ok(Received::Content(content.into())),
+        Err(error @ Unopened::UnknownSender { .. }) => {
+            let text = format!("a message of {sender} waits: {error}");
+            Ok(later(sender, "key-changed", text, report))
+        }
+        Err(error @ Unopened::NotForUs) => {
+            let text = format!("a message of {sender} waits: {error}");
+            Ok(later(sender, "keys-missing", text, report))
+        }
+        Err(error) => {
+            let (code, reason) = ("message-quarantined", error.to_string());
+            set_aside(account, (sender, entry), &bytes, code, &reason, report)
+        }
+    }
+}
+
+/// One line for each peer and reason, however many messages wait.
+fn later(peer: &Email, code: &'static str, text: String, report: &mut Report) -> Received {
+    let is_told = report.problems.iter().any(|p| p.code == code && p.peer.as_ref() == Some(peer));
+    if !is_told {
+        report.problem_with(peer, code, text);
+    }
+    Received::Later
+}
+
+/// Keeps the bytes of a message that is wrong, and looks at it no more. It stays in its folder: if a
+/// person says that the peer is right, it is taken up again.
+fn set_aside(
+    account: &Account,
+    (sender, entry): (&Email, &Entry),
+    bytes: &[u8],
+    code: &'static str,
+    reason: &str,
+    report: &mut Report,
+) -> Result<Received> {
+    quarantine::keep_as(code, account, sender, entry, bytes, reason, report)?;
+    account.store.write(|db| {
+        journal::mark_seen(db, &entry.id)?;
+        meta::set(db, &format!("{SET_ASIDE}{}", entry.id), sender.as_str())
+    })?;
+    Ok(Received::SetAside)
+}
+
+/// Opens what we sealed for ourselves. `None`: it cannot be used, which is told.
+///
+/// # Errors
+/// [`Error::KeysMissing`] if keys would help that are not on this machine.
+pub(in crate::syncers) fn open_own(
+    account: &Account,
+    entry: &Entry,
+    bytes: Bytes,
+    report: &mut Report,
+) -> Result<Option<Bytes>> {
+    let ring = super::keyring(account)?;
+    if !envelopes::is_sealed(&bytes) {
+        let Some(_) = ring.filter(|ring| ring.mode() != Mode::Off) else { return Ok(Some(bytes)) };
+        let since = account.store.read(|db| meta::get(db, SINCE))?;
+        let since = since.and_then(|text| text.parse().ok()).unwrap_or(i64::MAX);
+        if is_from_before(entry.created_micros, since) {
+            return Ok(Some(bytes));
+        }
+        let text = format!("`{}` on the drive is not sealed, and not used", entry.name);
+        report.problem("not-sealed", text);
+        return Ok(None);
+    }
+    let Some(ring) = ring else { return Err(Error::KeysMissing) };
+    let (me, ours) = (&account.email, ring.all());
+    let signers: Vec<&PublicKeys> = ours.iter().map(|keys| keys.public()).collect();
+    match envelopes::open(me, &ours, me, &signers, &bytes) {
+        Ok(content) => Ok(Some(content.into())),
+        Err(Unopened::UnknownSender { .. } | Unopened::NotForUs) if !ring.has_lost_keys() => {
+            Err(Error::KeysMissing)
+        }
+        Err(error) => {
+            report.problem("sealed-file-not-usable", format!("`{}`: {error}", entry.name));
+            Ok(None)
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Several machines of one account, of which not all have its keys.
+
+use syft::client::{Error, KeysError};
+use syft::model::Role;
+use syft::peers::RecoveryKey;
+use syft::syncers::{self, SyncOptions};
+
+use super::world::{Party, World, acquaint};
+
+async fn encrypted_owner(world: &World) -> (Party<'_>, Party<'_>) {
+    let (owner, scientist) = (world.owner(), world.scientist("ds@example.org"));
+    owner.create_keys().await;
+    scientist.create_keys().await;
+    acquaint(&owner, &scientist).await;
+    owner.write(&owner.email, "own/a.txt", "in the sealed log");
+    owner.sync().await;
+    (owner, scientist)
+}
+
+fn second(world: &World) -> Party<'_> {
+    world.machine("do@example.org", Role::Owner, "second")
+}
+
+async fn error_of(party: &Party<'_>) -> Error {
+    party.client.sync(&SyncOptions::default()).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn w14_a_machine_without_the_keys_says_so_and_touches_nothing() {
+    let world = World::new();
+    let (owner, _) = encrypted_owner(&world).await;
+    let before = world.files(&owner.email, "").await;
+    let second = second(&world);
+    second.write(&owner.email, "own/local.txt", "was here first");
+    let error = error_of(&second).await;
+    assert!(matches!(error, Error::Sync(syncers::Error::KeysMissing)), "{error:?}");
+    assert_eq!(error.code(), "keys-missing");
+    assert!(second.client.lacks_keys().unwrap());
+    // It makes no new ones by itself, nor when asked without thought.
+    let error = second.client.create_keys(false).await.unwrap_err();
+    assert_eq!(error.code(), "keys-missing");
+    assert_eq!(second.client.keys().unwrap(), None);
+    assert_eq!(world.files(&owner.email, "").await, before);
+
+    let words = owner.client.recovery_key().unwrap().words();
+    let recovery = RecoveryKey::parse(&words).unwrap();
+    let restored = second.client.restore_keys(&recovery, false).await.unwrap();
+    assert_eq!(Some(restored), owner.client.keys().unwrap());
+    second.sync().await;
+    assert_eq!(second.read(&owner.email, "own/a.txt").as_deref(), Some("in the sealed log"));
+    assert_eq!(second.read(&owner.email, "own/local.txt").as_deref(), Some("was here first"));
+    owner.sync().await;
+    assert_eq!(owner.read(&owner.email, "own/local.txt").as_deref(), Some("was here first"));
+}
+
+#[tokio::test]
+async fn a_key_file_brings_what_is_settled_about_peers_along() {
+    let world = World::new();
+    let (owner, scientist) = encrypted_owner(&world).await;
+    let file = owner.client.export_keys().unwrap();
+    let refused = scientist.client.import_keys(&file, true).await.unwrap_err();
+    assert_eq!(refused.code(), "key-file", "it is another account's");
+    scientist.client.rotate_keys().await.unwrap();
+    scientist.sync().await;
+    let second = second(&world);
+    second.client.import_keys(&file, false).await.unwrap();
+    assert_eq!(second.problems().await, ["key-changed"], "no first use on this machine");
+}
+
+#[tokio::test]
+async fn new_words_alone_restore_an_account_whose_keys_were_replaced() {
+    let world = World::new();
+    let (owner, scientist) = encrypted_owner(&world).await;
+    world.wait_hours(48);
+    let new = owner.client.rotate_keys().await.unwrap();
+    owner.write(&owner.email, "own/b.txt", "after the change");
+    owner.sync().await;
+    let second = second(&world);
+    let words = owner.client.recovery_key().unwrap();
+    second.client.restore_keys(&words, false).await.unwrap();
+    second.sync().await;
+    for (path, content) in [("own/a.txt", "in the sealed log"), ("own/b.txt", "after the change")] {
+        assert_eq!(second.read(&owner.email, path).as_deref(), Some(content));
+    }
+    scientist.try_sync().await;
+    scientist.trust(&owner.email, new.fingerprint).await;
+    second.write(&owner.email, "shared/second.txt", "from the second machine");
+    second.sync().await;
+    scientist.sync().await;
+    let read = scientist.read(&owner.email, "shared/second.txt");
+    assert_eq!(read.as_deref(), Some("from the second machine"));
+}
+
+#[tokio::test]
+async fn a_machine_with_older_keys_does_not_put_them_in_the_place_of_newer_ones() {
+    let world = World::new();
+    let (owner, _) = encrypted_owner(&world).await;
+    let second = second(&world);
+    second.client.import_keys(&owner.client.export_keys().unwrap(), false).await.unwrap();
+    second.sync().await;
+    let new = owner.client.rotate_keys().await.unwrap().fingerprint;
+    owner.sync().await;
+    let error = error_of(&second).await;
+    assert_eq!(error.code(), "keys-replaced");
+    assert!(error.to_string().contains(&new.to_string()));
+
+    let file = owner.client.export_keys().unwrap();
+    let refused = second.client.import_keys(&file, false).await.unwrap_err();
+    assert!(matches!(refused, Error::Keys(KeysError::Exist { .. })), "{refused:?}");
+    let brought = second.client.import_keys(&file, true).await.unwrap();
+    assert_eq!((brought.fingerprint, brought.replaced), (new, 1));
+    second.sync().await;
+    assert!(!owner.try_sync().await.problems.iter().any(|p| p.code.starts_with("keys")));
+}
+
+#[tokio::test]
+async fn who_has_lost_all_keys_can_begin_anew_if_it_is_said() {
+    let world = World::new();
+    let (owner, scientist) = encrypted_owner(&world).await;
+    let second = second(&world);
+    second.write(&owner.email, "own/a.txt", "from a backup");
+    let new = second.client.create_keys(true).await.unwrap();
+    let report = second.try_sync().await;
+    assert!(report.problems.iter().all(|p| p.code == "sealed-file-not-usable"), "{report:?}");
+    assert_eq!(second.read(&owner.email, "own/a.txt").as_deref(), Some("from a backup"));
+    // Its rules were in the log that nobody can read any more.
+    let user = scientist.email.as_str();
+    second.client.grant("shared/", user, syft::permissions::Level::Read).await.unwrap();
+    second.write(&owner.email, "shared/again.txt", "with new keys");
+    second.try_sync().await;
+    assert_eq!(scientist.problems().await, ["key-changed"]);
+    scientist.trust(&owner.email, new.fingerprint).await;
+    scientist.sync().await;
+    let read = scientist.read(&owner.email, "shared/again.txt");
+    assert_eq!(read.as_deref(), Some("with new keys"));
+}
