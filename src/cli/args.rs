@@ -6,8 +6,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 
 use super::{
-    account, checkpoint, completions, dataset, delete, demo, drive, job, login, peer, perm, status,
-    sync,
+    account, checkpoint, completions, dataset, delete, demo, drive, job, keys, login, peer, perm,
+    status, sync,
 };
 use crate::model::Email;
 
@@ -86,6 +86,8 @@ pub(crate) enum Command {
     Job(job::Command),
     #[command(subcommand)]
     Perm(perm::Command),
+    #[command(subcommand)]
+    Keys(keys::Command),
     #[command(subcommand)]
     Checkpoint(checkpoint::Command),
     Delete(delete::Args),

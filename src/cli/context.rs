@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::args::Global;
+use super::hints;
 use super::report::{Exit, Failure};
 use super::ui::Ui;
 use crate::client::{self, Client, Configuration};
@@ -83,6 +84,9 @@ impl Context {
         }
         for problem in &fresh.problems {
             ui.warn(problem["message"].as_str().unwrap_or_default());
+            if let Some(hint) = problem["hint"].as_str() {
+                ui.hint(hint);
+            }
         }
         Ok(fresh)
     }
@@ -110,6 +114,7 @@ pub(crate) fn problems_json(problems: &[Problem]) -> Vec<Value> {
                 "code": problem.code,
                 "message": problem.message,
                 "peer": problem.peer.as_ref().map(Email::as_str),
+                "hint": hints::of_problem(problem),
             })
         })
         .collect()

@@ -2,12 +2,14 @@
 
 use super::report::{Exit, Failure, chain};
 use crate::caches;
-use crate::client::Error;
+use crate::client::{Error, KeysError};
 use crate::connections;
 use crate::datasets;
 use crate::jobs;
 use crate::model::Role;
-use crate::syncers;
+use crate::peers::KeyFileError;
+use crate::syncers::sealing;
+use crate::syncers::{self, Problem};
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
@@ -68,6 +70,7 @@ fn hint(error: &Error) -> Option<String> {
         }
         Error::VersionMismatch { .. } => "one of you has to update; --force goes on regardless",
         Error::NotSent { .. } => "run `syft sync` to try again",
+        Error::Keys(error) => return keys(error),
         Error::Job(error) => return job(error),
         Error::Dataset(error) => return dataset(error),
         Error::Sync(error) => return sync(error),
@@ -83,6 +86,57 @@ fn hint(error: &Error) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+/// How the keys of an account come to another machine.
+pub(crate) const BRING_KEYS: &str = "bring them with `syft keys restore` and the 24 words, or with \
+    `syft keys import FILE` and a file that `syft keys export FILE` wrote on the other machine; if \
+    all are lost, `syft keys create --replace-lost`";
+
+fn keys(error: &KeysError) -> Option<String> {
+    let hint = match error {
+        KeysError::None => {
+            "make some with `syft keys create`, or bring yours with `syft keys restore`"
+        }
+        KeysError::Exist { .. } => {
+            "`syft keys show` shows them; `restore` and `import` take others with --replace, and \
+             `syft keys rotate` makes new ones"
+        }
+        KeysError::NoWords => "`syft keys export FILE` makes a backup of them",
+        KeysError::NotOffered { peer } | KeysError::Mismatch { peer, .. } => {
+            return Some(format!(
+                "run `syft sync`, and compare with what `syft keys show` tells {peer}"
+            ));
+        }
+        KeysError::Invalid(_) => "24 words with blanks between them, or 64 hexadecimal digits",
+        KeysError::Unusable(_) => {
+            "take a file of `syft keys export`, or `crypto_keys.json` of the Python client"
+        }
+    };
+    Some(hint.to_owned())
+}
+
+/// Returns what can be done about a problem of a sync, where a person has to decide.
+pub(crate) fn of_problem(problem: &Problem) -> Option<String> {
+    let peer = problem.peer.as_ref()?;
+    match problem.code {
+        "key-changed" => Some(format!(
+            "ask {peer} for their fingerprint, by telephone or face to face; if it is the one that \
+             is published now, run `syft keys trust {peer} --fingerprint FINGERPRINT`"
+        )),
+        "not-encrypted" => Some(format!(
+            "ask {peer} to make keys, or allow it with `syft keys trust {peer} --unencrypted`"
+        )),
+        "message-not-sealed" => Some(format!(
+            "if {peer} says that they work without encryption now, run `syft keys trust {peer} \
+             --unencrypted`; what was set aside is then looked at again"
+        )),
+        "keys-missing" => Some(format!(
+            "if you have keys on another machine, {BRING_KEYS}; if you never had any, run `syft keys \
+             create`"
+        )),
+        _ => None,
+    }
 }
 
 fn job(error: &jobs::Error) -> Option<String> {
@@ -139,6 +193,22 @@ fn sync(error: &syncers::Error) -> Option<String> {
         }
         syncers::Error::OwnAccount { .. } => "name the address of the other side",
         syncers::Error::NotSynced { .. } => "run `syft sync` first",
+        syncers::Error::KeysMissing => BRING_KEYS,
+        syncers::Error::KeysReplaced { .. } => {
+            "bring those with `syft keys import --replace FILE` and a file that `syft keys export \
+             FILE` wrote on that machine, or with `syft keys restore --replace` and their words"
+        }
+        syncers::Error::Keys(KeyFileError::Open { path }) => {
+            let path = quoted(&path.display());
+            return Some(format!(
+                "run `chmod 600 {path}`, and `syft keys rotate` if somebody may have read it"
+            ));
+        }
+        syncers::Error::PeerStopped { peer, obstacle } => {
+            let code = sealing::obstacle_code(*obstacle);
+            let problem = Problem { code, message: String::new(), peer: Some(peer.clone()) };
+            return of_problem(&problem);
+        }
         syncers::Error::Connection(error) => return connection(error),
         _ => return None,
     };

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::context::{Context, absolute};
+use super::hints;
 use super::peer::peer_json;
 use super::report::{Exit, Failure, Outcome};
 use super::text::count;
@@ -90,6 +91,11 @@ async fn run(args: &Args, role: Role, context: &Context, ui: &mut Ui) -> Outcome
     };
     ui.done(format_args!("Logged in as {email}, {side}, {}", count(peers.len(), "peer", "peers")));
     ui.say(format_args!("Your SyftBox is `{}`", client.folders().syftbox.display()));
+    if client.lacks_keys()? {
+        ui.warn("This account is encrypted, and its keys are not on this machine");
+        ui.hint(hints::BRING_KEYS);
+        return Ok(Exit::Done);
+    }
     ui.hint(match role {
         Role::Owner => "see who asks to work with you with `syft peer list`",
         Role::Scientist => "ask an owner to work with you with `syft peer add EMAIL`",

@@ -20,10 +20,12 @@ mod demo;
 mod drive;
 mod hints;
 mod job;
+mod keys;
 mod login;
 mod peer;
 mod perm;
 mod report;
+mod secret;
 mod signals;
 mod status;
 mod sync;
@@ -159,6 +161,7 @@ async fn dispatch(cli: &Cli, ui: &mut Ui) -> Outcome {
         Command::Dataset(command) => dataset::run(command, &context, ui).await,
         Command::Job(command) => job::run(command, &context, ui).await,
         Command::Perm(command) => perm::run(command, &context, ui).await,
+        Command::Keys(command) => keys::run(command, &context, ui).await,
         Command::Checkpoint(command) => checkpoint::run(command, &context, ui).await,
         Command::Delete(args) => delete::run(args, &context, ui).await,
         Command::Drive(command) => drive::run(command, ui).await,

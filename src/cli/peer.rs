@@ -10,7 +10,7 @@ use super::text::count;
 use super::ui::{Tone, Ui};
 use crate::client::Client;
 use crate::model::{Email, Role};
-use crate::peers::PeerState;
+use crate::peers::{Obstacle, PeerState, Secrecy};
 use crate::syncers::Report;
 use crate::syncers::peering::Acquaintance;
 use crate::wire::{Compatibility, Dialect};
@@ -131,13 +131,15 @@ async fn list(context: &Context, ui: &mut Ui) -> Outcome {
     let rows = peers.iter().map(|peer| {
         let (word, tone) = state_words(peer.peer.state);
         let (version, version_tone) = version_words(peer);
+        let (encrypted, look) = encryption_words(peer.secrecy);
         [
             (peer.peer.email.to_string(), Tone::Plain),
             (word.to_owned(), tone),
             (version, version_tone),
+            (encrypted.to_owned(), look),
         ]
     });
-    ui.table(["PERSON", "STATE", "VERSION"], rows.collect());
+    ui.table(["PERSON", "STATE", "VERSION", "ENCRYPTED"], rows.collect());
     for peer in peers.iter().filter(|peer| is_out_of_step(peer)) {
         ui.hint(format_args!(
             "nothing is exchanged with {} until one of you updates",
@@ -196,11 +198,32 @@ const fn compatibility_word(compatibility: Compatibility) -> &'static str {
 
 /// A peer as `--json` shows it.
 pub(crate) fn peer_json(peer: &Acquaintance) -> Value {
+    let (in_use, offered) = match peer.secrecy {
+        Secrecy::Plain { offered } => (None, offered),
+        Secrecy::Sealed(fingerprint) => (Some(fingerprint), Some(fingerprint)),
+        Secrecy::Stopped(Obstacle::KeyChanged { pinned, offered }) => (Some(pinned), Some(offered)),
+        Secrecy::Stopped(Obstacle::NotOffered) => (None, None),
+    };
     json!({
         "email": peer.peer.email.as_str(),
         "state": peer.peer.state.as_str(),
         "version": peer.version_shown(),
         "generation": peer.speech.dialect.as_ref().map(Dialect::generation),
         "compatibility": compatibility_word(peer.speech.compatibility),
+        "encrypted": in_use.is_some(),
+        "stopped": peer.secrecy.is_stopped(),
+        "fingerprint": in_use.map(|fingerprint| fingerprint.to_string()),
+        "offered_fingerprint": offered.map(|fingerprint| fingerprint.to_string()),
     })
+}
+
+/// How a list tells whether what goes to and from a peer is encrypted.
+pub(crate) const fn encryption_words(secrecy: Secrecy) -> (&'static str, Tone) {
+    match secrecy {
+        Secrecy::Plain { offered: None } => ("no", Tone::Dim),
+        Secrecy::Plain { offered: Some(_) } => ("no, but they could", Tone::Look),
+        Secrecy::Sealed(_) => ("end to end", Tone::Good),
+        Secrecy::Stopped(Obstacle::KeyChanged { .. }) => ("stopped: other keys", Tone::Look),
+        Secrecy::Stopped(Obstacle::NotOffered) => ("stopped: no keys", Tone::Look),
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! The keys that a peer publishes first are taken and kept (trust at first use); after that the
 //! edge is encrypted for good. Other keys, from the peer or from whoever runs the drive, stop this
-//! peer and no other until a person has compared fingerprints. Pure. Why: `docs/adr/0005-…`.
+//! peer and no other until a person has compared fingerprints. Pure. Why: `docs/adr/0005-encryption-for-each-edge.md`.
 
 use super::keys::Fingerprint;
 

@@ -8,6 +8,7 @@
 mod accident;
 mod answers;
 mod database;
+mod keys;
 mod processes;
 mod refusals;
 mod story;

@@ -51,12 +51,12 @@ async fn w14_a_message_that_is_not_sealed_is_set_aside_where_an_edge_is_encrypte
     let report = owner.try_sync().await;
     assert_eq!(report.accepted, 1, "what is sealed is taken all the same");
     let problem = &report.problems[0];
-    assert_eq!((problem.code, report.problems.len()), ("message-quarantined", 1));
+    assert_eq!((problem.code, report.problems.len()), ("message-not-sealed", 1));
     assert!(problem.message.contains("not sealed"), "{problem:?}");
     assert_eq!(owner.read(&owner.email, "shared/forged.txt"), None);
     assert!(owner.sync().await.is_idle(), "told once");
     // The bytes are kept for whoever wants to look.
-    let kept = owner.client.folders().quarantine();
+    let kept = owner.client.folders().quarantine().join(scientist.email.as_str());
     assert!(std::fs::read_dir(kept).unwrap().count() >= 2);
 
     // If the person says that this peer works without encryption, it is taken up again.
@@ -125,7 +125,7 @@ async fn w14_the_events_of_an_owner_are_guarded_alike() {
         .replace(&entry.id, Content::Bytes(b"\x1f\x8bgarbage".as_slice().into()))
         .await
         .unwrap();
-    assert_eq!(scientist.problems().await, ["message-quarantined"]);
+    assert_eq!(scientist.problems().await, ["message-not-sealed"]);
     assert_eq!(scientist.read(&owner.email, "shared/c.txt"), None);
     // The next word of the owner arrives.
     owner.write(&owner.email, "shared/d.txt", "genuine as well");

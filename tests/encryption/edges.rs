@@ -46,7 +46,12 @@ async fn w14_nothing_that_two_accounts_with_keys_exchange_can_be_read_on_the_dri
         }
     }
     assert!(sealed >= 6 && world.files(&owner.email, "").await.len() > before, "{sealed}");
-    assert!(owner.sync().await.is_idle() && scientist.sync().await.is_idle());
+    for party in [&owner, &scientist] {
+        assert!(party.sync().await.is_idle());
+        let before = party.client.requests();
+        assert!(party.sync().await.is_idle());
+        assert_eq!(party.client.requests() - before, 1, "what an idle sync costs without keys");
+    }
 }
 
 #[tokio::test]

@@ -175,9 +175,12 @@ class Peer:
         """The client object; `python010_side.py` makes another."""
         login = self.module("sync.login")
         fn = login.login_do if self.a.role == "do" else login.login_ds
-        client = fn(email=self.a.email, sync=sync, load_peers=load_peers, token_path=str(self.tok))
+        # The login functions know no encryption, and would meet envelopes without keys.
+        at_once = sync and not self.a.encryption
+        client = fn(email=self.a.email, sync=at_once, load_peers=load_peers, token_path=str(self.tok))
         if self.a.encryption:
             client._init_encryption(True)
+            client.sync() if sync else client.load_peers()  # its store of peers is another one now
         return client
 
     def c(self):

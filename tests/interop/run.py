@@ -4,6 +4,7 @@
   run.py                                  all mixes of ours with both generations, on our own server
   run.py python/python --drive stand-in   the Python client alone, on the independent stand-in
   run.py ours/ours --no-job               needs no package index and no Python client
+  run.py --encrypted                      a shorter story with end-to-end encryption on both sides
 
 A mix is OWNER/SCIENTIST and plays flow.py, the second generation always in long sessions; with several owners or
 scientists, joined by +, it plays generations.py. Without SYFT_PY010 the second generation is left out. Exit status 1: a
@@ -12,7 +13,7 @@ step failed, or a story could not be played to its end.
 import argparse, os, shutil, sys, tempfile, time, traceback
 from pathlib import Path
 
-import flow, generations
+import encrypted, flow, generations
 from sides import COMMANDS, Drive
 
 MIXES = ("ours/ours", "ours/python", "python/ours")
@@ -51,7 +52,10 @@ def play(name, a, work):
             options += ["--no-job"] if a.no_job else []
             # A process a command is tried with the first generation; to start the second takes its time, too.
             options += ["--do-session", "--ds-session"] if a.sessions or "python010" in name else []
-        steps = story.play(story.arguments().parse_args(options), work)
+        if a.encrypted:
+            steps = encrypted.play(owner, scientist, drive, work)
+        else:
+            steps = story.play(story.arguments().parse_args(options), work)
         counts, good = (steps.n - steps.fail - steps.known, steps.fail, steps.known), steps.fail == 0
     except Exception:
         traceback.print_exc()
@@ -68,12 +72,14 @@ def main():
                     help=f"OWNER/SCIENTIST (default: {' '.join(MIXES + MIXES010)})")
     ap.add_argument("--drive", choices=["our", "stand-in"], default="our")
     ap.add_argument("--no-job", action="store_true", help="do not run the job of flow.py")
+    ap.add_argument("--encrypted", action="store_true", help="with end-to-end encryption: encrypted.py's story")
     ap.add_argument("--sessions", action="store_true", help="one long process a side instead of one a command in flow.py")
     ap.add_argument("--work", help="a folder to keep logs in; default: a temporary one, kept if a step failed")
     a = ap.parse_args()
     work = Path(a.work or tempfile.mkdtemp(prefix="syft-interop-")).resolve()
     rows, all_good = [], True
-    for name in a.mixes or default_mixes():
+    mixes = a.mixes or default_mixes()
+    for name in [name for name in mixes if not (a.encrypted and "+" in name)]:
         row, good = play(name, a, work / name.replace("/", "-"))
         rows.append(row)
         all_good &= good

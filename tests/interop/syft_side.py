@@ -21,8 +21,8 @@ def sha(content):
 
 
 class Peer:
-    def __init__(self, home, email, role):
-        self.home, self.email, self.role = Path(home), email, role
+    def __init__(self, home, email, role, encryption=False):
+        self.home, self.email, self.role, self.encryption = Path(home), email, role, encryption
         self.bin = syft_binary()
 
     def syft(self, *args):
@@ -64,6 +64,8 @@ class Peer:
         self.role = role
         answer = self.syft(f"login-{role}", "--email", self.email, "--drive", os.environ["DRIVE_ENDPOINT"],
                            "--token", os.environ["DRIVE_TOKEN"])
+        if self.encryption and not self.syft("keys", "show")["keys"]:
+            self.syft("keys", "create")
         return {"email": answer["email"], "peers": answer["peers"]}
 
     def add_peer(self, a):
@@ -222,6 +224,7 @@ def parser():
     ap.add_argument("--home", required=True)
     ap.add_argument("--email", required=True)
     ap.add_argument("--role", default="do", choices=["do", "ds"])
+    ap.add_argument("--encryption", action="store_true")
     ap.add_argument("cmd", choices=["repl", *(name.replace("_", "-") for name in COMMANDS)])
     for flag in ("peer", "name", "mock", "private", "users", "summary", "readme", "owner", "user", "code", "script", "entrypoint",
                  "reason", "timeout", "datasite", "path", "content", "access", "prefix", "s"):
@@ -254,7 +257,7 @@ def once(peer, a):
 
 def main():
     a = parser().parse_args()
-    peer = Peer(a.home, a.email, a.role)
+    peer = Peer(a.home, a.email, a.role, a.encryption)
     if a.cmd != "repl":
         sys.exit(0 if once(peer, a) else 1)
     print(json.dumps({"ok": True, "cmd": "repl"}), flush=True)

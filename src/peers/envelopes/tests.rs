@@ -3,6 +3,7 @@ use serde_json::{Map, Value};
 
 use super::super::keys::RecoveryKey;
 use super::*;
+use crate::wire::{Packed as _, ProposedFileChangesMessage};
 
 fn email(text: &str) -> Email {
     Email::parse(text).unwrap()
@@ -44,6 +45,32 @@ fn envelopes_of_python_open() {
         let opened = open(&scientist, &[&us], &owner, &[sender.public()], &bytes).unwrap();
         assert_eq!(String::from_utf8_lossy(&opened), content, "{name}");
     }
+}
+
+/// A proposal that the Python client sealed for ours in a session over our server, with the files of
+/// both sides as they were at its end (`tests/interop/run.py --encrypted ours/python`).
+#[test]
+fn a_session_with_python_can_be_read_again() {
+    let (owner, scientist) = (email("do@example.org"), email("ds@example.org"));
+    let file = |name: &str| fixture(&format!("../../encrypted/{name}"));
+    let ours = Keyring::from_json(&file("our_crypto_keys.json"), &owner, 0).unwrap();
+    let theirs = Keyring::from_json(&file("python_crypto_keys.json"), &scientist, 0).unwrap();
+    assert!(theirs.recovery().is_none());
+    let bundle = file("encryption_bundle_ds@example.org_for_do@example.org.json");
+    let bundle = crate::wire::BundleFile::from_json(&bundle).unwrap().public_encryption_bundle;
+    let published = PublicKeys::from_document(&bundle, &scientist).unwrap();
+    assert_eq!(published, *theirs.current().public());
+    assert_eq!(published, ours.pin(&scientist).unwrap().keys);
+
+    let name = "msgv2_1795272758.6500804_dbb0d0a9-c635-4aeb-8f31-6844b8afbd4a.tar.gz";
+    let opened = open(&owner, &ours.all(), &scientist, &[&published], &file(name)).unwrap();
+    let message = ProposedFileChangesMessage::from_file_bytes(&opened).unwrap();
+    assert_eq!(message.sender_email, scientist.as_str());
+    assert_eq!(message.proposed_file_changes.len(), 1);
+    // Ours as the Python client would have got it.
+    let sealed = seal((&owner, ours.current()), (&scientist, &published), b"x").unwrap();
+    let signer = ours.current().public();
+    assert_eq!(open(&scientist, &theirs.all(), &owner, &[signer], &sealed).unwrap(), b"x");
 }
 
 /// Two accounts with keys.

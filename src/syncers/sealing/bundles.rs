@@ -30,6 +30,9 @@ pub struct Offer {
     pub made_micros: i64,
 }
 
+/// What the names of these files begin with.
+pub(super) const PREFIX: &str = "encryption_bundle_";
+
 fn offer_key(peer: &Email) -> String {
     format!("keys of {peer}")
 }
@@ -73,11 +76,22 @@ fn understand(json: &[u8], owner: &Email) -> Result<(Map<String, Value>, PublicK
 /// # Errors
 /// If the database fails.
 pub async fn read_offer(account: &Account, peer: &Email, report: &mut Report) -> Result<()> {
+    let offers = account.store.read(|db| catalogue::named_from(db, PREFIX))?;
+    read_offer_among(account, &offers, peer, report).await
+}
+
+/// The same, of the files that are known to be there.
+pub(super) async fn read_offer_among(
+    account: &Account,
+    offers: &[Entry],
+    peer: &Email,
+    report: &mut Report,
+) -> Result<()> {
     let key = offer_key(peer);
-    let Some(entry) = newest_of(account, peer)? else {
+    let Some(entry) = newest_of(account, offers, peer) else {
         return Ok(account.store.write(|db| meta::remove(db, &key))?);
     };
-    let revision = revision_of(&entry);
+    let revision = revision_of(entry);
     let known = account.store.read(|db| meta::get(db, &key))?;
     if known.as_ref().and_then(|text| text.split('\n').next()) == Some(revision.as_str()) {
         return Ok(());
@@ -106,9 +120,8 @@ pub async fn read_offer(account: &Account, peer: &Email, report: &mut Report) ->
 }
 
 /// The file that `peer` made for us, by the service's word; of several the newest.
-fn newest_of(account: &Account, peer: &Email) -> Result<Option<Entry>> {
-    let found = account.store.read(|db| catalogue::named_from(db, "encryption_bundle_"))?;
-    let is_for_us = |entry: &Entry| {
+fn newest_of<'e>(account: &Account, offers: &'e [Entry], peer: &Email) -> Option<&'e Entry> {
+    let is_for_us = |entry: &&Entry| {
         let owned = entry.owner.as_ref().is_some_and(|owner| peer.is_same_account(owner.as_str()));
         owned
             && BundleName::parse(&entry.name).is_some_and(|name| {
@@ -116,12 +129,12 @@ fn newest_of(account: &Account, peer: &Email) -> Result<Option<Entry>> {
                     && account.email.is_same_account(name.peer.as_str())
             })
     };
-    Ok(found.into_iter().rfind(is_for_us))
+    offers.iter().rfind(is_for_us)
 }
 
 /// Returns the files in which we publish keys, whichever machine wrote them.
 pub(in crate::syncers) fn own_bundles(account: &Account) -> Result<Vec<Entry>> {
-    let found = account.store.read(|db| catalogue::named_from(db, "encryption_bundle_"))?;
+    let found = account.store.read(|db| catalogue::named_from(db, PREFIX))?;
     let is_ours = |entry: &Entry| {
         entry.is_mine
             && BundleName::parse(&entry.name)
@@ -170,18 +183,22 @@ async fn publish_for(
     let Some(entry) = entry else {
         let id = create(account, directory, ring, &name).await?;
         share(account, &id, peer).await?;
-        return Ok(account.store.write(|db| meta::remove(db, &key))?);
+        return Ok(account.store.write(|db| meta::set(db, &key, &format!("{id} shared")))?);
     };
     let done = format!("{} {print}", revision_of(entry));
-    if account.store.read(|db| meta::get(db, &key))?.as_ref() == Some(&done) {
+    let known = account.store.read(|db| meta::get(db, &key))?;
+    if known.as_ref() == Some(&done) {
         return Ok(());
     }
+    let is_shared = known.is_some_and(|known| known.starts_with(&format!("{} ", entry.id)));
     let limit = limits::PEER_FILE_BYTES_MAX as u64;
     let bytes = account.router.own().read(&entry.id, limit).await?;
     let lies_there = understand(&bytes, &account.email).ok().map(|(_, keys)| keys.fingerprint());
     match lies_there {
         Some(found) if found == print => {
-            share(account, &entry.id, peer).await?;
+            if !is_shared {
+                share(account, &entry.id, peer).await?;
+            }
             Ok(account.store.write(|db| meta::set(db, &key, &done))?)
         }
         // Another machine of the account has newer keys: ours must not take their place.
@@ -189,8 +206,9 @@ async fn publish_for(
             Err(Error::KeysReplaced { fingerprint: found })
         }
         _ => {
+            // What revision that makes is not known: the next sync reads it once.
             account.router.own().replace(&entry.id, content(account, ring)?).await?;
-            Ok(account.store.write(|db| meta::remove(db, &key))?)
+            Ok(())
         }
     }
 }

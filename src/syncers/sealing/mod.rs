@@ -13,7 +13,7 @@ mod collections;
 mod opening;
 
 use crate::caches::journal::{self, Outgoing};
-use crate::caches::meta;
+use crate::caches::{catalogue, meta};
 use crate::connections::FileId;
 use crate::datasets::Half;
 use crate::model::{Email, Timestamp};
@@ -80,8 +80,9 @@ pub(super) async fn survey(
     if ring.is_none() && !own_bundles(account)?.is_empty() {
         return Err(Error::KeysMissing);
     }
+    let offers = account.store.read(|db| catalogue::named_from(db, bundles::PREFIX))?;
     for peer in peers.iter().filter(|peer| is_met(peer)) {
-        bundles::read_offer(account, &peer.peer.email, report).await?;
+        bundles::read_offer_among(account, &offers, &peer.peer.email, report).await?;
     }
     let Some(mut ring) = ring else { return remember(account, peers) };
     account.store.write(|db| match meta::get(db, SINCE)? {
