@@ -82,10 +82,14 @@ fn carry_out_group(
             Ok(Begun::Done { changed, kept }) => {
                 count += usize::from(changed);
                 done.push(intent.number);
-                tell_kept(account, report, intent, kept);
+                if kept {
+                    tell_kept(account, report, intent);
+                }
             }
             Ok(Begun::Staged { content, kept }) => {
-                tell_kept(account, report, intent, kept);
+                if kept {
+                    tell_kept(account, report, intent);
+                }
                 staged.push((tree, intent, content));
             }
             Err(error) => tell(report, &error),
@@ -97,7 +101,9 @@ fn carry_out_group(
         let synced = if at_once { Ok(()) } else { content.sync() };
         match synced.and_then(|()| finish(tree, intent, content)) {
             Ok(finished) => {
-                tell_kept(account, report, intent, finished.kept);
+                if finished.kept || is_kept_version(intent) {
+                    tell_kept(account, report, intent);
+                }
                 match finished.placed {
                     Some(file) => placed.push((intent.number, file)),
                     None => done.push(intent.number),
@@ -124,11 +130,13 @@ fn tell(report: &mut Report, error: &crate::caches::Error) {
     report.problem("not-written", super::sending::told(error));
 }
 
-/// Tells of a version that was kept beside its file, or is one.
-fn tell_kept(account: &Account, report: &mut Report, intent: &Intent, kept: bool) {
-    if !kept && !intent.path.file_name().contains(KEPT_ASIDE_MARK) {
-        return;
-    }
+/// True if what is written is itself a version that gave way.
+fn is_kept_version(intent: &Intent) -> bool {
+    intent.path.file_name().contains(KEPT_ASIDE_MARK)
+}
+
+/// Tells of a version that is kept beside its file.
+fn tell_kept(account: &Account, report: &mut Report, intent: &Intent) {
     let reason = if account.email.is_same_account(intent.datasite.as_str()) {
         "it was changed on two machines; the version that gave way is kept beside it"
     } else {

@@ -210,7 +210,13 @@ async fn a_second_machine_restores_from_a_checkpoint_and_what_came_after() {
     let edit = second.read(&owner.email, "after.txt");
     assert_eq!(edit.as_deref(), Some("an edit of this machine"), "W5: local edits are sacred");
     owner.sync().await;
-    assert_eq!(second.tree(&owner.email), owner.tree(&owner.email));
+    // What it replaced was never seen there, and is kept beside it.
+    let (kept, files): (Vec<_>, Vec<_>) = second
+        .tree(&owner.email)
+        .into_iter()
+        .partition(|(path, _)| path.contains(syft::model::KEPT_ASIDE_MARK));
+    assert_eq!(files, owner.tree(&owner.email));
+    assert_eq!(kept.len(), 1, "{kept:?}");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What others sent finds an edit in its place, or a folder, or a file where it needs a folder.
 //! Nothing is lost: an owner's edit stays and is announced, a scientist's is kept aside.
 
+use syft::model::KEPT_ASIDE_MARK;
 use syft::permissions::Level;
 
 use super::super::world::World;
@@ -55,8 +56,13 @@ async fn an_owners_second_machine_keeps_its_edit_and_announces_it() {
     one.sync().await;
     for machine in [&one, &two] {
         let files = machine.tree(&one.email);
+        let (kept, files): (Vec<_>, Vec<_>) =
+            files.iter().partition(|(path, _)| path.contains(KEPT_ASIDE_MARK));
         let files: Vec<_> = files.iter().map(|(p, c)| (p.as_str(), c.as_str())).collect();
         assert_eq!(files, [("a", "two's"), ("b", "base"), ("gone", "two's"), ("new", "two's")]);
+        // Where the two met, what gave way is kept.
+        let kept: Vec<_> = kept.iter().map(|(_, content)| content.as_str()).collect();
+        assert_eq!(kept, if std::ptr::eq(machine, &two) { vec!["one's"] } else { vec![] });
         assert!(machine.sync().await.is_idle());
     }
 }
@@ -83,7 +89,12 @@ async fn a_machine_that_restores_keeps_what_was_edited_there_before() {
         assert_eq!(machine.read(&one.email, "a").as_deref(), Some("edited before the first login"));
         // What stood there before in the log is no edit.
         assert_eq!(machine.read(&one.email, "old").as_deref(), Some("second"));
-        assert_eq!(machine.tree(&one.email).len(), 5);
+        let files = machine.tree(&one.email);
+        let (kept, files): (Vec<_>, Vec<_>) =
+            files.iter().partition(|(path, _)| path.contains(KEPT_ASIDE_MARK));
+        assert_eq!(files.len(), 5, "{files:?}");
+        let kept: Vec<_> = kept.iter().map(|(_, content)| content.as_str()).collect();
+        assert_eq!(kept, if std::ptr::eq(machine, &two) { vec!["announced"] } else { vec![] });
         assert!(machine.sync().await.is_idle());
     }
 }
