@@ -3,7 +3,7 @@
 use syft::connections::faulty::{Fault, unavailable};
 use syft::model::{Email, KEPT_ASIDE_MARK};
 use syft::permissions::Level;
-use syft::syncers::DatasiteOwnerSyncer;
+use syft::syncers::{DatasiteOwnerSyncer, DatasiteWatcherSyncer};
 
 use super::world::{Party, World};
 
@@ -125,6 +125,31 @@ async fn a_proposal_that_was_taken_in_and_gives_way_to_another_machine_is_kept()
         assert_eq!(content.as_deref(), Some("of the owner"), "{}", party.email);
     }
     assert_eq!(kept(&second, &owner.email), ["proposed"]);
+}
+
+/// A push reads nothing. The proposal has left the inbox and its answer is not read: what was made of
+/// it since would go out as made of something older, and be refused.
+#[tokio::test]
+async fn a_push_does_not_go_ahead_of_an_answer_that_is_not_read() {
+    let world = World::new();
+    let (owner, scientist) = world.pair().await;
+    owner.grant("w/", &scientist.email, Level::Write);
+    owner.sync().await;
+    scientist.sync().await;
+    scientist.write(&owner.email, "w/a.txt", b"one");
+    scientist.sync().await;
+    assert_eq!(owner.sync().await.accepted, 1);
+    scientist.script.when(1, Fault::before(unavailable), |call| call.method == "read");
+    assert_eq!(scientist.try_sync().await.unwrap().problems.len(), 1);
+
+    scientist.write(&owner.email, "w/a.txt", b"two");
+    let syncer = DatasiteWatcherSyncer::new(scientist.account());
+    assert_eq!(syncer.push(&owner.email, world.now()).await.unwrap().pushed, 0);
+    for party in [&scientist, &owner, &scientist] {
+        assert_eq!(party.sync().await.refused, []);
+    }
+    assert_eq!(owner.read(&owner.email, "w/a.txt").as_deref(), Some("two"));
+    assert!(kept(&scientist, &owner.email).is_empty());
 }
 
 /// What was kept aside in the tree of a datasite.

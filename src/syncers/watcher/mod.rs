@@ -85,7 +85,7 @@ impl<'a> DatasiteWatcherSyncer<'a> {
         if !is_up_to_date {
             return Ok(()); // What was agreed is about to change, and with it what to propose.
         }
-        let to = push::Recipient { peer, dialect };
+        let to = push::Recipient { peer, dialect, is_heard: true };
         push::prepare(account, directory, to, options, now, report).await
     }
 
@@ -109,7 +109,7 @@ impl<'a> DatasiteWatcherSyncer<'a> {
         let options = SyncOptions::default();
         // To an owner of whom nothing is known it goes on a guess, and again if that was wrong.
         let dialect = peer.speech.dialect.as_ref().unwrap_or(&account.dialect);
-        let to = push::Recipient { peer, dialect };
+        let to = push::Recipient { peer, dialect, is_heard: false };
         push::prepare(account, &directory, to, &options, now, &mut report).await?;
         sending::flush(account, &directory, now, &mut report).await?;
         Ok(report)

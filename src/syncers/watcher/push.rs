@@ -37,13 +37,16 @@ pub(super) async fn gather(
 pub(super) struct Recipient<'a> {
     pub(super) peer: &'a Acquaintance,
     pub(super) dialect: &'a Dialect,
+    /// True if all that it has sent is taken in. Else the answer to a proposal that has left the inbox
+    /// may lie there unread, and what is made of that proposal waits.
+    pub(super) is_heard: bool,
 }
 
 /// Commits what is to be proposed to an owner; it is sent with the journal.
 pub(super) async fn prepare(
     account: &Account,
     directory: &Directory,
-    Recipient { peer, dialect }: Recipient<'_>,
+    Recipient { peer, dialect, is_heard }: Recipient<'_>,
     options: &SyncOptions,
     now: Timestamp,
     report: &mut Report,
@@ -55,7 +58,8 @@ pub(super) async fn prepare(
     let (tree, found) = guarding::ground(account, owner, options, now)?;
     let (agreed, asked, waiting) = account.store.read(|db| {
         let agreed = agreed::snapshot(db, owner)?;
-        Ok((agreed, outstanding(db, owner, &inbox.id)?, intents::waiting(db, owner)?))
+        let asked = outstanding(db, owner, &inbox.id, is_heard)?;
+        Ok((agreed, asked, intents::waiting(db, owner)?))
     })?;
     tell_unreadable(account, owner, &found, &agreed, report)?;
     let may_delete =
@@ -125,6 +129,7 @@ fn outstanding(
     db: &rusqlite::Connection,
     owner: &Email,
     inbox: &FileId,
+    is_heard: bool,
 ) -> crate::caches::Result<BTreeMap<DatasitePath, Asked>> {
     let waiting = journal::pending_files(db)?;
     let all = proposed::all(db, owner)?;
@@ -132,7 +137,7 @@ fn outstanding(
         .map(|(path, Proposed { digest, message, .. })| {
             let lies_in_inbox = catalogue::get(db, &message)?
                 .is_some_and(|entry| entry.parents.first() == Some(inbox));
-            let is_under_way = lies_in_inbox || waiting.contains(&message);
+            let is_under_way = !is_heard || lies_in_inbox || waiting.contains(&message);
             Ok((path, Asked { digest, is_under_way }))
         })
         .collect()
