@@ -33,10 +33,27 @@ pub fn add(db: &Database, peer: &Email, message: &Delivered) -> Result<()> {
 
 /// Returns the messages to `peer` that nothing is to replace, oldest first.
 pub fn to(db: &Database, peer: &Email) -> Result<Vec<Delivered>> {
-    let mut statement = db.prepare_cached(
+    select(
+        db,
+        peer,
         "SELECT file, level, paths FROM delivered WHERE peer = ?1 AND replaced IS NULL
          ORDER BY number",
-    )?;
+    )
+}
+
+/// Returns the messages to `peer` that still wait to be sent, oldest first; also those that another
+/// one is to replace.
+pub fn waiting(db: &Database, peer: &Email) -> Result<Vec<Delivered>> {
+    select(
+        db,
+        peer,
+        "SELECT file, level, paths FROM delivered
+         WHERE peer = ?1 AND file IN (SELECT file FROM outgoing) ORDER BY number",
+    )
+}
+
+fn select(db: &Database, peer: &Email, sql: &str) -> Result<Vec<Delivered>> {
+    let mut statement = db.prepare_cached(sql)?;
     let rows = statement.query_map([peer.as_str()], |row| {
         Ok((row.get::<_, String>(0)?, row.get::<_, u32>(1)?, row.get::<_, String>(2)?))
     })?;

@@ -174,8 +174,8 @@ pub(super) fn set_aside(path: &Path, label: &str) -> Result<Option<PathBuf>> {
     let _lock = lock(path)?;
     let folder = beside(path, &format!(".aside-{label}"));
     let mut is_any = false;
-    // The main file last: what is cut off is gone on with.
-    for suffix in ["-shm", "-wal", super::counting::SUFFIX, ""] {
+    // The count last: a database that is cut off from its parts is noticed by it.
+    for suffix in ["-shm", "-wal", "", super::counting::SUFFIX] {
         let from = beside(path, suffix);
         if from.symlink_metadata().is_err() {
             continue;

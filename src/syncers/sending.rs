@@ -21,6 +21,8 @@ use super::{Account, Directory, Report, Result, remote, sealing};
 
 /// How many ids are fetched at once: one request serves some hundred messages.
 const IDS_AT_ONCE: usize = 500;
+/// How many a service makes at most in one request.
+const IDS_MAX: usize = 1000;
 
 /// How many folders are written to at once.
 const FOLDERS_AT_ONCE: usize = 8;
@@ -35,13 +37,20 @@ const ROLLING_NOTE: &str = "rolling state";
 /// Takes `count` ids that no file has.
 ///
 /// # Errors
-/// If the stock is empty and the service cannot be asked.
+/// If the stock does not suffice and the service cannot be asked, or makes none.
 pub(super) async fn take_ids(account: &Account, count: usize) -> Result<Vec<FileId>> {
-    if account.store.read(identifiers::count)? < count {
-        let ids = account.router.own().new_ids(IDS_AT_ONCE.max(count).min(1000)).await?;
+    loop {
+        let missing = count.saturating_sub(account.store.read(identifiers::count)?);
+        if missing == 0 {
+            return Ok(account.store.write(|db| identifiers::take(db, count))?);
+        }
+        let ids = account.router.own().new_ids(missing.clamp(IDS_AT_ONCE, IDS_MAX)).await?;
+        if ids.is_empty() {
+            let what = "it made no id".to_owned();
+            return Err(connections::Error::Invalid { service: "the drive", what }.into());
+        }
         account.store.write(|db| identifiers::add(db, &ids))?;
     }
-    Ok(account.store.write(|db| identifiers::take(db, count))?)
 }
 
 /// Takes one id that no file has.
@@ -265,7 +274,10 @@ fn left_behind(account: &Account, directory: &Directory) -> Result<Option<FileId
 
 /// Moves the messages that are dealt with into the archive of their sender.
 async fn archive(account: &Account, directory: &Directory, report: &mut Report) -> Result<()> {
-    let waiting = account.store.read(journal::to_archive)?;
+    let mut waiting = account.store.read(journal::to_archive)?;
+    // Who sees that its message has left the inbox takes what lies in the outbox for all of the answer.
+    let unanswered = account.store.read(journal::addressees)?;
+    waiting.retain(|(_, _, peer)| !unanswered.contains(peer));
     let mut archives = directory.archives.clone();
     let mut moves = Vec::new();
     for (file, folder, peer) in waiting {

@@ -1,5 +1,6 @@
 //! What the simulation found, each as short as it can be told.
 
+use syft::connections::Query;
 use syft::connections::faulty::{Fault, unavailable};
 use syft::model::{Email, KEPT_ASIDE_MARK};
 use syft::permissions::Level;
@@ -150,6 +151,23 @@ async fn a_push_does_not_go_ahead_of_an_answer_that_is_not_read() {
     }
     assert_eq!(owner.read(&owner.email, "w/a.txt").as_deref(), Some("two"));
     assert!(kept(&scientist, &owner.email).is_empty());
+}
+
+/// What does not fit into one message goes in several: one that is too large would be set aside whole.
+#[tokio::test]
+async fn many_bytes_are_proposed_in_several_messages() {
+    let world = World::new();
+    let (owner, scientist) = world.pair().await;
+    owner.grant("w/", &scientist.email, Level::Write);
+    owner.sync().await;
+    scientist.sync().await;
+    for number in 0..5_u8 {
+        scientist.write(&owner.email, &format!("w/{number}"), &vec![number; 12 * 1024 * 1024]);
+    }
+    assert_eq!(scientist.sync().await.pushed, 5);
+    let all = scientist.session().find(&Query::default()).await.unwrap();
+    assert_eq!(all.iter().filter(|entry| entry.name.starts_with("msgv2_")).count(), 3);
+    assert_eq!(owner.sync().await.accepted, 5);
 }
 
 /// What was kept aside in the tree of a datasite.

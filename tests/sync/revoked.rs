@@ -132,3 +132,26 @@ async fn an_answer_that_waited_with_what_was_revoked_is_still_given() {
     scientist.sync().await;
     assert_eq!(owner.sync().await.accepted, 1, "the answer came: the next proposal is made");
 }
+
+/// The message that waits is already to be replaced by another one that waits as well.
+#[tokio::test]
+async fn a_waiting_message_that_is_to_be_replaced_is_taken_back_too() {
+    let world = World::new();
+    let (owner, scientist) = world.pair().await;
+    owner.grant("r/", &scientist.email, Level::Read);
+    owner.put("r/a.txt", "one");
+    owner.sync().await;
+    scientist.sync().await;
+    owner.put("r/secret.txt", "secret");
+    owner.script.when(usize::MAX, Fault::before(unavailable), |call| call.method == "create_file");
+    let options = SyncOptions { compact_threshold: 2, ..SyncOptions::default() };
+    drop(owner.try_sync_with(&options).await);
+    owner.script.clear();
+    owner.revoke("r/secret.txt", &scientist.email);
+    owner.sync().await;
+    let said = outbox(&scientist).await;
+    assert!(!said.iter().any(|(_, content)| content.as_deref() == Some("secret")), "{said:?}");
+    scientist.sync().await;
+    assert_eq!(scientist.read(&owner.email, "r/secret.txt"), None);
+    assert_eq!(scientist.read(&owner.email, "r/a.txt").as_deref(), Some("one"));
+}

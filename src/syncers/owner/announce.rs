@@ -90,7 +90,7 @@ pub(super) async fn commit(
     let floor = newest_name(account, directory)?;
     account.store.write(|db| {
         for events in log {
-            let Some(file) = ids.next() else { break };
+            let file = ids.next().ok_or_else(too_few)?;
             for event in &events {
                 if let Ok(path) = DatasitePath::parse(&event.path_in_datasite) {
                     agreed::announce(db, &file, &path)?;
@@ -103,7 +103,7 @@ pub(super) async fn commit(
         announcing::logged(db)?;
         for delivery in deliveries {
             for events in delivery.messages {
-                let Some(file) = ids.next() else { break };
+                let file = ids.next().ok_or_else(too_few)?;
                 let path = |event: &FileChangeEvent| {
                     let path = DatasitePath::parse(&event.path_in_datasite).ok()?;
                     Some((path, event.id.clone()))
@@ -121,6 +121,11 @@ pub(super) async fn commit(
         Ok(())
     })?;
     Ok(())
+}
+
+/// Nothing is noted as sent that has no message.
+fn too_few() -> crate::caches::Error {
+    crate::caches::Error::Damaged { what: "it gave fewer ids than it has".to_owned() }
 }
 
 /// Reads the changed files. One that changes again meanwhile is left to the next sync.
@@ -271,12 +276,16 @@ fn pack(
     Ok(Delivery { peer: peer.clone(), folder, messages, holds })
 }
 
-/// Splits events into messages of a bearable size, in order.
-fn split<T>(items: Vec<T>, size: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
+/// How many changes go into one message: far below what a reader takes.
+const MESSAGE_ENTRIES: usize = 20_000;
+
+/// Splits changes into messages of a bearable size, in order.
+pub(in super::super) fn split<T>(items: Vec<T>, size: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
     let (mut messages, mut bytes) = (Vec::<Vec<T>>::new(), usize::MAX);
     for item in items {
         let more = size(&item);
-        if bytes.saturating_add(more) > MESSAGE_BYTES {
+        let is_full = messages.last().is_some_and(|message| message.len() >= MESSAGE_ENTRIES);
+        if is_full || bytes.saturating_add(more) > MESSAGE_BYTES {
             messages.push(Vec::new());
             bytes = 0;
         }
@@ -327,5 +336,7 @@ mod tests {
         let messages = split(vec![half, half, 1, half, 2 * MESSAGE_BYTES, 3], |size| *size);
         assert_eq!(messages, [vec![half, half], vec![1, half], vec![2 * MESSAGE_BYTES], vec![3]]);
         assert!(split(Vec::<usize>::new(), |size| *size).is_empty());
+        let many = split(vec![0; MESSAGE_ENTRIES + 1], |size| *size);
+        assert_eq!(many.iter().map(Vec::len).collect::<Vec<_>>(), [MESSAGE_ENTRIES, 1]);
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::caches::delivered::{self, Delivered};
-use crate::caches::{DatasiteTree, catalogue, held};
+use crate::caches::{DatasiteTree, announcing, catalogue, held};
 use crate::connections;
 use crate::model::{DatasitePath, Digest, Email, Timestamp};
 use crate::outbox::to_compact;
@@ -39,6 +39,9 @@ pub(super) async fn compact(
         let messages = account.store.read(|db| delivered::to(db, peer))?;
         let levels: Vec<u32> = messages.iter().map(|message| message.level).collect();
         let Some((places, level)) = to_compact(&levels, threshold) else { continue };
+        if !account.store.read(|db| delivered::waiting(db, peer))?.is_empty() {
+            continue; // What waits may be taken back.
+        }
         let old: Vec<&Delivered> = places.iter().filter_map(|place| messages.get(*place)).collect();
         // Oldest first, so that the last event of each path lends its id.
         let paths: BTreeMap<DatasitePath, String> = old
@@ -73,7 +76,11 @@ fn state_of(
     paths: &BTreeMap<DatasitePath, String>,
     now: Timestamp,
 ) -> Result<Option<Vec<FileChangeEvent>>> {
-    let held = account.store.read(|db| held::snapshot(db, peer))?;
+    let (held, due) =
+        account.store.read(|db| Ok((held::snapshot(db, peer)?, announcing::answers(db, peer)?)))?;
+    if paths.keys().any(|path| due.contains_key(path)) {
+        return Ok(None); // What it holds of these was not sent, or is held back.
+    }
     let (mut events, mut bytes) = (Vec::new(), 0);
     for (path, id) in paths {
         let digest = held.get(path).copied();

@@ -27,6 +27,7 @@ use super::{
     mending, refresh, sealing, sending, speaking, writing,
 };
 
+pub(super) use announce::split;
 pub use checkpoint::{CheckpointStatus, CheckpointSummary};
 pub(super) use restore::RESTORED;
 

@@ -19,7 +19,7 @@ pub(super) fn withdraw_unreadable(
     peer: &Email,
     readable: &Snapshot,
 ) -> Result<()> {
-    let waiting = account.store.read(|db| waiting_for(db, peer))?;
+    let waiting = account.store.read(|db| delivered::waiting(db, peer))?;
     if waiting.is_empty() {
         return Ok(());
     }
@@ -38,7 +38,7 @@ pub(super) fn withdraw_unreadable(
 pub(super) fn withdraw_from_others(account: &Account, peers: &[&Email]) -> Result<()> {
     let addressees: BTreeSet<Email> = account.store.read(journal::addressees)?;
     for other in addressees.iter().filter(|addressee| !peers.contains(addressee)) {
-        let waiting = account.store.read(|db| waiting_for(db, other))?;
+        let waiting = account.store.read(|db| delivered::waiting(db, other))?;
         if !waiting.is_empty() {
             account.store.write(|db| withdraw(db, other, &waiting))?;
         }
@@ -46,17 +46,7 @@ pub(super) fn withdraw_from_others(account: &Account, peers: &[&Email]) -> Resul
     Ok(())
 }
 
-/// A message without a record holds nothing but deletions.
-fn waiting_for(
-    db: &rusqlite::Connection,
-    peer: &Email,
-) -> crate::caches::Result<Vec<delivered::Delivered>> {
-    let files = journal::pending_files(db)?;
-    let mut messages = delivered::to(db, peer)?;
-    messages.retain(|message| files.contains(&message.file));
-    Ok(messages)
-}
-
+/// Takes messages back. One without a record holds nothing but deletions, and goes its way.
 fn withdraw(
     db: &rusqlite::Connection,
     peer: &Email,

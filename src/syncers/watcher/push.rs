@@ -14,6 +14,7 @@ use crate::wire::{
     Capability, Content, Dialect, Packed as _, Proposal, ProposedFileChangesMessage,
 };
 
+use super::super::owner::split;
 use super::super::peering::Acquaintance;
 use super::super::sending::{gzip_time, take_id, told};
 use super::super::telling::tell_unreadable;
@@ -89,8 +90,12 @@ pub(super) async fn prepare(
         return Ok(());
     }
     report.pushed += proposals.len();
-    let file = take_id(account).await?;
-    commit(account, owner, &inbox.id, &file, proposals, now)
+    let size = |proposal: &Proposal| proposal.content.as_ref().map_or(0, |c| c.bytes().len());
+    for proposals in split(proposals, size) {
+        let file = take_id(account).await?;
+        commit(account, owner, &inbox.id, &file, proposals, now)?;
+    }
+    Ok(())
 }
 
 /// What was proposed lies in the old inbox, if that is still there, and the owner reads only the
