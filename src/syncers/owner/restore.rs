@@ -412,6 +412,10 @@ async fn read_file<T: Packed>(
     let bytes = match account.router.own().read(&entry.id, limit).await {
         Ok(bytes) => bytes,
         Err(connections::Error::NotFound { .. }) => return Ok(None),
+        Err(error @ connections::Error::TooLarge { .. }) => {
+            report.problem("checkpoint-not-usable", told(&error));
+            return Ok(None);
+        }
         Err(error) => return Err(error.into()),
     };
     let Some(bytes) = sealing::open_own(account, entry, bytes, report)? else { return Ok(None) };

@@ -272,7 +272,7 @@ pub(super) fn folders_without_rules(account: &Account, found: &Scan) -> Result<B
     })?;
     let unknown = agreed.keys().filter(|path| {
         let is_there = found.files.contains_key(*path);
-        is_rule_file(path) && !is_there && (waiting.contains_key(*path) || found.is_unknown(path))
+        is_rule_file(path) && (waiting.contains_key(*path) || (!is_there && found.is_unknown(path)))
     });
     let folder_of = |text: &str| text.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
     let unread = found.unreadable.iter().map(|unreadable| unreadable.path.as_str());
@@ -289,12 +289,15 @@ pub(super) fn read_rules(
 ) -> Result<SyftPerm> {
     // What is no rule file closes its folder to all but the owner.
     let closed = |folder: String| (folder, b"\xff".to_vec());
-    let mut rule_files: Vec<(String, Vec<u8>)> =
-        folders_without_rules(account, found)?.into_iter().map(closed).collect();
+    let unknown = folders_without_rules(account, found)?;
+    let mut rule_files = Vec::new();
     for path in found.files.keys().filter(|path| is_rule_file(path)) {
         let folder = path.parent().map_or_else(String::new, |folder| folder.to_string());
-        rule_files.push((folder, tree.read(path)?.unwrap_or_default()));
+        if !unknown.contains(&folder) {
+            rule_files.push((folder, tree.read(path)?.unwrap_or_default()));
+        }
     }
+    rule_files.extend(unknown.into_iter().map(closed));
     let (rules, problems) = SyftPerm::compile(&account.email, rule_files);
     for problem in problems {
         let text = format!("{problem}: {}", problem.source);
