@@ -217,7 +217,8 @@ impl Client {
                 sealing::read_offer(account, &peer, &mut Report::default()).await?;
                 match sealing::offered(account, &peer)? {
                     Some(offer) if offer.fingerprint == given => {
-                        ring.trust(&peer, offer.document, self.now().micros());
+                        let now = self.now().micros();
+                        ring.trust(&peer, &offer.document, now).map_err(KeysError::from)?;
                     }
                     Some(offer) => {
                         let offered = offer.fingerprint;

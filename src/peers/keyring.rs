@@ -198,21 +198,34 @@ impl Keyring {
     }
 
     /// Takes the keys of a peer, for the first time or in place of others: a message that was made
-    /// before may then be signed with the old ones.
-    pub fn trust(&mut self, peer: &Email, document: Map<String, Value>, now_micros: i64) {
+    /// before may then be signed with the old ones. Of the document only the keys are kept: what
+    /// else is in it is the peer's to choose, and must not make the key file unreadable.
+    ///
+    /// # Errors
+    /// [`InvalidKeys`] if the document holds no keys of this peer: nothing changes.
+    pub fn trust(
+        &mut self,
+        peer: &Email,
+        document: &Map<String, Value>,
+        now_micros: i64,
+    ) -> Result<(), InvalidKeys> {
+        let keys = PublicKeys::from_document(document, peer)?;
+        let kept = keys.to_document(peer)?;
+        let old = self.pin(peer).map(|pin| pin.keys);
         let key = self.spelling(peer);
-        let old = self.file.peer_bundles.insert(key.clone(), Value::Object(document.clone()));
+        self.file.peer_bundles.insert(key.clone(), Value::Object(kept.clone()));
+        let old_kept = old.as_ref().filter(|old| **old != keys);
+        let old_kept = old_kept.map(|old| old.to_document(peer)).transpose()?;
         let record = self.records_mut().peers.entry(key).or_default();
         record.unencrypted = false;
-        match old {
-            Some(Value::Object(old)) if old != document => {
-                let retired = RetiredBundle { bundle: old, until_micros: now_micros };
-                record.retired.retain(|known| known.bundle != document);
-                record.retired.insert(0, retired);
-            }
-            Some(_) => {}
-            None => record.since_micros = now_micros,
+        if old.is_none() {
+            record.since_micros = now_micros;
         }
+        if let Some(bundle) = old_kept {
+            record.retired.retain(|known| known.bundle != kept);
+            record.retired.insert(0, RetiredBundle { bundle, until_micros: now_micros });
+        }
+        Ok(())
     }
 
     /// Notes that a peer works without encryption.
@@ -257,6 +270,7 @@ impl Keyring {
 
 #[cfg(test)]
 mod tests {
+    use super::super::store;
     use super::*;
 
     fn email(text: &str) -> Email {
@@ -274,7 +288,7 @@ mod tests {
         let recovery = RecoveryKey::generate();
         let mut ring = Keyring::new(&me, &recovery).unwrap();
         let (first, print) = document(&peer);
-        ring.trust(&peer, first, 5);
+        ring.trust(&peer, &first, 5).unwrap();
         ring.set_mode(Mode::Required);
         let again = Keyring::from_json(&ring.to_json(), &email("ME@example.org"), 99).unwrap();
         assert_eq!(again.to_json(), ring.to_json());
@@ -294,11 +308,11 @@ mod tests {
         let mut ring = Keyring::new(&me, &RecoveryKey::generate()).unwrap();
         let old = ring.current().fingerprint();
         let ((first, a), (second, b)) = (document(&peer), document(&peer));
-        ring.trust(&peer, first, 5);
+        ring.trust(&peer, &first, 5).unwrap();
         let new = Keyring::new(&me, &RecoveryKey::generate()).unwrap();
         let (new_print, new_words) = (new.current().fingerprint(), new.recovery());
         ring.adopt(new);
-        ring.trust(&peer, second, 100);
+        ring.trust(&peer, &second, 100).unwrap();
         let ring = Keyring::from_json(&ring.to_json(), &me, 0).unwrap();
         assert_eq!(ring.current().fingerprint(), new_print);
         assert_eq!(ring.recovery(), new_words);
@@ -310,6 +324,41 @@ mod tests {
             |at| -> Vec<_> { pin.signers(at).into_iter().map(PublicKeys::fingerprint).collect() };
         assert_eq!(prints(99), [b, a]);
         assert_eq!(prints(i64::MAX), [b]);
+    }
+
+    #[test]
+    fn w14_what_a_peer_adds_to_its_keys_does_not_close_the_key_file() {
+        let (me, peer) = (email("me@example.org"), email("peer@example.org"));
+        let mut ring = Keyring::new(&me, &RecoveryKey::generate()).unwrap();
+        let (plain, print) = document(&peer);
+        let mut padded = plain.clone();
+        // As deep as can be read by itself: within another file it is too deep.
+        let deep = format!("{}0{}", "[".repeat(126), "]".repeat(126));
+        padded.insert("deep".to_owned(), serde_json::from_str(&deep).unwrap());
+        padded.insert("large".to_owned(), "x".repeat(1 << 20).into());
+        ring.trust(&peer, &padded, 5).unwrap();
+        let again = Keyring::from_json(&ring.to_json(), &me, 0).unwrap();
+        assert_eq!(again.settled(&peer), Settled::Pinned(print));
+        assert!(ring.to_json().len() < 16 * 1024);
+        // The same keys in another dress are no other keys.
+        ring.trust(&peer, &plain, 9).unwrap();
+        assert_eq!(ring.to_json(), again.to_json());
+        let refused = ring.trust(&peer, &document(&me).0, 9);
+        assert!(refused.is_err() && ring.to_json() == again.to_json());
+    }
+
+    #[test]
+    fn a_key_file_that_could_not_be_read_again_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let me = email("me@example.org");
+        let mut ring = Keyring::new(&me, &RecoveryKey::generate()).unwrap();
+        store::save(folder.path(), &ring).unwrap();
+        let deep = format!("{}0{}", "[".repeat(126), "]".repeat(126));
+        let deep = serde_json::from_str(&deep).unwrap();
+        ring.file.peer_bundles.insert("peer@example.org".to_owned(), deep);
+        let refused = store::save(folder.path(), &ring).unwrap_err();
+        assert!(matches!(refused, store::KeyFileError::Unusable { .. }), "{refused:?}");
+        assert!(store::load(folder.path(), &me).unwrap().is_some());
     }
 
     #[test]
@@ -327,7 +376,7 @@ mod tests {
         let (me, peer) = (email("me@example.org"), email("peer@example.org"));
         let mut ring = Keyring::new(&me, &RecoveryKey::generate()).unwrap();
         assert!(ring.may_be_plain(&peer, i64::MAX - 1));
-        ring.trust(&peer, document(&peer).0, 1000);
+        ring.trust(&peer, &document(&peer).0, 1000).unwrap();
         assert!(ring.may_be_plain(&peer, 999));
         assert!(!ring.may_be_plain(&peer, i64::MAX - 1));
         ring.set_mode(Mode::Off);

@@ -70,9 +70,14 @@ pub fn load(folder: &Path, owner: &Email) -> Result<Option<Keyring>, KeyFileErro
 /// Keeps the keys of an account.
 ///
 /// # Errors
-/// [`KeyFileError::Write`]; the old file is there still.
+/// [`KeyFileError::Write`]; [`KeyFileError::Unusable`] if it could not be read again. The old file
+/// is there still.
 pub fn save(folder: &Path, keyring: &Keyring) -> Result<(), KeyFileError> {
-    Ok(write_private_file(&folder.join(KEY_FILE), &keyring.to_json())?)
+    let (path, content) = (folder.join(KEY_FILE), keyring.to_json());
+    match Keyring::from_json(&content, keyring.owner(), 0) {
+        Ok(_) => Ok(write_private_file(&path, &content)?),
+        Err(source) => Err(KeyFileError::Unusable { path, source }),
+    }
 }
 
 #[cfg(unix)]

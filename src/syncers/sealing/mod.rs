@@ -96,9 +96,8 @@ pub(super) async fn survey(
         let print = offer.as_ref().map(|offer| offer.fingerprint);
         let (decided, is_first) = secrecy(Some(ring.mode()), ring.settled(email), print);
         if let (true, Some(offer)) = (is_first, offer) {
-            // The clocks of this machine and of the service need not agree: the later one counts.
-            ring.trust(email, offer.document, now.micros().max(offer.made_micros));
-            is_changed = true;
+            // What is offered was checked: a document without keys is no offer.
+            is_changed |= ring.trust(email, &offer.document, now.micros()).is_ok();
         }
         peer.secrecy = decided;
         tell(email, decided, report);
