@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Client, Error, Result};
 use crate::datasets::{self, Audience, Dataset, DatasetName, Half, Listed, NewDataset};
 use crate::model::{Email, Role};
-use crate::syncers::{Freshness, Report, collections, refresh};
+use crate::syncers::{Freshness, Report, collections, refresh, sealing};
 
 impl Client {
     /// Creates a dataset on this machine and publishes its mock files; with `upload_private` the
@@ -16,11 +16,15 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::WrongRole`]; [`Error::Locked`]; [`Error::Dataset`] if it cannot be one: nothing is
-    /// left then. [`Error::NotSent`] if it exists on this machine and the next sync publishes it.
+    /// left then, nor if the private files cannot be sealed since the account's keys are not on this
+    /// machine. [`Error::NotSent`] if it exists on this machine and the next sync publishes it.
     pub async fn create_dataset(&self, new: &NewDataset, upload_private: bool) -> Result<Dataset> {
         self.needs(Role::Owner)?;
         let _lock = self.lock().await?;
         let (account, syftbox) = (&self.account, &self.account.folders.syftbox);
+        if upload_private {
+            sealing::may_send(account)?;
+        }
         let halves = [Some(Half::Public), upload_private.then_some(Half::Private)];
         let halves: Vec<Half> = halves.into_iter().flatten().collect();
         let is_new = datasets::show(syftbox, &account.email, &account.email, &new.name).is_err();

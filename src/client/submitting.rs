@@ -119,6 +119,7 @@ impl Client {
         if !request.force {
             self.check_version(&peer)?;
         }
+        syncers::sealing::may_send(&self.account)?;
         syncers::sealing::may_go(&peer)?;
         // The flat layout is read by all generations: where nothing is known, it is the one.
         let on_a_guess = || Dialect { job_layout: JobLayout::Flat, ..self.account.dialect.clone() };

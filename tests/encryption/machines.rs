@@ -1,8 +1,10 @@
 //! Several machines of one account, of which not all have its keys.
 
-use syft::client::{Error, KeysError};
+use syft::client::{Error, JobRequest, KeysError};
+use syft::datasets::{Audience, DatasetName, NewDataset};
 use syft::model::Role;
 use syft::peers::RecoveryKey;
+use syft::peers::envelopes::is_sealed;
 use syft::syncers::{self, SyncOptions};
 
 use super::world::{Party, World, acquaint};
@@ -51,6 +53,72 @@ async fn w14_a_machine_without_the_keys_says_so_and_touches_nothing() {
     assert_eq!(second.read(&owner.email, "own/local.txt").as_deref(), Some("was here first"));
     owner.sync().await;
     assert_eq!(owner.read(&owner.email, "own/local.txt").as_deref(), Some("was here first"));
+}
+
+fn dataset(world: &World, name: &str) -> NewDataset {
+    NewDataset {
+        name: DatasetName::parse_new(name).unwrap(),
+        mock: world.file("mock.csv", b"age\n1\n"),
+        private: world.file("private.csv", b"age\n41\n"),
+        summary: None,
+        readme: None,
+        tags: Vec::new(),
+        location: None,
+        audience: Audience::Nobody,
+        allow_same: false,
+    }
+}
+
+fn job(world: &World, to: &Party<'_>) -> JobRequest {
+    JobRequest {
+        to: to.email.clone(),
+        path: world.file("job.sh", b"echo 1"),
+        name: Some("job".to_owned()),
+        entrypoint: None,
+        dependencies: Vec::new(),
+        datasets: Vec::new(),
+        bash: true,
+        force: false,
+    }
+}
+
+#[tokio::test]
+async fn w14_a_machine_without_the_keys_sends_nothing_in_plain_either() {
+    let world = World::new();
+    let (owner, scientist) = encrypted_owner(&world).await;
+    let second = second(&world);
+    error_of(&second).await;
+    let before = world.files(&owner.email, "").await;
+    let refused = second.client.create_dataset(&dataset(&world, "ages"), true).await.unwrap_err();
+    assert_eq!(refused.code(), "keys-missing");
+    assert!(second.client.datasets().unwrap().is_empty(), "nothing is left behind");
+    assert_eq!(world.files(&owner.email, "").await, before);
+
+    let elsewhere = world.machine(scientist.email.as_str(), Role::Scientist, "elsewhere");
+    error_of(&elsewhere).await;
+    let before = world.files(&scientist.email, "").await;
+    let refused = elsewhere.client.submit_job(&job(&world, &owner)).await.unwrap_err();
+    assert_eq!(refused.code(), "keys-missing");
+    assert!(elsewhere.client.jobs().unwrap().is_empty(), "nothing is left behind");
+    assert_eq!(world.files(&scientist.email, "").await, before);
+}
+
+#[tokio::test]
+async fn w14_a_machine_with_replaced_keys_uploads_nothing_sealed_for_them() {
+    let world = World::new();
+    let (owner, _) = encrypted_owner(&world).await;
+    let second = second(&world);
+    second.client.import_keys(&owner.client.export_keys().unwrap(), false).await.unwrap();
+    second.sync().await;
+    owner.client.rotate_keys().await.unwrap();
+    owner.sync().await;
+    assert_eq!(error_of(&second).await.code(), "keys-replaced");
+    let refused = second.client.create_dataset(&dataset(&world, "ages"), true).await.unwrap_err();
+    assert_eq!(refused.code(), "keys-replaced");
+    let file = owner.client.export_keys().unwrap();
+    second.client.import_keys(&file, true).await.unwrap();
+    second.client.create_dataset(&dataset(&world, "ages"), true).await.unwrap();
+    assert!(is_sealed(&world.files(&owner.email, "private.csv").await.pop().unwrap().1));
 }
 
 #[tokio::test]

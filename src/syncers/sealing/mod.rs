@@ -18,7 +18,7 @@ use crate::connections::FileId;
 use crate::datasets::Half;
 use crate::model::{Email, Timestamp};
 use crate::peers::envelopes;
-use crate::peers::{Keyring, Mode, Obstacle, PeerState, Secrecy, secrecy, store};
+use crate::peers::{Fingerprint, Keyring, Mode, Obstacle, PeerState, Secrecy, secrecy, store};
 
 use super::peering::Acquaintance;
 use super::{Account, Directory, Error, Report, Result};
@@ -32,6 +32,8 @@ pub(super) use opening::{Received, incoming, open_own};
 const SINCE: &str = "keys since";
 /// Set where keys were replaced: a checkpoint with the new ones is due.
 const ROTATED: &str = "keys rotated";
+/// Set where another machine of the account was seen to use other keys: their fingerprint.
+const REPLACED: &str = "keys replaced";
 /// Before the id of a message that was set aside; the value is its sender.
 const SET_ASIDE: &str = "set aside ";
 
@@ -106,7 +108,41 @@ pub(super) async fn survey(
         store::save(&account.folders.private, &ring)?;
     }
     let met = peers.iter().filter(|peer| is_met(peer));
-    bundles::publish(account, directory, &ring, met, report).await
+    let problems_before = report.problems.len();
+    let published = bundles::publish(account, directory, &ring, met, report).await;
+    if let Err(Error::KeysReplaced { fingerprint }) = &published {
+        account.store.write(|db| meta::set(db, REPLACED, &fingerprint.to_string()))?;
+    } else if published.is_ok() && report.problems.len() == problems_before {
+        account.store.write(|db| meta::remove(db, REPLACED))?;
+    }
+    published
+}
+
+/// Returns the keys with which this machine may seal; `None` if the account has none anywhere, as
+/// far as is known here.
+///
+/// # Errors
+/// [`Error::KeysMissing`] and [`Error::KeysReplaced`] where the account has keys that this machine
+/// has not: what it would send must not go in plain, nor sealed with keys that were replaced.
+fn keys_to_send(account: &Account) -> Result<Option<Keyring>> {
+    let Some(ring) = keyring(account)? else {
+        return if own_bundles(account)?.is_empty() { Ok(None) } else { Err(Error::KeysMissing) };
+    };
+    let replaced = account.store.read(|db| meta::get(db, REPLACED))?;
+    match replaced.and_then(|text| Fingerprint::parse(&text).ok()) {
+        Some(fingerprint) if !ring.has(fingerprint) && !ring.has_lost_keys() => {
+            Err(Error::KeysReplaced { fingerprint })
+        }
+        _ => Ok(Some(ring)),
+    }
+}
+
+/// Fails if this machine has not the keys that the account uses: then nothing may leave it.
+///
+/// # Errors
+/// [`Error::KeysMissing`], [`Error::KeysReplaced`].
+pub fn may_send(account: &Account) -> Result<()> {
+    keys_to_send(account).map(|_| ())
 }
 
 /// One line for a peer with whom nothing goes.
@@ -159,7 +195,7 @@ pub(super) fn outgoing(account: &Account, message: &Outgoing) -> Result<Option<V
     let Some(peer) = &message.peer else {
         return seal_own(account, message.content.clone()).map(Some);
     };
-    let ring = keyring(account)?;
+    let ring = keys_to_send(account)?;
     match (secrecy_with(account, ring.as_ref(), peer)?, &ring) {
         (Secrecy::Plain { .. }, _) => Ok(Some(message.content.clone())),
         (Secrecy::Sealed(print), Some(ring)) => {
@@ -175,7 +211,7 @@ pub(super) fn outgoing(account: &Account, message: &Outgoing) -> Result<Option<V
 
 /// Returns what only we shall read, as it goes to the drive.
 pub(super) fn seal_own(account: &Account, content: Vec<u8>) -> Result<Vec<u8>> {
-    match keyring(account)?.filter(|ring| ring.mode() != Mode::Off) {
+    match keys_to_send(account)?.filter(|ring| ring.mode() != Mode::Off) {
         Some(ring) => seal_with(account, &ring, &content),
         None => Ok(content),
     }
@@ -188,10 +224,13 @@ fn seal_with(account: &Account, ring: &Keyring, content: &[u8]) -> Result<Vec<u8
 }
 
 /// Returns the connection through which one half of a dataset of ours goes: a private one is sealed.
+///
+/// # Errors
+/// As [`may_send`], for a private half.
 pub(super) fn connection_for(account: &Account, half: Half) -> Result<Sealing<'_>> {
     let ring = match half {
         Half::Public => None,
-        Half::Private => keyring(account)?,
+        Half::Private => keys_to_send(account)?,
     };
     Ok(Sealing::new(account.router.own(), ring))
 }
