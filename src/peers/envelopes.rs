@@ -60,7 +60,11 @@ pub enum Unopened {
         claimed: Option<Fingerprint>,
     },
 
-    /// It is sealed for other keys than ours.
+    /// It is sealed for others.
+    #[error("it is not sealed for this account")]
+    ForOthers,
+
+    /// It is sealed for other keys of this account than those that are here.
     #[error("it is sealed for keys that are not on this machine")]
     NotForUs,
 
@@ -115,11 +119,13 @@ pub fn open(
     verify_signature(&envelope, &signer.bundle.identity_signing_public_key)
         .map_err(|_| Unopened::Forged)?;
     // From here on the head says what the sender wrote.
+    let mut is_for_us = false;
     for recipient in &head.recipients {
         let Some(named) = recipient.identity.as_deref().filter(|name| me.is_same_account(name))
         else {
             continue;
         };
+        is_for_us = true;
         let wanted = recipient.spk_fingerprint.as_deref();
         let Some(keys) = ours.iter().find(|keys| wanted == Some(&keys.public().prekey())) else {
             continue;
@@ -127,7 +133,7 @@ pub fn open(
         return decrypt_message(named, &keys.keys, &signer.bundle, &envelope)
             .map_err(|_| Unopened::Forged);
     }
-    Err(Unopened::NotForUs)
+    Err(if is_for_us { Unopened::NotForUs } else { Unopened::ForOthers })
 }
 
 /// Seals for ourselves.

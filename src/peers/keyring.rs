@@ -8,7 +8,7 @@
 use serde_json::{Map, Value};
 
 use super::keys::{Fingerprint, InvalidKeys, PrivateKeys, PublicKeys, RecoveryKey};
-use super::secrecy::{Mode, Settled, is_from_before};
+use super::secrecy::{Mode, Settled, is_in_grace};
 use crate::model::Email;
 use crate::wire::{self, CryptoKeys, KeyRecords, PeerRecord, RetiredBundle};
 
@@ -49,9 +49,10 @@ pub struct Pin {
 }
 
 impl Pin {
-    /// Returns the keys with which a message made at this moment may be signed.
-    pub fn signers(&self, made_micros: i64) -> Vec<&PublicKeys> {
-        let retired = self.retired.iter().filter(|(_, until)| is_from_before(made_micros, *until));
+    /// Returns the keys with which a message that is read now may be signed. When it was made is
+    /// not asked: whoever put it there could say anything.
+    pub fn signers(&self, now_micros: i64) -> Vec<&PublicKeys> {
+        let retired = self.retired.iter().filter(|(_, until)| is_in_grace(now_micros, *until));
         std::iter::once(&self.keys).chain(retired.map(|(keys, _)| keys)).collect()
     }
 }
@@ -217,8 +218,8 @@ impl Keyring {
         let old_kept = old.as_ref().filter(|old| **old != keys);
         let old_kept = old_kept.map(|old| old.to_document(peer)).transpose()?;
         let record = self.records_mut().peers.entry(key).or_default();
-        record.unencrypted = false;
-        if old.is_none() {
+        // What was sent while it was agreed to be plain may be on its way still.
+        if std::mem::take(&mut record.unencrypted) || old.is_none() {
             record.since_micros = now_micros;
         }
         if let Some(bundle) = old_kept {
@@ -234,16 +235,17 @@ impl Keyring {
         self.records_mut().peers.entry(key).or_default().unencrypted = true;
     }
 
-    /// True if a message of `peer` that is not sealed may have been made in good faith.
-    pub fn may_be_plain(&self, peer: &Email, made_micros: i64) -> bool {
+    /// True if a message of `peer` that is not sealed, and is read now, may have been made in good
+    /// faith. When it was made is not asked: whoever put it there could say anything.
+    pub fn may_be_plain(&self, peer: &Email, now_micros: i64) -> bool {
         if self.mode() == Mode::Off {
             return true;
         }
         match self.settled(peer) {
             Settled::Nothing | Settled::Unencrypted => true,
-            Settled::Pinned(_) => self
-                .record(peer)
-                .is_some_and(|record| is_from_before(made_micros, record.since_micros)),
+            Settled::Pinned(_) => {
+                self.record(peer).is_some_and(|record| is_in_grace(now_micros, record.since_micros))
+            }
         }
     }
 
@@ -375,8 +377,10 @@ mod tests {
     fn a_plain_message_is_taken_only_where_nothing_was_agreed() {
         let (me, peer) = (email("me@example.org"), email("peer@example.org"));
         let mut ring = Keyring::new(&me, &RecoveryKey::generate()).unwrap();
+        let (document, _) = document(&peer);
+        let later = 1_000_000_000_000;
         assert!(ring.may_be_plain(&peer, i64::MAX - 1));
-        ring.trust(&peer, &document(&peer).0, 1000).unwrap();
+        ring.trust(&peer, &document, 1000).unwrap();
         assert!(ring.may_be_plain(&peer, 999));
         assert!(!ring.may_be_plain(&peer, i64::MAX - 1));
         ring.set_mode(Mode::Off);
@@ -385,5 +389,8 @@ mod tests {
         ring.allow_unencrypted(&peer);
         assert!(ring.may_be_plain(&peer, i64::MAX - 1));
         assert_eq!(ring.settled(&peer), Settled::Unencrypted);
+        ring.trust(&peer, &document, later).unwrap();
+        assert_eq!(ring.pin(&peer).unwrap().since_micros, later);
+        assert!(ring.may_be_plain(&peer, later) && !ring.may_be_plain(&peer, i64::MAX - 1));
     }
 }

@@ -124,10 +124,11 @@ pub fn secrecy(
 /// after six hours at the latest, and clocks differ.
 pub const GRACE_MICROS: i64 = 7 * 3600 * 1_000_000;
 
-/// True if a message that is not sealed, or is signed with keys that were replaced, may have been
-/// made in good faith: before the change at `since_micros` was known everywhere.
-pub const fn is_from_before(made_micros: i64, since_micros: i64) -> bool {
-    made_micros < since_micros.saturating_add(GRACE_MICROS)
+/// True if what is not sealed, or is signed with keys that were replaced, is still taken at this
+/// moment: the change at `since_micros` need not be known everywhere yet. Both are to be moments of
+/// this machine's clock wherever the other one is somebody else's to choose.
+pub const fn is_in_grace(now_micros: i64, since_micros: i64) -> bool {
+    now_micros < since_micros.saturating_add(GRACE_MICROS)
 }
 
 #[cfg(test)]
@@ -168,9 +169,9 @@ mod tests {
 
     #[test]
     fn good_faith_ends_some_hours_after_a_change() {
-        assert!(is_from_before(5, 6));
-        assert!(is_from_before(6 + GRACE_MICROS - 1, 6));
-        assert!(!is_from_before(6 + GRACE_MICROS, 6));
-        assert!(is_from_before(0, i64::MAX));
+        assert!(is_in_grace(5, 6));
+        assert!(is_in_grace(6 + GRACE_MICROS - 1, 6));
+        assert!(!is_in_grace(6 + GRACE_MICROS, 6));
+        assert!(is_in_grace(0, i64::MAX));
     }
 }

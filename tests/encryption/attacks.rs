@@ -11,11 +11,18 @@ use super::world::{Party, World, acquaint};
 
 /// An encrypted edge, long after it became one, with a proposal on it that nobody has read.
 async fn stage(world: &World) -> (Party<'_>, Party<'_>, Entry, Vec<u8>) {
+    stage_after(world, |world| world.wait_hours(24)).await
+}
+
+async fn stage_after(
+    world: &World,
+    wait: impl FnOnce(&World),
+) -> (Party<'_>, Party<'_>, Entry, Vec<u8>) {
     let (owner, scientist) = (world.owner(), world.scientist("ds@example.org"));
     owner.create_keys().await;
     scientist.create_keys().await;
     acquaint(&owner, &scientist).await;
-    world.wait_hours(24);
+    wait(world);
     scientist.write(&owner.email, "shared/a.txt", "honest");
     scientist.sync().await;
     let (entry, content) = world.files(&owner.email, "msgv2_").await.pop().unwrap();
@@ -68,6 +75,72 @@ async fn w14_a_message_that_is_not_sealed_is_set_aside_where_an_edge_is_encrypte
 }
 
 #[tokio::test]
+async fn w14_a_message_that_says_it_is_old_may_not_be_plain_nor_signed_with_old_keys() {
+    let world = World::new();
+    let (owner, scientist, entry, _) = stage_after(&world, |world| world.wait_hours_here(24)).await;
+    let plain = forged(&entry, &owner);
+    scientist.put_raw(&entry, &entry.name.replacen("msgv2_17", "msgv2_16", 1), plain).await;
+    assert_eq!(owner.problems().await, ["message-not-sealed"]);
+
+    // Keys that were replaced, and have come into other hands.
+    let stolen = scientist.client.export_keys().unwrap();
+    let stolen = syft::peers::Keyring::from_json(&stolen, &scientist.email, 0).unwrap();
+    let owners = owner.client.export_keys().unwrap();
+    let owners = syft::peers::Keyring::from_json(&owners, &owner.email, 0).unwrap();
+    let new = scientist.client.rotate_keys().await.unwrap();
+    scientist.try_sync().await;
+    owner.try_sync().await;
+    owner.trust(&scientist.email, new.fingerprint).await;
+    owner.try_sync().await;
+    world.wait_hours_here(24);
+    let to = (&owner.email, owners.current().public());
+    let from = (&scientist.email, stolen.current());
+    let sealed = seal(from, to, &forged(&entry, &owner)).unwrap();
+    scientist.put_raw(&entry, &entry.name.replacen("msgv2_17", "msgv2_15", 1), sealed).await;
+    assert_eq!(owner.problems().await, ["key-changed"]);
+    assert_eq!(owner.read(&owner.email, "shared/forged.txt"), None);
+}
+
+#[tokio::test]
+async fn w14_one_file_that_others_put_there_does_not_close_an_edge() {
+    let world = World::new();
+    let (owner, scientist, ..) = stage(&world).await;
+    owner.sync().await;
+    scientist.sync().await;
+    owner.write(&owner.email, "shared/c.txt", "genuine");
+    owner.sync().await;
+    let (entry, content) =
+        world.files(&scientist.email, "syfteventsmessagev3_").await.pop().unwrap();
+    let eves = RecoveryKey::generate().derive().unwrap();
+    let own = scientist.client.export_keys().unwrap();
+    let own = syft::peers::Keyring::from_json(&own, &scientist.email, 0).unwrap();
+    let to = (&scientist.email, own.current().public());
+    let sealed = seal((&owner.email, &eves), to, b"whatever").unwrap();
+    let session = owner.session();
+    session.replace(&entry.id, Content::Bytes(sealed.into())).await.unwrap();
+    // What the owner sealed for somebody else is of no use either.
+    let owners = owner.client.export_keys().unwrap();
+    let owners = syft::peers::Keyring::from_json(&owners, &owner.email, 0).unwrap();
+    let eve = "eve@example.org".parse().unwrap();
+    let for_eve = seal((&owner.email, owners.current()), (&eve, eves.public()), b"hers").unwrap();
+    owner.put_raw(&entry, &entry.name.replacen("v3_17", "v3_16", 1), for_eve).await;
+    owner.write(&owner.email, "shared/d.txt", "genuine as well");
+    owner.sync().await;
+    let mut problems = scientist.problems().await;
+    problems.sort_unstable();
+    assert_eq!(problems, ["key-changed", "message-quarantined"]);
+    let read = scientist.read(&owner.email, "shared/d.txt");
+    assert_eq!(read.as_deref(), Some("genuine as well"), "others go on");
+    assert!(scientist.sync().await.is_idle(), "told once, read once");
+
+    // Once a person has decided about the keys, it is looked at again.
+    session.replace(&entry.id, Content::Bytes(content.into())).await.unwrap();
+    scientist.trust(&owner.email, owners.current().fingerprint()).await;
+    scientist.try_sync().await;
+    assert_eq!(scientist.read(&owner.email, "shared/c.txt").as_deref(), Some("genuine"));
+}
+
+#[tokio::test]
 async fn w14_envelopes_of_others_and_broken_ones_are_set_aside() {
     let world = World::new();
     let (owner, scientist, entry, honest) = stage(&world).await;
@@ -95,7 +168,7 @@ async fn w14_envelopes_of_others_and_broken_ones_are_set_aside() {
 }
 
 #[tokio::test]
-async fn w14_sealed_in_the_name_of_the_peer_but_with_other_keys_waits_and_is_not_taken() {
+async fn w14_sealed_in_the_name_of_the_peer_but_with_other_keys_is_set_aside() {
     let world = World::new();
     let (owner, scientist, entry, _) = stage(&world).await;
     let eves = RecoveryKey::generate().derive().unwrap();

@@ -61,6 +61,12 @@ impl World {
         self.drive.advance_micros(micros);
     }
 
+    /// Lets time go by for all machines while the service's clock stands still: what is put there
+    /// now says that it was made before.
+    pub(crate) fn wait_hours_here(&self, hours: i64) {
+        self.clock.0.fetch_add(hours * 3600 * 1_000_000, Ordering::Relaxed);
+    }
+
     pub(crate) fn file(&self, name: &str, content: &[u8]) -> PathBuf {
         let path = self.folder.path().join(name);
         std::fs::write(&path, content).unwrap();

@@ -123,7 +123,7 @@ fn w14_what_is_not_from_the_one_sender_for_us_stays_closed() {
         ("it is in another's folder",       (bob, bobs),    &eve,   public,   &sealed,      of_eve),
         ("another's keys under this name",  (bob, bobs),    ann,    public,   &as_ann,      Unopened::UnknownSender { claimed }),
         ("and the name of the right key",   (bob, bobs),    ann,    public,   &relabelled,  Unopened::Forged),
-        ("for somebody else",               (&eve, &eves),  ann,    public,   &sealed,      Unopened::NotForUs),
+        ("for somebody else",               (&eve, &eves),  ann,    public,   &sealed,      Unopened::ForOthers),
         ("for keys that we do not have",    (bob, &eves),   ann,    public,   &sealed,      Unopened::NotForUs),
         ("SYC1",                            (bob, bobs),    ann,    public,   &old,         Unopened::Old),
     ];

@@ -110,7 +110,7 @@ impl<'a> DatasiteOwnerSyncer<'a> {
     ) -> Result<()> {
         let mut failed = BTreeSet::new();
         while let Some(mut messages) =
-            take_in::read(self.account, directory, peers, &mut failed, report).await?
+            take_in::read(self.account, directory, peers, &mut failed, now, report).await?
         {
             // Once more for each accepted rule file: what follows it is judged by the new rules.
             while !messages.is_empty() {

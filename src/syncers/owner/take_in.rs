@@ -47,6 +47,7 @@ pub(super) async fn read(
     directory: &Directory,
     peers: &[Acquaintance],
     failed: &mut BTreeSet<FileId>,
+    now: Timestamp,
     report: &mut Report,
 ) -> Result<Option<Vec<Message>>> {
     let mut waiting: Vec<(Email, Entry)> = Vec::new();
@@ -66,7 +67,8 @@ pub(super) async fn read(
     for ((sender, entry), content) in waiting.into_iter().zip(contents) {
         match content {
             Ok(bytes) => {
-                match sealing::incoming(account, ring.as_ref(), &sender, &entry, bytes, report)? {
+                let ring = ring.as_ref();
+                match sealing::incoming(account, ring, &sender, &entry, bytes, now, report)? {
                     Received::Content(bytes) => match open(account, &sender, &entry, &bytes) {
                         Ok(message) => {
                             unpacked += message.size_bytes();

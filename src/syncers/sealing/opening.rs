@@ -4,9 +4,9 @@ use bytes::Bytes;
 
 use crate::caches::{journal, meta};
 use crate::connections::Entry;
-use crate::model::Email;
+use crate::model::{Email, Timestamp};
 use crate::peers::envelopes::{self, Unopened};
-use crate::peers::{Keyring, Mode, PublicKeys, is_from_before};
+use crate::peers::{Keyring, Mode, PublicKeys, is_in_grace};
 
 use super::super::{Account, Error, Report, Result, quarantine};
 use super::{SET_ASIDE, SINCE, offered};
@@ -29,10 +29,11 @@ pub(in crate::syncers) fn incoming(
     sender: &Email,
     entry: &Entry,
     bytes: Bytes,
+    now: Timestamp,
     report: &mut Report,
 ) -> Result<Received> {
     if !envelopes::is_sealed(&bytes) {
-        let is_due = ring.is_none_or(|ring| ring.may_be_plain(sender, entry.created_micros));
+        let is_due = ring.is_none_or(|ring| ring.may_be_plain(sender, now.micros()));
         return Ok(if is_due {
             Received::Content(bytes)
         } else {
@@ -49,7 +50,7 @@ pub(in crate::syncers) fn incoming(
         .filter(|_| pin.is_none())
         .and_then(|offer| PublicKeys::from_document(&offer.document, sender).ok());
     let signers: Vec<&PublicKeys> = match (&pin, &offer) {
-        (Some(pin), _) => pin.signers(entry.created_micros),
+        (Some(pin), _) => pin.signers(now.micros()),
         (None, Some(keys)) => vec![keys],
         (None, None) => {
             let text = format!("{sender} seals its messages, and its keys were not seen yet");
@@ -58,6 +59,11 @@ pub(in crate::syncers) fn incoming(
     };
     match envelopes::open(&account.email, &ring.all(), sender, &signers, &bytes) {
         Ok(content) => Ok(Received::Content(content.into())),
+        // Whoever can put a file there could close the edge for ever if it waited. Where a person
+        // accepts other keys it is taken up again.
+        Err(error @ Unopened::UnknownSender { .. }) if pin.is_some() => {
+            set_aside(account, (sender, entry), &bytes, "key-changed", &error.to_string(), report)
+        }
         Err(error @ Unopened::UnknownSender { .. }) => {
             let text = format!("a message of {sender} waits: {error}");
             Ok(later(sender, "key-changed", text, report))
@@ -115,7 +121,7 @@ pub(in crate::syncers) fn open_own(
         let Some(_) = ring.filter(|ring| ring.mode() != Mode::Off) else { return Ok(Some(bytes)) };
         let since = account.store.read(|db| meta::get(db, SINCE))?;
         let since = since.and_then(|text| text.parse().ok()).unwrap_or(i64::MAX);
-        if is_from_before(entry.created_micros, since) {
+        if is_in_grace(entry.created_micros, since) {
             return Ok(Some(bytes));
         }
         let text = format!("`{}` on the drive is not sealed, and not used", entry.name);

@@ -64,8 +64,9 @@ async fn take_in(
     for (entry, content) in entries.iter().zip(contents) {
         match content {
             Ok(message) => {
+                let ring = ring.as_ref();
                 let received =
-                    sealing::incoming(account, ring.as_ref(), owner, entry, message, report)?;
+                    sealing::incoming(account, ring, owner, entry, message, now, report)?;
                 let message = match received {
                     Received::Content(message) => message,
                     Received::SetAside => continue,
