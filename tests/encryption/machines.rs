@@ -122,6 +122,29 @@ async fn w14_a_machine_with_replaced_keys_uploads_nothing_sealed_for_them() {
 }
 
 #[tokio::test]
+async fn a_private_half_that_is_sealed_for_keys_that_are_not_here_comes_back_once_they_are() {
+    let world = World::new();
+    let (owner, _) = encrypted_owner(&world).await;
+    owner.client.create_dataset(&dataset(&world, "ages"), true).await.unwrap();
+    owner.client.rotate_keys().await.unwrap();
+    owner.sync().await;
+    let second = second(&world);
+    let words = owner.client.recovery_key().unwrap();
+    second.client.restore_keys(&words, false).await.unwrap();
+    let report = second.try_sync().await;
+    let problem = report.problems.iter().find(|p| p.code == "dataset-not-restored").unwrap();
+    assert!(problem.message.contains("keys that are not on this machine"), "{problem:?}");
+    let told = second.problems().await;
+    assert!(!told.contains(&"dataset-not-restored"), "told once, downloaded once: {told:?}");
+
+    let file = owner.client.export_keys().unwrap();
+    second.client.import_keys(&file, true).await.unwrap();
+    second.try_sync().await;
+    let folder = second.client.folders().datasite(&owner.email).join("private/syft_datasets/ages");
+    assert_eq!(std::fs::read_to_string(folder.join("private.csv")).unwrap(), "age\n41\n");
+}
+
+#[tokio::test]
 async fn a_key_file_brings_what_is_settled_about_peers_along() {
     let world = World::new();
     let (owner, scientist) = encrypted_owner(&world).await;

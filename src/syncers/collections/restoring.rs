@@ -17,7 +17,10 @@ use super::super::sending::told;
 use super::super::{Account, Directory, Report, Result, sealing};
 use super::{publications, save, staging_in};
 
+/// Set once nothing more is to be brought back; or which keys were here when that of a private half
+/// failed that is sealed for others.
 pub(super) const RESTORED: &str = "collections restored";
+const ALL: &str = "1";
 
 /// Brings back the account's own datasets, unless this machine did that before.
 ///
@@ -28,23 +31,28 @@ pub(in crate::syncers) async fn restore_once(
     directory: &Directory,
     report: &mut Report,
 ) -> Result<()> {
-    if account.store.read(|db| meta::get(db, RESTORED))?.is_some() {
+    let tried = account.store.read(|db| meta::get(db, RESTORED))?;
+    if tried.as_deref() == Some(ALL) {
         return Ok(());
     }
-    let own: Vec<Entry> = directory.own_collections.iter().map(|(_, e)| e.clone()).collect();
-    if !own.is_empty() {
-        restore(account, &own, report).await?;
+    let keys = sealing::keys_here(account)?;
+    if tried.as_ref() == Some(&keys) {
+        return Ok(()); // Told already, and nothing came that could open it.
     }
-    Ok(account.store.write(|db| meta::set(db, RESTORED, "1"))?)
+    let own: Vec<Entry> = directory.own_collections.iter().map(|(_, e)| e.clone()).collect();
+    let is_whole = own.is_empty() || restore(account, &own, report).await?;
+    let done = if is_whole { ALL } else { &keys };
+    Ok(account.store.write(|db| meta::set(db, RESTORED, done))?)
 }
 
-async fn restore(account: &Account, own: &[Entry], report: &mut Report) -> Result<()> {
+/// Brings back what can be; false if keys are missing for something.
+async fn restore(account: &Account, own: &[Entry], report: &mut Report) -> Result<bool> {
     let (me, syftbox) = (&account.email, &account.folders.syftbox);
     let present = match datasets::local_halves(syftbox, me) {
         Ok(present) => present,
         Err(error) => {
             report.problem("dataset-not-restored", told(&error));
-            return Ok(());
+            return Ok(true);
         }
     };
     let connection = account.router.own();
@@ -57,6 +65,7 @@ async fn restore(account: &Account, own: &[Entry], report: &mut Report) -> Resul
     }
     let missing = datasets::restore_plan(me, own, &present, &BTreeSet::new());
     let known = publications(account)?;
+    let mut is_whole = true;
     // With nothing present, the plan is the newest collection of each half.
     for wanted in datasets::restore_plan(me, own, &BTreeSet::new(), &BTreeSet::new()) {
         if known.iter().any(|publication| publication.folder == wanted.folder) {
@@ -74,13 +83,21 @@ async fn restore(account: &Account, own: &[Entry], report: &mut Report) -> Resul
             && let Err(error) = restore_one(account, &connection, &wanted, content, &audience).await
         {
             let name = &wanted.name.dataset;
-            let text = format!("dataset `{name}` could not be restored: {}", told(&error));
+            let text = if connection.has_met_closed() {
+                is_whole = false;
+                format!(
+                    "dataset `{name}` could not be restored: its private half is sealed with keys \
+                     that are not on this machine; it is tried again once they are"
+                )
+            } else {
+                format!("dataset `{name}` could not be restored: {}", told(&error))
+            };
             report.problem("dataset-not-restored", text);
             continue;
         }
         save(account, &record(own, &wanted, content, audience, readers))?;
     }
-    Ok(())
+    Ok(is_whole)
 }
 
 async fn restore_one(

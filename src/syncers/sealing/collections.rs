@@ -8,6 +8,7 @@
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read as _, Write as _};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -25,12 +26,18 @@ use crate::peers::{Keyring, Mode};
 pub(in crate::syncers) struct Sealing<'c> {
     inner: &'c dyn Connection,
     ring: Option<Keyring>,
+    met_closed: AtomicBool,
 }
 
 impl<'c> Sealing<'c> {
     /// Seals with the keys in `ring`; without any, or where encryption is off, all passes as it is.
     pub(in crate::syncers) const fn new(inner: &'c dyn Connection, ring: Option<Keyring>) -> Self {
-        Self { inner, ring }
+        Self { inner, ring, met_closed: AtomicBool::new(false) }
+    }
+
+    /// True if something was downloaded that looks sealed and could not be opened.
+    pub(in crate::syncers) fn has_met_closed(&self) -> bool {
+        self.met_closed.load(Ordering::Relaxed)
     }
 
     fn seals(&self) -> Option<&Keyring> {
@@ -39,12 +46,15 @@ impl<'c> Sealing<'c> {
 
     /// Puts the content of an envelope in the place of the envelope, if it is one of ours.
     fn open_in_place(&self, path: &Path) -> std::io::Result<()> {
-        let Some(ring) = &self.ring else { return Ok(()) };
         let mut start = [0; 4];
         let is_whole = File::open(path)?.read_exact(&mut start).is_ok();
         if !is_whole || !envelopes::is_sealed(&start) {
             return Ok(());
         }
+        let Some(ring) = &self.ring else {
+            self.met_closed.store(true, Ordering::Relaxed);
+            return Ok(());
+        };
         let folder = path.parent().unwrap_or(Path::new("."));
         let mut opened = tempfile::NamedTempFile::new_in(folder)?;
         let is_ours = envelopes::open_own_file(
@@ -55,6 +65,8 @@ impl<'c> Sealing<'c> {
         if is_ours {
             opened.as_file().sync_all()?;
             opened.persist(path).map_err(|error| error.error)?;
+        } else {
+            self.met_closed.store(true, Ordering::Relaxed);
         }
         Ok(())
     }

@@ -45,6 +45,13 @@ pub fn keyring(account: &Account) -> Result<Option<Keyring>> {
     Ok(store::load(&account.folders.private, &account.email)?)
 }
 
+/// Returns a text that differs once there are other keys on this machine.
+pub(super) fn keys_here(account: &Account) -> Result<String> {
+    let ring = keyring(account)?;
+    let prints = ring.iter().flat_map(Keyring::all).map(|keys| keys.fingerprint().to_string());
+    Ok(format!("keys {}", prints.collect::<Vec<_>>().join(" ")))
+}
+
 /// Fills in how messages go to and from each peer, as the last sync left it.
 pub(super) fn remember(account: &Account, peers: &mut [Acquaintance]) -> Result<()> {
     let ring = keyring(account)?;
