@@ -39,5 +39,5 @@ pub use marker::{MARKER_FILE, read_marker, write_marker};
 pub use scan::{Kind as UnreadableKind, Scan, Unreadable, scan};
 pub use staged::{Placed, Staged};
 pub use store::{Commit, Store};
-pub use tree::{DatasiteTree, FILE_BYTES_MAX, write_private_file};
+pub use tree::{DatasiteTree, FILE_BYTES_MAX, write_new_private_file, write_private_file};
 pub use views::{DatasiteOwnerEventCache, DatasiteWatcherCache};

@@ -7,6 +7,8 @@ use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
 
+use tempfile::{NamedTempFile, PersistError};
+
 use super::staged::Staged;
 use super::{Error, Result};
 use crate::model::{DatasitePath, Digest, TEMPORARY_PREFIX};
@@ -382,14 +384,30 @@ pub(super) fn set_nonblocking(_: &mut OpenOptions) {}
 /// # Errors
 /// If the folder cannot be made or the disk refuses.
 pub fn write_private_file(path: &Path, content: &[u8]) -> Result<()> {
+    write_private(path, content, |file| file.persist(path))
+}
+
+/// Writes a new file that only its user can read, whole or not at all.
+///
+/// # Errors
+/// If it cannot be written, or if there is something of this name, which stays as it is.
+pub fn write_new_private_file(path: &Path, content: &[u8]) -> Result<()> {
+    write_private(path, content, |file| file.persist_noclobber(path))
+}
+
+fn write_private(
+    path: &Path,
+    content: &[u8],
+    persist: impl FnOnce(NamedTempFile) -> std::result::Result<std::fs::File, PersistError>,
+) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let written = (|| {
         std::fs::create_dir_all(folder)?;
         // A new file of `tempfile` has mode 0600.
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let mut file = NamedTempFile::new_in(folder)?;
         file.write_all(content)?;
         file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
+        persist(file).map_err(|error| error.error)?;
         std::fs::File::open(folder)?.sync_all()
     })();
     written.map_err(Error::at(path, "written"))

@@ -300,11 +300,16 @@ fn export(client: &Client, file: &Path, ui: &mut Ui) -> Result<(), Failure> {
         return Err(Failure::new("file", format!("`{}` exists already", path.display()))
             .hint("name a file that does not exist yet"));
     }
-    if path.starts_with(&client.folders().syftbox) {
+    // Links and `..` may lead there as well.
+    let folder = path.parent().unwrap_or(&path);
+    let folder = folder.canonicalize().map_err(|error| Failure::file(folder, &error))?;
+    let syftbox = &client.folders().syftbox;
+    let syftbox = syftbox.canonicalize().unwrap_or_else(|_| syftbox.clone());
+    if folder.starts_with(syftbox) {
         return Err(Failure::new("file", "the SyftBox is synced: keys must not lie in it")
             .hint("name a file outside of it"));
     }
-    crate::caches::write_private_file(&path, &content).map_err(crate::client::Error::from)?;
+    crate::caches::write_new_private_file(&path, &content).map_err(crate::client::Error::from)?;
     ui.answer(&json!({ "path": path.to_string_lossy() }));
     ui.done(format_args!("Wrote all keys to `{}`", path.display()));
     ui.warn("Who has this file can read everything and write in your name");

@@ -50,6 +50,11 @@ fn keys_are_made_shown_exported_and_brought_to_another_machine() {
     failed(&world.owner(&["keys", "export", file]), "file");
     let inside = world.home("owner").join(format!("SyftBox_{OWNER}/{OWNER}/keys.json"));
     failed(&world.owner(&["keys", "export", inside.to_str().unwrap()]), "file");
+    let link = world.folder.path().join("link");
+    std::os::unix::fs::symlink(inside.parent().unwrap(), &link).unwrap();
+    let through = link.join("keys.json");
+    failed(&world.owner(&["keys", "export", through.to_str().unwrap()]), "file");
+    assert!(!inside.exists(), "keys must not lie in what is synced");
     failed(&world.scientist(&["keys", "import", file]), "key-file");
 
     // Nothing waits where nobody can type, and words are no argument.
