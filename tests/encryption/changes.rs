@@ -1,6 +1,7 @@
 //! Keys that change: who stops, who goes on, and that nothing is lost on the way.
 
 use syft::client::{Error, KeysError, Trust};
+use syft::datasets::{Audience, DatasetName, NewDataset};
 use syft::peers::{Obstacle, Secrecy};
 use syft::permissions::Level;
 
@@ -114,6 +115,54 @@ async fn a_submission_to_a_peer_whose_key_changed_is_refused_at_once() {
     let refused = ann.client.submit_job(&request).await.unwrap_err();
     assert_eq!(refused.code(), "key-changed");
     assert!(ann.client.jobs().unwrap().is_empty(), "nothing is left behind");
+}
+
+fn dataset(world: &World, name: &str) -> NewDataset {
+    NewDataset {
+        name: DatasetName::parse_new(name).unwrap(),
+        mock: world.file("mock.csv", b"age\n1\n"),
+        private: world.file("private.csv", b"age\n41\n"),
+        summary: None,
+        readme: None,
+        tags: Vec::new(),
+        location: None,
+        audience: Audience::Any,
+        allow_same: false,
+    }
+}
+
+#[tokio::test]
+async fn w14_datasets_stop_where_messages_do_and_what_is_there_stays() {
+    let world = World::new();
+    let (owner, ann, bob) = three(&world).await;
+    owner.client.create_dataset(&dataset(&world, "first"), false).await.unwrap();
+    owner.client.create_dataset(&dataset(&world, "second"), false).await.unwrap();
+    ann.sync().await;
+    let names = |of: &Party<'_>| -> Vec<String> {
+        of.client.datasets().unwrap().into_iter().map(|listed| listed.name).collect()
+    };
+    assert_eq!(names(&ann), ["first", "second"]);
+    let new = owner.client.rotate_keys().await.unwrap();
+    owner.client.create_dataset(&dataset(&world, "third"), false).await.unwrap();
+    owner.client.delete_dataset("second").await.unwrap();
+    owner.sync().await;
+    assert_eq!(ann.problems().await, ["key-changed"]);
+    assert_eq!(names(&ann), ["first", "second"]);
+    ann.trust(&owner.email, new.fingerprint).await;
+    ann.sync().await;
+    assert_eq!(names(&ann), ["first", "third"]);
+
+    // The other way: a scientist whose keys changed keeps its access, and gets no more.
+    let new = bob.client.rotate_keys().await.unwrap();
+    bob.try_sync().await;
+    assert_eq!(owner.problems().await, ["key-changed"]);
+    owner.client.create_dataset(&dataset(&world, "fourth"), false).await.unwrap();
+    owner.try_sync().await;
+    let seen = world.files(&bob.email, "mock.csv").await.len();
+    assert_eq!(seen, 2, "of the first and the third");
+    owner.trust(&bob.email, new.fingerprint).await;
+    owner.sync().await;
+    assert_eq!(world.files(&bob.email, "mock.csv").await.len(), 3);
 }
 
 #[tokio::test]

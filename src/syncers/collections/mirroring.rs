@@ -14,10 +14,10 @@ use crate::peers::PeerState;
 use super::super::peering::Acquaintance;
 use super::super::sending::told;
 use super::super::{Account, Directory, Refused, Report, Result, remote};
-use super::{failure_key, held, mirror_key, staging_in, to_json};
+use super::{failure_key, held, mirror_key, staging_in, stopped, to_json};
 
 /// Brings the copies of owners' datasets up to date, but for those of `held_owners`, whose trees are
-/// to be left alone. The catalogue must be fresh.
+/// to be left alone, as are those of owners who are stopped. The catalogue must be fresh.
 pub(in crate::syncers) async fn mirror(
     account: &Account,
     directory: &Directory,
@@ -33,6 +33,8 @@ pub(in crate::syncers) async fn mirror(
         .map(|known| known.peer.email.clone())
         .collect();
     let visible: Vec<Entry> = directory.shared_collections.iter().map(|(_, e)| e.clone()).collect();
+    let stopped = stopped(peers);
+    let is_left = |owner: &Email| held_owners.contains(owner) || stopped.contains(owner);
     let limits = Limits::default();
     let mut here = held(account)?;
     let plan = datasets::plan(&visible, &owners, &here, &limits);
@@ -45,7 +47,7 @@ pub(in crate::syncers) async fn mirror(
         report.problem_with(&ignored.owner, "dataset-ignored", text);
     }
     for gone in plan.remove {
-        if held_owners.contains(&gone.owner) {
+        if is_left(&gone.owner) {
             continue;
         }
         if remove(account, &gone, now, report).await? {
@@ -53,7 +55,7 @@ pub(in crate::syncers) async fn mirror(
         }
     }
     for wanted in plan.fetch {
-        if held_owners.contains(&wanted.owner) {
+        if is_left(&wanted.owner) {
             continue;
         }
         if let Some(new) = fetch(account, &wanted, &here, &limits, now, report).await? {

@@ -115,6 +115,12 @@ fn accepted(peers: &[Acquaintance]) -> Vec<Email> {
     accepted.map(|known| known.peer.email.clone()).collect()
 }
 
+/// Returns those with whom nothing is exchanged until a person decides about their keys.
+fn stopped(peers: &[Acquaintance]) -> Vec<Email> {
+    let stopped = peers.iter().filter(|known| known.secrecy.is_stopped());
+    stopped.map(|known| known.peer.email.clone()).collect()
+}
+
 /// Returns whom the mock files of a dataset are for, or are to be for once it is published.
 pub(crate) fn audience(account: &Account, name: &DatasetName) -> Result<Audience> {
     let found = publications(account)?.into_iter().find(|publication| {

@@ -14,8 +14,8 @@ use super::super::peering::{self, Acquaintance};
 use super::super::sending::told;
 use super::super::{Account, Directory, Report, Result, remote, sealing};
 use super::{
-    INTENT, accepted, approved, forget_intents, intend, parse_intent, publication_key,
-    publications, save, to_json,
+    INTENT, accepted, forget_intents, intend, parse_intent, publication_key, publications, save,
+    stopped, to_json,
 };
 
 /// Publishes what is noted for one dataset. What the service refuses is a problem in the report.
@@ -30,8 +30,8 @@ pub(crate) async fn publish_one(
         remote::refresh(account, remote::Freshness::Feed, now).await?;
         directory = peering::ensure_home(account).await?;
     }
-    let approved = approved(account)?;
-    publish_some(account, &directory, &approved, Some(name), report).await
+    let peers = peering::remembered(account)?;
+    publish_some(account, &directory, &peers, Some(name), report).await
 }
 
 /// Finishes what a crash interrupted, and gives and takes access where it is due.
@@ -41,18 +41,23 @@ pub(in crate::syncers) async fn publish_due(
     peers: &[Acquaintance],
     report: &mut Report,
 ) -> Result<()> {
-    publish_some(account, directory, &accepted(peers), None, report).await
+    publish_some(account, directory, peers, None, report).await
 }
 
 async fn publish_some(
     account: &Account,
     directory: &Directory,
-    approved: &[Email],
+    peers: &[Acquaintance],
     only: Option<&DatasetName>,
     report: &mut Report,
 ) -> Result<()> {
     prepare_intended(account, directory, only, report).await?;
+    let (accepted, stopped) = (accepted(peers), stopped(peers));
     for mut publication in publications(account)? {
+        // Who is stopped keeps what it has, and gets nothing new.
+        let had = |who: &Email| publication.shared_with.contains(who);
+        let approved = accepted.iter().filter(|who| !stopped.contains(who) || had(who));
+        let approved: &[Email] = &approved.cloned().collect::<Vec<_>>();
         let one = std::slice::from_ref(&publication);
         let is_due = !publication.is_uploaded()
             || publication.labelled_any != (publication.audience == Audience::Any)
