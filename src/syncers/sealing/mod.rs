@@ -6,7 +6,8 @@
 //! so that what is sent after a change of keys is sealed with the new ones.
 //!
 //! Invariant: what cannot be opened *yet* stays where it is, and is opened once the keys are there.
-//! What is wrong for good is set aside with its bytes and the reason, and nobody else waits for it.
+//! What is wrong for good, or signed with keys that nobody accepted, is set aside with its bytes and the
+//! reason, and nobody else waits for it. Nothing leaves a machine without the keys that the account uses.
 
 mod bundles;
 mod collections;
