@@ -166,7 +166,7 @@ pub enum Error {
 
     /// The own disk could not be used.
     #[error("the SyftBox could not be used")]
-    Cache(caches::Error),
+    Cache(#[source] caches::Error),
 }
 
 impl From<caches::Error> for Error {

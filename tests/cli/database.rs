@@ -31,6 +31,8 @@ fn a_database_that_cannot_be_used_is_left_alone_until_its_owner_says_otherwise()
             let ended = world.owner(args);
             assert_eq!(ended.exit, 1, "{code} {args:?}: {ended:?}");
             assert_eq!(ended.json()["error"]["code"], code, "{args:?}");
+            let message = ended.json()["error"]["message"].as_str().unwrap_or_default().to_owned();
+            assert!(message.contains("the state database"), "which thing: {message}");
             let hint = ended.json()["error"]["hint"].as_str().unwrap_or_default().to_owned();
             assert!(hint.contains("syft sync --rebuild"), "{hint}");
         }
