@@ -78,6 +78,19 @@ pub fn clear_rolling(db: &Database) -> Result<()> {
     Ok(())
 }
 
+/// Drops from the rolling state what was agreed on later than `after` and not later than `until`: a
+/// checkpoint of another machine holds it.
+pub fn drop_rolling(db: &Database, datasite: &Email, after: f64, until: f64) -> Result<()> {
+    db.prepare_cached(
+        "DELETE FROM rolling WHERE path IN (
+             SELECT path FROM agreed WHERE datasite = ?1 AND moment > ?2 AND moment <= ?3
+             UNION SELECT path FROM tombstones WHERE datasite = ?1 AND moment > ?2 AND moment <= ?3
+         )",
+    )?
+    .execute(params![datasite.as_str(), after, until])?;
+    Ok(())
+}
+
 /// Notes that `peer` is to be told what stands at `path`, in an event of the id `event`.
 pub fn answer(db: &Database, peer: &Email, path: &DatasitePath, event: &str) -> Result<()> {
     db.prepare_cached("INSERT OR REPLACE INTO answers VALUES (?1, ?2, ?3)")?.execute([

@@ -108,6 +108,16 @@ pub fn unseen(db: &Database, folder: &FileId) -> Result<Vec<Entry>> {
     query(db, &sql, &[folder.as_str()])
 }
 
+/// Returns when the newest file in `folder` was made that was looked at; `None` if none was.
+pub fn newest_seen(db: &Database, folder: &FileId) -> Result<Option<i64>> {
+    Ok(db
+        .prepare_cached(
+            "SELECT max(created) FROM catalogue WHERE parent = ?1 AND folder = 0
+             AND created < ?2 AND id IN (SELECT file FROM seen)",
+        )?
+        .query_row(params![folder.as_str(), i64::MAX], |row| row.get(0))?)
+}
+
 fn query(db: &Database, sql: &str, parameters: &[&str]) -> Result<Vec<Entry>> {
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query(rusqlite::params_from_iter(parameters))?;

@@ -161,6 +161,24 @@ pub fn is_seen(db: &Database, file: &FileId) -> Result<bool> {
     Ok(db.prepare_cached("SELECT 1 FROM seen WHERE file = ?1")?.exists([file.as_str()])?)
 }
 
+/// Notes that the full checkpoint made now includes all of the own event log that was looked at.
+pub fn include_seen(db: &Database, log: &FileId) -> Result<()> {
+    db.execute("DELETE FROM included", [])?;
+    db.prepare_cached(
+        "INSERT INTO included SELECT id FROM catalogue WHERE parent = ?1
+         AND id IN (SELECT file FROM seen)",
+    )?
+    .execute([log.as_str()])?;
+    Ok(())
+}
+
+/// Returns the messages that the full checkpoint includes.
+pub fn included(db: &Database) -> Result<BTreeSet<FileId>> {
+    let mut statement = db.prepare_cached("SELECT file FROM included")?;
+    let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+    rows.map(|row| parse_id(&row?)).collect()
+}
+
 /// Notes that a message of `peer` is dealt with and is to leave the inbox `folder`.
 pub fn archive(db: &Database, file: &FileId, folder: &FileId, peer: &Email) -> Result<()> {
     db.prepare_cached("INSERT OR REPLACE INTO archiving VALUES (?1, ?2, ?3)")?.execute([

@@ -120,6 +120,11 @@ CREATE TABLE seen (
     file TEXT PRIMARY KEY
 ) WITHOUT ROWID;
 
+-- Messages of the own event log that the full checkpoint of this machine includes.
+CREATE TABLE included (
+    file TEXT PRIMARY KEY
+) WITHOUT ROWID;
+
 -- A scientist's changes that the owner has not answered. `event`: the id of the change, which the
 -- answer carries.
 CREATE TABLE proposed (

@@ -38,17 +38,39 @@ pub fn due(events: usize, threshold: usize, increments: &[IncrementalName]) -> D
 pub struct Reading {
     /// Full checkpoints, newest first: the first that is usable counts, the others are skipped.
     pub full: Vec<usize>,
-    /// Increments, oldest first. Those that are not later than the full checkpoint that was read
-    /// are left out: see [`Reading::is_after`].
+    /// Increments, oldest first, of which [`increments_to_lay`] leaves out some.
     pub increments: Vec<usize>,
     /// The newest rolling state; `None` if there is none.
     pub rolling: Option<usize>,
 }
 
-impl Reading {
-    /// True if an increment made at `made` goes on from a full checkpoint made at `base`.
-    pub fn is_after(made: Timestamp, base: Option<Timestamp>) -> bool {
-        base.is_none_or(|base| made > base)
+/// Returns which of the increments go on from a full checkpoint made at `base`, in order.
+///
+/// An increment from before it is left out. So is all that follows a missing one, which the listing
+/// may not show yet: what comes after it does not hold what it held.
+pub fn increments_to_lay(increments: &[IncrementalName], base: Option<Timestamp>) -> Vec<usize> {
+    let (mut before, mut to_lay) = (0, Vec::new());
+    for (index, name) in increments.iter().enumerate() {
+        if name.sequence > before + 1 {
+            break;
+        }
+        before = name.sequence;
+        if base.is_none_or(|base| name.timestamp > base) {
+            to_lay.push(index);
+        }
+    }
+    to_lay
+}
+
+/// True if a rolling state that says that it continues the checkpoint made at `base` (0: none) goes
+/// on from what was laid: checkpoints made at `laid`, with a full one or without.
+///
+/// One that continues what is not there lacks what that held, or is from before a full one.
+pub fn continues(base: f64, laid: &[Timestamp]) -> bool {
+    if laid.is_empty() {
+        base <= 0.0
+    } else {
+        Timestamp::from_seconds(base).is_ok_and(|base| laid.contains(&base))
     }
 }
 
@@ -114,8 +136,45 @@ mod tests {
         let wanted = Reading { full: vec![2, 0], increments: vec![3, 1], rolling: Some(6) };
         assert_eq!(reading(&names), wanted);
         assert_eq!(reading(&[]), Reading::default());
-        let at = |micros| Timestamp::from_micros(micros);
-        assert!(Reading::is_after(at(2), Some(at(1))) && Reading::is_after(at(2), None));
-        assert!(!Reading::is_after(at(2), Some(at(2))));
+    }
+
+    #[test]
+    fn increments_are_laid_up_to_the_first_that_is_missing() {
+        #[rustfmt::skip]
+        let cases = [
+            ("none",                            vec![],                          None,    vec![]),
+            ("all",                             vec![(1, 5), (2, 6)],            None,    vec![0, 1]),
+            ("after a full one",                vec![(1, 5), (2, 6)],            Some(4), vec![0, 1]),
+            ("from before it",                  vec![(1, 3), (2, 4), (3, 5)],    Some(4), vec![2]),
+            ("two machines at once",            vec![(1, 5), (1, 6), (2, 7)],    None,    vec![0, 1, 2]),
+            ("one is missing",                  vec![(1, 5), (3, 7), (4, 8)],    None,    vec![0]),
+            ("the first is missing",            vec![(2, 6)],                    None,    vec![]),
+        ];
+        for (what, increments, base, wanted) in cases {
+            let at = |micros: i64| Timestamp::from_micros(1_780_000_000_000_000 + micros);
+            let name = |(sequence, micros): &(u64, i64)| IncrementalName {
+                sequence: *sequence,
+                timestamp: at(*micros),
+            };
+            let names: Vec<IncrementalName> = increments.iter().map(name).collect();
+            assert_eq!(increments_to_lay(&names, base.map(at)), wanted, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_rolling_state_goes_on_from_what_was_laid() {
+        let at = |seconds: f64| Timestamp::from_seconds(seconds).unwrap();
+        #[rustfmt::skip]
+        let cases: &[(&str, f64, &[Timestamp], bool)] = &[
+            ("from the beginning",              0.0, &[],                 true),
+            ("from one that is not there",      5.5, &[],                 false),
+            ("from the newest",                 7.5, &[at(5.5), at(7.5)], true),
+            ("beside another's increment",      5.5, &[at(5.5), at(7.5)], true),
+            ("from before",                     3.5, &[at(5.5)],          false),
+            ("from before all",                 0.0, &[at(5.5)],          false),
+        ];
+        for (what, base, laid, wanted) in cases {
+            assert_eq!(continues(*base, laid), *wanted, "{what}");
+        }
     }
 }

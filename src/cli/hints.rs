@@ -209,6 +209,9 @@ fn sync(error: &syncers::Error) -> Option<String> {
             let problem = Problem { code, message: String::new(), peer: Some(peer.clone()) };
             return of_problem(&problem);
         }
+        syncers::Error::LogPruned => {
+            "run `syft sync` here once another machine of yours has made a checkpoint"
+        }
         syncers::Error::Connection(error) => return connection(error),
         _ => return None,
     };

@@ -62,6 +62,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 50)]
     checkpoint_threshold: usize,
 
+    /// Shorten the event log behind a full checkpoint
+    ///
+    /// Deletes messages older than a week from the log that your machines follow, once a full
+    /// checkpoint of this machine holds what they say and every peer has what it may read. Nothing
+    /// is deleted while a Python client works with the account: it makes checkpoints that hold less.
+    #[arg(long)]
+    prune_log: bool,
+
     /// With --watch, ask the drive at least this often
     #[arg(long, value_name = "SECS", default_value_t = 10, requires = "watch")]
     interval: u64,
@@ -74,6 +82,7 @@ impl Args {
             checkpoint_threshold: self.checkpoint_threshold,
             force: self.force,
             full: self.full,
+            prune_log: self.prune_log,
             ..SyncOptions::default()
         }
     }

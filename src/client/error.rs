@@ -262,6 +262,8 @@ fn sync_code(error: &syncers::Error) -> &'static str {
         syncers::Error::OwnFile { .. } => "own-file",
         syncers::Error::SuddenlyEmpty { .. } => "suddenly-empty",
         syncers::Error::NotSynced { .. } => "not-synced",
+        syncers::Error::CheckpointTooLarge { .. } => "checkpoint-too-large",
+        syncers::Error::LogPruned => "log-pruned",
         syncers::Error::UnknownPeer { .. } => "unknown-peer",
         syncers::Error::NoRequest { .. } => "no-request",
         syncers::Error::OwnAccount { .. } => "own-account",

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::caches::{Folders, Store, SyncLock};
+use crate::checkpoints::Due;
 use crate::connections::{Connection, ConnectionRouter};
 use crate::datasets::Scratch;
 use crate::model::{Email, Role, Timestamp};
@@ -205,7 +206,8 @@ impl Client {
         Ok(DatasiteOwnerSyncer::new(&self.account).create_checkpoint(self.now()).await?)
     }
 
-    /// Makes a checkpoint if at least `threshold` events came since the last one.
+    /// Makes the checkpoint that is due if at least `threshold` events came since the last one, as
+    /// [`Client::sync`] does: an increment, or after some of those a full one. `None` if none is due.
     ///
     /// # Errors
     /// As [`Client::create_checkpoint`].
@@ -213,27 +215,33 @@ impl Client {
         &self,
         threshold: usize,
     ) -> Result<Option<CheckpointSummary>> {
-        if self.should_create_checkpoint(threshold)? {
-            return self.create_checkpoint().await.map(Some);
+        if !self.should_create_checkpoint(threshold)? {
+            return Ok(None);
         }
-        Ok(None)
+        let _lock = self.lock().await?;
+        let options = SyncOptions { auto_checkpoint: false, ..SyncOptions::default() };
+        self.sync_locked(&options).await?;
+        let syncer = DatasiteOwnerSyncer::new(&self.account);
+        Ok(syncer.try_create_checkpoint(threshold, self.now()).await?)
     }
 
-    /// True if at least `threshold` events came since the last checkpoint.
+    /// True if at least `threshold` events came since the last checkpoint: then the next sync makes
+    /// one.
     ///
     /// # Errors
     /// As [`Client::checkpoint_status`].
     pub fn should_create_checkpoint(&self, threshold: usize) -> Result<bool> {
-        Ok(self.checkpoint_status()?.events_since >= threshold.max(1))
+        Ok(self.checkpoint_status(threshold)?.next != Due::Nothing)
     }
 
-    /// Returns when the last checkpoint was made, and how many events came since.
+    /// Returns how things stand with checkpoints and the event log, as the last sync left them.
+    /// `threshold`: how many events are enough for a checkpoint.
     ///
     /// # Errors
     /// [`Error::WrongRole`] for a scientist.
-    pub fn checkpoint_status(&self) -> Result<CheckpointStatus> {
+    pub fn checkpoint_status(&self, threshold: usize) -> Result<CheckpointStatus> {
         self.needs(Role::Owner)?;
-        Ok(DatasiteOwnerSyncer::new(&self.account).checkpoint_status()?)
+        Ok(DatasiteOwnerSyncer::new(&self.account).checkpoint_status(threshold)?)
     }
 
     fn now(&self) -> Timestamp {

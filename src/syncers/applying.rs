@@ -86,12 +86,14 @@ pub(super) struct Ground<'a> {
     pub now: Timestamp,
 }
 
-/// Commits states, and the writes that follow from them, within the caller's transaction.
+/// Commits states, and the writes that follow from them, within the caller's transaction. Returns
+/// the paths of which something newer was known.
 pub(super) fn apply(
     db: &rusqlite::Connection,
     ground: &Ground<'_>,
     states: &States,
-) -> caches::Result<()> {
+) -> caches::Result<BTreeSet<DatasitePath>> {
+    let mut stale = BTreeSet::new();
     let datasite = ground.datasite;
     let known = agreed::snapshot(db, datasite)?;
     let moments = agreed::moments(db, datasite)?;
@@ -131,6 +133,7 @@ pub(super) fn apply(
         };
         let step = receive(&before, &received);
         if step == Step::Stale {
+            stale.insert(path.clone());
             continue;
         }
         agreed::put(db, datasite, path, new.as_ref(), incoming.moment)?;
@@ -158,7 +161,7 @@ pub(super) fn apply(
             keep_incoming(db, ground, path, incoming)?;
         }
     }
-    Ok(())
+    Ok(stale)
 }
 
 /// Returns what is to stand there when the write is done, and the name under which anything else is
@@ -178,7 +181,8 @@ fn to_find(
     match ground.edits {
         Edits::KeepAside => (base, Some(name_aside(path, ground.now))),
         // What another machine went on from is not what stands here: that is kept first.
-        Edits::Stay if incoming.crosses(before.agreed) => {
+        // What was laid from a checkpoint nobody made here, and the log may say it once more.
+        Edits::Stay if before.moment > Some(Timestamp::ZERO) && incoming.crosses(before.agreed) => {
             (None, Some(name_aside(path, ground.now)))
         }
         Edits::Stay => (base, None),

@@ -53,6 +53,19 @@ pub enum Error {
         path: crate::model::DatasitePath,
     },
 
+    /// A checkpoint would be larger than any machine reads. The event log goes on saying it all.
+    #[error("a checkpoint of {files} files would have {bytes} bytes, more than can be read again")]
+    CheckpointTooLarge {
+        /// Of how many files.
+        files: usize,
+        /// How large it would be, unpacked.
+        bytes: usize,
+    },
+
+    /// Messages are gone from the event log that this machine has not read.
+    #[error("a part of the event log is gone that this machine has not read")]
+    LogPruned,
+
     /// There is no such peer.
     #[error("{peer} is not among your peers")]
     UnknownPeer {

@@ -137,5 +137,5 @@ fn say_all_again(db: &rusqlite::Connection, account: &Account) -> crate::caches:
     for key in [owner::RESTORED, ROLLING_BASE, ROLLING_DIRTY, ROLLING_FILE] {
         meta::remove(db, key)?;
     }
-    Ok(())
+    owner::log::forget(db)
 }

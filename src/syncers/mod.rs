@@ -34,7 +34,9 @@ pub use directory::{Directory, Mailbox};
 pub use error::{Error, Result};
 pub use guarding::{alarms, expect_datasite, expect_syftbox};
 pub use options::SyncOptions;
-pub use owner::{AfterTakingIn, CheckpointStatus, CheckpointSummary, DatasiteOwnerSyncer};
+pub use owner::{
+    AfterTakingIn, CheckpointKind, CheckpointStatus, CheckpointSummary, DatasiteOwnerSyncer,
+};
 pub use remote::{Freshness, refresh};
 pub use report::{Problem, Refused, Report};
 pub use watcher::DatasiteWatcherSyncer;

@@ -14,8 +14,9 @@ use crate::caches::{
 use crate::connections::{self, Content, Entry, FileId, Kind, OCTETS, Relocation};
 use crate::model::{DatasitePath, Email, Role, Timestamp};
 use crate::wire::names::{ArchiveFolder, RollingStateFolder, RollingStateName};
-use crate::wire::{FileChangeEventsMessage, Packed as _, RollingState};
+use crate::wire::{FileChangeEventsMessage, Packed as _, RollingState, archive, limits};
 
+use super::owner::log;
 use super::placing::{Place, create_folder, note_own, put_file};
 use super::{Account, Directory, Report, Result, remote, sealing};
 
@@ -32,7 +33,7 @@ pub(super) const ROLLING_DIRTY: &str = "rolling.dirty";
 pub(super) const ROLLING_FILE: &str = "rolling.file";
 pub(super) const ROLLING_BASE: &str = "rolling.base";
 /// What our own catalogue calls a rolling state until the service has told its name.
-const ROLLING_NOTE: &str = "rolling state";
+pub(super) const ROLLING_NOTE: &str = "rolling state";
 
 /// Takes `count` ids that no file has.
 ///
@@ -210,14 +211,19 @@ async fn send_rolling_state(
         let events = if dirty.is_some() { announcing::rolling(db)? } else { Vec::new() };
         Ok((dirty, file, base, events))
     })?;
-    if dirty.is_none() {
+    if dirty.is_none() || !log::is_whole(account, directory)? {
         return Ok(());
     }
     let base = base.and_then(|text| Timestamp::parse_canonical(&text).ok());
     let mut state = RollingState::new(&account.email, now, base);
     state.last_event_timestamp = events.iter().map(|event| event.timestamp).reduce(f64::max);
     state.events = events;
-    let content = sealing::seal_own(account, state.to_file_bytes(gzip_time(now)))?;
+    state.log = Some(log::coverage(account, directory)?);
+    let json = state.to_json();
+    if json.len() > limits::UNPACKED_BYTES_MAX {
+        return Ok(()); // Nobody could read it. The log says it all.
+    }
+    let content = sealing::seal_own(account, archive::pack(&json, gzip_time(now)))?;
     let content = Content::Bytes(content.into());
     let file = file.and_then(|text| FileId::parse(&text).ok());
     match put_rolling_state(account, directory, file, content, now).await {

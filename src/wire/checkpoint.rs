@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::content::{self, Content};
 use super::error::Problem;
 use super::field::Fields;
-use super::{Invalid, Packed, json};
+use super::{Invalid, LogCoverage, Packed, json};
 use crate::model::{DatasitePath, Email, Timestamp};
 
 /// The version of the format that we write, and the only one that we read.
@@ -44,15 +44,9 @@ pub struct Checkpoint {
         deserialize_with = "json::bounded"
     )]
     pub binary_files: Vec<CheckpointFile>,
-    /// Ids of messages of the event log, made not long before, that the checkpoint includes. Ours,
-    /// as above.
-    #[serde(
-        rename = "syft_log_recent",
-        default,
-        skip_serializing_if = "Vec::is_empty",
-        deserialize_with = "json::bounded"
-    )]
-    pub log_recent: Vec<String>,
+    /// How much of the event log the checkpoint includes. Ours, as above.
+    #[serde(rename = "syft_log", default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogCoverage>,
 }
 
 /// One file of a checkpoint.
@@ -151,7 +145,7 @@ impl FullState {
             last_event_timestamp: self.last_event.map(Timestamp::seconds),
             files,
             binary_files,
-            log_recent: Vec::new(),
+            log: None,
         }
     }
 }

@@ -15,6 +15,7 @@
 pub mod archive;
 mod checkpoint;
 mod content;
+mod coverage;
 mod dialect;
 mod error;
 mod event;
@@ -32,6 +33,7 @@ mod version_file;
 
 pub use checkpoint::{Checkpoint, CheckpointFile, FullState};
 pub use content::Content;
+pub use coverage::LogCoverage;
 pub use dialect::{Dialect, JobLayout};
 use error::shown;
 pub use error::{Error, Invalid, Problem};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::checkpoint::{check_version, version};
 use super::event::FileChangeEvent;
 use super::field::Fields;
-use super::{Invalid, Packed, json};
+use super::{Invalid, LogCoverage, Packed, json};
 use crate::model::{Email, Timestamp};
 
 /// The file `incremental_checkpoint_…`: a run of events, at most one for each path.
@@ -26,15 +26,10 @@ pub struct IncrementalCheckpoint {
     /// The events, oldest first.
     #[serde(default, deserialize_with = "json::bounded")]
     pub events: Vec<FileChangeEvent>,
-    /// Ids of messages of the event log, made not long before, whose events are included here or
-    /// in what came before. Ours: other clients neither write nor read it.
-    #[serde(
-        rename = "syft_log_recent",
-        default,
-        skip_serializing_if = "Vec::is_empty",
-        deserialize_with = "json::bounded"
-    )]
-    pub log_recent: Vec<String>,
+    /// How much of the event log is included here, or in what came before. Ours: other clients
+    /// neither write nor read it.
+    #[serde(rename = "syft_log", default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogCoverage>,
 }
 
 /// The file `rolling_state_…`, and an owner's `.cache/rolling_state.json`: the latest event of
@@ -56,6 +51,10 @@ pub struct RollingState {
     /// The events, newest last.
     #[serde(default, deserialize_with = "json::bounded")]
     pub events: Vec<FileChangeEvent>,
+    /// How much of the event log is included here, or in the checkpoints that it continues. Ours,
+    /// as in an increment.
+    #[serde(rename = "syft_log", default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogCoverage>,
 }
 
 impl Packed for IncrementalCheckpoint {
@@ -75,8 +74,7 @@ impl IncrementalCheckpoint {
         events: Vec<FileChangeEvent>,
     ) -> Self {
         let (email, timestamp) = (email.to_string(), timestamp.seconds());
-        let log_recent = Vec::new();
-        Self { version: version(), timestamp, email, sequence_number, events, log_recent }
+        Self { version: version(), timestamp, email, sequence_number, events, log: None }
     }
 
     /// Reads all fields but the events.
@@ -98,6 +96,7 @@ impl RollingState {
             base_checkpoint_timestamp: base.unwrap_or(Timestamp::ZERO).seconds(),
             last_event_timestamp: None,
             events: Vec::new(),
+            log: None,
         }
     }
 

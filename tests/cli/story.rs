@@ -116,8 +116,31 @@ fn checkpoints_are_made_and_counted() {
     std::fs::write(world.datasite("public/a.txt"), "a").unwrap();
     assert!(world.owner(&["checkpoint", "create"]).done()["files"].as_u64().unwrap() > 0);
     let status = world.owner(&["checkpoint", "status"]).done();
-    assert_eq!(status["events_since"], 0);
-    assert!(status["last"].is_number(), "{status}");
+    assert_eq!((&status["events_since"], &status["next"]), (&json!(0), &json!("nothing")));
+    assert!(status["last"].is_number() && status["last_full"] == status["last"], "{status}");
+    let log = &status["log"];
+    assert!(log["messages"].as_u64() > Some(0) && log["bytes"].as_u64() > Some(0), "{status}");
+    assert!(log["pruned_through"].is_null() && log["kept_because"].is_null(), "{status}");
+    let made = world.owner(&["checkpoint", "create", "--if-due", "1"]).done();
+    assert_eq!(made["made"], json!(null));
+    std::fs::write(world.datasite("public/a.txt"), "b").unwrap();
+    world.owner(&["sync"]).done();
+    let status = world.owner(&["checkpoint", "status", "--checkpoint-threshold", "1"]).done();
+    assert_eq!((&status["events_since"], &status["next"]), (&json!(1), &json!("increment")));
+    let made = world.owner(&["checkpoint", "create", "--if-due", "1"]).done();
+    assert_eq!(made, json!({ "made": "increment", "number": 1, "files": 1 }));
+    // The log is young: asking to shorten it leaves it, and says why.
+    world.owner(&["sync", "--prune-log"]).done();
+    let status = world.owner(&["checkpoint", "status"]).done();
+    assert_eq!(
+        (&status["increments"], &status["log"]["messages"]),
+        (&json!(1), &log_count(log, 1))
+    );
+    assert!(status["log"]["kept_because"].is_string(), "{status}");
+}
+
+fn log_count(log: &serde_json::Value, more: u64) -> serde_json::Value {
+    json!(log["messages"].as_u64().unwrap() + more)
 }
 
 #[test]

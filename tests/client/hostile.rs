@@ -125,6 +125,7 @@ fn the_futures_of_a_client_can_move_between_threads() {
             auto_checkpoint: true,
             compact_threshold: 10,
             checkpoint_threshold: 50,
+            prune_log: false,
             force: false,
             full: false,
         };

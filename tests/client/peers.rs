@@ -113,6 +113,7 @@ async fn a_checkpoint_holds_what_was_just_written() {
     let owner = world.owner("do@example.org");
     write(&place(&owner, owner.email(), "a/b.txt"), "1");
     assert_eq!(owner.create_checkpoint().await.unwrap().files, 1);
-    assert!(owner.checkpoint_status().unwrap().last.is_some());
+    assert!(owner.checkpoint_status(50).unwrap().last.is_some());
     assert!(owner.try_create_checkpoint(1).await.unwrap().is_none());
+    assert!(!owner.should_create_checkpoint(1).unwrap());
 }

@@ -193,6 +193,7 @@ def many_messages(b):
         do("churn", "--prefix", "r/c", "--count", N)
         b.measure(L, f"DS sync pulling {N} messages of 1 file", ds, "sync")
         b.join(L, f"DS initial join, {N} messages in the outbox (not compacted)", ds)
+        b.join(L, f"DO initial join, {N} event messages, rolling state alone", do)
         b.measure(L, f"DO sync after {N} messages (compacts, makes a checkpoint)", do, "sync")
         b.join(L, f"DS initial join, {N} files, after that sync", ds)
         b.join(L, f"DO initial join, {N} event messages, incremental checkpoint", do)

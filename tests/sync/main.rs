@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 mod bounds;
+mod checkpoints;
 mod cost;
 mod crash;
 mod edits;
@@ -12,6 +13,7 @@ mod home;
 mod hostile;
 mod losses;
 mod measures;
+mod pruning;
 mod quota;
 mod revoked;
 mod story;

@@ -9,12 +9,13 @@ use syft::model::{DatasitePath, Digest, Email, Timestamp};
 use syft::wire::names::{
     ArchiveFolder, BundleName, BundlesFolder, CheckpointName, CheckpointsFolder, CollectionFolder,
     CollectionKind, Direction, EventsName, FileName, FolderName, IncrementalName, P2pFolder,
-    PersonalFolder, ProposalName, RollingStateFolder, RollingStateName, Tag, VersionsFolder,
+    PersonalFolder, ProposalName, PrunedName, RollingStateFolder, RollingStateName, Tag,
+    VersionsFolder,
 };
 use syft::wire::{
     Checkpoint, Content, Event, EventsFilename, FileChangeEvent, FileChangeEventsMessage,
-    FullState, IncrementalCheckpoint, MessageFilename, Packed, PeerState, PeersFile, Proposal,
-    ProposedFileChange, ProposedFileChangesMessage, RollingState, Version, archive,
+    FullState, IncrementalCheckpoint, LogCoverage, MessageFilename, Packed, PeerState, PeersFile,
+    Proposal, ProposedFileChange, ProposedFileChangesMessage, RollingState, Version, archive,
 };
 use uuid::Uuid;
 
@@ -137,7 +138,7 @@ fn check_wild(events: Vec<FileChangeEvent>, id: Uuid, number: f64, text: String)
             email: text.clone(),
             sequence_number: 3,
             events: events.clone(),
-            log_recent: vec![text.clone()],
+            log: Some(LogCoverage { through: number, recent: vec![text.clone()] }),
         },
         u32::MAX,
     );
@@ -149,6 +150,7 @@ fn check_wild(events: Vec<FileChangeEvent>, id: Uuid, number: f64, text: String)
             base_checkpoint_timestamp: number,
             last_event_timestamp: None,
             events: events.clone(),
+            log: None,
         },
         1_780_000_000,
     );
@@ -210,6 +212,7 @@ fn check_files(me: Email, peer: Email, timestamp: Timestamp, id: Uuid, sequence:
         FileName::Checkpoint(CheckpointName { timestamp }),
         FileName::Incremental(IncrementalName { sequence, timestamp }),
         FileName::RollingState(RollingStateName { timestamp }),
+        FileName::Pruned(PrunedName { through: timestamp }),
         FileName::Bundle(BundleName { owner: me, peer }),
     ];
     for file in files {

@@ -58,6 +58,7 @@ fn written_again(name: &FileName, bytes: &[u8]) -> Vec<u8> {
         FileName::Checkpoint(_) => again::<Checkpoint>(bytes),
         FileName::Incremental(_) => again::<IncrementalCheckpoint>(bytes),
         FileName::RollingState(_) => again::<RollingState>(bytes),
+        FileName::Pruned(name) => panic!("Python prunes nothing: {name}"),
         FileName::Bundle(name) => panic!("the session had no encryption: {name}"),
     }
 }

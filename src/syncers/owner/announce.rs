@@ -18,8 +18,8 @@ use crate::wire::{Content, Event, FileChangeEvent, FileChangeEventsMessage, Pack
 
 use super::super::sending::{ROLLING_DIRTY, begin_again, gzip_time, no_home, take_ids, told};
 use super::super::telling::tell_unreadable;
-use super::super::{Account, Directory, Report, Result, SyncOptions, guarding};
-use super::checkpoint::newest_name;
+use super::super::{Account, Directory, Error, Report, Result, SyncOptions, guarding};
+use super::log::newest_name;
 use super::withdrawing::{withdraw_from_others, withdraw_unreadable};
 use super::{Acquaintance, mailboxes, nanoseconds, take_in};
 
@@ -230,6 +230,34 @@ fn work_out(
         }
     }
     Ok(deliveries)
+}
+
+/// Returns a peer that is owed something; `None` if each has what it may read.
+pub(super) fn first_owed(
+    account: &Account,
+    directory: &Directory,
+    peers: &[Acquaintance],
+    tree: &DatasiteTree,
+    scan: &Scan,
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<Option<String>> {
+    let owed = work_out(account, directory, peers, tree, scan, now, report)?.into_iter().next();
+    if let Some(delivery) = owed {
+        return Ok(Some(delivery.peer.to_string()));
+    }
+    account
+        .store
+        .read(|db| {
+            for (number, _) in journal::pending(db)? {
+                if let Some(message) = journal::load(db, number)? {
+                    let whose = message.peer.map(|peer| peer.to_string());
+                    return Ok(Some(whose.unwrap_or_else(|| account.email.to_string())));
+                }
+            }
+            Ok(None)
+        })
+        .map_err(Error::from)
 }
 
 /// A peer that has begun anew has another outbox, and nothing of what it was sent before.

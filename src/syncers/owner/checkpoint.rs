@@ -2,76 +2,107 @@
 //! log.
 //!
 //! A checkpoint is complete on the drive before anything that it replaces is deleted; what a crash
-//! leaves behind is cleared by the next one. Only the owner's own machines read it.
+//! leaves behind is cleared by the next sync. Only the owner's own machines read it. A machine that
+//! misses something makes none: others would take it for everything.
 
 use std::collections::BTreeMap;
 
 use crate::caches::{agreed, announcing, catalogue, journal, meta};
 use crate::checkpoints::{Due, due};
-use crate::connections::{self, Content, Entry, FileId, Kind, NewEntry, OCTETS};
+use crate::connections::{self, Content, Entry, FileId, OCTETS};
 use crate::model::{DatasitePath, Digest, Timestamp};
-use crate::wire::names::{
-    CheckpointName, CheckpointsFolder, EventsName, IncrementalName, RollingStateName,
-};
-use crate::wire::{self, FullState, IncrementalCheckpoint, Packed as _};
+use crate::wire::names::{CheckpointName, CheckpointsFolder, IncrementalName, RollingStateName};
+use crate::wire::{self, FullState, IncrementalCheckpoint, Packed};
 
-use super::super::placing::{create_folder, note_own, reserve_id};
-use super::super::sending::{ROLLING_BASE, ROLLING_DIRTY, ROLLING_FILE, gzip_time, no_home, told};
+use super::super::placing::{Place, create_folder, put_file};
+use super::super::sending::{
+    ROLLING_BASE, ROLLING_DIRTY, ROLLING_FILE, ROLLING_NOTE, gzip_time, no_home, told,
+};
 use super::super::{Account, Directory, Error, Report, Result, sealing};
+use super::log;
+
+/// Meta key: the full checkpoint that the rolling state goes on from, by the time in its name.
+pub(super) const ROLLING_FULL: &str = "rolling.full";
+
+/// Meta key: the full checkpoint that this machine made: its file, its size on the drive, and until
+/// when it includes the log.
+const OWN_FULL: &str = "checkpoint.full";
+
+/// Which checkpoint was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckpointKind {
+    /// Every file.
+    Full,
+    /// What came since the last one, with this number.
+    Increment(u64),
+}
 
 /// What a checkpoint holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckpointSummary {
-    /// How many files.
+    /// Which one it is.
+    pub kind: CheckpointKind,
+    /// Of how many files it speaks.
     pub files: usize,
 }
 
-/// How far things have moved on since the last checkpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CheckpointStatus {
-    /// When the last one was made; `None` if there is none.
-    pub last: Option<Timestamp>,
-    /// How many events came since.
-    pub events_since: usize,
+/// Returns what a sync would make if `threshold` events are enough.
+pub(super) fn next(account: &Account, directory: &Directory, threshold: usize) -> Result<Due> {
+    let names = increments(&existing(account, directory)?);
+    Ok(due(account.store.read(announcing::rolling_count)?, threshold, &names))
 }
 
-pub(super) fn status(account: &Account) -> Result<CheckpointStatus> {
-    let (base, events_since) = account
-        .store
-        .read(|db| Ok((meta::get(db, ROLLING_BASE)?, announcing::rolling_count(db)?)))?;
-    let last = base.and_then(|text| Timestamp::parse_canonical(&text).ok());
-    Ok(CheckpointStatus { last, events_since })
-}
-
-/// Makes a checkpoint if the rolling state has `threshold` events: an increment, or after some of
-/// those a full one. A failure is told, and tried again by the next sync.
+/// Makes a checkpoint if one is due. A failure is told, and tried again by the next sync.
 pub(super) async fn create_if_due(
     account: &Account,
     threshold: usize,
     now: Timestamp,
     report: &mut Report,
 ) -> Result<()> {
-    let directory = Directory::read(&account.store, &account.email, &account.dialect)?;
-    let increments: Vec<IncrementalName> =
-        parsed(&existing(account, &directory)?, IncrementalName::parse)
-            .into_iter()
-            .map(|(name, _)| name)
-            .collect();
-    let made = match due(status(account)?.events_since, threshold, &increments) {
-        Due::Nothing => return Ok(()),
-        Due::Increment(sequence) => create_increment(account, &directory, sequence, now).await,
-        Due::Full => create(account, now).await.map(|_| ()),
-    };
-    if let Err(error) = made {
-        report.problem("checkpoint-not-made", told(&error));
+    match try_create(account, threshold, now).await {
+        // That something is missing was told.
+        Ok(_) | Err(Error::LogPruned) => {}
+        Err(error) => report.problem("checkpoint-not-made", told(&error)),
     }
     Ok(())
+}
+
+/// Makes a checkpoint if the rolling state has `threshold` events: an increment, or after some of
+/// those a full one.
+pub(super) async fn try_create(
+    account: &Account,
+    threshold: usize,
+    now: Timestamp,
+) -> Result<Option<CheckpointSummary>> {
+    let directory = Directory::read(&account.store, &account.email, &account.dialect)?;
+    if !log::is_whole(account, &directory)? {
+        return Err(Error::LogPruned);
+    }
+    match next(account, &directory, threshold)? {
+        Due::Nothing => {
+            delete(account, &replaced(&existing(account, &directory)?)).await.map(|()| None)
+        }
+        Due::Increment(sequence) => {
+            create_increment(account, &directory, sequence, now).await.map(Some)
+        }
+        Due::Full => match create(account, now).await {
+            // It can still be told what came since the last one.
+            Err(Error::CheckpointTooLarge { .. }) => {
+                let names = increments(&existing(account, &directory)?);
+                let last = names.iter().map(|name| name.sequence).max().unwrap_or(0);
+                create_increment(account, &directory, last + 1, now).await.map(Some)
+            }
+            made => made.map(Some),
+        },
+    }
 }
 
 /// Makes a full checkpoint and deletes what it replaces.
 pub(super) async fn create(account: &Account, now: Timestamp) -> Result<CheckpointSummary> {
     let directory = Directory::read(&account.store, &account.email, &account.dialect)?;
-    let old = existing(account, &directory)?;
+    if !log::is_whole(account, &directory)? {
+        return Err(Error::LogPruned);
+    }
     let timestamp = later_than(account, now)?;
     let files = read_files(account)?;
     let count = files.len();
@@ -82,17 +113,23 @@ pub(super) async fn create(account: &Account, now: Timestamp) -> Result<Checkpoi
         files,
     };
     let mut checkpoint = state.into_wire();
-    checkpoint.log_recent = recent_in_log(account, &directory)?;
-    let bytes = checkpoint.to_file_bytes(gzip_time(now));
+    let coverage = log::coverage(account, &directory)?;
+    let through = coverage.through_micros();
+    checkpoint.log = Some(coverage);
+    let bytes = packed(account, &checkpoint, count, now)?;
     let name = CheckpointName { timestamp }.to_string();
-    put(account, &directory, &name, bytes).await?;
-    let replaced = |entry: &&Entry| {
-        CheckpointName::parse(&entry.name).is_some()
-            || IncrementalName::parse(&entry.name).is_some()
-    };
-    let replaced: Vec<FileId> = old.iter().filter(replaced).map(|entry| entry.id.clone()).collect();
-    begin_anew(account, &directory, timestamp, replaced).await?;
-    Ok(CheckpointSummary { files: count })
+    let size = bytes.len();
+    let file = put(account, &directory, &name, bytes).await?;
+    account.store.write(|db| {
+        begin_anew(db, timestamp)?;
+        meta::set(db, ROLLING_FULL, &timestamp.canonical())?;
+        meta::set(db, OWN_FULL, &format!("{file} {size} {through}"))?;
+        directory.personal.as_ref().map_or(Ok(()), |log| journal::include_seen(db, log))
+    })?;
+    let mut old = rolling_states(account, &directory)?;
+    old.extend(replaced(&existing(account, &directory)?));
+    delete(account, &old).await?;
+    Ok(CheckpointSummary { kind: CheckpointKind::Full, files: count })
 }
 
 async fn create_increment(
@@ -100,23 +137,48 @@ async fn create_increment(
     directory: &Directory,
     sequence: u64,
     now: Timestamp,
-) -> Result<()> {
+) -> Result<CheckpointSummary> {
     let timestamp = later_than(account, now)?;
     let events = account.store.read(announcing::rolling)?;
+    let files = events.len();
     let mut increment = IncrementalCheckpoint::new(&account.email, timestamp, sequence, events);
-    increment.log_recent = recent_in_log(account, directory)?;
+    increment.log = Some(log::coverage(account, directory)?);
     let name = IncrementalName { sequence, timestamp }.to_string();
-    put(account, directory, &name, increment.to_file_bytes(gzip_time(now))).await?;
-    begin_anew(account, directory, timestamp, Vec::new()).await
+    put(account, directory, &name, packed(account, &increment, files, now)?).await?;
+    account.store.write(|db| begin_anew(db, timestamp))?;
+    delete(account, &rolling_states(account, directory)?).await?;
+    Ok(CheckpointSummary { kind: CheckpointKind::Increment(sequence), files })
+}
+
+/// Returns the file as it goes to the drive, unless nobody could read it: then the log must go on
+/// saying it all.
+fn packed<T: Packed>(
+    account: &Account,
+    file: &T,
+    entries: usize,
+    now: Timestamp,
+) -> Result<Vec<u8>> {
+    let json = file.to_json();
+    let limit = wire::limits::UNPACKED_BYTES_MAX;
+    if json.len() > limit || entries > wire::limits::CHANGES_MAX {
+        return Err(Error::CheckpointTooLarge { files: entries, bytes: json.len() });
+    }
+    sealing::seal_own(account, wire::archive::pack(&json, gzip_time(now)))
 }
 
 /// Returns a time for a checkpoint that is later than that of the last one.
 fn later_than(account: &Account, now: Timestamp) -> Result<Timestamp> {
-    Ok(status(account)?.last.unwrap_or(Timestamp::ZERO).next_for_name(now))
+    let base = account.store.read(|db| meta::get(db, ROLLING_BASE))?;
+    let last = base.and_then(|text| Timestamp::parse_canonical(&text).ok());
+    Ok(last.unwrap_or(Timestamp::ZERO).next_for_name(now))
 }
 
-async fn put(account: &Account, directory: &Directory, name: &str, bytes: Vec<u8>) -> Result<()> {
-    let bytes = sealing::seal_own(account, bytes)?;
+async fn put(
+    account: &Account,
+    directory: &Directory,
+    name: &str,
+    bytes: Vec<u8>,
+) -> Result<FileId> {
     let folder = match (&directory.checkpoints, &directory.syftbox) {
         (Some(folder), _) => folder.clone(),
         (None, Some(root)) => {
@@ -126,45 +188,65 @@ async fn put(account: &Account, directory: &Directory, name: &str, bytes: Vec<u8
         }
         (None, None) => return Err(no_home()),
     };
-    let id = reserve_id(account, &folder, name).await?;
-    let new = NewEntry {
-        id: Some(id.clone()),
-        parent: folder.clone(),
-        name: name.to_owned(),
-        media_type: OCTETS,
-        tags: BTreeMap::new(),
-    };
-    match account.router.own().create_file(&new, Content::Bytes(bytes.into())).await {
-        Ok(_) | Err(connections::Error::AlreadyExists { .. }) => {}
-        Err(error) => return Err(error.into()),
-    }
-    note_own(account, &id, &folder, name, Kind::File)
+    put_into(account, &folder, name, bytes).await
 }
 
-/// Begins the rolling state anew, and deletes what the checkpoint replaces.
-async fn begin_anew(
+/// Creates a file of ours in `folder`, under an id that a repetition meets again.
+pub(super) async fn put_into(
     account: &Account,
-    directory: &Directory,
-    base: Timestamp,
-    mut replaced: Vec<FileId>,
-) -> Result<()> {
-    account.store.write(|db| {
-        announcing::clear_rolling(db)?;
-        meta::set(db, ROLLING_BASE, &base.canonical())?;
-        meta::remove(db, ROLLING_DIRTY)?;
-        meta::remove(db, ROLLING_FILE)
-    })?;
-    if let Some(folder) = &directory.rolling {
-        let entries = account.store.read(|db| catalogue::children(db, folder))?;
-        replaced.extend(parsed(&entries, RollingStateName::parse).into_iter().map(|(_, e)| e.id));
+    folder: &FileId,
+    name: &str,
+    bytes: Vec<u8>,
+) -> Result<FileId> {
+    let place = Place { parent: folder, name, note: name, media_type: OCTETS };
+    put_file(account, None, place, Content::Bytes(bytes.into())).await
+}
+
+/// Begins the rolling state anew, after a checkpoint.
+fn begin_anew(db: &rusqlite::Connection, base: Timestamp) -> crate::caches::Result<()> {
+    announcing::clear_rolling(db)?;
+    meta::set(db, ROLLING_BASE, &base.canonical())?;
+    meta::remove(db, ROLLING_DIRTY)?;
+    meta::remove(db, ROLLING_FILE)
+}
+
+fn rolling_states(account: &Account, directory: &Directory) -> Result<Vec<FileId>> {
+    let Some(folder) = &directory.rolling else { return Ok(Vec::new()) };
+    let entries = account.store.read(|db| catalogue::children(db, folder))?;
+    let is_one = |entry: &&Entry| {
+        entry.name == ROLLING_NOTE || RollingStateName::parse(&entry.name).is_some()
+    };
+    Ok(entries.iter().filter(is_one).map(|entry| entry.id.clone()).collect())
+}
+
+/// Returns what the newest full checkpoint replaces, also what a crash left of that.
+fn replaced(entries: &[Entry]) -> Vec<FileId> {
+    let full = parsed(entries, CheckpointName::parse);
+    let Some(newest) = full.iter().map(|(name, _)| *name).max() else { return Vec::new() };
+    let older = full.iter().filter(|(name, _)| *name < newest).map(|(_, entry)| entry.id.clone());
+    let increments = parsed(entries, IncrementalName::parse)
+        .into_iter()
+        .filter(|(name, _)| name.timestamp <= newest.timestamp)
+        .map(|(_, entry)| entry.id);
+    older.chain(increments).collect()
+}
+
+/// Deletes files of ours. The first refusal is the answer; the rest is done.
+pub(super) async fn delete(account: &Account, files: &[FileId]) -> Result<()> {
+    if files.is_empty() {
+        return Ok(());
     }
-    if !replaced.is_empty() {
-        for (id, outcome) in replaced.iter().zip(account.router.own().delete(&replaced).await?) {
-            outcome?;
-            account.store.write(|db| catalogue::remove(db, id))?;
+    let outcomes = account.router.own().delete(files).await?;
+    let mut refused = Ok(());
+    for (id, outcome) in files.iter().zip(outcomes) {
+        match outcome {
+            Ok(()) | Err(connections::Error::NotFound { .. }) => {
+                account.store.write(|db| catalogue::remove(db, id))?;
+            }
+            Err(error) => refused = refused.and(Err(error.into())),
         }
     }
-    Ok(())
+    refused
 }
 
 /// Reads every announced file. The disk must hold what was announced; what has changed since is
@@ -192,54 +274,56 @@ fn read_files(account: &Account) -> Result<BTreeMap<DatasitePath, wire::Content>
 }
 
 /// Returns the newest message of our event log, by its name, that is not newer than one which this
-/// machine has not taken in.
+/// machine has not taken in: what a Python client goes by.
 fn last_in_log(account: &Account, directory: &Directory) -> Result<Option<Timestamp>> {
     let Some(personal) = &directory.personal else { return Ok(None) };
-    let (entries, unseen, sent) = account.store.read(|db| {
-        let sent = meta::get(db, &format!("last name in {personal}"))?;
-        Ok((catalogue::children(db, personal)?, catalogue::unseen(db, personal)?, sent))
-    })?;
+    let sent = account.store.read(|db| meta::get(db, &format!("last name in {personal}")))?;
     let sent = sent.and_then(|text| Timestamp::parse_canonical(&text).ok());
-    let times = |entries: &[Entry]| -> Vec<Timestamp> {
-        parsed(entries, EventsName::parse).into_iter().map(|(name, _)| name.timestamp).collect()
-    };
-    let missed = times(&unseen).into_iter().min();
-    let known = times(&entries).into_iter().chain(sent);
+    let messages = log::messages(account, &log::entries(account, directory)?)?;
+    let missed = messages.iter().filter(|message| !message.is_seen).map(|message| message.named);
+    let missed = missed.min();
+    let known = messages.iter().map(|message| message.named).chain(sent);
     Ok(known.filter(|at| missed.is_none_or(|missed| *at < missed)).max())
 }
 
-/// Returns the time in the newest name in our event log, whichever machine wrote it: names that
-/// are made here come after it, though this machine's clock be behind.
-pub(super) fn newest_name(account: &Account, directory: &Directory) -> Result<Timestamp> {
-    let Some(personal) = &directory.personal else { return Ok(Timestamp::ZERO) };
-    let entries = account.store.read(|db| catalogue::children(db, personal))?;
-    let times = parsed(&entries, EventsName::parse).into_iter().map(|(name, _)| name.timestamp);
-    Ok(times.max().unwrap_or(Timestamp::ZERO))
+/// The full checkpoint that this machine made last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct OwnFull {
+    pub file: FileId,
+    pub size_bytes: u64,
+    pub through_micros: i64,
 }
 
-/// How long before a checkpoint a message may have been made that its maker did not know of: the
-/// change feed lags by minutes, and a large checkpoint takes as long to send.
-pub(super) const OVERLAP_MICROS: i64 = 3600 * 1_000_000;
-
-/// Returns the ids of the messages of the last while that a checkpoint made now includes, so that
-/// whoever restores from it knows which it need not read.
-fn recent_in_log(account: &Account, directory: &Directory) -> Result<Vec<String>> {
-    let Some(personal) = &directory.personal else { return Ok(Vec::new()) };
-    let (entries, seen) =
-        account.store.read(|db| Ok((catalogue::children(db, personal)?, journal::seen(db)?)))?;
-    let newest = entries.iter().map(|entry| entry.created_micros).max().unwrap_or(0);
-    let is_recent = |entry: &&Entry| entry.created_micros > newest - 2 * OVERLAP_MICROS;
-    let included = entries.iter().filter(is_recent).filter(|entry| seen.contains(&entry.id));
-    Ok(included.map(|entry| entry.id.to_string()).collect())
+/// Returns the full checkpoint that this machine made, if it is the newest there is.
+pub(super) fn own_full(account: &Account, directory: &Directory) -> Result<Option<OwnFull>> {
+    let Some(text) = account.store.read(|db| meta::get(db, OWN_FULL))? else { return Ok(None) };
+    let own = (|| {
+        let mut words = text.split(' ');
+        Some(OwnFull {
+            file: FileId::parse(words.next()?).ok()?,
+            size_bytes: words.next()?.parse().ok()?,
+            through_micros: words.next()?.parse().ok()?,
+        })
+    })();
+    let newest = parsed(&existing(account, directory)?, CheckpointName::parse)
+        .into_iter()
+        .max_by_key(|(name, _)| *name);
+    let newest = newest.map(|(_, entry)| entry.id);
+    Ok(own.filter(|own| newest.as_ref() == Some(&own.file)))
 }
 
-fn existing(account: &Account, directory: &Directory) -> Result<Vec<Entry>> {
+/// Returns what lies in the folder of checkpoints.
+pub(super) fn existing(account: &Account, directory: &Directory) -> Result<Vec<Entry>> {
     match &directory.checkpoints {
         Some(folder) => Ok(account.store.read(|db| catalogue::children(db, folder))?),
         None => Ok(Vec::new()),
     }
 }
 
-fn parsed<T>(entries: &[Entry], parse: impl Fn(&str) -> Option<T>) -> Vec<(T, Entry)> {
+pub(super) fn increments(entries: &[Entry]) -> Vec<IncrementalName> {
+    parsed(entries, IncrementalName::parse).into_iter().map(|(name, _)| name).collect()
+}
+
+pub(super) fn parsed<T>(entries: &[Entry], parse: impl Fn(&str) -> Option<T>) -> Vec<(T, Entry)> {
     entries.iter().filter_map(|entry| Some((parse(&entry.name)?, entry.clone()))).collect()
 }

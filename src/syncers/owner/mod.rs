@@ -10,9 +10,15 @@ mod announce;
 mod checkpoint;
 mod compact;
 mod farewell;
+mod follow;
+mod laying;
+pub(super) mod log;
+mod prune;
 mod restating;
 mod restore;
+mod status;
 mod take_in;
+mod told;
 mod withdrawing;
 
 use std::collections::BTreeSet;
@@ -28,8 +34,9 @@ use super::{
 };
 
 pub(super) use announce::split;
-pub use checkpoint::{CheckpointStatus, CheckpointSummary};
+pub use checkpoint::{CheckpointKind, CheckpointSummary};
 pub(super) use restore::RESTORED;
+pub use status::CheckpointStatus;
 
 /// Keeps an owner's datasite and its peers in step.
 #[derive(Debug)]
@@ -71,11 +78,11 @@ impl<'a> DatasiteOwnerSyncer<'a> {
         sealing::survey(account, &directory, &mut peers, now, &mut report).await?;
         let tree = account.tree(&account.email)?;
 
-        restore::restore_once(account, &directory, &tree, now, &mut report).await?;
+        restore::restore_once(account, &directory, &peers, &tree, now, &mut report).await?;
         collections::restore_once(account, &directory, &mut report).await?;
         writing::carry_out(account, &mut report)?;
         let from_elsewhere =
-            restore::follow_log(account, &directory, &tree, now, &mut report).await?;
+            follow::follow_log(account, &directory, &tree, now, &mut report).await?;
         report.pulled += from_elsewhere;
         self.take_in_proposals(&directory, &peers, &tree, now, &mut report).await?;
         after_taking_in(&mut report);
@@ -94,8 +101,13 @@ impl<'a> DatasiteOwnerSyncer<'a> {
         if sealing::needs_checkpoint(account)? {
             match checkpoint::create(account, now).await {
                 Ok(_) => sealing::checkpoint_made(account)?,
+                // That something is missing was told.
+                Err(super::Error::LogPruned) => {}
                 Err(error) => report.problem("checkpoint-not-made", sending::told(&error)),
             }
+        }
+        if options.prune_log {
+            prune::prune(account, &peers, &tree, now, &mut report).await?;
         }
         Ok(report)
     }
@@ -131,6 +143,20 @@ impl<'a> DatasiteOwnerSyncer<'a> {
         checkpoint::create(self.account, now).await
     }
 
+    /// Makes the checkpoint that is due if there are `threshold` events: an increment, or after some
+    /// of those a full one. `None` if none is due.
+    ///
+    /// # Errors
+    /// If the service refuses; what was there stays then.
+    pub async fn try_create_checkpoint(
+        &self,
+        threshold: usize,
+        now: Timestamp,
+    ) -> Result<Option<CheckpointSummary>> {
+        refresh(self.account, Freshness::Feed, now).await?;
+        checkpoint::try_create(self.account, threshold, now).await
+    }
+
     /// Tells peers that everything is deleted: each gets a deletion for every path that it holds.
     /// The catalogue must be fresh.
     ///
@@ -140,12 +166,13 @@ impl<'a> DatasiteOwnerSyncer<'a> {
         farewell::say_farewell(self.account, now, report).await
     }
 
-    /// Returns how far the rolling state has grown since the last checkpoint.
+    /// Returns how things stand with checkpoints and the event log, as the last sync left them, if
+    /// `threshold` events are enough for a checkpoint.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn checkpoint_status(&self) -> Result<CheckpointStatus> {
-        checkpoint::status(self.account)
+    pub fn checkpoint_status(&self, threshold: usize) -> Result<CheckpointStatus> {
+        status::status(self.account, threshold)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::wire::{Event, FileChangeEvent};
 use super::super::sending::{ROLLING_DIRTY, no_home, take_id};
 use super::super::{Account, Directory, Result};
 use super::announce::{MESSAGE_BYTES, event, put_message};
-use super::checkpoint::newest_name;
+use super::log::newest_name;
 
 /// How many paths are looked up at once.
 const PATHS_AT_ONCE: usize = 1000;

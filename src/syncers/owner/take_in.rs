@@ -13,6 +13,7 @@ use crate::caches::{
 use crate::connections::{self, Entry, FileId};
 use crate::inbox::{Proposed, Refusal, Verdict, plan};
 use crate::model::{DatasitePath, Email, RULE_FILE, Timestamp, is_rule_file};
+use crate::peers::PeerState;
 use crate::permissions::{Level, SyftPerm};
 use crate::wire::names::ProposalName;
 use crate::wire::{Event, Packed as _, Proposal, ProposedFileChangesMessage, limits};
@@ -37,6 +38,22 @@ impl Message {
         let contents = self.proposals.iter().filter_map(|proposal| proposal.content.as_ref());
         contents.map(|content| content.bytes().len() as u64).sum()
     }
+}
+
+/// Returns when the oldest message was made that lies in an inbox, by the clock of the service: what
+/// it proposes another machine may have taken in, but not earlier.
+pub(super) fn oldest_waiting(
+    account: &Account,
+    directory: &Directory,
+    peers: &[Acquaintance],
+) -> Result<Option<i64>> {
+    let mut made = Vec::new();
+    for peer in peers.iter().filter(|other| other.peer.state == PeerState::Accepted) {
+        let (Some(inbox), _) = mailboxes(account, directory, peer) else { continue };
+        let entries = account.store.read(|db| catalogue::children(db, &inbox.id))?;
+        made.extend(entries.into_iter().map(|entry| entry.created_micros));
+    }
+    Ok(made.into_iter().min())
 }
 
 /// Reads what lies in the inboxes of the peers we work with, oldest first, as much as is held in

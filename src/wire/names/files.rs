@@ -70,6 +70,13 @@ pub struct RollingStateName {
     pub timestamp: Timestamp,
 }
 
+/// Says, beside the checkpoints, that the event log was shortened: `log_pruned_{ts}`. Ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PrunedName {
+    /// When the newest message was made that is gone, by the clock of the service.
+    pub through: Timestamp,
+}
+
 /// The keys of `owner`, for `peer`: `encryption_bundle_{owner}_for_{peer}.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BundleName {
@@ -96,6 +103,8 @@ pub enum FileName {
     Incremental(IncrementalName),
     /// `rolling_state_…`
     RollingState(RollingStateName),
+    /// `log_pruned_…`
+    Pruned(PrunedName),
     /// `encryption_bundle_…`
     Bundle(BundleName),
 }
@@ -114,6 +123,7 @@ impl FileName {
             .or_else(|| CheckpointName::parse(name).map(Self::Checkpoint))
             .or_else(|| IncrementalName::parse(name).map(Self::Incremental))
             .or_else(|| RollingStateName::parse(name).map(Self::RollingState))
+            .or_else(|| PrunedName::parse(name).map(Self::Pruned))
             .or_else(|| BundleName::parse(name).map(Self::Bundle))
     }
 }
@@ -128,6 +138,7 @@ impl fmt::Display for FileName {
             Self::Checkpoint(name) => name.fmt(f),
             Self::Incremental(name) => name.fmt(f),
             Self::RollingState(name) => name.fmt(f),
+            Self::Pruned(name) => name.fmt(f),
             Self::Bundle(name) => name.fmt(f),
         }
     }
@@ -237,6 +248,14 @@ impl RollingStateName {
     }
 }
 
+impl PrunedName {
+    /// Reads a canonical name.
+    pub fn parse(name: &str) -> Option<Self> {
+        let time = name.strip_prefix("log_pruned_")?;
+        Some(Self { through: Timestamp::parse_canonical(time).ok()? })
+    }
+}
+
 impl BundleName {
     /// Reads a name. Where `_for_` occurs more than once, the owner's domain ends at the first that
     /// leaves an address on both sides: domains have no `_`.
@@ -287,6 +306,12 @@ impl fmt::Display for IncrementalName {
 impl fmt::Display for RollingStateName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "rolling_state_{}{EXTENSION}", self.timestamp)
+    }
+}
+
+impl fmt::Display for PrunedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "log_pruned_{}", self.through)
     }
 }
 

@@ -12,8 +12,8 @@ mod folders;
 
 pub use collection::{CollectionFolder, CollectionHash, CollectionKind, InvalidTag, Tag};
 pub use files::{
-    BundleName, CheckpointName, EventsName, FileName, IncrementalName, ProposalName, Reading,
-    RollingStateName,
+    BundleName, CheckpointName, EventsName, FileName, IncrementalName, ProposalName, PrunedName,
+    Reading, RollingStateName,
 };
 pub use folders::{
     ArchiveFolder, BundlesFolder, CheckpointsFolder, Direction, FolderName, P2pFolder,

@@ -34,6 +34,7 @@ const FORCE: SyncOptions = SyncOptions {
     checkpoint_threshold: 50,
     compact_threshold: 10,
     force: true,
+    prune_log: false,
     full: false,
 };
 

@@ -1,0 +1,206 @@
+//! Decides which messages of the event log a checkpoint includes, and which a machine must read.
+//!
+//! Moments are those of the service, in microseconds. Its change feed may lag: a message can be
+//! seen later than one that was made after it. So what a file includes of the last while is said by
+//! ids, and only what is older by a moment. Whatever is in doubt is read again, which costs a
+//! request and changes nothing: the last word on each path is the last in the log.
+
+use std::collections::BTreeSet;
+
+use crate::model::Timestamp;
+use crate::wire::LogCoverage;
+
+/// How long a message may have been made before somebody who looks sees it: the feed lags by
+/// minutes, and a large message takes as long to send.
+pub const OVERLAP_MICROS: i64 = 3600 * 1_000_000;
+
+/// What is known of a message in the event log without reading it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogMessage {
+    /// Its id.
+    pub id: String,
+    /// When the service made it.
+    pub made_micros: i64,
+    /// The time in its name, by the clock of the machine that wrote it.
+    pub named: Timestamp,
+    /// True if this machine has taken it in, or wrote it.
+    pub is_seen: bool,
+}
+
+/// Returns what a file includes that this machine makes now.
+pub fn coverage(log: &[LogMessage]) -> LogCoverage {
+    let newest = log.iter().map(|message| message.made_micros).max().unwrap_or(0);
+    let unseen = log.iter().filter(|message| !message.is_seen);
+    let missed = unseen.map(|message| message.made_micros - 1).min();
+    let through = (newest - 2 * OVERLAP_MICROS).min(missed.unwrap_or(i64::MAX)).max(0);
+    let is_recent = |message: &&LogMessage| message.is_seen && message.made_micros > through;
+    LogCoverage {
+        through: Timestamp::from_micros(through).seconds(),
+        recent: log.iter().filter(is_recent).map(|message| message.id.clone()).collect(),
+    }
+}
+
+/// True if a file of this coverage includes a message.
+pub fn includes(coverage: &LogCoverage, recent: &BTreeSet<&str>, message: &LogMessage) -> bool {
+    message.made_micros <= coverage.through_micros() || recent.contains(message.id.as_str())
+}
+
+/// What the checkpoints that were read say of the log.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Known {
+    /// What the last file of ours includes. Those before it do not count: their maker may have seen
+    /// what that of the last one had not, and the last one is laid over them.
+    pub coverage: Option<LogCoverage>,
+    /// Without it: the newest event that a file names, by the clock of the machine that made it.
+    pub since: Option<Timestamp>,
+    /// Without it: when the service made the newest file.
+    pub made_micros: Option<i64>,
+}
+
+/// Returns the place of the first message that the checkpoints may not include; all that follow are
+/// read as well. `log` is in the order in which the service made it.
+///
+/// Other clients say nothing of the log but the time of the newest event, by their clock: from them
+/// on, all is read whose name is later than that, or that was made shortly before the file or later.
+pub fn first_missing(log: &[LogMessage], known: &Known) -> usize {
+    let recent: BTreeSet<&str> = known
+        .coverage
+        .iter()
+        .flat_map(|coverage| coverage.recent.iter().map(String::as_str))
+        .collect();
+    let is_missing = |message: &LogMessage| match &known.coverage {
+        Some(coverage) => !includes(coverage, &recent, message),
+        None => {
+            let is_new =
+                known.made_micros.is_none_or(|at| message.made_micros > at - OVERLAP_MICROS);
+            is_new || known.since.is_none_or(|since| message.named > since)
+        }
+    };
+    log.iter().position(is_missing).unwrap_or(log.len())
+}
+
+/// Whether this machine has all of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It has, or can read what it lacks.
+    Whole,
+    /// Messages are gone that it has not taken in. A full checkpoint that includes all until then
+    /// must take their place.
+    Behind {
+        /// Until when messages are missing.
+        through_micros: i64,
+    },
+}
+
+/// Returns whether this machine has all of the log, of which all until `pruned` may be gone.
+///
+/// `heeded` is the last such moment that it knows to lie behind it, `followed` when the newest
+/// message was made that it had taken in at its last sync: all that is older than that by more than
+/// the lag of the feed it has taken in as well. `gap` is a message that vanished before its eyes.
+pub fn standing(
+    pruned: Option<i64>,
+    heeded: Option<i64>,
+    followed: Option<i64>,
+    gap: Option<i64>,
+) -> Standing {
+    if let Some(gap) = gap {
+        return Standing::Behind { through_micros: pruned.map_or(gap, |pruned| pruned.max(gap)) };
+    }
+    match pruned {
+        Some(pruned)
+            if heeded.is_none_or(|heeded| heeded < pruned)
+                && followed.is_none_or(|followed| followed < pruned + OVERLAP_MICROS) =>
+        {
+            Standing::Behind { through_micros: pruned }
+        }
+        _ => Standing::Whole,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = OVERLAP_MICROS;
+
+    /// Messages by their hour; an exclamation mark: not taken in.
+    fn log(hours: &[&str]) -> Vec<LogMessage> {
+        let message = |text: &&str| {
+            let hour: i64 = text.trim_end_matches('!').parse().unwrap();
+            LogMessage {
+                id: format!("m{hour}"),
+                made_micros: hour * HOUR,
+                named: Timestamp::from_micros(hour * HOUR),
+                is_seen: !text.ends_with('!'),
+            }
+        };
+        hours.iter().map(message).collect()
+    }
+
+    #[test]
+    fn the_last_while_is_said_by_ids_and_what_is_older_by_a_moment() {
+        #[rustfmt::skip]
+        let cases: &[(&str, &[&str], i64, &[&str])] = &[
+            ("no log",                         &[],                       0, &[]),
+            ("a young log",                    &["1", "2"],               0, &["m1", "m2"]),
+            ("a long one",                     &["1", "5", "8", "9"],     7, &["m8", "m9"]),
+            ("a message of today is missed",   &["1", "5", "8!", "9"],    7, &["m9"]),
+            ("an old one is missed",           &["1", "5!", "8", "9"],    5, &["m8", "m9"]),
+            ("the first is missed",            &["1!", "5", "9"],         1, &["m5", "m9"]),
+        ];
+        for (what, hours, hour, recent) in cases {
+            let got = coverage(&log(hours));
+            let through = got.through_micros();
+            assert!(through <= hour * HOUR && through >= hour * HOUR - 1, "{what}: {through}");
+            assert_eq!(got.recent, *recent, "{what}");
+        }
+    }
+
+    #[test]
+    fn what_is_read_is_all_from_the_first_that_may_be_missing() {
+        let of =
+            |hours: &[&str]| Known { coverage: Some(coverage(&log(hours))), ..Known::default() };
+        let python = |since: i64, made: i64| Known {
+            coverage: None,
+            since: Some(Timestamp::from_micros(since * HOUR)),
+            made_micros: Some(made * HOUR),
+        };
+        #[rustfmt::skip]
+        let cases: &[(&str, Known, &[&str], usize)] = &[
+            ("nothing was restored",               Known::default(),              &["1", "2"],           0),
+            ("all is included",                    of(&["1", "5", "9"]),          &["1", "5", "9"],      3),
+            ("what came later",                    of(&["1", "5", "9"]),          &["1", "5", "9", "10"], 3),
+            ("a late one among the recent",        of(&["1", "5", "9"]),          &["1", "5", "8", "9"], 2),
+            ("what its maker had not taken in",    of(&["1", "5!", "9"]),         &["1", "5", "9"],      1),
+            ("the log is shorter than it was",     of(&["1", "5", "9"]),          &["9"],                1),
+            ("python: names that are later",       python(5, 9),                  &["1", "5", "6", "7"], 2),
+            ("python: made shortly before",        python(9, 9),                  &["1", "5", "9"],      2),
+            ("python: a clock that was ahead",     python(50, 9),                 &["1", "5", "9", "10"], 2),
+        ];
+        for (what, known, hours, wanted) in cases {
+            assert_eq!(first_missing(&log(hours), known), *wanted, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_machine_that_missed_what_is_gone_knows_it() {
+        let behind = |hour: i64| Standing::Behind { through_micros: hour * HOUR };
+        #[rustfmt::skip]
+        let cases = [
+            ("nothing was ever pruned",           None,    None,    Some(3),  None,    Standing::Whole),
+            ("it was there all the time",         Some(3), None,    Some(9),  None,    Standing::Whole),
+            ("it was away",                       Some(3), None,    Some(1),  None,    behind(3)),
+            ("it may have missed what lagged",    Some(3), None,    Some(3),  None,    behind(3)),
+            ("it has never looked",               Some(3), None,    None,     None,    behind(3)),
+            ("it has restored",                   Some(3), Some(3), Some(1),  None,    Standing::Whole),
+            ("it was away since",                 Some(6), Some(3), Some(4),  None,    behind(6)),
+            ("one vanished before its eyes",      Some(3), Some(3), Some(9),  Some(2), behind(3)),
+            ("one vanished, nobody said so yet",  None,    None,    Some(9),  Some(2), behind(2)),
+        ];
+        for (what, pruned, heeded, followed, gap, wanted) in cases {
+            let hours = |at: Option<i64>| at.map(|hour| hour * HOUR);
+            let got = standing(hours(pruned), hours(heeded), hours(followed), hours(gap));
+            assert_eq!(got, wanted, "{what}");
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Reads checkpoints and lays them over each other: the full one, its increments, the rolling state,
+//! oldest first, so that newer content wins.
+//!
+//! A file that cannot be read ends it: what comes after does not hold what it held, and the event
+//! log says the rest. What the last file of ours includes of the log need not be read again.
+
+use uuid::Uuid;
+
+use crate::caches::catalogue;
+use crate::checkpoints::{self, Known};
+use crate::connections::{self, Entry, FileId};
+use crate::model::Timestamp;
+use crate::wire::names::{CheckpointName, IncrementalName};
+use crate::wire::{
+    Checkpoint, FileChangeEvent, FullState, IncrementalCheckpoint, Packed, RollingState, limits,
+};
+
+use super::super::applying;
+use super::super::sending::told;
+use super::super::{Account, Directory, Report, Result, sealing};
+use super::told::Told;
+
+/// What checkpoints say.
+#[derive(Debug, Default)]
+pub(super) struct Layers {
+    /// What their events and files say.
+    pub told: Told,
+    /// What they include of the event log.
+    pub known: Known,
+    /// The file of the rolling state.
+    pub rolling_file: Option<FileId>,
+    /// When each checkpoint that was laid was made, by its name.
+    pub laid: Vec<Timestamp>,
+    /// The full one among them.
+    pub full: Option<Timestamp>,
+}
+
+/// A full checkpoint, and how much of the log it includes.
+#[derive(Debug)]
+pub(super) struct Full {
+    pub name: CheckpointName,
+    pub made_micros: i64,
+    pub state: FullState,
+    pub log: Option<crate::wire::LogCoverage>,
+}
+
+/// Reads and lays what the drive has.
+pub(super) async fn read(
+    account: &Account,
+    directory: &Directory,
+    report: &mut Report,
+) -> Result<Layers> {
+    let entries = entries(account, directory)?;
+    let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+    let reading = checkpoints::reading(&names);
+    let mut layers = Layers::default();
+    for entry in reading.full.iter().filter_map(|index| entries.get(*index)) {
+        if let Some(full) = read_full(account, entry, report).await? {
+            layers.lay_full(full);
+            break;
+        }
+    }
+    let increments: Vec<&Entry> =
+        reading.increments.iter().filter_map(|index| entries.get(*index)).collect();
+    let are_whole = layers.lay_increments(account, &increments, report).await?;
+    if let Some(entry) = reading.rolling.and_then(|index| entries.get(index)) {
+        layers.rolling_file = Some(entry.id.clone());
+        if are_whole {
+            layers.lay_rolling_state(account, entry, report).await?;
+        }
+    }
+    Ok(layers)
+}
+
+/// Returns the full checkpoints that the drive has, newest first.
+pub(super) fn full_ones(account: &Account, directory: &Directory) -> Result<Vec<Entry>> {
+    let entries = entries(account, directory)?;
+    let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+    let places = checkpoints::reading(&names).full;
+    Ok(places.into_iter().filter_map(|index| entries.get(index).cloned()).collect())
+}
+
+/// Reads a full checkpoint; `None` if it is gone or damaged.
+pub(super) async fn read_full(
+    account: &Account,
+    entry: &Entry,
+    report: &mut Report,
+) -> Result<Option<Full>> {
+    let Some(name) = CheckpointName::parse(&entry.name) else { return Ok(None) };
+    let Some(file) = read_file::<Checkpoint>(account, entry, report).await? else {
+        return Ok(None);
+    };
+    let log = file.log.clone();
+    match file.check() {
+        Ok(state) => {
+            let made_micros = entry.created_micros;
+            Ok(Some(Full { name, made_micros, state, log }))
+        }
+        Err(error) => {
+            let text = format!("a checkpoint of {}: {}", account.email, told(&error));
+            report.problem("checkpoint-not-usable", text);
+            Ok(None)
+        }
+    }
+}
+
+impl Layers {
+    fn lay_full(&mut self, full: Full) {
+        for (path, content) in full.state.files {
+            let moment = Timestamp::ZERO; // Whatever the log adds came later.
+            self.told.said.insert(path.clone(), (Some(content.digest()), false));
+            applying::add(&mut self.told.states, path, Some(content), moment, Uuid::nil());
+        }
+        self.known = Known {
+            coverage: full.log,
+            since: full.state.last_event,
+            made_micros: Some(full.made_micros),
+        };
+        self.full = Some(full.name.timestamp);
+        self.laid.push(full.name.timestamp);
+    }
+
+    /// True if all increments that there are were laid.
+    async fn lay_increments(
+        &mut self,
+        account: &Account,
+        increments: &[&Entry],
+        report: &mut Report,
+    ) -> Result<bool> {
+        let parse = |entry: &&Entry| IncrementalName::parse(&entry.name);
+        let names: Vec<IncrementalName> = increments.iter().filter_map(parse).collect();
+        for index in checkpoints::increments_to_lay(&names, self.full) {
+            let (Some(entry), Some(name)) = (increments.get(index), names.get(index)) else {
+                break;
+            };
+            let file = read_file::<IncrementalCheckpoint>(account, entry, report).await?;
+            let Some(file) = file.filter(|file| is_of(account, file.check_head(), report)) else {
+                return Ok(false);
+            };
+            let is_ours = file.log.is_some();
+            let newest = file.events.iter().filter_map(moment_of).max();
+            self.lay_events(account, file.events, is_ours, report);
+            if is_ours || self.known.coverage.is_none() {
+                self.known.made_micros = Some(entry.created_micros);
+                self.known.since = self.known.since.max(newest);
+            }
+            self.known.coverage = file.log.or_else(|| self.known.coverage.take());
+            self.told.rolling.clear();
+            self.laid.push(name.timestamp);
+        }
+        let last = names.last().map(|name| name.timestamp);
+        Ok(last.is_none_or(|last| self.laid.contains(&last) || self.full >= Some(last)))
+    }
+
+    async fn lay_rolling_state(
+        &mut self,
+        account: &Account,
+        entry: &Entry,
+        report: &mut Report,
+    ) -> Result<()> {
+        let file = read_file::<RollingState>(account, entry, report).await?;
+        let Some(file) = file.filter(|file| is_of(account, file.check_head(), report)) else {
+            return Ok(());
+        };
+        match file.log {
+            Some(log) if checkpoints::continues(file.base_checkpoint_timestamp, &self.laid) => {
+                self.lay_events(account, file.events, true, report);
+                self.known.coverage = Some(log);
+            }
+            Some(_) => {}
+            // Of another client. What it had not seen by then is in the log, which is read.
+            None => self.lay_events(account, file.events, false, report),
+        }
+        Ok(())
+    }
+
+    /// Lays events. Those of a file that does not say what of the log it includes may be older than
+    /// what was laid before; they count only if they are newer than all of that.
+    fn lay_events(
+        &mut self,
+        account: &Account,
+        events: Vec<FileChangeEvent>,
+        says_what_it_includes: bool,
+        report: &mut Report,
+    ) {
+        let all = says_what_it_includes || self.known.coverage.is_none();
+        let since = self.known.since;
+        for event in events {
+            let is_newer = all || moment_of(&event) > since;
+            let moment = Timestamp::ZERO; // As in a full checkpoint.
+            if is_newer {
+                self.told.lay_event(account, event, moment, report);
+            }
+        }
+    }
+}
+
+fn moment_of(event: &FileChangeEvent) -> Option<Timestamp> {
+    Timestamp::from_seconds(event.timestamp).ok()
+}
+
+/// True if the head of a file is valid and names this account.
+fn is_of(
+    account: &Account,
+    head: Result<(crate::model::Email, Timestamp), crate::wire::Invalid>,
+    report: &mut Report,
+) -> bool {
+    match head {
+        Ok((email, _)) if account.email.is_same_account(email.as_str()) => true,
+        Ok((email, _)) => {
+            report.problem("checkpoint-not-usable", format!("a checkpoint names {email}"));
+            false
+        }
+        Err(error) => {
+            report.problem("checkpoint-not-usable", told(&error));
+            false
+        }
+    }
+}
+
+fn entries(account: &Account, directory: &Directory) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for folder in [&directory.checkpoints, &directory.rolling].into_iter().flatten() {
+        entries.extend(account.store.read(|db| catalogue::children(db, folder))?);
+    }
+    Ok(entries)
+}
+
+/// Reads a file of ours; `None` if it is gone or damaged.
+async fn read_file<T: Packed>(
+    account: &Account,
+    entry: &Entry,
+    report: &mut Report,
+) -> Result<Option<T>> {
+    let limit = limits::PACKED_BYTES_MAX as u64;
+    let bytes = match account.router.own().read(&entry.id, limit).await {
+        Ok(bytes) => bytes,
+        Err(connections::Error::NotFound { .. }) => return Ok(None),
+        Err(error @ connections::Error::TooLarge { .. }) => {
+            report.problem("checkpoint-not-usable", told(&error));
+            return Ok(None);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let Some(bytes) = sealing::open_own(account, entry, bytes, report)? else { return Ok(None) };
+    match T::from_file_bytes(&bytes) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) => {
+            report.problem("checkpoint-not-usable", told(&error));
+            Ok(None)
+        }
+    }
+}

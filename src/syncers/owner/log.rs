@@ -1,0 +1,133 @@
+//! What this machine knows of its account's event log: what lies there, what of it is taken in, and
+//! whether anything is gone that was not.
+//!
+//! Nothing is sent or read here but the database.
+
+use crate::caches::{catalogue, journal, meta};
+use crate::checkpoints::{self, LogMessage, Standing};
+use crate::connections::Entry;
+use crate::model::Timestamp;
+use crate::wire::LogCoverage;
+use crate::wire::names::{EventsName, PrunedName};
+
+use super::super::{Account, Directory, Result};
+
+/// Meta keys: when the newest message was made that was taken in; until when the log may be gone
+/// without anything being missed here; when a message was made that vanished before it was read.
+const FOLLOWED: &str = "log.followed";
+const HEEDED: &str = "log.heeded";
+const GAP: &str = "log.gap";
+
+/// Returns the messages of the event log, in the order in which the service made them, with their
+/// entries.
+pub(super) fn entries(account: &Account, directory: &Directory) -> Result<Vec<Entry>> {
+    let Some(personal) = &directory.personal else { return Ok(Vec::new()) };
+    let mut entries = account.store.read(|db| catalogue::children(db, personal))?;
+    let named = |entry: &Entry| EventsName::parse(&entry.name).map(|name| name.timestamp);
+    entries.retain(|entry| named(entry).is_some());
+    entries.sort_by_key(|entry| (entry.created_micros, named(entry)));
+    Ok(entries)
+}
+
+/// Returns what is known of the messages of the event log, in the same order.
+pub(super) fn messages(account: &Account, entries: &[Entry]) -> Result<Vec<LogMessage>> {
+    let seen = account.store.read(journal::seen)?;
+    let message = |entry: &Entry| LogMessage {
+        id: entry.id.to_string(),
+        made_micros: entry.created_micros,
+        named: EventsName::parse(&entry.name).map_or(Timestamp::ZERO, |name| name.timestamp),
+        is_seen: seen.contains(&entry.id),
+    };
+    Ok(entries.iter().map(message).collect())
+}
+
+/// Returns how much of the log a file includes that is made of what is agreed now.
+pub(in crate::syncers) fn coverage(
+    account: &Account,
+    directory: &Directory,
+) -> Result<LogCoverage> {
+    Ok(checkpoints::coverage(&messages(account, &entries(account, directory)?)?))
+}
+
+/// Returns the time in the newest name in our event log, whichever machine wrote it: names that
+/// are made here come after it, though this machine's clock be behind.
+pub(super) fn newest_name(account: &Account, directory: &Directory) -> Result<Timestamp> {
+    let entries = entries(account, directory)?;
+    let times = entries.iter().filter_map(|entry| EventsName::parse(&entry.name));
+    Ok(times.map(|name| name.timestamp).max().unwrap_or(Timestamp::ZERO))
+}
+
+/// Returns the entries that say until when messages may be gone from the log, with that moment.
+pub(super) fn pruned_notes(account: &Account, directory: &Directory) -> Result<Vec<(i64, Entry)>> {
+    let Some(folder) = &directory.checkpoints else { return Ok(Vec::new()) };
+    let entries = account.store.read(|db| catalogue::children(db, folder))?;
+    let note =
+        |entry: Entry| PrunedName::parse(&entry.name).map(|name| (name.through.micros(), entry));
+    Ok(entries.into_iter().filter_map(note).collect())
+}
+
+/// Returns until when messages may be gone from the log; `None` if it is whole.
+pub(super) fn pruned(account: &Account, directory: &Directory) -> Result<Option<i64>> {
+    Ok(pruned_notes(account, directory)?.into_iter().map(|(through, _)| through).max())
+}
+
+/// Returns whether anything is gone from the log that this machine has not taken in.
+pub(super) fn standing(account: &Account, directory: &Directory) -> Result<Standing> {
+    let pruned = pruned(account, directory)?;
+    let (heeded, followed, gap) = account
+        .store
+        .read(|db| Ok((number(db, HEEDED)?, number(db, FOLLOWED)?, number(db, GAP)?)))?;
+    Ok(checkpoints::standing(pruned, heeded, followed, gap))
+}
+
+/// True if this machine knows all that was ever announced, or can read it: only then may it say
+/// to others what there is, by a checkpoint or by the rolling state.
+pub(in crate::syncers) fn is_whole(account: &Account, directory: &Directory) -> Result<bool> {
+    Ok(standing(account, directory)? == Standing::Whole)
+}
+
+/// Notes that nothing is missed here of what was made until `through`, within a transaction.
+pub(super) fn heed(db: &rusqlite::Connection, through: i64) -> crate::caches::Result<()> {
+    set_at_least(db, HEEDED, through)?;
+    set_at_least(db, FOLLOWED, through)
+}
+
+/// Notes that a message made at `made` is gone and was not taken in.
+pub(super) fn note_gap(db: &rusqlite::Connection, made: i64) -> crate::caches::Result<()> {
+    set_at_least(db, GAP, made)
+}
+
+/// Notes that whatever was missed is made up for, or cannot be had.
+pub(super) fn close_gap(db: &rusqlite::Connection) -> crate::caches::Result<()> {
+    meta::remove(db, GAP)
+}
+
+/// Forgets how far the log was followed: it is another one.
+pub(in crate::syncers) fn forget(db: &rusqlite::Connection) -> crate::caches::Result<()> {
+    [FOLLOWED, HEEDED, GAP].into_iter().try_for_each(|key| meta::remove(db, key))
+}
+
+/// Notes how far the log has been followed. What is pruned until then is heeded by that.
+pub(super) fn note_followed(account: &Account, directory: &Directory) -> Result<()> {
+    let Some(personal) = &directory.personal else { return Ok(()) };
+    let (newest, before) = account
+        .store
+        .read(|db| Ok((catalogue::newest_seen(db, personal)?, number(db, FOLLOWED)?)))?;
+    if newest > before && standing(account, directory)? == Standing::Whole {
+        let pruned = pruned(account, directory)?;
+        account.store.write(|db| {
+            pruned.map_or(Ok(()), |pruned| set_at_least(db, HEEDED, pruned))?;
+            set_at_least(db, FOLLOWED, newest.unwrap_or(0))
+        })?;
+    }
+    Ok(())
+}
+
+fn number(db: &rusqlite::Connection, key: &str) -> crate::caches::Result<Option<i64>> {
+    Ok(meta::get(db, key)?.and_then(|text| text.parse().ok()))
+}
+
+fn set_at_least(db: &rusqlite::Connection, key: &str, value: i64) -> crate::caches::Result<()> {
+    let value = number(db, key)?.map_or(value, |before| before.max(value));
+    meta::set(db, key, &value.to_string())
+}
