@@ -29,8 +29,10 @@ pub struct Proposed<'a> {
 pub enum Verdict {
     /// Take it in.
     Accept,
-    /// It is, or was, so already: somebody else, another machine, or the same message before a crash
-    /// brought it about.
+    /// It is so here, and is logged all the same: what it was made of may come yet from another machine
+    /// of the owner, and must not undo it.
+    Confirm,
+    /// It was taken in before, by another machine or before a crash.
     AlreadySo,
     /// Turn it down and tell the sender what stands there.
     Refuse(Refusal),
@@ -102,9 +104,11 @@ fn judge(
         Verdict::Refuse(Refusal::NotSynced)
     } else if !may_write(proposal.sender, proposal.path) {
         Verdict::Refuse(Refusal::NotPermitted)
-    } else if current == proposal.new || proposal.is_known {
+    } else if proposal.is_known {
         // What was taken in once may have given way since: it does not come back.
         Verdict::AlreadySo
+    } else if current == proposal.new {
+        Verdict::Confirm
     } else if current != proposal.base {
         Verdict::Refuse(Refusal::Outdated { current })
     } else if proposal.new.is_some() && is_in_the_way(files, proposal.path) {
@@ -174,8 +178,8 @@ mod tests {
             ("creates a file",               "jobs/a.py",         None,         Some("v2"),   Verdict::Accept),
             ("changes what it has seen",     "jobs/b.py",         Some("v1"),   Some("v2"),   Verdict::Accept),
             ("deletes what it has seen",     "jobs/b.py",         Some("v1"),   None,         Verdict::Accept),
-            ("says what is so already",      "jobs/b.py",         Some("v0"),   Some("v1"),   Verdict::AlreadySo),
-            ("deletes what is gone",         "jobs/a.py",         Some("v0"),   None,         Verdict::AlreadySo),
+            ("says what is so already",      "jobs/b.py",         Some("v0"),   Some("v1"),   Verdict::Confirm),
+            ("deletes what is gone",         "jobs/a.py",         Some("v0"),   None,         Verdict::Confirm),
             ("changes what it has not seen", "jobs/b.py",         Some("v0"),   Some("v2"),   current(Some("v1"))),
             ("creates what is there",        "jobs/b.py",         None,         Some("v2"),   current(Some("v1"))),
             ("changes a file that is gone",  "jobs/a.py",         Some("v0"),   Some("v2"),   current(None)),
@@ -201,7 +205,9 @@ mod tests {
             assert_eq!(plan(&files, may_write, from_ref(&proposal)), from_ref(&verdict), "{what}");
             let known = Proposed { is_known: true, ..proposal };
             let verdict = match verdict {
-                Verdict::Accept | Verdict::Refuse(Refusal::Outdated { .. } | Refusal::InTheWay) => {
+                Verdict::Accept
+                | Verdict::Confirm
+                | Verdict::Refuse(Refusal::Outdated { .. } | Refusal::InTheWay) => {
                     Verdict::AlreadySo
                 }
                 other => other,

@@ -229,7 +229,7 @@ pub(super) fn judge(
                     peer: message.sender.clone(),
                     reason: refusal.to_string(),
                 }),
-                Verdict::AlreadySo | Verdict::Later => {}
+                Verdict::Confirm | Verdict::AlreadySo | Verdict::Later => {}
             }
         }
         if !rest.is_empty() {
@@ -250,7 +250,7 @@ fn commit(
 ) -> Result<()> {
     account.store.write(|db| {
         for (proposal, verdict) in message.proposals.iter().zip(verdicts) {
-            if *verdict == Verdict::Accept {
+            if matches!(verdict, Verdict::Accept | Verdict::Confirm) {
                 let event = Event {
                     id: proposal.id,
                     path: proposal.path.clone(),
