@@ -96,3 +96,83 @@ fn all_help_is_as_it_was() {
     let text = text.lines().map(|line| line.trim_end().to_owned() + "\n").collect::<String>();
     insta::assert_snapshot!("help", text);
 }
+
+/// What anybody can look up stands in the documentation as well, word for word.
+#[test]
+fn the_page_of_errors_is_what_the_program_says() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/errors.md");
+    let page = syft::cli::errors_page();
+    if std::env::var_os("SYFT_UPDATE_DOCS").is_some() {
+        std::fs::write(path, &page).unwrap();
+    }
+    let there = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(there == page, "docs/errors.md is not of this program; SYFT_UPDATE_DOCS=1 writes it");
+}
+
+/// A message that sends somebody to a command that there is not is worse than none.
+#[test]
+fn every_command_that_a_message_names_exists() {
+    let (mut named, mut wrong) = (0, Vec::new());
+    for file in sources(concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli").as_ref()) {
+        let text = joined(&std::fs::read_to_string(&file).unwrap());
+        for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            let quoted = line.split('`').skip(1).step_by(2);
+            for command in quoted.filter(|quoted| quoted.starts_with("syft ")) {
+                named += 1;
+                let words = filled_in(command);
+                let parsed = syft::cli::command().try_get_matches_from(words.split_whitespace());
+                if let Err(error) = parsed
+                    && !is_name_alone(error.kind())
+                {
+                    wrong.push(format!("{}: `{command}`: {error}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(named > 100, "only {named} were found");
+}
+
+/// Messages may name a command without all that it needs.
+fn is_name_alone(kind: clap::error::ErrorKind) -> bool {
+    use clap::error::ErrorKind as Kind;
+    matches!(
+        kind,
+        Kind::DisplayHelp
+            | Kind::DisplayVersion
+            | Kind::MissingRequiredArgument
+            | Kind::MissingSubcommand
+            | Kind::DisplayHelpOnMissingArgumentOrSubcommand
+    )
+}
+
+fn sources(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The text with each string literal on one line.
+fn joined(text: &str) -> String {
+    let mut lines = text.split("\\\n");
+    let first = lines.next().unwrap_or_default().to_owned();
+    lines.fold(first, |all, line| all + line.trim_start())
+}
+
+/// A command with something in each of its places.
+fn filled_in(command: &str) -> String {
+    let mut text = command.replace("--users …", "--users any").replace("{me}", "ds");
+    text = text.replace('…', "").replace("EMAIL", "a@b.org").replace("OWNER", "a@b.org");
+    text = text.replace("FINGERPRINT", &"0".repeat(64)).replace('\\', "");
+    while let (Some(start), Some(end)) = (text.find('{'), text.find('}')) {
+        text.replace_range(start..=end, "a@b.org");
+    }
+    text.split(" < ").next().unwrap_or_default().to_owned()
+}

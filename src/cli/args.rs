@@ -6,8 +6,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 
 use super::{
-    account, checkpoint, completions, dataset, delete, demo, drive, job, keys, login, peer, perm,
-    status, sync,
+    account, checkpoint, completions, dataset, delete, demo, drive, explain, job, keys, login,
+    peer, perm, status, sync,
 };
 use crate::model::Email;
 
@@ -94,5 +94,6 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Drive(drive::Command),
     Demo(demo::Args),
+    Explain(explain::Args),
     Completions(completions::Args),
 }

@@ -83,7 +83,8 @@ impl Context {
             }
         }
         for problem in &fresh.problems {
-            ui.warn(problem["message"].as_str().unwrap_or_default());
+            let text = |key: &str| problem[key].as_str().unwrap_or_default();
+            ui.problem(text("code"), text("message"));
             if let Some(hint) = problem["hint"].as_str() {
                 ui.hint(hint);
             }

@@ -7,6 +7,7 @@ use super::report::{Exit, Failure, Outcome};
 use super::text::count;
 use super::ui::Ui;
 use crate::client::{Client, DeletionPlan, DeletionSummary, What};
+use crate::model::Code;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -81,7 +82,7 @@ async fn confirm(client: &Client, what: What, ui: &mut Ui) -> Result<(), Failure
     let typed = ui.ask(format_args!("Type {email} to go on, anything else to stop:"));
     match typed {
         Some(typed) if email.is_same_account(&typed) => Ok(()),
-        _ => Err(Failure::new("not-confirmed", "nothing was deleted")),
+        _ => Err(Failure::new(Code::NotConfirmed, "nothing was deleted")),
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::args;
 use super::report::{Exit, Failure, Outcome, chain};
 use super::ui::Ui;
-use crate::model::Email;
+use crate::model::{Code, Email};
 
 const SERVE_EXAMPLES: &str = "\
 Examples:
@@ -145,17 +145,17 @@ impl From<drive_server::Error> for Failure {
         use drive_server::Error;
         let (code, hint) = match &error {
             Error::InUse { .. } => {
-                ("in-use", Some("stop the other `syft drive serve`, or give another --data"))
+                (Code::InUse, Some("stop the other `syft drive serve`, or give another --data"))
             }
             Error::Listen { .. } => {
-                ("listen", Some("give another --listen; port 0 takes a free one"))
+                (Code::Listen, Some("give another --listen; port 0 takes a free one"))
             }
-            Error::NotAnEmail { .. } => ("not-an-email", None),
+            Error::NotAnEmail { .. } => (Code::NotAnEmail, None),
             Error::BadToken { .. } => {
-                ("bad-token", Some("leave --token away, and a good one is made"))
+                (Code::BadToken, Some("leave --token away, and a good one is made"))
             }
-            Error::Folder { .. } => ("folder", None),
-            _ => ("drive-server", None),
+            Error::Folder { .. } => (Code::Folder, None),
+            _ => (Code::DriveServer, None),
         };
         let failure = Self::new(code, chain(&error));
         match hint {

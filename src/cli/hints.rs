@@ -1,12 +1,13 @@
 //! The advice for each error of the library: which command helps.
 
+use super::explain;
 use super::report::{Exit, Failure, chain};
 use crate::caches;
 use crate::client::{Error, KeysError};
 use crate::connections;
 use crate::datasets;
 use crate::jobs;
-use crate::model::Role;
+use crate::model::{Code, Role};
 use crate::peers::KeyFileError;
 use crate::syncers::sealing;
 use crate::syncers::{self, Problem};
@@ -116,22 +117,30 @@ fn keys(error: &KeysError) -> Option<String> {
     Some(hint.to_owned())
 }
 
-/// Returns what can be done about a problem of a sync, where a person has to decide.
+/// Returns what can be done about a problem of a sync.
 pub(crate) fn of_problem(problem: &Problem) -> Option<String> {
+    case(problem).or_else(|| explain::entry(problem.code).map(|entry| entry.next.to_owned()))
+}
+
+/// The same, where more is known than the kind of problem.
+fn case(problem: &Problem) -> Option<String> {
+    if problem.code == Code::SuddenlyEmpty {
+        return Some(PUT_BACK.to_owned());
+    }
     let peer = problem.peer.as_ref()?;
     match problem.code {
-        "key-changed" => Some(format!(
+        Code::KeyChanged => Some(format!(
             "ask {peer} for their fingerprint, by telephone or face to face; if it is the one that \
              is published now, run `syft keys trust {peer} --fingerprint FINGERPRINT`"
         )),
-        "not-encrypted" => Some(format!(
+        Code::NotEncrypted => Some(format!(
             "ask {peer} to make keys, or allow it with `syft keys trust {peer} --unencrypted`"
         )),
-        "message-not-sealed" => Some(format!(
+        Code::MessageNotSealed => Some(format!(
             "if {peer} says that they work without encryption now, run `syft keys trust {peer} \
              --unencrypted`; what was set aside is then looked at again"
         )),
-        "keys-missing" => Some(format!(
+        Code::KeysMissing => Some(format!(
             "if you have keys on another machine, {BRING_KEYS}; if you never had any, run `syft keys \
              create`"
         )),

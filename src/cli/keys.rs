@@ -13,7 +13,7 @@ use super::secret;
 use super::text::count;
 use super::ui::{Tone, Ui};
 use crate::client::{Client, KeysInfo, Trust};
-use crate::model::Email;
+use crate::model::{Code, Email};
 use crate::peers::{Fingerprint, Mode, RecoveryKey};
 
 const EXAMPLES: &str = "\
@@ -270,7 +270,7 @@ async fn show(client: &Client, words: bool, ui: &mut Ui) -> Outcome {
 async fn words(file: Option<&Path>, ui: &mut Ui) -> Result<String, Failure> {
     if let Some(file) = file {
         return String::from_utf8(read(file)?)
-            .map_err(|_| Failure::new("invalid-keys", "the file holds no words"));
+            .map_err(|_| Failure::new(Code::InvalidKeys, "the file holds no words"));
     }
     if !ui.can_ask() {
         return Err(Failure::usage("where the words are was not said")
@@ -297,7 +297,7 @@ fn export(client: &Client, file: &Path, ui: &mut Ui) -> Result<(), Failure> {
     let content = client.export_keys()?;
     let path = absolute(file)?;
     if path.symlink_metadata().is_ok() {
-        return Err(Failure::new("file", format!("`{}` exists already", path.display()))
+        return Err(Failure::new(Code::File, format!("`{}` exists already", path.display()))
             .hint("name a file that does not exist yet"));
     }
     // Links and `..` may lead there as well.
@@ -306,7 +306,7 @@ fn export(client: &Client, file: &Path, ui: &mut Ui) -> Result<(), Failure> {
     let syftbox = &client.folders().syftbox;
     let syftbox = syftbox.canonicalize().unwrap_or_else(|_| syftbox.clone());
     if folder.starts_with(syftbox) {
-        return Err(Failure::new("file", "the SyftBox is synced: keys must not lie in it")
+        return Err(Failure::new(Code::File, "the SyftBox is synced: keys must not lie in it")
             .hint("name a file outside of it"));
     }
     crate::caches::write_new_private_file(&path, &content).map_err(crate::client::Error::from)?;
@@ -338,7 +338,7 @@ async fn confirm(client: &Client, ui: &mut Ui) -> Result<(), Failure> {
     }
     match ui.ask("Make new keys? [y/N]").as_deref() {
         Some("y" | "Y" | "yes") => Ok(()),
-        _ => Err(Failure::new("not-confirmed", "nothing was changed")),
+        _ => Err(Failure::new(Code::NotConfirmed, "nothing was changed")),
     }
 }
 

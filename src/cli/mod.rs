@@ -18,6 +18,7 @@ mod dataset;
 mod delete;
 mod demo;
 mod drive;
+mod explain;
 mod hints;
 mod job;
 mod keys;
@@ -32,6 +33,7 @@ mod sync;
 mod text;
 mod ui;
 
+use crate::model::Code;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -64,7 +66,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             runtime.shutdown_timeout(FAREWELL);
             outcome
         }
-        Err(error) => Err(Failure::new("runtime", format!("cannot start: {error}"))),
+        Err(error) => Err(Failure::new(Code::Runtime, format!("cannot start: {error}"))),
     };
     tracing::debug!(took = ?started.elapsed(), "the command ended");
     finish(outcome, &mut ui).into()
@@ -75,6 +77,11 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
+/// Returns the page `docs/errors.md`: every kind of error, with what helps.
+pub fn errors_page() -> String {
+    explain::page()
+}
+
 fn finish(outcome: Outcome, ui: &mut Ui) -> Exit {
     let exit = outcome.unwrap_or_else(|failure| {
         failure.show(ui);
@@ -83,7 +90,7 @@ fn finish(outcome: Outcome, ui: &mut Ui) -> Exit {
     match ui.finish() {
         Ok(()) => exit,
         Err(error) => {
-            ui.error(format_args!("cannot write to stdout: {error}"));
+            ui.error(Code::File, format_args!("cannot write to stdout: {error}"));
             Exit::Failed
         }
     }
@@ -136,7 +143,7 @@ async fn until_interrupted(cli: &Cli, ui: &mut Ui) -> Outcome {
         outcome = dispatch(cli, ui) => return outcome,
         () = stop => {}
     }
-    let failure = Failure::new("interrupted", "interrupted")
+    let failure = Failure::new(Code::Interrupted, "interrupted")
         .hint("run the command again; it goes on where it stopped");
     Err(Failure { exit: Exit::Interrupted, ..failure })
 }
@@ -166,6 +173,7 @@ async fn dispatch(cli: &Cli, ui: &mut Ui) -> Outcome {
         Command::Delete(args) => delete::run(args, &context, ui).await,
         Command::Drive(command) => drive::run(command, ui).await,
         Command::Demo(args) => demo::run(args, ui).await,
+        Command::Explain(args) => explain::run(args, ui),
         Command::Completions(args) => completions::run(args, ui),
     }
 }

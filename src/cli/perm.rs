@@ -9,7 +9,7 @@ use super::args;
 use super::context::Context;
 use super::report::{Exit, Failure, Outcome};
 use super::ui::{Tone, Ui};
-use crate::model::Email;
+use crate::model::{Code, Email};
 use crate::permissions::{CheckRequest, Level, answer};
 
 const EXAMPLES: &str = "\
@@ -230,13 +230,13 @@ fn filter(ui: &mut Ui) -> Outcome {
     }
     let mut text = Vec::new();
     let read = stdin.lock().take(QUESTIONS_MAX).read_to_end(&mut text);
-    read.map_err(|error| Failure::new("stdin", format!("cannot read stdin: {error}")))?;
+    read.map_err(|error| Failure::new(Code::Stdin, format!("cannot read stdin: {error}")))?;
     let request: CheckRequest = serde_json::from_slice(&text).map_err(|error| {
         Failure::usage(format!("stdin holds no rules and questions: {error}"))
             .hint("run `syft perm check --help` to see their form")
     })?;
     let answer = serde_json::to_value(answer(request))
-        .map_err(|error| Failure::new("json", error.to_string()))?;
+        .map_err(|error| Failure::new(Code::Json, error.to_string()))?;
     // An answer in JSON was asked for in any case.
     if ui.is_json() {
         ui.answer(&answer);

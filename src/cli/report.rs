@@ -8,7 +8,9 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use super::explain;
 use super::ui::Ui;
+use crate::model::Code;
 
 /// How a command ended. The numbers are part of the command line's contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,11 +41,11 @@ pub(crate) type Outcome = Result<Exit, Failure>;
 /// Why a command failed, for people and for programs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
-    /// What kind of failure, in kebab case.
-    pub code: String,
+    /// What kind of failure.
+    pub code: Code,
     /// What could not be done, and why.
     pub message: String,
-    /// What one can do about it; names a command that can be run.
+    /// What one can do about this very case; names a command that can be run.
     pub hint: Option<String>,
     /// The exit code.
     pub exit: Exit,
@@ -51,18 +53,18 @@ pub(crate) struct Failure {
 
 impl Failure {
     /// A failure without advice.
-    pub(crate) fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), hint: None, exit: Exit::Failed }
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: None, exit: Exit::Failed }
     }
 
     /// Wrong usage.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, ..Self::new("usage", message) }
+        Self { exit: Exit::Usage, ..Self::new(Code::Usage, message) }
     }
 
     /// A file or folder that was named on the command line cannot be used.
     pub(crate) fn file(path: &std::path::Path, error: &std::io::Error) -> Self {
-        Self::new("file", format!("cannot use `{}`: {error}", path.display()))
+        Self::new(Code::File, format!("cannot use `{}`: {error}", path.display()))
     }
 
     /// The same with advice.
@@ -70,16 +72,21 @@ impl Failure {
         Self { hint: Some(hint.into()), ..self }
     }
 
+    /// What one can do: about this very case, or else about what is of this kind.
+    fn advice(&self) -> Option<&str> {
+        self.hint.as_deref().or_else(|| explain::entry(self.code).map(|entry| entry.next))
+    }
+
     /// The failure as `--json` shows it.
     pub(crate) fn to_json(&self) -> Value {
-        json!({ "error": { "code": self.code, "message": self.message, "hint": self.hint } })
+        json!({ "error": { "code": self.code, "message": self.message, "hint": self.advice() } })
     }
 
     /// Prints it.
     pub(crate) fn show(&self, ui: &mut Ui) {
         ui.answer(&self.to_json());
-        ui.error(&self.message);
-        if let Some(hint) = &self.hint {
+        ui.error(self.code, &self.message);
+        if let Some(hint) = self.advice() {
             ui.hint(hint);
         }
     }

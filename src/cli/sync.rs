@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::context::{Context, problems_json};
-use super::hints::{self, PUT_BACK};
+use super::hints;
 use super::report::{Exit, Outcome};
 use super::text::count;
 use super::ui::Ui;
@@ -145,13 +145,10 @@ pub(crate) fn tell(report: &Report, role: Role, requests: u64, ui: &mut Ui) {
         });
     }
     for problem in &report.problems {
-        ui.warn(&problem.message);
+        ui.problem(problem.code, &problem.message);
         if let Some(hint) = hints::of_problem(problem) {
             ui.hint(hint);
         }
-    }
-    if report.problems.iter().any(|problem| problem.code == "suddenly-empty") {
-        ui.hint(PUT_BACK);
     }
     let mut did = Vec::new();
     let mut add = |number: usize, what: &str| {

@@ -17,6 +17,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
 use super::text::{is_treacherous, safe, safe_line};
+use crate::model::Code;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -48,6 +49,7 @@ pub(crate) struct Ui {
     json: bool,
     interactive: bool,
     progress: bool,
+    hinted: Option<String>,
     broken: Option<io::Error>,
 }
 
@@ -72,6 +74,7 @@ impl Ui {
             json,
             interactive,
             progress,
+            hinted: None,
             broken: None,
         }
     }
@@ -174,16 +177,26 @@ impl Ui {
         self.write_err(&format!("{LOOK}warning:{LOOK:#} {text}\n"));
     }
 
-    /// Tells what can be done next.
-    pub(crate) fn hint(&mut self, text: impl fmt::Display) {
+    /// Tells a problem, with the short name that `syft explain` takes.
+    pub(crate) fn problem(&mut self, code: impl fmt::Display, text: impl fmt::Display) {
         let text = safe(&text.to_string());
-        self.write_err(&format!("{HINT}hint:{HINT:#} {text}\n"));
+        self.write_err(&format!("{LOOK}warning[{code}]:{LOOK:#} {text}\n"));
     }
 
-    /// Tells why a command failed.
-    pub(crate) fn error(&mut self, text: impl fmt::Display) {
+    /// Tells what can be done next; the same advice not twice in a row.
+    pub(crate) fn hint(&mut self, text: impl fmt::Display) {
         let text = safe(&text.to_string());
-        self.write_err(&format!("{BAD}error:{BAD:#} {text}\n"));
+        if self.hinted.as_ref() == Some(&text) {
+            return;
+        }
+        self.write_err(&format!("{HINT}hint:{HINT:#} {text}\n"));
+        self.hinted = Some(text);
+    }
+
+    /// Tells why a command failed, with the short name that `syft explain` takes.
+    pub(crate) fn error(&mut self, code: Code, text: impl fmt::Display) {
+        let text = safe(&text.to_string());
+        self.write_err(&format!("{BAD}error[{code}]:{BAD:#} {text}\n"));
     }
 
     /// Asks for a word and returns what was typed; `None` where nobody can be asked.

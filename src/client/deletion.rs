@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use super::{Client, Error, Result};
 use crate::caches::catalogue;
 use crate::connections::{Entry, FileId, Kind};
-use crate::model::Role;
+use crate::model::{Code, Role};
 use crate::syncers::{DatasiteOwnerSyncer, Directory, Freshness, Problem, Report, refresh};
 use crate::wire::names::{FolderName, PEERS_FILE, VERSION_FILE};
 
@@ -128,7 +128,7 @@ impl Client {
             DatasiteOwnerSyncer::new(&self.account).say_farewell(now, &mut report).await
         };
         if let Err(error) = told.await {
-            report.problem("peers-not-told", super::reception::told(&error));
+            report.problem(Code::PeersNotTold, super::reception::told(&error));
         }
         report.problems
     }

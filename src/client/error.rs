@@ -6,7 +6,7 @@ use crate::caches;
 use crate::connections;
 use crate::datasets;
 use crate::jobs;
-use crate::model::{Email, Role};
+use crate::model::{Code, Email, Role};
 use crate::permissions;
 use crate::syncers;
 use crate::syncers::sealing;
@@ -190,28 +190,28 @@ impl From<syncers::Error> for Error {
 
 impl Error {
     /// Returns a short name of the kind of error, for programs. It does not change.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> Code {
         match self {
-            Self::NotLoggedIn { .. } => "not-logged-in",
-            Self::SeveralAccounts(_) => "several-accounts",
-            Self::WrongAccount { .. } => "wrong-account",
-            Self::WrongRole { .. } => "wrong-role",
-            Self::Locked { .. } => "locked",
-            Self::Configuration { .. } => "configuration",
-            Self::NoHome => "no-home",
-            Self::SignIn(_) => "sign-in",
-            Self::Address(_) => "bad-address",
-            Self::Ambiguous { .. } | Self::InTwoLayouts { .. } => "ambiguous",
-            Self::UnknownJob { .. } => "unknown-job",
-            Self::UnknownDataset { .. } => "unknown-dataset",
-            Self::VersionUnknown { .. } => "version-unknown",
-            Self::VersionMismatch { .. } => "version-mismatch",
-            Self::NotSent { .. } => "not-sent",
-            Self::Submission(_) => "invalid-submission",
-            Self::JobName(_) => "invalid-job-name",
+            Self::NotLoggedIn { .. } => Code::NotLoggedIn,
+            Self::SeveralAccounts(_) => Code::SeveralAccounts,
+            Self::WrongAccount { .. } => Code::WrongAccount,
+            Self::WrongRole { .. } => Code::WrongRole,
+            Self::Locked { .. } => Code::Locked,
+            Self::Configuration { .. } => Code::Configuration,
+            Self::NoHome => Code::NoHome,
+            Self::SignIn(_) => Code::SignIn,
+            Self::Address(_) => Code::BadAddress,
+            Self::Ambiguous { .. } | Self::InTwoLayouts { .. } => Code::Ambiguous,
+            Self::UnknownJob { .. } => Code::UnknownJob,
+            Self::UnknownDataset { .. } => Code::UnknownDataset,
+            Self::VersionUnknown { .. } => Code::VersionUnknown,
+            Self::VersionMismatch { .. } => Code::VersionMismatch,
+            Self::NotSent { .. } => Code::NotSent,
+            Self::Submission(_) => Code::InvalidSubmission,
+            Self::JobName(_) => Code::InvalidJobName,
             Self::Job(error) => job_code(error),
             Self::Dataset(error) => dataset_code(error),
-            Self::Permission(_) => "permission-not-changed",
+            Self::Permission(_) => Code::PermissionNotChanged,
             Self::Keys(error) => error.code(),
             Self::Sync(error) => sync_code(error),
             Self::Connection(error) => connection_code(error),
@@ -231,66 +231,82 @@ impl Error {
     }
 }
 
-fn job_code(error: &jobs::Error) -> &'static str {
+fn job_code(error: &jobs::Error) -> Code {
     match error {
-        jobs::Error::UnknownJob { .. } => "unknown-job",
-        jobs::Error::AlreadyExists { .. } => "job-exists",
-        jobs::Error::Unusable { .. } => "job-unusable",
-        jobs::Error::Refused { .. } => "job-refused",
-        jobs::Error::NotBound { .. } => "job-not-approved-here",
-        jobs::Error::Changed { .. } => "job-changed",
-        jobs::Error::Busy { .. } => "job-busy",
-        jobs::Error::Sandbox(_) => "no-sandbox",
-        jobs::Error::NoPython { .. } => "no-python",
-        _ => "job",
+        jobs::Error::UnknownJob { .. } => Code::UnknownJob,
+        jobs::Error::AlreadyExists { .. } => Code::JobExists,
+        jobs::Error::Unusable { .. } => Code::JobUnusable,
+        jobs::Error::Refused { .. } => Code::JobRefused,
+        jobs::Error::NotBound { .. } => Code::JobNotApprovedHere,
+        jobs::Error::Changed { .. } => Code::JobChanged,
+        jobs::Error::Busy { .. } => Code::JobBusy,
+        jobs::Error::Sandbox(_) => Code::NoSandbox,
+        jobs::Error::NoPython { .. } => Code::NoPython,
+        jobs::Error::Io { .. } => Code::Disk,
     }
 }
 
-fn dataset_code(error: &datasets::Error) -> &'static str {
+fn dataset_code(error: &datasets::Error) -> Code {
     match error {
-        datasets::Error::NotFound { .. } => "unknown-dataset",
-        datasets::Error::Exists { .. } => "dataset-exists",
-        datasets::Error::Name(_) => "invalid-dataset-name",
-        datasets::Error::PrivateAsMock { .. } => "private-as-mock",
+        datasets::Error::NotFound { .. } => Code::UnknownDataset,
+        datasets::Error::Exists { .. } => Code::DatasetExists,
+        datasets::Error::Name(_) => Code::InvalidDatasetName,
+        datasets::Error::PrivateAsMock { .. } => Code::PrivateAsMock,
         datasets::Error::Connection(error) => connection_code(error),
-        _ => "dataset",
+        datasets::Error::Refused { .. }
+        | datasets::Error::Readme { .. }
+        | datasets::Error::NotRegular { .. }
+        | datasets::Error::Path { .. }
+        | datasets::Error::Url(_) => Code::DatasetFiles,
+        datasets::Error::NoPublicHalf
+        | datasets::Error::Metadata { .. }
+        | datasets::Error::Damaged { .. } => Code::DatasetDamaged,
+        datasets::Error::Changed { .. } => Code::DatasetChanged,
+        datasets::Error::Unacceptable { .. } => Code::DatasetNotTaken,
+        datasets::Error::Record(_) | datasets::Error::Io { .. } => Code::Disk,
     }
 }
 
-fn sync_code(error: &syncers::Error) -> &'static str {
+fn sync_code(error: &syncers::Error) -> Code {
     match error {
-        syncers::Error::OwnFile { .. } => "own-file",
-        syncers::Error::SuddenlyEmpty { .. } => "suddenly-empty",
-        syncers::Error::NotSynced { .. } => "not-synced",
-        syncers::Error::CheckpointTooLarge { .. } => "checkpoint-too-large",
-        syncers::Error::LogPruned => "log-pruned",
-        syncers::Error::UnknownPeer { .. } => "unknown-peer",
-        syncers::Error::NoRequest { .. } => "no-request",
-        syncers::Error::OwnAccount { .. } => "own-account",
-        syncers::Error::KeysMissing => "keys-missing",
-        syncers::Error::KeysReplaced { .. } => "keys-replaced",
+        syncers::Error::OwnFile { .. } => Code::OwnFile,
+        syncers::Error::SuddenlyEmpty { .. } => Code::SuddenlyEmpty,
+        syncers::Error::NotSynced { .. } => Code::NotSynced,
+        syncers::Error::CheckpointTooLarge { .. } => Code::CheckpointTooLarge,
+        syncers::Error::LogPruned => Code::LogPruned,
+        syncers::Error::UnknownPeer { .. } => Code::UnknownPeer,
+        syncers::Error::NoRequest { .. } => Code::NoRequest,
+        syncers::Error::OwnAccount { .. } => Code::OwnAccount,
+        syncers::Error::KeysMissing => Code::KeysMissing,
+        syncers::Error::KeysReplaced { .. } => Code::KeysReplaced,
         syncers::Error::PeerStopped { obstacle, .. } => sealing::obstacle_code(*obstacle),
-        syncers::Error::Keys(_) => "key-file",
-        _ => "sync",
+        syncers::Error::Keys(_) => Code::KeyFile,
+        syncers::Error::Connection(error) => connection_code(error),
+        syncers::Error::Cache(error) => cache_code(error),
     }
 }
 
-fn connection_code(error: &connections::Error) -> &'static str {
+fn connection_code(error: &connections::Error) -> Code {
     match error {
-        connections::Error::SignedOut { .. } => "signed-out",
-        connections::Error::Denied { .. } => "denied",
-        connections::Error::RateLimited { .. } => "rate-limited",
-        connections::Error::Unavailable { .. } => "unavailable",
-        connections::Error::Full { .. } => "drive-full",
-        _ => "drive",
+        connections::Error::SignedOut { .. } => Code::SignedOut,
+        connections::Error::Denied { .. } => Code::Denied,
+        connections::Error::RateLimited { .. } => Code::RateLimited,
+        connections::Error::Unavailable { .. } => Code::Unavailable,
+        connections::Error::Full { .. } => Code::DriveFull,
+        connections::Error::NotFound { .. } => Code::DriveFileGone,
+        connections::Error::TooLarge { .. } => Code::FileTooLarge,
+        connections::Error::Invalid { .. } => Code::DriveAnswer,
+        connections::Error::Io(_) => Code::Disk,
+        connections::Error::AlreadyExists { .. } | connections::Error::TokenExpired => Code::Drive,
     }
 }
 
-fn cache_code(error: &caches::Error) -> &'static str {
+fn cache_code(error: &caches::Error) -> Code {
     match error {
-        caches::Error::Damaged { .. } => "database-damaged",
-        caches::Error::NewerDatabase { .. } => "database-newer",
-        _ => "disk",
+        caches::Error::Damaged { .. } => Code::DatabaseDamaged,
+        caches::Error::NewerDatabase { .. } => Code::DatabaseNewer,
+        caches::Error::Locked { .. } => Code::Locked,
+        caches::Error::Database(_) | caches::Error::File { .. } => Code::Disk,
     }
 }
 

@@ -5,7 +5,7 @@
 //! lie about that they open.
 
 use super::{Client, Error, Result};
-use crate::model::Email;
+use crate::model::{Code, Email};
 use crate::peers::{
     Fingerprint, InvalidKeys, Keyring, Mode, RecoveryKey, Settled, Unusable, store,
 };
@@ -79,15 +79,15 @@ pub enum KeysError {
 
 impl KeysError {
     /// Returns a short name of the kind of error, for programs.
-    pub(super) const fn code(&self) -> &'static str {
+    pub(super) const fn code(&self) -> Code {
         match self {
-            Self::None => "no-keys",
-            Self::Exist { .. } => "keys-exist",
-            Self::NoWords => "no-recovery-words",
-            Self::NotOffered { .. } => "keys-not-offered",
-            Self::Mismatch { .. } => "fingerprint-mismatch",
-            Self::Invalid(_) => "invalid-keys",
-            Self::Unusable(_) => "key-file",
+            Self::None => Code::NoKeys,
+            Self::Exist { .. } => Code::KeysExist,
+            Self::NoWords => Code::NoRecoveryWords,
+            Self::NotOffered { .. } => Code::KeysNotOffered,
+            Self::Mismatch { .. } => Code::FingerprintMismatch,
+            Self::Invalid(_) => Code::InvalidKeys,
+            Self::Unusable(_) => Code::KeyFile,
         }
     }
 }

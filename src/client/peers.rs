@@ -8,7 +8,7 @@
 use super::reception::{open_job_folders, told};
 use super::{Client, Result};
 use crate::caches::meta;
-use crate::model::{Email, Role};
+use crate::model::{Code, Email, Role};
 use crate::peers::PeerState;
 use crate::syncers::peering::{self, Acquaintance};
 use crate::syncers::{self, Account, Report, SyncOptions};
@@ -99,7 +99,7 @@ pub(super) fn welcome_all(account: &Account, report: &mut Report) {
             .and_then(|()| Ok(account.store.write(|db| meta::remove(db, &key))?));
         if let Err(error) = made {
             let text = format!("{} cannot send jobs yet: {}", peer.email, told(&error));
-            report.problem_with(&peer.email, "job-folders-not-made", text);
+            report.problem_with(&peer.email, Code::JobFoldersNotMade, text);
         }
     }
 }

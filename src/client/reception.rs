@@ -7,7 +7,7 @@
 
 use crate::caches::DatasiteTree;
 use crate::jobs::{self, Job, JobId, JobStatus, JobStore, Layout, Listed, Shared};
-use crate::model::{DatasitePath, Email, RULE_FILE, Timestamp};
+use crate::model::{Code, DatasitePath, Email, RULE_FILE, Timestamp};
 use crate::permissions::{self, Access, Level, Rule, Ruleset};
 use crate::syncers::{Account, Report};
 
@@ -24,12 +24,12 @@ pub(super) fn receive(account: &Account, now: Timestamp, report: &mut Report) {
     let decided = match store.receive(now) {
         Ok(decided) => decided,
         Err(error) => {
-            report.problem("jobs-not-received", told(&error));
+            report.problem(Code::JobsNotReceived, told(&error));
             Vec::new()
         }
     };
     if let Err(error) = jobs::recover(&store, now) {
-        report.problem("jobs-not-recovered", told(&error));
+        report.problem(Code::JobsNotRecovered, told(&error));
     }
     let listed = store.list().unwrap_or_default();
     let found = listed.into_iter().filter_map(|listed| match listed {
@@ -45,7 +45,7 @@ pub(super) fn receive(account: &Account, now: Timestamp, report: &mut Report) {
         if let Err(error) = close(account, &job, start) {
             let text =
                 format!("the logs of job `{}` could not be closed: {}", job.id, told(&error));
-            report.problem_with(&job.id.submitter, "job-not-closed", text);
+            report.problem_with(&job.id.submitter, Code::JobNotClosed, text);
         }
     }
 }

@@ -7,7 +7,7 @@ use super::{Client, Error, FoundJob, Result};
 use crate::jobs::{
     Datasets, JobId, JobKind, JobName, SubmissionRequest, build, install_source, read_source,
 };
-use crate::model::{Email, Role};
+use crate::model::{Code, Email, Role};
 use crate::peers::PeerState;
 use crate::syncers::{self, DatasiteWatcherSyncer, expect_datasite, peering};
 use crate::wire::{Dialect, JobLayout};
@@ -93,7 +93,7 @@ impl Client {
         let store = job_store(&self.account, &owner);
         store.submit(&submission)?;
         let report = DatasiteWatcherSyncer::new(&self.account).push(&owner, self.now()).await?;
-        let unsent = ["not-sent", "mailbox-gone", "file-not-read"];
+        let unsent = [Code::NotSent, Code::MailboxGone, Code::FileNotRead];
         if let Some(problem) = report.problems.iter().find(|p| unsent.contains(&p.code)) {
             let (what, reason) = (id.name.to_string(), problem.message.clone());
             return Err(Error::NotSent { what, reason });

@@ -4,6 +4,7 @@
 //! into one of these at the edge, so that no code further in has to ask again. Pure: no I/O, no
 //! clock, no randomness.
 
+mod code;
 mod digest;
 mod email;
 mod path;
@@ -12,6 +13,7 @@ mod snapshot;
 mod syncable;
 mod timestamp;
 
+pub use code::Code;
 pub use digest::{Digest, InvalidDigest};
 pub use email::{Email, InvalidEmail};
 pub use path::{DatasitePath, InvalidPath};

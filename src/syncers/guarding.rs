@@ -13,7 +13,7 @@ use crate::caches::{
     self, DatasiteTree, LOCK_FILE, Scan, agreed, intents, meta, proposed, read_marker, scan,
     write_marker,
 };
-use crate::model::{DatasitePath, Digest, Email, Role, Snapshot, Timestamp};
+use crate::model::{Code, DatasitePath, Digest, Email, Role, Snapshot, Timestamp};
 use crate::outbox::{Alarm, Marker, Sight, alarm, gone};
 
 use super::sending::told;
@@ -41,7 +41,7 @@ pub(super) fn look(
             Role::Scientist => {
                 if let Err(Error::Cache(error @ caches::Error::File { .. })) = &looked {
                     let text = format!("nothing is exchanged with {datasite}: {}", told(error));
-                    report.problem_with(&datasite, "datasite-not-read", text);
+                    report.problem_with(&datasite, Code::DatasiteNotRead, text);
                     held.insert(datasite);
                 } else {
                     hold(&datasite, looked, &mut held, report)?;
@@ -65,7 +65,7 @@ pub(super) fn hold(
         Err(Error::SuddenlyEmpty { alarm: Alarm::NoMarker | Alarm::OtherBox, .. }) => done,
         Err(error @ Error::SuddenlyEmpty { .. }) => {
             let text = format!("nothing is exchanged with {owner}: {error}");
-            report.problem_with(owner, "suddenly-empty", text);
+            report.problem_with(owner, Code::SuddenlyEmpty, text);
             held.insert(owner.clone());
             Ok(())
         }

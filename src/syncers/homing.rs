@@ -12,7 +12,7 @@
 
 use crate::caches::{announcing, catalogue, journal, meta, unstated};
 use crate::connections::{self, FileId, Relocation};
-use crate::model::Role;
+use crate::model::{Code, Role};
 use crate::wire::{FileChangeEventsMessage, Packed as _};
 
 use super::sending::{ROLLING_BASE, ROLLING_DIRTY, ROLLING_FILE, told};
@@ -34,7 +34,7 @@ pub(super) async fn settle(
     if heed_other_log(account, directory)? {
         let text = "the SyftBox on the drive is another one than before; what this machine \
                     holds and the drive lacks is sent again";
-        report.problem("home-made-anew", text);
+        report.problem(Code::HomeMadeAnew, text);
     }
     Ok(())
 }
@@ -72,7 +72,7 @@ pub(super) async fn merge(
     let outcomes = match account.router.own().relocate(&moves).await {
         Ok(outcomes) => outcomes,
         Err(error) => {
-            report.problem("folders-not-merged", told(&error));
+            report.problem(Code::FoldersNotMerged, told(&error));
             return Ok(());
         }
     };
@@ -88,7 +88,7 @@ pub(super) async fn merge(
             Err(connections::Error::NotFound { .. }) => {
                 account.store.write(|db| catalogue::remove(db, &step.id))?;
             }
-            Err(error) => report.problem("folders-not-merged", told(&error)),
+            Err(error) => report.problem(Code::FoldersNotMerged, told(&error)),
         }
     }
     Ok(())

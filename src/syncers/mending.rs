@@ -7,7 +7,7 @@
 
 use crate::caches::{catalogue, meta};
 use crate::connections::{self, FileId};
-use crate::model::Timestamp;
+use crate::model::{Code, Timestamp};
 use crate::peers::PeerState;
 use crate::wire::names::{Direction, PEERS_FILE};
 use crate::wire::{PeersFile, limits};
@@ -69,7 +69,7 @@ pub(super) async fn gather_peers(
                 account.store.write(|db| catalogue::remove(db, &id))?;
             }
             Err(error) => {
-                report.problem("peers-not-read", format!("{PEERS_FILE}: {}", told(&error)));
+                report.problem(Code::PeersNotRead, format!("{PEERS_FILE}: {}", told(&error)));
             }
         }
     }
@@ -91,7 +91,7 @@ fn adopt(file: &mut PeersFile, bytes: &[u8], report: &mut Report) -> bool {
     match PeersFile::from_json(bytes) {
         Ok(other) => file.adopt(other),
         Err(error) => {
-            report.problem("peers-not-read", format!("{PEERS_FILE}: {}", told(&error)));
+            report.problem(Code::PeersNotRead, format!("{PEERS_FILE}: {}", told(&error)));
             false
         }
     }
@@ -124,12 +124,12 @@ pub(super) async fn mend(
         let mended = peering::open(account, &directory, known, state, now).await;
         if let Err(super::Error::Connection(error)) = mended {
             let text = format!("what {peer} needs of us could not be made anew: {}", told(&error));
-            report.problem_with(peer, "peer-not-mended", text);
+            report.problem_with(peer, Code::PeerNotMended, text);
             continue;
         }
         mended?;
         let text = format!("what {peer} needs of us was gone from the drive and is made anew");
-        report.problem_with(peer, "peer-mended", text);
+        report.problem_with(peer, Code::PeerMended, text);
         directory = Directory::read(&account.store, &account.email, &account.dialect)?;
     }
     Ok(directory)

@@ -6,7 +6,7 @@
 
 use crate::caches::{catalogue, meta};
 use crate::connections::{self, Content, Entry};
-use crate::model::{Email, Timestamp};
+use crate::model::{Code, Email, Timestamp};
 use crate::peers::{self, Peer, PeerState, Secrecy, Speech};
 use crate::wire::names::{FolderName, PEERS_FILE, PersonalFolder, SYFTBOX};
 use crate::wire::{Dialect, PeersFile, VersionInfo, limits};
@@ -67,7 +67,7 @@ pub async fn load(
     let (mut file, is_current) = match current_peers_file(account, directory).await {
         Ok(file) => (file, true),
         Err(Error::Connection(error)) if error.is_retryable() => {
-            report.problem("peers-not-read", format!("{PEERS_FILE}: {}", told(&error)));
+            report.problem(Code::PeersNotRead, format!("{PEERS_FILE}: {}", told(&error)));
             (remembered_file(account)?, false)
         }
         Err(error) => return Err(error),
@@ -88,7 +88,7 @@ pub async fn load(
             "{owner} made a folder in the name of {}; it is ignored",
             forgery.claimed.escape_debug()
         );
-        report.problem("forged-request", text);
+        report.problem(Code::ForgedRequest, text);
     }
     let is_answer = |peer: &&Peer| {
         peer.state == PeerState::Accepted
@@ -252,7 +252,7 @@ async fn read_version_of(
         Err(connections::Error::TooLarge { .. }) => String::new(),
         Err(error) => {
             let text = format!("the version of {peer} could not be read: {}", told(&error));
-            report.problem_with(peer, "version-not-read", text);
+            report.problem_with(peer, Code::VersionNotRead, text);
             return Ok(());
         }
     };

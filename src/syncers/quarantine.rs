@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use crate::caches::{self, meta, write_private_file};
 use crate::connections::Entry;
-use crate::model::Email;
+use crate::model::{Code, Email};
 
 use super::{Account, Report, Result};
 
@@ -27,12 +27,12 @@ pub(super) fn keep(
     reason: &str,
     report: &mut Report,
 ) -> Result<()> {
-    keep_as("message-quarantined", account, sender, entry, bytes, reason, report)
+    keep_as(Code::MessageQuarantined, account, sender, entry, bytes, reason, report)
 }
 
 /// The same, as a problem of the kind `code`.
 pub(super) fn keep_as(
-    code: &'static str,
+    code: Code,
     account: &Account,
     sender: &Email,
     entry: &Entry,
@@ -54,7 +54,7 @@ pub(super) fn keep_as(
     let was_full = account.store.read(|db| meta::get(db, &key))?.is_some();
     if is_full && !was_full {
         let text = format!("the quarantine for {sender} is full; its oldest messages go");
-        report.problem_with(sender, "quarantine-full", text);
+        report.problem_with(sender, Code::QuarantineFull, text);
         account.store.write(|db| meta::set(db, &key, "1"))?;
     } else if was_full && !is_full {
         account.store.write(|db| meta::remove(db, &key))?;

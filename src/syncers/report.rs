@@ -1,6 +1,6 @@
 //! What a sync did, and what it could not do.
 
-use crate::model::Email;
+use crate::model::{Code, Email};
 
 /// What a sync did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,8 +31,8 @@ pub struct Refused {
 /// One thing that could not be done. The rest went on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// What kind of thing, in kebab case: for programs.
-    pub code: &'static str,
+    /// What kind of thing: for programs.
+    pub code: Code,
     /// Which thing, and what happened: for a person.
     pub message: String,
     /// Whose doing it is, if it is a peer's.
@@ -41,12 +41,12 @@ pub struct Problem {
 
 impl Report {
     /// Adds a problem that is nobody's in particular.
-    pub fn problem(&mut self, code: &'static str, message: impl Into<String>) {
+    pub fn problem(&mut self, code: Code, message: impl Into<String>) {
         self.problems.push(Problem { code, message: message.into(), peer: None });
     }
 
     /// Adds a problem with `peer`.
-    pub fn problem_with(&mut self, peer: &Email, code: &'static str, message: impl Into<String>) {
+    pub fn problem_with(&mut self, peer: &Email, code: Code, message: impl Into<String>) {
         let peer = Some(peer.clone());
         self.problems.push(Problem { code, message: message.into(), peer });
     }

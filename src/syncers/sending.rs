@@ -12,7 +12,7 @@ use crate::caches::{
     agreed, announcing, catalogue, delivered, identifiers, journal, meta, proposed,
 };
 use crate::connections::{self, Content, Entry, FileId, Kind, OCTETS, Relocation};
-use crate::model::{DatasitePath, Email, Role, Timestamp};
+use crate::model::{Code, DatasitePath, Email, Role, Timestamp};
 use crate::wire::names::{ArchiveFolder, RollingStateFolder, RollingStateName};
 use crate::wire::{FileChangeEventsMessage, Packed as _, RollingState, archive, limits};
 
@@ -148,12 +148,12 @@ async fn send_in_order(
                 if let (true, Some(peer)) = (gone, &message.peer) {
                     give_up(account, peer)?;
                     let text = format!("the folder for messages to {peer} is gone");
-                    report.problem_with(peer, "mailbox-gone", text);
+                    report.problem_with(peer, Code::MailboxGone, text);
                 } else {
                     if gone {
                         remote::distrust(account)?; // Our own folder: the next sync makes it anew.
                     }
-                    report.problem("not-sent", told(&error));
+                    report.problem(Code::NotSent, told(&error));
                 }
                 return Ok(false);
             }
@@ -232,7 +232,7 @@ async fn send_rolling_state(
             meta::remove(db, ROLLING_DIRTY)
         })?,
         Err(super::Error::Connection(error)) => {
-            report.problem("not-sent", format!("the rolling state: {}", told(&error)));
+            report.problem(Code::RollingStateNotSent, told(&error));
         }
         Err(error) => return Err(error),
     }
@@ -293,7 +293,7 @@ async fn archive(account: &Account, directory: &Directory, report: &mut Report) 
             match create_folder(account, root, &name.to_string()).await {
                 Ok(id) => archives.insert(peer.clone(), id),
                 Err(super::Error::Connection(error)) => {
-                    report.problem("not-archived", told(&error));
+                    report.problem(Code::NotArchived, told(&error));
                     return Ok(());
                 }
                 Err(error) => return Err(error),
@@ -309,7 +309,7 @@ async fn archive(account: &Account, directory: &Directory, report: &mut Report) 
     let outcomes = match account.router.archive(&moves).await {
         Ok(outcomes) => outcomes,
         Err(error) => {
-            report.problem("not-archived", told(&error));
+            report.problem(Code::NotArchived, told(&error));
             return Ok(());
         }
     };
@@ -322,10 +322,10 @@ async fn archive(account: &Account, directory: &Directory, report: &mut Report) 
             })?,
             // It is dealt with, and stays where it is: asking again every time helps nobody.
             Err(error @ connections::Error::Denied { .. }) => {
-                report.problem("not-archived", told(&error));
+                report.problem(Code::NotArchived, told(&error));
                 account.store.write(|db| journal::archived(db, &moved.id))?;
             }
-            Err(error) => report.problem("not-archived", told(&error)),
+            Err(error) => report.problem(Code::NotArchived, told(&error)),
         }
     }
     Ok(())

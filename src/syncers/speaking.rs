@@ -8,7 +8,7 @@
 
 use crate::caches::{announcing, catalogue, meta, proposed};
 use crate::connections::{Access, FileId, Grant};
-use crate::model::{Email, Timestamp};
+use crate::model::{Code, Email, Timestamp};
 use crate::peers::{self, PeerState, Signs, Speech, Turn};
 use crate::wire::names::{Direction, P2pFolder};
 use crate::wire::{Capability, Compatibility, Dialect, Version, VersionInfo};
@@ -113,7 +113,7 @@ pub(super) async fn keep_up(
                      exchanged with it",
                     known.version_shown().unwrap_or_else(|| "of another generation".to_owned())
                 );
-                report.problem_with(peer, "version-incompatible", text);
+                report.problem_with(peer, Code::VersionIncompatible, text);
             }
             continue;
         };
@@ -123,7 +123,7 @@ pub(super) async fn keep_up(
         match settle(account, &directory, peer, dialect, now).await {
             Err(super::Error::Connection(error)) => {
                 let text = format!("what {peer} needs could not be opened: {}", told(&error));
-                report.problem_with(peer, "peer-not-opened", text);
+                report.problem_with(peer, Code::PeerNotOpened, text);
             }
             done => done?,
         }

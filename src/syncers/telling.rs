@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::caches::{Scan, Unreadable, UnreadableKind, meta};
-use crate::model::{DatasitePath, Email, Snapshot};
+use crate::model::{Code, DatasitePath, Email, Snapshot};
 
 use super::{Account, Report, Result};
 
@@ -48,7 +48,7 @@ pub(super) fn tell_unreadable(
         report.problem(code(*kind), format!("`{}`: {reason}", shown.escape_debug()));
     }
     if unnamed > 0 {
-        report.problem("file-not-read", format!("{unnamed} more could not be read"));
+        report.problem(Code::FileNotRead, format!("{unnamed} more could not be read"));
     }
     if now != known {
         account.store.write(|db| {
@@ -71,12 +71,12 @@ fn took_a_place(path: &str, agreed: &Snapshot) -> bool {
         .any(|other| *other == path || other.is_below(path.as_str()))
 }
 
-const fn code(kind: UnreadableKind) -> &'static str {
+const fn code(kind: UnreadableKind) -> Code {
     match kind {
-        UnreadableKind::Refused => "file-not-read",
-        UnreadableKind::Changing => "file-changing",
-        UnreadableKind::CannotTravel => "file-cannot-travel",
-        UnreadableKind::Special => "link-not-followed",
-        UnreadableKind::Clash => "name-clash",
+        UnreadableKind::Refused => Code::FileNotRead,
+        UnreadableKind::Changing => Code::FileChanging,
+        UnreadableKind::CannotTravel => Code::FileCannotTravel,
+        UnreadableKind::Special => Code::LinkNotFollowed,
+        UnreadableKind::Clash => Code::NameClash,
     }
 }

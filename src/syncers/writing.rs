@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::caches::intents::Intent;
 use crate::caches::{DatasiteTree, Placed, Staged, Store, agreed, intents};
-use crate::model::{DatasitePath, Digest, Email, KEPT_ASIDE_MARK, Timestamp};
+use crate::model::{Code, DatasitePath, Digest, Email, KEPT_ASIDE_MARK, Timestamp};
 
 use super::{Account, Refused, Report, Result};
 
@@ -127,7 +127,7 @@ fn carry_out_group(
 }
 
 fn tell(report: &mut Report, error: &crate::caches::Error) {
-    report.problem("not-written", super::sending::told(error));
+    report.problem(Code::NotWritten, super::sending::told(error));
 }
 
 /// True if what is written is itself a version that gave way.

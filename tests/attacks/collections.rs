@@ -76,7 +76,8 @@ async fn w11_a_hostile_collection_writes_nothing_elsewhere_and_stops_no_other() 
         let mock = place(&scientist, honest.email(), "public/syft_datasets/ages/mock.csv");
         assert!(mock.is_file(), "{what}: the honest dataset is here");
         let told = report.problems.iter().any(|problem| {
-            problem.peer.as_ref() == Some(mallory.email()) && problem.code.starts_with("dataset-")
+            problem.peer.as_ref() == Some(mallory.email())
+                && problem.code.as_str().starts_with("dataset-")
         });
         assert!(told, "{what}: {report:?}");
         let theirs = "homes/ds@example.org/SyftBox_ds@example.org";

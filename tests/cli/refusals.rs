@@ -111,7 +111,11 @@ fn unknown_names_point_to_the_list() {
         let said = ended.json()["error"]["hint"].as_str().unwrap_or_default().to_owned();
         assert!(said.contains(hint), "{args:?}: {said}");
         let text = world.run("owner", args);
-        assert!(text.stderr.starts_with("error: ") && text.stderr.contains("\nhint: "), "{text:?}");
+        assert!(
+            text.stderr.starts_with(&format!("error[{code}]: "))
+                && text.stderr.contains("\nhint: "),
+            "{text:?}"
+        );
     }
 }
 

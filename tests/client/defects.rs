@@ -81,7 +81,7 @@ async fn w28_a_peers_file_that_cannot_be_read_takes_nobodys_access() {
     let outage = Fault::before(unavailable);
     script.when(1, outage, move |call| call.method == "read" && call.subject == id.as_str());
     let report = laptop.sync(&SyncOptions::default()).await.unwrap();
-    let codes: Vec<_> = report.problems.iter().map(|problem| problem.code).collect();
+    let codes: Vec<_> = report.problems.iter().map(|problem| problem.code.as_str()).collect();
     assert_eq!(codes, ["peers-not-read"]);
     assert_eq!(session.shares(&collection.unwrap().id).await.unwrap(), readers);
 }

@@ -49,7 +49,7 @@ async fn a_damaged_or_hostile_collection_is_told_costs_once_and_hides_no_other()
     share_collection(&stranger, "syft_datasetcollection_x_0123456789ab", &file, &scientist).await;
     for _ in 0..2 {
         let report = scientist.sync(&SyncOptions::default()).await.unwrap();
-        let codes: Vec<_> = report.problems.iter().map(|problem| problem.code).collect();
+        let codes: Vec<_> = report.problems.iter().map(|problem| problem.code.as_str()).collect();
         assert_eq!(codes, ["dataset-not-fetched", "dataset-not-fetched"], "{report:?}");
     }
     let names: Vec<_> = scientist.datasets().unwrap().into_iter().map(|it| it.name).collect();

@@ -58,7 +58,7 @@ async fn w14_a_message_that_is_not_sealed_is_set_aside_where_an_edge_is_encrypte
     let report = owner.try_sync().await;
     assert_eq!(report.accepted, 1, "what is sealed is taken all the same");
     let problem = &report.problems[0];
-    assert_eq!((problem.code, report.problems.len()), ("message-not-sealed", 1));
+    assert_eq!((problem.code.as_str(), report.problems.len()), ("message-not-sealed", 1));
     assert!(problem.message.contains("not sealed"), "{problem:?}");
     assert_eq!(owner.read(&owner.email, "shared/forged.txt"), None);
     assert!(owner.sync().await.is_idle(), "told once");

@@ -41,7 +41,7 @@ async fn w14_a_changed_key_stops_that_peer_and_no_other_until_it_is_accepted() {
     let report = owner.try_sync().await;
     assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
     let problem = &report.problems[0];
-    assert_eq!((problem.code, problem.peer.as_ref()), ("key-changed", Some(&ann.email)));
+    assert_eq!((problem.code.as_str(), problem.peer.as_ref()), ("key-changed", Some(&ann.email)));
     assert!(
         problem.message.contains(&new.to_string()) && problem.message.contains(&old.to_string())
     );

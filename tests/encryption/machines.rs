@@ -201,7 +201,7 @@ async fn a_machine_with_older_keys_does_not_put_them_in_the_place_of_newer_ones(
     let brought = second.client.import_keys(&file, true).await.unwrap();
     assert_eq!((brought.fingerprint, brought.replaced), (new, 1));
     second.sync().await;
-    assert!(!owner.try_sync().await.problems.iter().any(|p| p.code.starts_with("keys")));
+    assert!(!owner.try_sync().await.problems.iter().any(|p| p.code.as_str().starts_with("keys")));
 }
 
 #[tokio::test]

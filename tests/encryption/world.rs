@@ -109,7 +109,7 @@ impl Party<'_> {
 
     /// Syncs, and returns the kinds of problems.
     pub(crate) async fn problems(&self) -> Vec<&'static str> {
-        self.try_sync().await.problems.iter().map(|problem| problem.code).collect()
+        self.try_sync().await.problems.iter().map(|problem| problem.code.as_str()).collect()
     }
 
     pub(crate) async fn create_keys(&self) -> Fingerprint {

@@ -25,7 +25,7 @@ async fn put(party: &Party<'_>, parent: &FileId, name: &str) {
 }
 
 fn codes(problems: &[syft::syncers::Problem]) -> Vec<&str> {
-    problems.iter().map(|problem| problem.code).collect()
+    problems.iter().map(|problem| problem.code.as_str()).collect()
 }
 
 #[tokio::test]

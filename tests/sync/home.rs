@@ -75,7 +75,11 @@ async fn a_folder_that_was_deleted_before_we_heard_of_it_is_made_again() {
 async fn settle(party: &Party<'_>) -> Report {
     let report = party.try_sync().await.unwrap();
     let is_told = |code: &str| ["home-made-anew", "peer-mended"].contains(&code);
-    assert!(report.problems.iter().all(|problem| is_told(problem.code)), "{:?}", report.problems);
+    assert!(
+        report.problems.iter().all(|problem| is_told(problem.code.as_str())),
+        "{:?}",
+        report.problems
+    );
     report
 }
 

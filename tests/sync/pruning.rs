@@ -227,7 +227,8 @@ async fn a_machine_that_lacks_something_makes_no_checkpoint() {
     let third = world.owner("do@example.org");
     for party in [&away, &third] {
         let report = party.try_sync().await.unwrap();
-        let codes: Vec<&str> = report.problems.iter().map(|problem| problem.code).collect();
+        let codes: Vec<&str> =
+            report.problems.iter().map(|problem| problem.code.as_str()).collect();
         assert!(codes.contains(&"log-pruned"), "{codes:?}");
         let refused = checkpoint(party).await;
         assert!(matches!(refused, Err(Error::LogPruned)), "{refused:?}");

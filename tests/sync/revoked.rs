@@ -40,7 +40,7 @@ async fn waiting<'w>(world: &'w World, answer_lost: bool) -> (Party<'w>, Party<'
         if answer_lost { Fault::after(unavailable) } else { Fault::before(unavailable) }
     });
     let problems = owner.try_sync().await.unwrap().problems;
-    assert_eq!(problems.first().map(|problem| problem.code), Some("not-sent"));
+    assert_eq!(problems.first().map(|problem| problem.code.as_str()), Some("not-sent"));
     (owner, scientist)
 }
 

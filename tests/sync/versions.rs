@@ -374,7 +374,7 @@ async fn w20_a_version_that_could_not_be_fetched_is_as_it_was() {
     owner.put("open/a.txt", "a");
     owner.script.at(owner.script.calls() + 1, Fault::before(unavailable));
     let report = owner.try_sync().await.unwrap();
-    let codes: Vec<_> = report.problems.iter().map(|problem| problem.code).collect();
+    let codes: Vec<_> = report.problems.iter().map(|problem| problem.code.as_str()).collect();
     assert_eq!(codes, ["version-not-read"]);
     assert_eq!(known(&owner, &scientist.email).speech.compatibility, Compatibility::Same);
     scientist.sync().await;
@@ -396,8 +396,11 @@ async fn a_peer_of_a_third_generation_waits_and_gets_all_once_it_speaks_one_of_o
         owner.put("open/a.txt", "made while it waited");
         for _ in 0..2 {
             let report = owner.try_sync().await.unwrap();
-            let told: Vec<_> =
-                report.problems.iter().map(|problem| (problem.code, &problem.peer)).collect();
+            let told: Vec<_> = report
+                .problems
+                .iter()
+                .map(|problem| (problem.code.as_str(), &problem.peer))
+                .collect();
             assert_eq!(told, [("version-incompatible", &Some(odd.email.clone()))]);
         }
         other.sync().await;

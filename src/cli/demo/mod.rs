@@ -16,6 +16,7 @@ use serde_json::json;
 use super::context::absolute;
 use super::report::{Exit, Failure, Outcome};
 use super::ui::{Tone, Ui};
+use crate::model::Code;
 use stage::Stage;
 
 const EXAMPLES: &str = "\
@@ -87,7 +88,7 @@ pub(crate) async fn run(args: &Args, ui: &mut Ui) -> Outcome {
     if ok {
         return Ok(Exit::Done);
     }
-    Err(Failure::new("leak", "private values reached the scientist: this is a bug"))
+    Err(Failure::new(Code::Leak, "private values reached the scientist: this is a bug"))
 }
 
 fn say_where(folder: &Path, told: &story::Told, ui: &mut Ui) {
@@ -110,7 +111,7 @@ fn new_folder(folder: &Path) -> Result<PathBuf, Failure> {
     let mut entries = std::fs::read_dir(&folder).map_err(|e| Failure::file(&folder, &e))?;
     if entries.next().is_some() {
         let message = format!("`{}` is not empty", folder.display());
-        return Err(Failure::new("not-empty", message).hint("name a new folder with --keep"));
+        return Err(Failure::new(Code::NotEmpty, message).hint("name a new folder with --keep"));
     }
     Ok(folder)
 }

@@ -11,7 +11,7 @@ use crate::cli::report::{Exit, Failure};
 use crate::client::{Client, Configuration, JobRequest, RunChoices, SignIn};
 use crate::datasets::{Audience, DatasetName, NewDataset};
 use crate::jobs::{Confinement, Interpreter, JobStatus};
-use crate::model::Email;
+use crate::model::{Code, Email};
 use crate::syncers::{Report, SyncOptions};
 
 /// What came of the story.
@@ -115,7 +115,7 @@ async fn make_dataset(
     let private = put(folder, "owner/real/wages.csv", PRIVATE)?;
     let new = NewDataset {
         name: DatasetName::parse_new(DATASET)
-            .map_err(|error| Failure::new("demo", error.to_string()))?,
+            .map_err(|error| Failure::new(Code::Demo, error.to_string()))?,
         mock,
         private,
         summary: Some("wages on two wards".to_owned()),
@@ -137,7 +137,7 @@ async fn look_at_mock(people: &People, stage: &mut Stage<'_>) -> Result<(), Fail
     sync(&people.sam).await?;
     let dataset = people.sam.dataset(DATASET, None)?;
     if dataset.private_folder.is_some() {
-        return Err(Failure::new("leak", "the private half reached the scientist"));
+        return Err(Failure::new(Code::Leak, "the private half reached the scientist"));
     }
     stage.shows(&read(&dataset.folder.join("wages.csv"))?);
     stage.says("Enough to write code with");
@@ -222,7 +222,7 @@ async fn run(people: &People, stage: &mut Stage<'_>) -> Result<bool, Failure> {
         let report = ran.result?;
         if report.status != JobStatus::Done {
             let code = report.return_code;
-            return Err(Failure::new("demo", format!("the job failed with code {code}")));
+            return Err(Failure::new(Code::Demo, format!("the job failed with code {code}")));
         }
     }
     stage.says("What it left, as she sees it before anything is sent:");
@@ -243,7 +243,7 @@ async fn read_result(people: &People, stage: &mut Stage<'_>) -> Result<String, F
     if result == RESULT {
         Ok(result)
     } else {
-        Err(Failure::new("demo", "the result is not what the private half amounts to"))
+        Err(Failure::new(Code::Demo, "the result is not what the private half amounts to"))
     }
 }
 
@@ -256,7 +256,7 @@ fn check(folder: &Path, stage: &mut Stage<'_>) -> Result<Found, Failure> {
     };
     let (owner, scientist, drive) = (look("owner")?, look("scientist")?, look("drive")?);
     if owner.hits == 0 {
-        return Err(Failure::new("demo", "the search does not even find what is Olga's"));
+        return Err(Failure::new(Code::Demo, "the search does not even find what is Olga's"));
     }
     let kinds = secrets.len();
     stage.says(format_args!("Every byte was searched for the {kinds} private names and wages:"));
@@ -278,7 +278,7 @@ fn check(folder: &Path, stage: &mut Stage<'_>) -> Result<Found, Failure> {
 fn output(client: &Client) -> Result<String, Failure> {
     let outputs = client.job(JOB, None)?.outputs()?;
     let result = outputs.iter().find(|output| output.path.as_str() == "result.csv");
-    let result = result.ok_or_else(|| Failure::new("demo", "the result is not there"))?;
+    let result = result.ok_or_else(|| Failure::new(Code::Demo, "the result is not there"))?;
     read(&result.local_path)
 }
 
@@ -298,7 +298,7 @@ fn clean(report: &Report) -> Result<(), Failure> {
 }
 
 fn address(text: &str) -> Result<Email, Failure> {
-    Email::parse(text).map_err(|error| Failure::new("demo", error.to_string()))
+    Email::parse(text).map_err(|error| Failure::new(Code::Demo, error.to_string()))
 }
 
 fn put(folder: &Path, name: &str, text: &str) -> Result<PathBuf, Failure> {

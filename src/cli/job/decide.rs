@@ -10,7 +10,7 @@ use crate::cli::text::count;
 use crate::cli::ui::Ui;
 use crate::client::{Client, FoundJob};
 use crate::jobs::RunScript;
-use crate::model::Digest;
+use crate::model::{Code, Digest};
 
 const APPROVE_EXAMPLES: &str = "\
 Examples:
@@ -112,7 +112,7 @@ fn reviewed(found: &FoundJob, name: &str, digits: &str) -> Result<Digest, Failur
         return Ok(digest);
     }
     let now = hex.get(..DIGITS_MIN).unwrap_or_default();
-    Err(Failure::new("job-changed", format!("job `{name}` is now {now}, not {digits}"))
+    Err(Failure::new(Code::JobChanged, format!("job `{name}` is now {now}, not {digits}"))
         .hint(format!("read it again with `syft job show {}`", quoted(&name))))
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::caches::{catalogue, meta};
 use crate::connections::{Entry, Query};
 use crate::datasets::{self, Held, Limits, Scratch, Wanted};
-use crate::model::{Digest, Email, Timestamp};
+use crate::model::{Code, Digest, Email, Timestamp};
 use crate::peers::PeerState;
 
 use super::super::peering::Acquaintance;
@@ -44,7 +44,7 @@ pub(in crate::syncers) async fn mirror(
             ignored.owner,
             ignored.name.escape_debug()
         );
-        report.problem_with(&ignored.owner, "dataset-ignored", text);
+        report.problem_with(&ignored.owner, Code::DatasetIgnored, text);
     }
     for gone in plan.remove {
         if is_left(&gone.owner) {
@@ -86,7 +86,7 @@ async fn remove(
             Ok(true)
         }
         Err(error) => {
-            report.problem_with(&gone.owner, "dataset-not-removed", told(&error));
+            report.problem_with(&gone.owner, Code::DatasetNotRemoved, told(&error));
             Ok(false)
         }
     }
@@ -112,7 +112,7 @@ async fn fetch(
     if let Some((_, text)) =
         failure.as_deref().and_then(|text| text.split_once('\n')).filter(|(old, _)| *old == state)
     {
-        report.problem_with(owner, "dataset-not-fetched", text);
+        report.problem_with(owner, Code::DatasetNotFetched, text);
         return Ok(None);
     }
     let old = here.iter().find(|held| (&held.owner, &held.name) == (owner, name));
@@ -138,7 +138,7 @@ async fn fetch(
             if is_about_content {
                 account.store.write(|db| meta::set(db, &key, &format!("{state}\n{text}")))?;
             }
-            report.problem_with(owner, "dataset-not-fetched", text);
+            report.problem_with(owner, Code::DatasetNotFetched, text);
             Ok(None)
         }
     }

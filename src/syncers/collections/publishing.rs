@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::caches::{catalogue, meta};
 use crate::connections::{self, Entry, FileId};
 use crate::datasets::{self, Audience, DatasetName, Half, Publication};
-use crate::model::{Email, Timestamp};
+use crate::model::{Code, Email, Timestamp};
 
 use super::super::peering::{self, Acquaintance};
 use super::super::sending::told;
@@ -90,13 +90,13 @@ async fn publish(
         Ok(published) => {
             for (who, error) in published.problems {
                 let text = format!("dataset `{name}` was not shared with {who}: {}", told(&error));
-                report.problem_with(&who, "dataset-not-shared", text);
+                report.problem_with(&who, Code::DatasetNotShared, text);
             }
         }
         Err(datasets::Error::Connection(connections::Error::NotFound { .. })) if was_uploaded => {
             // Another machine of this account has deleted it.
             account.store.write(|db| meta::remove(db, &publication_key(half, &name)))?;
-            report.problem("dataset-gone", format!("dataset `{name}` is gone from the drive"));
+            report.problem(Code::DatasetGone, format!("dataset `{name}` is gone from the drive"));
         }
         Err(datasets::Error::Changed { path }) => {
             // What is half there is replaced as a whole, by what stands here now.
@@ -107,11 +107,11 @@ async fn publish(
             let text = format!(
                 "`{path}` changed while dataset `{name}` was published; the next sync publishes it anew"
             );
-            report.problem("dataset-not-published", text);
+            report.problem(Code::DatasetNotPublished, text);
         }
         Err(error) => {
             let text = format!("dataset `{name}` is not published yet: {}", told(&error));
-            report.problem("dataset-not-published", text);
+            report.problem(Code::DatasetNotPublished, text);
         }
     }
     Ok(())
@@ -143,7 +143,7 @@ async fn prepare_intended(
             Ok(None) => account.store.write(|db| meta::remove(db, &key))?,
             Err(error) => {
                 let text = format!("dataset `{name}` is not published yet: {}", told(&error));
-                report.problem("dataset-not-published", text);
+                report.problem(Code::DatasetNotPublished, text);
             }
         }
     }

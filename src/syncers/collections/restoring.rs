@@ -11,7 +11,7 @@ use crate::datasets::{
     self, ANY_TAG, Audience, CollectionName, DraftFile, FileStep, Half, Limits, Publication,
     Scratch, Wanted,
 };
-use crate::model::{DatasitePath, Digest, Email};
+use crate::model::{Code, DatasitePath, Digest, Email};
 
 use super::super::sending::told;
 use super::super::{Account, Directory, Report, Result, sealing};
@@ -51,7 +51,7 @@ async fn restore(account: &Account, own: &[Entry], report: &mut Report) -> Resul
     let present = match datasets::local_halves(syftbox, me) {
         Ok(present) => present,
         Err(error) => {
-            report.problem("dataset-not-restored", told(&error));
+            report.problem(Code::DatasetNotRestored, told(&error));
             return Ok(true);
         }
     };
@@ -92,7 +92,7 @@ async fn restore(account: &Account, own: &[Entry], report: &mut Report) -> Resul
             } else {
                 format!("dataset `{name}` could not be restored: {}", told(&error))
             };
-            report.problem("dataset-not-restored", text);
+            report.problem(Code::DatasetNotRestored, text);
             continue;
         }
         save(account, &record(own, &wanted, content, audience, readers))?;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::caches::delivered::{self, Delivered};
 use crate::caches::{DatasiteTree, Scan, agreed, announcing, held, intents, journal, meta, scan};
 use crate::connections::FileId;
-use crate::model::{DatasitePath, Digest, Email, Snapshot, Timestamp};
+use crate::model::{Code, DatasitePath, Digest, Email, Snapshot, Timestamp};
 use crate::outbox::{LocalChange, Owed, local_changes, owed};
 use crate::permissions::Level;
 use crate::wire::names::EventsName;
@@ -141,7 +141,7 @@ fn read_changes(
         let content = match tree.read(&change.path) {
             Ok(content) => content,
             Err(error) => {
-                report.problem("file-not-read", told(&error));
+                report.problem(Code::FileNotRead, told(&error));
                 continue;
             }
         };

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use crate::caches::{agreed, announcing, catalogue, journal, meta};
 use crate::checkpoints::{Due, due};
 use crate::connections::{self, Content, Entry, FileId, OCTETS};
-use crate::model::{DatasitePath, Digest, Timestamp};
+use crate::model::{Code, DatasitePath, Digest, Timestamp};
 use crate::wire::names::{CheckpointName, CheckpointsFolder, IncrementalName, RollingStateName};
 use crate::wire::{self, FullState, IncrementalCheckpoint, Packed};
 
@@ -62,7 +62,7 @@ pub(super) async fn create_if_due(
     match try_create(account, threshold, now).await {
         // That something is missing was told.
         Ok(_) | Err(Error::LogPruned) => {}
-        Err(error) => report.problem("checkpoint-not-made", told(&error)),
+        Err(error) => report.problem(Code::CheckpointNotMade, told(&error)),
     }
     Ok(())
 }

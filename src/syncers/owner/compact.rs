@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::caches::delivered::{self, Delivered};
 use crate::caches::{DatasiteTree, announcing, catalogue, held};
 use crate::connections;
-use crate::model::{DatasitePath, Digest, Email, Timestamp};
+use crate::model::{Code, DatasitePath, Digest, Email, Timestamp};
 use crate::outbox::to_compact;
 use crate::wire::FileChangeEvent;
 
@@ -111,7 +111,7 @@ async fn delete_replaced(account: &Account, report: &mut Report) -> Result<()> {
     let outcomes = match account.router.own().delete(&old).await {
         Ok(outcomes) => outcomes,
         Err(error) => {
-            report.problem("outbox-not-compacted", told(&error));
+            report.problem(Code::OutboxNotCompacted, told(&error));
             return Ok(());
         }
     };
@@ -121,7 +121,7 @@ async fn delete_replaced(account: &Account, report: &mut Report) -> Result<()> {
                 catalogue::remove(db, file)?;
                 delivered::gone(db, file)
             })?,
-            Err(error) => report.problem("outbox-not-compacted", told(&error)),
+            Err(error) => report.problem(Code::OutboxNotCompacted, told(&error)),
         }
     }
     Ok(())

@@ -7,7 +7,7 @@
 use crate::caches::{DatasiteTree, agreed, announcing, catalogue, journal, meta, scan};
 use crate::checkpoints::OVERLAP_MICROS;
 use crate::connections::{self, Entry};
-use crate::model::{Email, Timestamp};
+use crate::model::{Code, Email, Timestamp};
 use crate::wire::names::{CheckpointName, EventsName};
 use crate::wire::{FileChangeEventsMessage, Packed as _, limits};
 
@@ -129,7 +129,7 @@ pub(super) async fn read_log(
                 Ok(None) => {}
                 Err(error) => {
                     let text = format!("`{}`: {}", entry.name, sending::told(&error));
-                    report.problem("event-not-usable", text);
+                    report.problem(Code::EventNotUsable, text);
                     account.store.write(|db| meta::set(db, &not_understood(entry), VERSION))?;
                 }
             },

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::caches::catalogue;
 use crate::checkpoints::{self, Known};
 use crate::connections::{self, Entry, FileId};
-use crate::model::Timestamp;
+use crate::model::{Code, Timestamp};
 use crate::wire::names::{CheckpointName, IncrementalName};
 use crate::wire::{
     Checkpoint, FileChangeEvent, FullState, IncrementalCheckpoint, Packed, RollingState, limits,
@@ -98,7 +98,7 @@ pub(super) async fn read_full(
         }
         Err(error) => {
             let text = format!("a checkpoint of {}: {}", account.email, told(&error));
-            report.problem("checkpoint-not-usable", text);
+            report.problem(Code::CheckpointNotUsable, text);
             Ok(None)
         }
     }
@@ -208,11 +208,11 @@ fn is_of(
     match head {
         Ok((email, _)) if account.email.is_same_account(email.as_str()) => true,
         Ok((email, _)) => {
-            report.problem("checkpoint-not-usable", format!("a checkpoint names {email}"));
+            report.problem(Code::CheckpointNotUsable, format!("a checkpoint names {email}"));
             false
         }
         Err(error) => {
-            report.problem("checkpoint-not-usable", told(&error));
+            report.problem(Code::CheckpointNotUsable, told(&error));
             false
         }
     }
@@ -237,7 +237,7 @@ async fn read_file<T: Packed>(
         Ok(bytes) => bytes,
         Err(connections::Error::NotFound { .. }) => return Ok(None),
         Err(error @ connections::Error::TooLarge { .. }) => {
-            report.problem("checkpoint-not-usable", told(&error));
+            report.problem(Code::CheckpointNotUsable, told(&error));
             return Ok(None);
         }
         Err(error) => return Err(error.into()),
@@ -246,7 +246,7 @@ async fn read_file<T: Packed>(
     match T::from_file_bytes(&bytes) {
         Ok(file) => Ok(Some(file)),
         Err(error) => {
-            report.problem("checkpoint-not-usable", told(&error));
+            report.problem(Code::CheckpointNotUsable, told(&error));
             Ok(None)
         }
     }

@@ -24,7 +24,7 @@ mod withdrawing;
 use std::collections::BTreeSet;
 
 use crate::caches::{DatasiteTree, scan};
-use crate::model::Timestamp;
+use crate::model::{Code, Timestamp};
 use crate::wire::names::Direction;
 
 use super::peering::{self, Acquaintance};
@@ -103,7 +103,7 @@ impl<'a> DatasiteOwnerSyncer<'a> {
                 Ok(_) => sealing::checkpoint_made(account)?,
                 // That something is missing was told.
                 Err(super::Error::LogPruned) => {}
-                Err(error) => report.problem("checkpoint-not-made", sending::told(&error)),
+                Err(error) => report.problem(Code::CheckpointNotMade, sending::told(&error)),
             }
         }
         if options.prune_log {

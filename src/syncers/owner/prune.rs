@@ -7,7 +7,7 @@
 use crate::caches::{DatasiteTree, catalogue, journal, meta, scan};
 use crate::checkpoints::{self, Full, Kept, Prune, PruneFacts};
 use crate::connections::FileId;
-use crate::model::Timestamp;
+use crate::model::{Code, Timestamp};
 use crate::peers::PeerState;
 use crate::wire::names::{CheckpointName, IncrementalName, PrunedName, RollingStateName};
 use crate::wire::{VersionInfo, limits};
@@ -35,7 +35,7 @@ pub(super) async fn prune(
     let decided = match decide(account, &directory, peers, tree, now, report).await {
         Ok(decided) => decided,
         Err(super::super::Error::Connection(error)) => {
-            report.problem("log-not-pruned", told(&error));
+            report.problem(Code::LogNotPruned, told(&error));
             return Ok(());
         }
         Err(error) => return Err(error),
@@ -43,7 +43,7 @@ pub(super) async fn prune(
     let kept = match decided {
         Ok(pruned) => {
             if let Err(error) = carry_out(account, &directory, &pruned).await {
-                report.problem("log-not-pruned", told(&error));
+                report.problem(Code::LogNotPruned, told(&error));
             }
             None
         }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::caches::{DatasiteTree, Scan, agreed, announcing, journal, meta, scan};
 use crate::checkpoints::{self, Standing};
 use crate::connections::Entry;
-use crate::model::{DatasitePath, Digest, Timestamp};
+use crate::model::{Code, DatasitePath, Digest, Timestamp};
 
 use super::super::applying::{self, Edits, Ground, States};
 use super::super::batches::batches;
@@ -122,7 +122,7 @@ pub(super) async fn catch_up(
     if log::pruned(account, directory)?.is_some() {
         let text = "a part of the event log is gone, and no checkpoint that takes its place can be \
                     read: another machine of yours must sync, or make one";
-        report.problem("log-pruned", text);
+        report.problem(Code::LogPruned, text);
         return Ok(());
     }
     // Somebody deleted a message by hand. Nobody can say what it said.

@@ -12,7 +12,7 @@ use crate::caches::{
 };
 use crate::connections::{self, Entry, FileId};
 use crate::inbox::{Proposed, Refusal, Verdict, plan};
-use crate::model::{DatasitePath, Email, RULE_FILE, Timestamp, is_rule_file};
+use crate::model::{Code, DatasitePath, Email, RULE_FILE, Timestamp, is_rule_file};
 use crate::peers::PeerState;
 use crate::permissions::{Level, SyftPerm};
 use crate::wire::names::ProposalName;
@@ -108,7 +108,7 @@ pub(super) async fn read(
             }
             Err(error) => {
                 let text = format!("a message of {sender} could not be read: {}", told(&error));
-                report.problem_with(&sender, "message-not-read", text);
+                report.problem_with(&sender, Code::MessageNotRead, text);
                 failed.insert(entry.id);
             }
         }
@@ -321,7 +321,7 @@ pub(super) fn read_rules(
     for problem in problems {
         let text = format!("{problem}: {}", problem.source);
         if !report.problems.iter().any(|known| known.message == text) {
-            report.problem("rules-not-usable", text);
+            report.problem(Code::RulesNotUsable, text);
         }
     }
     Ok(rules)

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::caches::{self, agreed, announcing};
 use crate::connections::Entry;
-use crate::model::{DatasitePath, Digest, Timestamp, is_syncable};
+use crate::model::{Code, DatasitePath, Digest, Timestamp, is_syncable};
 use crate::wire::{FileChangeEvent, FileChangeEventsMessage};
 
 use super::super::applying::{self, Ground, States};
@@ -93,7 +93,7 @@ impl Told {
             Ok(_) => {}
             Err(error) => {
                 let text = format!("an event in the log of {}: {}", account.email, told(&error));
-                report.problem("event-not-usable", text);
+                report.problem(Code::EventNotUsable, text);
             }
         }
     }

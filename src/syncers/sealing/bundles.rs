@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::caches::{catalogue, meta};
 use crate::connections::{self, Access, Content, Entry, FileId, Grant};
-use crate::model::Email;
+use crate::model::{Code, Email};
 use crate::peers::{Fingerprint, InvalidKeys, Keyring, Mode, PublicKeys};
 use crate::wire::names::{BundleName, BundlesFolder};
 use crate::wire::{BundleFile, limits};
@@ -101,7 +101,7 @@ pub(super) async fn read_offer_among(
         Ok(bytes) => {
             if let Err(reason) = understand(&bytes, peer) {
                 let text = format!("the keys that {peer} publishes cannot be used: {reason}");
-                report.problem_with(peer, "keys-not-usable", text);
+                report.problem_with(peer, Code::KeysNotUsable, text);
             }
             let text = String::from_utf8_lossy(&bytes);
             let record = format!("{revision}\n{}\n{text}", entry.created_micros);
@@ -113,7 +113,7 @@ pub(super) async fn read_offer_among(
         }
         Err(error) => {
             let text = format!("the keys of {peer} could not be read: {}", told(&error));
-            report.problem_with(peer, "keys-not-read", text);
+            report.problem_with(peer, Code::KeysNotRead, text);
         }
     }
     Ok(())
@@ -161,7 +161,7 @@ pub(super) async fn publish(
             Ok(()) => {}
             Err(Error::Connection(error)) => {
                 let text = format!("keys could not be published for {peer}: {}", told(&error));
-                report.problem_with(peer, "keys-not-published", text);
+                report.problem_with(peer, Code::KeysNotPublished, text);
             }
             Err(error) => return Err(error),
         }
@@ -260,7 +260,7 @@ async fn withdraw(account: &Account, own: &[Entry], report: &mut Report) -> Resu
             Ok(account.store.write(|db| ids.iter().try_for_each(|id| catalogue::remove(db, id)))?)
         }
         Err(error) => {
-            report.problem("keys-not-withdrawn", told(&error));
+            report.problem(Code::KeysNotWithdrawn, told(&error));
             Ok(())
         }
     }

@@ -17,7 +17,7 @@ use crate::caches::journal::{self, Outgoing};
 use crate::caches::{catalogue, meta};
 use crate::connections::FileId;
 use crate::datasets::Half;
-use crate::model::{Email, Timestamp};
+use crate::model::{Code, Email, Timestamp};
 use crate::peers::envelopes;
 use crate::peers::{Fingerprint, Keyring, Mode, Obstacle, PeerState, Secrecy, secrecy, store};
 
@@ -164,10 +164,10 @@ fn tell(peer: &Email, secrecy: Secrecy, report: &mut Report) {
 }
 
 /// The kind of problem that an obstacle is.
-pub const fn obstacle_code(obstacle: Obstacle) -> &'static str {
+pub const fn obstacle_code(obstacle: Obstacle) -> Code {
     match obstacle {
-        Obstacle::KeyChanged { .. } => "key-changed",
-        Obstacle::NotOffered => "not-encrypted",
+        Obstacle::KeyChanged { .. } => Code::KeyChanged,
+        Obstacle::NotOffered => Code::NotEncrypted,
     }
 }
 

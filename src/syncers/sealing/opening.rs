@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::caches::{journal, meta};
 use crate::connections::Entry;
-use crate::model::{Email, Timestamp};
+use crate::model::{Code, Email, Timestamp};
 use crate::peers::envelopes::{self, Unopened};
 use crate::peers::{Keyring, Mode, PublicKeys, is_in_grace};
 
@@ -38,12 +38,12 @@ pub(in crate::syncers) fn incoming(
             Received::Content(bytes)
         } else {
             let reason = format!("it is not sealed, although {sender} and you work encrypted");
-            set_aside(account, (sender, entry), &bytes, "message-not-sealed", &reason, report)?
+            set_aside(account, (sender, entry), &bytes, Code::MessageNotSealed, &reason, report)?
         });
     }
     let Some(ring) = ring else {
         let text = format!("{sender} seals its messages, and there are no keys on this machine");
-        return Ok(later(sender, "keys-missing", text, report));
+        return Ok(later(sender, Code::KeysMissing, text, report));
     };
     let pin = ring.pin(sender);
     let offer = offered(account, sender)?
@@ -54,33 +54,38 @@ pub(in crate::syncers) fn incoming(
         (None, Some(keys)) => vec![keys],
         (None, None) => {
             let text = format!("{sender} seals its messages, and its keys were not seen yet");
-            return Ok(later(sender, "keys-not-seen", text, report));
+            return Ok(later(sender, Code::KeysNotSeen, text, report));
         }
     };
     match envelopes::open(&account.email, &ring.all(), sender, &signers, &bytes) {
         Ok(content) => Ok(Received::Content(content.into())),
         // Whoever can put a file there could close the edge for ever if it waited. Where a person
         // accepts other keys it is taken up again.
-        Err(error @ Unopened::UnknownSender { .. }) if pin.is_some() => {
-            set_aside(account, (sender, entry), &bytes, "key-changed", &error.to_string(), report)
-        }
+        Err(error @ Unopened::UnknownSender { .. }) if pin.is_some() => set_aside(
+            account,
+            (sender, entry),
+            &bytes,
+            Code::KeyChanged,
+            &error.to_string(),
+            report,
+        ),
         Err(error @ Unopened::UnknownSender { .. }) => {
             let text = format!("a message of {sender} waits: {error}");
-            Ok(later(sender, "key-changed", text, report))
+            Ok(later(sender, Code::KeyChanged, text, report))
         }
         Err(error @ Unopened::NotForUs) => {
             let text = format!("a message of {sender} waits: {error}");
-            Ok(later(sender, "keys-missing", text, report))
+            Ok(later(sender, Code::KeysMissing, text, report))
         }
         Err(error) => {
-            let (code, reason) = ("message-quarantined", error.to_string());
+            let (code, reason) = (Code::MessageQuarantined, error.to_string());
             set_aside(account, (sender, entry), &bytes, code, &reason, report)
         }
     }
 }
 
 /// One line for each peer and reason, however many messages wait.
-fn later(peer: &Email, code: &'static str, text: String, report: &mut Report) -> Received {
+fn later(peer: &Email, code: Code, text: String, report: &mut Report) -> Received {
     let is_told = report.problems.iter().any(|p| p.code == code && p.peer.as_ref() == Some(peer));
     if !is_told {
         report.problem_with(peer, code, text);
@@ -94,7 +99,7 @@ fn set_aside(
     account: &Account,
     (sender, entry): (&Email, &Entry),
     bytes: &[u8],
-    code: &'static str,
+    code: Code,
     reason: &str,
     report: &mut Report,
 ) -> Result<Received> {
@@ -125,7 +130,7 @@ pub(in crate::syncers) fn open_own(
             return Ok(Some(bytes));
         }
         let text = format!("`{}` on the drive is not sealed, and not used", entry.name);
-        report.problem("not-sealed", text);
+        report.problem(Code::NotSealed, text);
         return Ok(None);
     }
     let Some(ring) = ring else { return Err(Error::KeysMissing) };
@@ -137,7 +142,7 @@ pub(in crate::syncers) fn open_own(
             Err(Error::KeysMissing)
         }
         Err(error) => {
-            report.problem("sealed-file-not-usable", format!("`{}`: {error}", entry.name));
+            report.problem(Code::SealedFileNotUsable, format!("`{}`: {error}", entry.name));
             Ok(None)
         }
     }

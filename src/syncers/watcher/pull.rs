@@ -7,7 +7,7 @@
 
 use crate::caches::{catalogue, journal};
 use crate::connections::{self, Entry};
-use crate::model::{Email, Timestamp, is_syncable};
+use crate::model::{Code, Email, Timestamp, is_syncable};
 use crate::wire::names::{Direction, EventsName};
 use crate::wire::{Dialect, FileChangeEventsMessage, Packed as _, limits};
 
@@ -100,7 +100,7 @@ async fn take_in(
             }
             Err(error) => {
                 let text = format!("a message of {owner} could not be read: {}", told(&error));
-                report.problem_with(owner, "message-not-read", text);
+                report.problem_with(owner, Code::MessageNotRead, text);
                 whole = false;
                 break;
             }
@@ -152,7 +152,7 @@ fn follow(
                     "{owner} sent a file for the datasite of {}; it is ignored",
                     event.datasite
                 );
-                report.problem_with(owner, "event-for-other-datasite", text);
+                report.problem_with(owner, Code::EventForOtherDatasite, text);
             }
             Ok(event) if is_syncable(&event.path) => {
                 bytes += event.content.as_ref().map_or(0, |content| content.bytes().len());
@@ -160,11 +160,11 @@ fn follow(
             }
             Ok(event) => {
                 let text = format!("{owner} sent `{}`, which is not synced", event.path);
-                report.problem_with(owner, "event-not-usable", text);
+                report.problem_with(owner, Code::EventNotUsable, text);
             }
             Err(error) => {
                 let text = format!("an event of {owner}: {}", told(&error));
-                report.problem_with(owner, "event-not-usable", text);
+                report.problem_with(owner, Code::EventNotUsable, text);
             }
         }
     }

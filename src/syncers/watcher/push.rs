@@ -8,7 +8,7 @@ use crate::caches::proposed::Proposed;
 use crate::caches::{agreed, catalogue, intents, journal, meta, proposed, submitted};
 use crate::connections::FileId;
 use crate::inbox::{Asked, Change, propose};
-use crate::model::{DatasitePath, Digest, Email, Timestamp};
+use crate::model::{Code, DatasitePath, Digest, Email, Timestamp};
 use crate::wire::names::{Direction, ProposalName};
 use crate::wire::{
     Capability, Content, Dialect, Packed as _, Proposal, ProposedFileChangesMessage,
@@ -71,7 +71,7 @@ pub(super) async fn prepare(
         let text = format!(
             "`{path}` is deleted here only: the program of {owner} takes no deletions from others"
         );
-        report.problem_with(owner, "deletion-not-sent", text);
+        report.problem_with(owner, Code::DeletionNotSent, text);
     }
     let mut proposals = Vec::new();
     let is_edit = |change: &Change| !waiting.contains_key(&change.path);
@@ -80,7 +80,7 @@ pub(super) async fn prepare(
             Ok(content) if content.as_deref().map(Digest::of) == change.new => content,
             Ok(_) => continue, // It changes while we look: the next sync takes it.
             Err(error) => {
-                report.problem("file-not-read", told(&error));
+                report.problem(Code::FileNotRead, told(&error));
                 continue;
             }
         };

@@ -120,5 +120,5 @@ impl<'w> Pair<'w> {
 }
 
 fn codes(report: &Report) -> Vec<&'static str> {
-    report.problems.iter().map(|problem| problem.code).collect()
+    report.problems.iter().map(|problem| problem.code.as_str()).collect()
 }

@@ -1,0 +1,103 @@
+//! Jobs: what can go wrong, and what helps.
+
+use super::Entry;
+use crate::model::Code;
+
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry {
+        code: Code::UnknownJob,
+        what: "There is no such job.",
+        why: "A typing mistake, or it has not arrived yet.",
+        next: "`syft job list` shows all jobs.",
+    },
+    Entry {
+        code: Code::JobExists,
+        what: "There is a job of this name already.",
+        why: "It was submitted before.",
+        next: "Give it another name: `syft job submit PATH --to EMAIL --name NAME`.",
+    },
+    Entry {
+        code: Code::InvalidJobName,
+        what: "The name cannot be that of a job.",
+        why: "Letters, digits, `-`, `_` and `.` can, up to a length.",
+        next: "Give it another one: `syft job submit PATH --to EMAIL --name NAME`.",
+    },
+    Entry {
+        code: Code::InvalidSubmission,
+        what: "What is to be submitted is no job.",
+        why: "The entry point is missing or ambiguous, a file has a name that cannot travel, or it is too large.",
+        next: "`syft job submit --help` says what a job is.",
+    },
+    Entry {
+        code: Code::JobUnusable,
+        what: "What was submitted breaks a rule, so nothing is done with it.",
+        why: "It was changed by hand, or by another program.",
+        next: "`syft job show NAME` says what is wrong; ask its submitter to send it again.",
+    },
+    Entry {
+        code: Code::JobRefused,
+        what: "The job is not in a state in which this can be done.",
+        why: "It is decided, running, or done already.",
+        next: "`syft job show NAME` says where it stands.",
+    },
+    Entry {
+        code: Code::JobNotApprovedHere,
+        what: "Nobody on this machine approved the job as it is.",
+        why: "It was approved on another machine, or its state file was written by somebody else.",
+        next: "Look at it with `syft job show NAME`, then `syft job approve NAME`.",
+    },
+    Entry {
+        code: Code::JobChanged,
+        what: "The job changed after it was looked at or approved. It was not run.",
+        why: "Its submitter, or somebody with write access, changed a file of it.",
+        next: "Look at it again with `syft job show NAME`, then `syft job approve NAME`.",
+    },
+    Entry {
+        code: Code::JobBusy,
+        what: "Another process runs this very job.",
+        why: "A second `syft job run` at the same time.",
+        next: "Wait until the other run has ended; `syft job list` shows it.",
+    },
+    Entry {
+        code: Code::Job,
+        what: "Something could not be done with a job.",
+        why: "A file of the job could not be read or written.",
+        next: "`syft job show NAME` says where it stands.",
+    },
+    Entry {
+        code: Code::NoSandbox,
+        what: "This machine cannot confine jobs, so none was run.",
+        why: "bubblewrap is missing, or the system does not allow user namespaces.",
+        next: "Install it (`apt install bubblewrap`). `syft job run NAME --no-sandbox` runs the job with all your rights: only for code that you trust with everything.",
+    },
+    Entry {
+        code: Code::NoPython,
+        what: "No Python was found that could run the job.",
+        why: "None is installed, or it is too old, or not in PATH.",
+        next: "Install one, or put its folder into PATH.",
+    },
+    Entry {
+        code: Code::JobsNotReceived,
+        what: "Jobs that arrived could not be looked at.",
+        why: "A file of them could not be read.",
+        next: "Nothing: the next `syft sync` tries again.",
+    },
+    Entry {
+        code: Code::JobsNotRecovered,
+        what: "Jobs that were running when the machine stopped could not be closed.",
+        why: "A file of them could not be written.",
+        next: "Nothing: the next `syft sync` tries again; `syft job list` shows how they stand.",
+    },
+    Entry {
+        code: Code::JobNotClosed,
+        what: "A job that was cut off could not be closed.",
+        why: "A file of it could not be written.",
+        next: "Nothing: the next `syft sync` tries again.",
+    },
+    Entry {
+        code: Code::JobFoldersNotMade,
+        what: "The folders into which a peer may send jobs could not be made.",
+        why: "The disk is full, or something stands in their place.",
+        next: "Look at the path that is named; the next `syft sync` tries again.",
+    },
+];

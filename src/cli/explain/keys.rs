@@ -1,0 +1,121 @@
+//! Keys and encryption: what can go wrong, and what helps.
+
+use super::Entry;
+use crate::model::Code;
+
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry {
+        code: Code::NoKeys,
+        what: "This account has no keys on this machine.",
+        why: "None were made, or they are on another machine.",
+        next: "Make some with `syft keys create`, or bring yours with `syft keys restore`.",
+    },
+    Entry {
+        code: Code::KeysExist,
+        what: "There are keys on this machine already.",
+        why: "A second `create` would replace them, and what is sealed for them could not be opened.",
+        next: "`syft keys show` shows them; `syft keys rotate` makes new ones and keeps the old for reading.",
+    },
+    Entry {
+        code: Code::NoRecoveryWords,
+        what: "These keys have no recovery words.",
+        why: "They came from a file of the Python client, which makes none.",
+        next: "`syft keys export FILE` makes a backup of them.",
+    },
+    Entry {
+        code: Code::KeysNotOffered,
+        what: "The peer has published no keys.",
+        why: "They have not run `syft keys create` yet, or it has not arrived.",
+        next: "Ask them, then run `syft sync`.",
+    },
+    Entry {
+        code: Code::FingerprintMismatch,
+        what: "The fingerprint is not that of the keys that the peer published.",
+        why: "A typing mistake; or somebody put other keys in their place.",
+        next: "Run `syft sync`, and compare once more with what `syft keys show` tells them, by telephone or face to face.",
+    },
+    Entry {
+        code: Code::InvalidKeys,
+        what: "The words are no recovery words, or the text no key.",
+        why: "A word is missing, misspelt or in another place: the last one checks the others.",
+        next: "24 words with blanks between them, or 64 hexadecimal digits: `syft keys restore`.",
+    },
+    Entry {
+        code: Code::KeyFile,
+        what: "The key file cannot be used.",
+        why: "Others may read it, it is damaged, or it is some other file.",
+        next: "`chmod 600` it if that is what it says. Else take a file of `syft keys export FILE`, or `crypto_keys.json` of the Python client: `syft keys import FILE`.",
+    },
+    Entry {
+        code: Code::KeysMissing,
+        what: "This account is encrypted, and keys that are needed are not on this machine.",
+        why: "They were made on another machine.",
+        next: "Bring them with `syft keys restore` and the 24 words, or with `syft keys import FILE`; if all are lost, `syft keys create --replace-lost`.",
+    },
+    Entry {
+        code: Code::KeysReplaced,
+        what: "Another machine of this account uses other keys.",
+        why: "They were changed there, with `syft keys rotate` for instance.",
+        next: "Bring those with `syft keys import --replace FILE`, or with `syft keys restore --replace` and their words.",
+    },
+    Entry {
+        code: Code::KeyChanged,
+        what: "The keys of a peer are not those that were accepted. Nothing is exchanged with this peer.",
+        why: "They have a new machine, or somebody pretends to be them.",
+        next: "Ask them for their fingerprint, by telephone or face to face; if it is the one that is published now: `syft keys trust EMAIL --fingerprint FINGERPRINT`.",
+    },
+    Entry {
+        code: Code::NotEncrypted,
+        what: "You demand encryption, and this peer has no keys. Nothing is exchanged with this peer.",
+        why: "They have not run `syft keys create`.",
+        next: "Ask them to, or allow it with `syft keys trust EMAIL --unencrypted`.",
+    },
+    Entry {
+        code: Code::MessageNotSealed,
+        what: "A message came in plain from a peer with whom you work encrypted. It was set aside.",
+        why: "They switched encryption off, or somebody pretends to be them.",
+        next: "If they say that it is so: `syft keys trust EMAIL --unencrypted`; what was set aside is then looked at again.",
+    },
+    Entry {
+        code: Code::NotSealed,
+        what: "A file of our own on the drive is not sealed, and was not used.",
+        why: "Somebody else wrote it, or a machine of yours without the keys.",
+        next: "Bring the keys to all your machines: `syft keys export FILE` there, `syft keys import FILE` here.",
+    },
+    Entry {
+        code: Code::SealedFileNotUsable,
+        what: "A sealed file of our own cannot be opened, and was not used.",
+        why: "It is damaged, or was sealed by somebody else.",
+        next: "If it was made with older keys of yours: `syft keys restore --replace` with their words.",
+    },
+    Entry {
+        code: Code::KeysNotUsable,
+        what: "The keys that a peer published are no keys.",
+        why: "The other side has a defect, or bad intentions.",
+        next: "Ask them to publish them again with `syft sync`.",
+    },
+    Entry {
+        code: Code::KeysNotSeen,
+        what: "A peer seals its messages, and its keys were not seen yet. The messages wait.",
+        why: "The keys are on their way.",
+        next: "Nothing: the next `syft sync` looks again. If it stays, ask them to run `syft sync`.",
+    },
+    Entry {
+        code: Code::KeysNotRead,
+        what: "The keys of a peer could not be fetched.",
+        why: "The drive failed in between.",
+        next: "Nothing: those that were accepted stay, and the next `syft sync` looks again.",
+    },
+    Entry {
+        code: Code::KeysNotPublished,
+        what: "Your keys could not be published for a peer.",
+        why: "The drive failed in between.",
+        next: "Nothing: the next `syft sync` tries again.",
+    },
+    Entry {
+        code: Code::KeysNotWithdrawn,
+        what: "Keys that you published could not be taken back.",
+        why: "The drive failed in between.",
+        next: "Nothing: the next `syft sync` tries again.",
+    },
+];
