@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use super::reception::{Start, close, release};
-use super::{Client, Error, Result};
+use super::{Client, Error, FoundJob, Result};
 use crate::jobs::{
-    self, Confinement, InstallSettings, Job, JobId, JobStatus, Limits, Listed, RunOptions,
+    self, Action, Confinement, InstallSettings, Job, JobId, JobStatus, Limits, Listed, RunOptions,
     RunReport,
 };
 use crate::model::{Email, Role};
@@ -97,6 +97,30 @@ impl Client {
         let ran = self.run_jobs(&[], choices).await?;
         self.sync(&crate::syncers::SyncOptions::default()).await?;
         Ok(ran)
+    }
+
+    /// Lets the submitter of a job that has ended read what it left. Nothing is synced; that is the
+    /// caller's next step.
+    ///
+    /// # Errors
+    /// [`Error::WrongRole`]; [`Error::Locked`]; [`Error::Job`] if it has not ended; as
+    /// [`Client::job`] for the name.
+    pub async fn release_job(
+        &self,
+        name: &str,
+        from: Option<&Email>,
+        outputs: bool,
+        logs: bool,
+    ) -> Result<FoundJob> {
+        self.needs(Role::Owner)?;
+        let _lock = self.lock().await?;
+        let found = self.job(name, from)?;
+        let job = &found.job;
+        let fits = job.state.after(&Action::Release, &self.account.email, self.now());
+        fits.map_err(|source| jobs::Error::Refused { job: job.id.clone(), source })?;
+        close(&self.account, job, Start::AsItIs)?;
+        release(&self.account, job, outputs, logs)?;
+        Ok(found)
     }
 
     /// Fails if a job is of a peer that may not understand what is sent back. A job of somebody who

@@ -1,7 +1,8 @@
 //! Which states a job goes through, and who may move it: the rules of `state.yaml`.
 //!
 //! Pure: no I/O, no clock. `received → pending → approved | rejected`, then
-//! `approved → running → done | failed`. A job without a state file is `received`. The form of the
+//! `approved → running → done | failed`. A job without a state file is `received`. What a job left may be
+//! released once it has ended, which is a matter of rules and changes no state. The form of the
 //! file is `docs/FORMAT.md`, "Jobs".
 
 use serde::Serialize;
@@ -48,6 +49,8 @@ pub enum Action {
     Finish(i64),
     /// The owner wants it to run again.
     Rerun,
+    /// The owner lets its submitter have what it left.
+    Release,
     /// The owner put a result there without running it.
     Deposit,
 }
@@ -192,6 +195,7 @@ impl JobState {
                 next.return_code = None;
                 next.completed_at = None;
             }
+            (Action::Release, S::Done | S::Failed) => {}
             (Action::Deposit, S::Pending | S::Approved) => {
                 next.status = S::Done;
                 next.approved_by = next.approved_by.or(by);
@@ -287,6 +291,7 @@ impl Action {
             Self::Start => "run",
             Self::Finish(_) => "finished",
             Self::Rerun => "run again",
+            Self::Release => "released",
             Self::Deposit => "answered with a deposited result",
         }
     }

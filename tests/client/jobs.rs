@@ -155,6 +155,40 @@ async fn jobs_of_one_name_in_both_layouts_are_approved_run_and_shared_apart() {
 }
 
 #[tokio::test]
+async fn what_a_job_left_stays_until_its_owner_has_looked_and_releases_it() {
+    let world = World::new();
+    let (owner, scientist) = (world.owner("do@example.org"), world.scientist("ds@example.org"));
+    acquaint(&owner, &scientist).await;
+    let script = "mkdir -p code/outputs; echo 12 > code/outputs/towns; echo printed";
+    scientist.submit_job(&world.bash(&owner, "towns", script)).await.unwrap();
+    sync(&owner).await;
+    let early = owner.release_job("towns", None, true, true).await.unwrap_err();
+    assert_eq!(early.code(), "job-refused", "it has not run");
+    owner.approve_job("towns", None, None).await.unwrap();
+    run(&owner, &RunChoices::default()).await;
+    sync(&owner).await;
+    sync(&scientist).await;
+    let there = scientist.job("towns", None).unwrap();
+    assert_eq!((there.job.state.status, results(&there)), (JobStatus::Done, (0, Vec::new())));
+
+    owner.release_job("towns", None, true, false).await.unwrap();
+    sync(&owner).await;
+    sync(&scientist).await;
+    let there = scientist.job("towns", None).unwrap();
+    assert_eq!(there.outputs().unwrap().len(), 1);
+    assert_eq!(there.logs().into_iter().flatten().count(), 0);
+
+    owner.release_job("towns", None, false, true).await.unwrap();
+    sync(&owner).await;
+    sync(&scientist).await;
+    assert_eq!(scientist.job("towns", None).unwrap().logs().into_iter().flatten().count(), 3);
+    assert_eq!(
+        scientist.release_job("towns", None, true, true).await.unwrap_err().code(),
+        "wrong-role"
+    );
+}
+
+#[tokio::test]
 async fn a_job_that_changes_after_it_ran_is_pending_again_and_its_logs_are_closed() {
     let world = World::new();
     let (owner, scientist) = (world.owner("do@example.org"), world.scientist("ds@example.org"));

@@ -2,6 +2,7 @@
 
 mod decide;
 mod list;
+mod release;
 mod review;
 mod run;
 mod show;
@@ -22,7 +23,8 @@ Examples:
   syft job submit analysis.py --to owner@example.org     # a scientist asks
   syft job show analysis                                 # the owner reads all of it
   syft job approve analysis --reason 'counts only'
-  syft job run analysis --share-outputs
+  syft job run analysis
+  syft job release analysis                              # once you have looked at the results
   syft job show analysis                                 # the scientist reads the results";
 
 /// Send code to data, review it, run it, read the results
@@ -35,6 +37,7 @@ pub(crate) enum Command {
     Approve(decide::Approve),
     Reject(decide::Reject),
     Run(run::Args),
+    Release(release::Args),
 }
 
 /// Which job.
@@ -57,6 +60,7 @@ pub(crate) async fn run(command: &Command, context: &Context, ui: &mut Ui) -> Ou
         Command::Approve(args) => decide::approve(args, context, ui).await,
         Command::Reject(args) => decide::reject(args, context, ui).await,
         Command::Run(args) => run::run(args, context, ui).await,
+        Command::Release(args) => release::run(args, context, ui).await,
     }
 }
 

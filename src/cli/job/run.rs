@@ -154,7 +154,12 @@ fn say_report(report: &RunReport, choices: &RunChoices, ui: &mut Ui) {
         (false, false) => "nothing",
     };
     ui.say(format_args!("Shared with {who}: {shared}"));
-    ui.hint(format_args!("look at what it left with `syft job show {}`", quoted(name)));
+    let name = quoted(name);
+    ui.hint(if choices.share_outputs {
+        format!("look at what it left with `syft job show {name}`")
+    } else {
+        format!("look at what it left with `syft job show {name}`, then `syft job release {name}`")
+    });
 }
 
 fn report_of(report: &RunReport) -> Value {

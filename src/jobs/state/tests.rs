@@ -15,7 +15,7 @@ fn job(status: JobStatus) -> JobState {
 fn each_action_fits_some_states_and_is_refused_in_all_others() {
     use JobStatus::*;
     #[rustfmt::skip]
-    let table: [(Action, &[(JobStatus, JobStatus)]); 10] = [
+    let table: [(Action, &[(JobStatus, JobStatus)]); 11] = [
         (Action::Accept,                 &[(Received, Pending)]),
         (Action::RejectForm("x".into()), &[(Received, Rejected)]),
         (Action::Approve(None),          &[(Pending, Approved), (Approved, Approved)]),
@@ -25,6 +25,7 @@ fn each_action_fits_some_states_and_is_refused_in_all_others() {
         (Action::Finish(0),              &[(Running, Done)]),
         (Action::Finish(-1),             &[(Running, Failed)]),
         (Action::Rerun,                  &[(Done, Approved), (Failed, Approved)]),
+        (Action::Release,                &[(Done, Done), (Failed, Failed)]),
         (Action::Deposit,                &[(Pending, Done), (Approved, Done)]),
     ];
     for (action, fits) in table {
