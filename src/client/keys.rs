@@ -136,7 +136,7 @@ impl Client {
         }
         let mut ring = self.made_from(&RecoveryKey::generate())?;
         if is_lost {
-            ring.note_lost_keys();
+            ring.note_lost_keys(&sealing::published(&self.account).await?);
         }
         self.keep(&ring)
     }

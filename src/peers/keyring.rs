@@ -137,7 +137,33 @@ impl Keyring {
 
     /// Chooses when messages are sealed.
     pub fn set_mode(&mut self, mode: Mode) {
-        self.records_mut().mode = Some(mode.as_str().to_owned());
+        let was_off = self.mode() == Mode::Off;
+        let records = self.records_mut();
+        records.mode = Some(mode.as_str().to_owned());
+        if was_off && mode != Mode::Off {
+            records.since_micros = None; // What was made meanwhile is plain in good faith.
+        }
+    }
+
+    /// Returns when the account began to seal what is its own; `None` if it has not yet.
+    pub fn since_micros(&self) -> Option<i64> {
+        self.records().and_then(|records| records.since_micros)
+    }
+
+    /// Notes that the account seals what is its own from now on. False if it did already.
+    pub fn begin(&mut self, now_micros: i64) -> bool {
+        let is_new = self.since_micros().is_none();
+        if is_new {
+            self.records_mut().since_micros = Some(now_micros);
+        }
+        is_new
+    }
+
+    /// True if a file of our own that is not sealed, and is read now, may have been made in good
+    /// faith. When it was made is not asked: whoever put it there could say anything.
+    pub fn may_own_be_plain(&self, now_micros: i64) -> bool {
+        self.mode() == Mode::Off
+            || self.since_micros().is_none_or(|since| is_in_grace(now_micros, since))
     }
 
     /// True if keys of this account were lost before these were made.
@@ -145,9 +171,21 @@ impl Keyring {
         self.records().is_some_and(|records| records.lost)
     }
 
-    /// Notes that keys of this account were lost.
-    pub fn note_lost_keys(&mut self) {
-        self.records_mut().lost = true;
+    /// True if these are keys of this account that were lost.
+    pub fn has_lost(&self, fingerprint: Fingerprint) -> bool {
+        let known = self.records().into_iter().flat_map(|records| &records.lost_keys);
+        known.filter_map(|text| Fingerprint::parse(text).ok()).any(|lost| lost == fingerprint)
+    }
+
+    /// Notes that keys of this account were lost, and of those that were published which ones.
+    pub fn note_lost_keys(&mut self, published: &[Fingerprint]) {
+        let records = self.records_mut();
+        records.lost = true;
+        for print in published.iter().map(Fingerprint::to_string) {
+            if !records.lost_keys.contains(&print) {
+                records.lost_keys.push(print);
+            }
+        }
     }
 
     /// Puts the keys of `other` in use. Ours stay, to open what was sealed for them; so do the
@@ -172,6 +210,12 @@ impl Keyring {
         records.recovery_key = theirs.recovery_key;
         records.retired = jwks;
         records.lost |= theirs.lost;
+        for print in theirs.lost_keys {
+            if !records.lost_keys.contains(&print) {
+                records.lost_keys.push(print);
+            }
+        }
+        records.since_micros = records.since_micros.or(theirs.since_micros);
         for (peer, record) in theirs.peers {
             records.peers.entry(peer).or_insert(record);
         }
@@ -272,7 +316,7 @@ impl Keyring {
 
 #[cfg(test)]
 mod tests {
-    use super::super::store;
+    use super::super::{GRACE_MICROS, store};
     use super::*;
 
     fn email(text: &str) -> Email {
@@ -371,6 +415,43 @@ mod tests {
         let before = ring.to_json();
         ring.adopt(Keyring::new(&me, &recovery).unwrap());
         assert_eq!(ring.to_json(), before);
+    }
+
+    #[test]
+    fn w14_own_files_may_be_plain_for_some_hours_after_the_account_began_to_seal() {
+        let me = email("me@example.org");
+        let mut ring = Keyring::new(&me, &RecoveryKey::generate()).unwrap();
+        let later = 1000 + GRACE_MICROS;
+        assert!(ring.may_own_be_plain(i64::MAX - 1), "nothing was sealed yet");
+        assert!(ring.begin(1000) && !ring.begin(5000));
+        // It travels with the keys, and taking others over does not move it.
+        let mut other = Keyring::from_json(&ring.to_json(), &me, 99).unwrap();
+        let mut new = Keyring::new(&me, &RecoveryKey::generate()).unwrap();
+        new.begin(later);
+        other.adopt(new);
+        for ring in [&ring, &other] {
+            assert_eq!(ring.since_micros(), Some(1000));
+            assert!(ring.may_own_be_plain(later - 1) && !ring.may_own_be_plain(later));
+        }
+        ring.set_mode(Mode::Required);
+        assert!(!ring.may_own_be_plain(later));
+        ring.set_mode(Mode::Off);
+        assert!(ring.may_own_be_plain(later));
+        ring.set_mode(Mode::Offered);
+        assert!(ring.may_own_be_plain(later) && ring.begin(later), "it begins anew");
+    }
+
+    #[test]
+    fn lost_keys_are_known_by_their_fingerprints() {
+        let me = email("me@example.org");
+        let (lost, other) = (document(&me).1, document(&me).1);
+        let mut ring = Keyring::new(&me, &RecoveryKey::generate()).unwrap();
+        ring.note_lost_keys(&[lost, lost]);
+        let mut adopted = Keyring::new(&me, &RecoveryKey::generate()).unwrap();
+        adopted.adopt(Keyring::from_json(&ring.to_json(), &me, 0).unwrap());
+        for ring in [ring, adopted] {
+            assert!(ring.has_lost_keys() && ring.has_lost(lost) && !ring.has_lost(other));
+        }
     }
 
     #[test]

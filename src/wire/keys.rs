@@ -52,6 +52,13 @@ pub struct KeyRecords {
     /// True if keys of this account were lost: what was sealed for them cannot be read any more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lost: bool,
+    /// The fingerprints of lost keys that were published when these took their place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost_keys: Vec<String>,
+    /// When the account began to seal what is its own, in microseconds since 1970, by the clock of
+    /// the machine that did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_micros: Option<i64>,
     /// What is known of peers beyond their keys, by address.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub peers: BTreeMap<String, PeerRecord>,

@@ -1,11 +1,13 @@
 //! Several machines of one account, of which not all have its keys.
 
 use syft::client::{Error, JobRequest, KeysError};
+use syft::connections::{Connection as _, Content};
 use syft::datasets::{Audience, DatasetName, NewDataset};
 use syft::model::Role;
-use syft::peers::RecoveryKey;
 use syft::peers::envelopes::is_sealed;
+use syft::peers::{Fingerprint, PublicKeys, RecoveryKey};
 use syft::syncers::{self, SyncOptions};
+use syft::wire::BundleFile;
 
 use super::world::{Party, World, acquaint};
 
@@ -224,4 +226,81 @@ async fn who_has_lost_all_keys_can_begin_anew_if_it_is_said() {
     scientist.sync().await;
     let read = scientist.read(&owner.email, "shared/again.txt");
     assert_eq!(read.as_deref(), Some("with new keys"));
+}
+
+async fn published(world: &World, owner: &Party<'_>) -> Vec<Fingerprint> {
+    let files = world.files(&owner.email, "encryption_bundle_do@").await;
+    let read = |(_, content): (_, Vec<u8>)| {
+        let document = BundleFile::from_json(&content).unwrap().public_encryption_bundle;
+        PublicKeys::from_document(&document, &owner.email).unwrap().fingerprint()
+    };
+    files.into_iter().map(read).collect()
+}
+
+#[tokio::test]
+async fn w14_lost_keys_are_not_put_back_and_newer_ones_are_not_taken_for_them() {
+    let world = World::new();
+    let (owner, _) = encrypted_owner(&world).await;
+    let old = world.files(&owner.email, "encryption_bundle_do@").await;
+    let second = second(&world);
+    let new = second.client.create_keys(true).await.unwrap().fingerprint;
+    second.try_sync().await;
+    assert_eq!(published(&world, &owner).await, [new, new], "for ourselves and for the peer");
+    // The machine that has the lost ones turns up again, and the drive shows them again.
+    assert_eq!(error_of(&owner).await.code(), "keys-replaced");
+    for (entry, content) in old {
+        owner.session().replace(&entry.id, Content::Bytes(content.into())).await.unwrap();
+    }
+    second.try_sync().await;
+    assert_eq!(published(&world, &owner).await, [new, new]);
+    // A third one begins anew as well: it wins, and they do not take turns.
+    let third = world.machine("do@example.org", Role::Owner, "third");
+    let newest = third.client.create_keys(true).await.unwrap().fingerprint;
+    third.try_sync().await;
+    for _ in 0..2 {
+        assert_eq!(error_of(&second).await.code(), "keys-replaced");
+        third.try_sync().await;
+        assert_eq!(published(&world, &owner).await, [newest, newest]);
+    }
+}
+
+#[tokio::test]
+async fn w14_another_machine_sees_that_there_are_keys_before_there_is_a_peer() {
+    let world = World::new();
+    let (owner, second) = (world.owner(), second(&world));
+    owner.create_keys().await;
+    owner.write(&owner.email, "own/a.txt", "sealed");
+    owner.sync().await;
+    let before = world.files(&owner.email, "").await;
+    second.write(&owner.email, "own/b.txt", "not in plain");
+    assert_eq!(error_of(&second).await.code(), "keys-missing");
+    assert_eq!(second.client.create_keys(false).await.unwrap_err().code(), "keys-missing");
+    assert_eq!(world.files(&owner.email, "").await, before);
+    second.client.import_keys(&owner.client.export_keys().unwrap(), false).await.unwrap();
+    second.sync().await;
+    assert_eq!(second.read(&owner.email, "own/a.txt").as_deref(), Some("sealed"));
+    owner.sync().await;
+    assert!(owner.sync().await.is_idle());
+    // What is for ourselves is shared with nobody.
+    let stranger = world.scientist("ds@example.org");
+    stranger.client.add_peer(&owner.email).await.unwrap();
+    owner.client.approve_peer(&stranger.email).await.unwrap();
+    let seen = world.files(&stranger.email, "encryption_bundle_do@").await;
+    let names: Vec<&str> = seen.iter().map(|(entry, _)| entry.name.as_str()).collect();
+    assert_eq!(names, ["encryption_bundle_do@example.org_for_ds@example.org.json"]);
+}
+
+#[tokio::test]
+async fn of_two_machines_that_make_keys_at_once_one_stops_and_says_so() {
+    let world = World::new();
+    let (owner, second) = (world.owner(), second(&world));
+    let first = owner.create_keys().await;
+    second.create_keys().await;
+    owner.sync().await;
+    let error = error_of(&second).await;
+    assert_eq!(error.code(), "keys-replaced");
+    assert!(error.to_string().contains(&first.to_string()));
+    second.client.import_keys(&owner.client.export_keys().unwrap(), true).await.unwrap();
+    second.sync().await;
+    assert_eq!(published(&world, &owner).await, [first]);
 }

@@ -4,6 +4,9 @@
 //! it is for; Python shares the folder, and so shows every peer who the others are. A peer's file
 //! counts only if the service says that the peer owns it. Whether its keys are used is decided
 //! elsewhere: here is only what is offered.
+//!
+//! One is for ourselves and shared with nobody: by it another machine of the account knows that there
+//! are keys, also before there is a peer.
 
 use serde_json::{Map, Value};
 
@@ -26,8 +29,6 @@ pub struct Offer {
     pub fingerprint: Fingerprint,
     /// The keys, as a DID document.
     pub document: Map<String, Value>,
-    /// When the file was made, by the clock of the service.
-    pub made_micros: i64,
 }
 
 /// What the names of these files begin with.
@@ -53,15 +54,9 @@ pub fn offered(account: &Account, peer: &Email) -> Result<Option<Offer>> {
     let Some(text) = account.store.read(|db| meta::get(db, &offer_key(peer)))? else {
         return Ok(None);
     };
-    let mut lines = text.splitn(3, '\n').skip(1);
-    let made_micros = lines.next().and_then(|line| line.parse().ok()).unwrap_or(0);
-    let json = lines.next().unwrap_or_default();
+    let json = text.split_once('\n').map_or("", |(_, json)| json);
     let offer = understand(json.as_bytes(), peer).ok();
-    Ok(offer.map(|(document, keys)| Offer {
-        fingerprint: keys.fingerprint(),
-        document,
-        made_micros,
-    }))
+    Ok(offer.map(|(document, keys)| Offer { fingerprint: keys.fingerprint(), document }))
 }
 
 fn understand(json: &[u8], owner: &Email) -> Result<(Map<String, Value>, PublicKeys), InvalidKeys> {
@@ -104,7 +99,7 @@ pub(super) async fn read_offer_among(
                 report.problem_with(peer, Code::KeysNotUsable, text);
             }
             let text = String::from_utf8_lossy(&bytes);
-            let record = format!("{revision}\n{}\n{text}", entry.created_micros);
+            let record = format!("{revision}\n{text}");
             account.store.write(|db| meta::set(db, &key, &record))?;
         }
         // The catalogue lags behind: it was withdrawn.
@@ -143,7 +138,28 @@ pub(in crate::syncers) fn own_bundles(account: &Account) -> Result<Vec<Entry>> {
     Ok(found.into_iter().filter(is_ours).collect())
 }
 
-/// Brings what we publish up to date: for each of `peers`, or for nobody if encryption is off.
+/// Returns the fingerprints of the keys that the account has published, whichever machine did.
+/// What cannot be understood names none.
+///
+/// # Errors
+/// If the service cannot be asked.
+pub async fn published(account: &Account) -> Result<Vec<Fingerprint>> {
+    let mut found = Vec::new();
+    for entry in own_bundles(account)? {
+        match account.router.own().read(&entry.id, limits::PEER_FILE_BYTES_MAX as u64).await {
+            Ok(bytes) => {
+                let keys = understand(&bytes, &account.email).ok();
+                found.extend(keys.map(|(_, keys)| keys.fingerprint()));
+            }
+            Err(connections::Error::NotFound { .. } | connections::Error::TooLarge { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(found)
+}
+
+/// Brings what we publish up to date: for ourselves and each of `peers`, or for nobody if encryption
+/// is off.
 pub(super) async fn publish(
     account: &Account,
     directory: &Directory,
@@ -155,8 +171,8 @@ pub(super) async fn publish(
     if ring.mode() == Mode::Off {
         return withdraw(account, &own, report).await;
     }
-    for peer in peers {
-        let peer = &peer.peer.email;
+    let peers = peers.map(|peer| &peer.peer.email);
+    for peer in std::iter::once(&account.email).chain(peers) {
         match publish_for(account, directory, ring, &own, peer).await {
             Ok(()) => {}
             Err(Error::Connection(error)) => {
@@ -202,7 +218,7 @@ async fn publish_for(
             Ok(account.store.write(|db| meta::set(db, &key, &done))?)
         }
         // Another machine of the account has newer keys: ours must not take their place.
-        Some(found) if !ring.has(found) && !ring.has_lost_keys() => {
+        Some(found) if !ring.has(found) && !ring.has_lost(found) => {
             Err(Error::KeysReplaced { fingerprint: found })
         }
         _ => {
@@ -242,6 +258,9 @@ async fn folder(account: &Account, directory: &Directory) -> Result<FileId> {
 }
 
 async fn share(account: &Account, file: &FileId, peer: &Email) -> Result<()> {
+    if account.email.is_same_account(peer.as_str()) {
+        return Ok(());
+    }
     let grant = Grant { id: file.clone(), to: peer.clone(), access: Access::Read };
     for outcome in account.router.own().share(&[grant], false).await? {
         outcome?;

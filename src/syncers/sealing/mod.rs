@@ -25,7 +25,7 @@ use super::peering::Acquaintance;
 use super::{Account, Directory, Error, Report, Result};
 
 pub(super) use bundles::own_bundles;
-pub use bundles::{Offer, offered, read_offer};
+pub use bundles::{Offer, offered, published, read_offer};
 use collections::Sealing;
 pub(super) use opening::{Received, incoming, open_own};
 
@@ -138,7 +138,7 @@ fn keys_to_send(account: &Account) -> Result<Option<Keyring>> {
     };
     let replaced = account.store.read(|db| meta::get(db, REPLACED))?;
     match replaced.and_then(|text| Fingerprint::parse(&text).ok()) {
-        Some(fingerprint) if !ring.has(fingerprint) && !ring.has_lost_keys() => {
+        Some(fingerprint) if !ring.has(fingerprint) && !ring.has_lost(fingerprint) => {
             Err(Error::KeysReplaced { fingerprint })
         }
         _ => Ok(Some(ring)),
