@@ -14,6 +14,9 @@ use crate::wire::LogCoverage;
 /// minutes, and a large message takes as long to send.
 pub const OVERLAP_MICROS: i64 = 3600 * 1_000_000;
 
+/// How many ids a file names at most. Of those that it does not name the messages are read again.
+const RECENT_MAX: usize = 10_000;
+
 /// What is known of a message in the event log without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogMessage {
@@ -34,10 +37,23 @@ pub fn coverage(log: &[LogMessage]) -> LogCoverage {
     let missed = unseen.map(|message| message.made_micros - 1).min();
     let through = (newest - 2 * OVERLAP_MICROS).min(missed.unwrap_or(i64::MAX)).max(0);
     let is_recent = |message: &&LogMessage| message.is_seen && message.made_micros > through;
+    let mut recent: Vec<&LogMessage> = log.iter().filter(is_recent).collect();
+    recent.sort_by_key(|message| message.made_micros);
+    let unnamed = recent.len().saturating_sub(RECENT_MAX);
     LogCoverage {
         through: Timestamp::from_micros(through).seconds(),
-        recent: log.iter().filter(is_recent).map(|message| message.id.clone()).collect(),
+        recent: recent.into_iter().skip(unnamed).map(|message| message.id.clone()).collect(),
     }
+}
+
+/// Returns until when a file of this coverage includes everything, of all that lies in the log.
+pub fn reach(coverage: &LogCoverage, log: &[LogMessage]) -> i64 {
+    let recent: BTreeSet<&str> = coverage.recent.iter().map(String::as_str).collect();
+    let (included, missing): (Vec<_>, Vec<_>) =
+        log.iter().partition(|message| includes(coverage, &recent, message));
+    let newest = included.iter().map(|message| message.made_micros).max().unwrap_or(0);
+    let missed = missing.iter().map(|message| message.made_micros - 1).min();
+    newest.min(missed.unwrap_or(i64::MAX)).max(coverage.through_micros())
 }
 
 /// True if a file of this coverage includes a message.
@@ -154,6 +170,34 @@ mod tests {
             assert!(through <= hour * HOUR && through >= hour * HOUR - 1, "{what}: {through}");
             assert_eq!(got.recent, *recent, "{what}");
         }
+    }
+
+    #[test]
+    fn a_file_reaches_as_far_as_nothing_is_missing() {
+        #[rustfmt::skip]
+        let cases: &[(&str, &[&str], &[&str], i64)] = &[
+            ("all",                       &["1", "5", "9"],   &["1", "5", "9"],       9),
+            ("what came later",           &["1", "5", "9"],   &["1", "5", "9", "10"], 9),
+            ("one between is missing",    &["1", "5", "9"],   &["1", "5", "8", "9"],  8),
+            ("one that its maker missed", &["1", "5!", "9"],  &["1", "5", "9"],       5),
+            ("an old one turns up",       &["1", "5", "9"],   &["1", "2", "5", "9"],  9),
+            ("no log",                    &["1", "5", "9"],   &[],                    7),
+        ];
+        for (what, made_of, lies, wanted) in cases {
+            let got = reach(&coverage(&log(made_of)), &log(lies));
+            assert!((wanted * HOUR - 1..=wanted * HOUR).contains(&got), "{what}: {got}");
+        }
+    }
+
+    #[test]
+    fn w14_a_planted_old_message_makes_no_file_too_large_to_be_read() {
+        let mut long: Vec<LogMessage> = (0..2 * RECENT_MAX)
+            .map(|place| LogMessage { id: format!("m{place}"), ..log(&["9"]).remove(0) })
+            .collect();
+        long.extend(log(&["1!"]));
+        let got = coverage(&long);
+        assert_eq!(got.recent.len(), RECENT_MAX);
+        assert_eq!(got.recent.last(), Some(&format!("m{}", 2 * RECENT_MAX - 1)));
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod plan;
 mod prune;
 
 pub use coverage::{
-    Known, LogMessage, OVERLAP_MICROS, Standing, coverage, first_missing, includes, standing,
+    Known, LogMessage, OVERLAP_MICROS, Standing, coverage, first_missing, includes, reach, standing,
 };
 pub use plan::{Due, INCREMENTS_MAX, Reading, continues, due, increments_to_lay, reading};
 pub use prune::{

@@ -124,6 +124,10 @@ codes! {
     CheckpointNotUsable = "checkpoint-not-usable",
     /// A part of the event log is gone that this machine has not read.
     LogPruned = "log-pruned",
+    /// A part of your own event log is sealed with keys that are not on this machine.
+    LogNotOpened = "log-not-opened",
+    /// A checkpoint of yours is sealed with keys that are not on this machine.
+    CheckpointNotOpened = "checkpoint-not-opened",
     /// The event log was not shortened.
     LogNotPruned = "log-not-pruned",
     /// What waits for a peer could not be made shorter.
@@ -206,6 +210,10 @@ codes! {
     NotSealed = "not-sealed",
     /// A sealed file of our own cannot be opened, and was not used.
     SealedFileNotUsable = "sealed-file-not-usable",
+    /// Nothing can be sealed for the keys of a peer.
+    NotSealedFor = "not-sealed-for",
+    /// Uploaded private halves are not all sealed with the new keys yet.
+    PrivateHalfNotResealed = "private-half-not-resealed",
     /// The keys that a peer published are no keys.
     KeysNotUsable = "keys-not-usable",
     /// A peer seals its messages, and its keys were not seen yet.

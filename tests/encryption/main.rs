@@ -7,4 +7,5 @@ mod attacks;
 mod changes;
 mod edges;
 mod machines;
+mod own;
 mod world;

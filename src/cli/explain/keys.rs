@@ -78,9 +78,33 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         code: Code::NotSealed,
-        what: "A file of our own on the drive is not sealed, and was not used.",
-        why: "Somebody else wrote it, or a machine of yours without the keys.",
-        next: "Bring the keys to all your machines: `syft keys export FILE` there, `syft keys import FILE` here.",
+        what: "A file of our own on the drive is not sealed, no sealed checkpoint includes it, and it was not used. A message is kept in quarantine.",
+        why: "A machine of yours works without the keys, or somebody else put the file there.",
+        next: "If a machine of yours works without keys, bring them to it, `syft keys export FILE` here and `syft keys import FILE` there, and let it sync: what it says is then taken in. If there is none, somebody put the file there.",
+    },
+    Entry {
+        code: Code::LogNotOpened,
+        what: "Messages of your own event log are sealed with keys that are not on this machine. They wait, and until they can be read this machine makes no checkpoint.",
+        why: "Another machine of yours has newer keys, or somebody put the files there.",
+        next: "If another machine of yours has newer keys: `syft keys export FILE` there, `syft keys import --replace FILE` here. If none has, delete the file on the drive.",
+    },
+    Entry {
+        code: Code::CheckpointNotOpened,
+        what: "A checkpoint of your own is sealed with keys that are not on this machine, and was not used.",
+        why: "Another machine of yours has newer keys, or somebody put the file there.",
+        next: "If another machine of yours has newer keys: `syft keys export FILE` there, `syft keys import --replace FILE` here. If none has, delete the file on the drive.",
+    },
+    Entry {
+        code: Code::NotSealedFor,
+        what: "Nothing can be sealed for the keys that a peer publishes. What is to go to this peer waits.",
+        why: "The other side has a defect, or bad intentions.",
+        next: "Ask them to make other keys, with `syft keys rotate`.",
+    },
+    Entry {
+        code: Code::PrivateHalfNotResealed,
+        what: "You have new keys, and uploaded private halves of datasets are not all sealed with them yet.",
+        why: "The drive failed in between.",
+        next: "Nothing: the next `syft sync` goes on. Until then they open with the old keys, which are kept.",
     },
     Entry {
         code: Code::SealedFileNotUsable,

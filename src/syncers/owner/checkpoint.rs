@@ -61,7 +61,7 @@ pub(super) async fn create_if_due(
 ) -> Result<()> {
     match try_create(account, threshold, now).await {
         // That something is missing was told.
-        Ok(_) | Err(Error::LogPruned) => {}
+        Ok(_) | Err(Error::LogPruned | Error::KeysMissing) => {}
         Err(error) => report.problem(Code::CheckpointNotMade, told(&error)),
     }
     Ok(())
@@ -75,12 +75,13 @@ pub(super) async fn try_create(
     now: Timestamp,
 ) -> Result<Option<CheckpointSummary>> {
     let directory = Directory::read(&account.store, &account.email, &account.dialect)?;
-    if !log::is_whole(account, &directory)? {
-        return Err(Error::LogPruned);
-    }
+    log::expect_whole(account, &directory)?;
     match next(account, &directory, threshold)? {
         Due::Nothing => {
-            delete(account, &replaced(&existing(account, &directory)?)).await.map(|()| None)
+            let existing = existing(account, &directory)?;
+            let own = own_name(account, &existing)?;
+            let left = own.map_or_else(Vec::new, |own| replaced(&existing, own));
+            delete(account, &left).await.map(|()| None)
         }
         Due::Increment(sequence) => {
             create_increment(account, &directory, sequence, now).await.map(Some)
@@ -100,9 +101,7 @@ pub(super) async fn try_create(
 /// Makes a full checkpoint and deletes what it replaces.
 pub(super) async fn create(account: &Account, now: Timestamp) -> Result<CheckpointSummary> {
     let directory = Directory::read(&account.store, &account.email, &account.dialect)?;
-    if !log::is_whole(account, &directory)? {
-        return Err(Error::LogPruned);
-    }
+    log::expect_whole(account, &directory)?;
     let timestamp = later_than(account, now)?;
     let files = read_files(account)?;
     let count = files.len();
@@ -117,9 +116,9 @@ pub(super) async fn create(account: &Account, now: Timestamp) -> Result<Checkpoi
     let through = coverage.through_micros();
     checkpoint.log = Some(coverage);
     let bytes = packed(account, &checkpoint, count, now)?;
-    let name = CheckpointName { timestamp }.to_string();
+    let name = CheckpointName { timestamp };
     let size = bytes.len();
-    let file = put(account, &directory, &name, bytes).await?;
+    let file = put(account, &directory, &name.to_string(), bytes).await?;
     account.store.write(|db| {
         begin_anew(db, timestamp)?;
         meta::set(db, ROLLING_FULL, &timestamp.canonical())?;
@@ -127,7 +126,7 @@ pub(super) async fn create(account: &Account, now: Timestamp) -> Result<Checkpoi
         directory.personal.as_ref().map_or(Ok(()), |log| journal::include_seen(db, log))
     })?;
     let mut old = rolling_states(account, &directory)?;
-    old.extend(replaced(&existing(account, &directory)?));
+    old.extend(replaced(&existing(account, &directory)?, name));
     delete(account, &old).await?;
     Ok(CheckpointSummary { kind: CheckpointKind::Full, files: count })
 }
@@ -219,10 +218,10 @@ fn rolling_states(account: &Account, directory: &Directory) -> Result<Vec<FileId
     Ok(entries.iter().filter(is_one).map(|entry| entry.id.clone()).collect())
 }
 
-/// Returns what the newest full checkpoint replaces, also what a crash left of that.
-fn replaced(entries: &[Entry]) -> Vec<FileId> {
+/// Returns what the full checkpoint `newest` replaces, also what a crash left of that. It is one that
+/// this machine made: a mere name takes the place of nothing.
+fn replaced(entries: &[Entry], newest: CheckpointName) -> Vec<FileId> {
     let full = parsed(entries, CheckpointName::parse);
-    let Some(newest) = full.iter().map(|(name, _)| *name).max() else { return Vec::new() };
     let older = full.iter().filter(|(name, _)| *name < newest).map(|(_, entry)| entry.id.clone());
     let increments = parsed(entries, IncrementalName::parse)
         .into_iter()
@@ -279,7 +278,7 @@ fn last_in_log(account: &Account, directory: &Directory) -> Result<Option<Timest
     let Some(personal) = &directory.personal else { return Ok(None) };
     let sent = account.store.read(|db| meta::get(db, &format!("last name in {personal}")))?;
     let sent = sent.and_then(|text| Timestamp::parse_canonical(&text).ok());
-    let messages = log::messages(account, &log::entries(account, directory)?)?;
+    let messages = log::counting(account, directory)?;
     let missed = messages.iter().filter(|message| !message.is_seen).map(|message| message.named);
     let missed = missed.min();
     let known = messages.iter().map(|message| message.named).chain(sent);
@@ -294,17 +293,29 @@ pub(super) struct OwnFull {
     pub through_micros: i64,
 }
 
-/// Returns the full checkpoint that this machine made, if it is the newest there is.
-pub(super) fn own_full(account: &Account, directory: &Directory) -> Result<Option<OwnFull>> {
+/// Returns the full checkpoint that this machine made last, wherever it is.
+fn last_own_full(account: &Account) -> Result<Option<OwnFull>> {
     let Some(text) = account.store.read(|db| meta::get(db, OWN_FULL))? else { return Ok(None) };
-    let own = (|| {
-        let mut words = text.split(' ');
+    let mut words = text.split(' ');
+    Ok((|| {
         Some(OwnFull {
             file: FileId::parse(words.next()?).ok()?,
             size_bytes: words.next()?.parse().ok()?,
             through_micros: words.next()?.parse().ok()?,
         })
-    })();
+    })())
+}
+
+/// Returns the name of the full checkpoint that this machine made last, if it lies there.
+fn own_name(account: &Account, entries: &[Entry]) -> Result<Option<CheckpointName>> {
+    let Some(own) = last_own_full(account)? else { return Ok(None) };
+    let found = entries.iter().find(|entry| entry.id == own.file);
+    Ok(found.and_then(|entry| CheckpointName::parse(&entry.name)))
+}
+
+/// Returns the full checkpoint that this machine made, if it is the newest there is.
+pub(super) fn own_full(account: &Account, directory: &Directory) -> Result<Option<OwnFull>> {
+    let own = last_own_full(account)?;
     let newest = parsed(&existing(account, directory)?, CheckpointName::parse)
         .into_iter()
         .max_by_key(|(name, _)| *name);

@@ -4,6 +4,8 @@
 //! Oldest first by the clock of the service, so that newer content wins, and a bounded number of
 //! bytes at a time, each taken in before the next are read.
 
+use bytes::Bytes;
+
 use crate::caches::{DatasiteTree, agreed, announcing, catalogue, journal, meta, scan};
 use crate::checkpoints::OVERLAP_MICROS;
 use crate::connections::{self, Entry};
@@ -13,11 +15,13 @@ use crate::wire::{FileChangeEventsMessage, Packed as _, limits};
 
 use super::super::applying::{Edits, Ground};
 use super::super::batches::batches;
+use super::super::sealing::{OwnFile, OwnFiles};
 use super::super::sending::{self, ROLLING_BASE, ROLLING_FILE};
-use super::super::{Account, Directory, Report, Result, sealing, writing};
+use super::super::{Account, Directory, Report, Result, writing};
 use super::checkpoint::ROLLING_FULL;
+use super::kept_back::{self, Why};
 use super::told::Told;
-use super::{log, nanoseconds, restore};
+use super::{log, nanoseconds, restore, unsealed};
 
 /// Takes in what this machine has not read. Returns how many files that concerns.
 pub(super) async fn follow_log(
@@ -35,22 +39,48 @@ pub(super) async fn follow_log(
     unseen.retain(|entry| EventsName::parse(&entry.name).is_some());
     let given_up = account.store.read(|db| meta::with_prefix(db, NOT_UNDERSTOOD))?;
     unseen.retain(|entry| !given_up.contains(&(not_understood(entry), VERSION.to_owned())));
+    let mut reader = Reader::new(account, directory, now)?;
+    let kept = kept_back::all(account)?;
+    let waits = |entry: &Entry| {
+        kept.get(&entry.id).is_some_and(|(why, value)| reader.ground.still_holds(*why, value))
+    };
+    let to_read: Vec<Entry> = unseen.iter().filter(|entry| !waits(entry)).cloned().collect();
     let mut count = 0;
-    for entries in batches(&unseen) {
-        count += take_in(account, tree, entries, now, report).await?;
+    for entries in batches(&to_read) {
+        let read = read_log(account, &mut reader, entries, report).await?;
+        count += take_in(account, tree, read.messages, now, report)?;
+        unsealed::settle(account, directory, tree, &mut reader, read.not_sealed, now, report)
+            .await?;
     }
+    tell_closed(&kept_back::closed(account, &unseen)?, report);
     log::note_followed(account, directory)?;
     Ok(count)
 }
 
-async fn take_in(
+/// One line in every sync, for who has the keys, or removes a file that somebody put there.
+fn tell_closed(closed: &[Entry], report: &mut Report) {
+    let Some(first) = closed.first() else { return };
+    let text = format!(
+        "{} of your own event log sealed with keys that are not on this machine, `{}` the first; \
+         what they say is taken in once the keys are here, and until then this machine makes no \
+         checkpoint",
+        if closed.len() == 1 {
+            "1 message is".to_owned()
+        } else {
+            format!("{} messages are", closed.len())
+        },
+        first.name,
+    );
+    report.problem(Code::LogNotOpened, text);
+}
+
+fn take_in(
     account: &Account,
     tree: &DatasiteTree,
-    entries: &[Entry],
+    messages: Vec<(Entry, FileChangeEventsMessage)>,
     now: Timestamp,
     report: &mut Report,
 ) -> Result<usize> {
-    let messages = read_log(account, entries, report).await?;
     let scan = scan(&account.store, tree, &account.email, nanoseconds(now))?;
     let mut told = Told::before(account, &messages)?;
     let mut read = Vec::new();
@@ -61,7 +91,10 @@ async fn take_in(
     account.store.write(|db| {
         let ground = Ground { datasite: &account.email, scan: &scan, edits: Edits::Stay, now };
         told.commit(db, account, &ground)?;
-        read.iter().try_for_each(|entry| journal::mark_seen(db, &entry.id))
+        read.iter().try_for_each(|entry| {
+            kept_back::release(db, entry)?;
+            journal::mark_seen(db, &entry.id)
+        })
     })?;
     writing::carry_out(account, report)?;
     Ok(told.states.len())
@@ -108,41 +141,87 @@ fn heed_new_checkpoint(account: &Account, directory: &Directory) -> Result<()> {
     Ok(())
 }
 
-/// Reads messages of the log, without those that nobody can use.
+/// What reading the log needs.
+#[derive(Debug)]
+pub(super) struct Reader {
+    /// Opens it.
+    pub own: OwnFiles,
+    /// What the messages are judged by that do not count.
+    pub ground: kept_back::Ground,
+}
+
+impl Reader {
+    /// Reads what is known now.
+    pub(super) fn new(account: &Account, directory: &Directory, now: Timestamp) -> Result<Self> {
+        Self::with(account, directory, OwnFiles::load(account, now)?)
+    }
+
+    /// The same, with what was settled of our own files before.
+    pub(super) fn with(account: &Account, directory: &Directory, own: OwnFiles) -> Result<Self> {
+        let ground = kept_back::Ground::now(account, directory, &own)?;
+        Ok(Self { own, ground })
+    }
+}
+
+/// Messages of the log.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    /// Those that count.
+    pub messages: Vec<(Entry, FileChangeEventsMessage)>,
+    /// Those that are not sealed, and count for nothing by themselves.
+    pub not_sealed: Vec<(Entry, Bytes)>,
+}
+
+/// Reads messages of the log, without those that nobody can use. Those that cannot be opened yet are
+/// kept back.
 pub(super) async fn read_log(
     account: &Account,
+    reader: &mut Reader,
     entries: &[Entry],
     report: &mut Report,
-) -> Result<Vec<(Entry, FileChangeEventsMessage)>> {
+) -> Result<Log> {
     let limit = limits::PACKED_BYTES_MAX as u64;
     let contents = account.router.pull_from_outbox(entries, limit).await;
-    let mut messages = Vec::new();
+    let mut log = Log::default();
     for (entry, content) in entries.iter().zip(contents) {
         if !is_own(account, entry) {
             continue;
         }
         match content {
-            Ok(bytes) => match sealing::open_own(account, entry, bytes, report)?
-                .map_or(Ok(None), |b| FileChangeEventsMessage::from_file_bytes(&b).map(Some))
-            {
-                Ok(Some(message)) => messages.push((entry.clone(), message)),
-                Ok(None) => {}
-                Err(error) => {
-                    let text = format!("`{}`: {}", entry.name, sending::told(&error));
-                    report.problem(Code::EventNotUsable, text);
-                    account.store.write(|db| meta::set(db, &not_understood(entry), VERSION))?;
+            Ok(bytes) => match reader.own.open(account, entry, bytes, report)? {
+                OwnFile::Sealed(bytes) | OwnFile::Plain(bytes) => {
+                    match FileChangeEventsMessage::from_file_bytes(&bytes) {
+                        Ok(message) => log.messages.push((entry.clone(), message)),
+                        Err(error) => {
+                            let text = format!("`{}`: {}", entry.name, sending::told(&error));
+                            report.problem(Code::EventNotUsable, text);
+                            give_up(account, entry)?;
+                        }
+                    }
                 }
+                OwnFile::NotSealed(bytes) => log.not_sealed.push((entry.clone(), bytes)),
+                OwnFile::Closed => kept_back::note(account, &reader.ground, entry, Why::Closed)?,
+                OwnFile::Lost => {
+                    let text = format!("`{}` is sealed with keys that were lost", entry.name);
+                    report.problem(Code::SealedFileNotUsable, text);
+                    kept_back::note(account, &reader.ground, entry, Why::Lost)?;
+                }
+                OwnFile::Unusable => give_up(account, entry)?,
             },
             // Another machine pruned the log meanwhile: its checkpoint says what this one said.
             Err(connections::Error::NotFound { id }) => account.store.write(|db| {
-                log::note_gap(db, entry.created_micros)?;
+                super::log::note_gap(db, entry.created_micros)?;
                 catalogue::remove(db, &id)
             })?,
             // The log must be followed without gaps.
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(messages)
+    Ok(log)
+}
+
+fn give_up(account: &Account, entry: &Entry) -> Result<()> {
+    Ok(account.store.write(|db| meta::set(db, &not_understood(entry), VERSION))?)
 }
 
 /// Meta keys: messages of the log that this program does not understand, with its version. They are

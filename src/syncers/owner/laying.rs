@@ -4,20 +4,23 @@
 //! A file that cannot be read ends it: what comes after does not hold what it held, and the event
 //! log says the rest. What the last file of ours includes of the log need not be read again.
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 use crate::caches::catalogue;
 use crate::checkpoints::{self, Known};
 use crate::connections::{self, Entry, FileId};
 use crate::model::{Code, Timestamp};
-use crate::wire::names::{CheckpointName, IncrementalName};
+use crate::wire::names::{CheckpointName, IncrementalName, RollingStateName};
 use crate::wire::{
     Checkpoint, FileChangeEvent, FullState, IncrementalCheckpoint, Packed, RollingState, limits,
 };
 
 use super::super::applying;
+use super::super::sealing::{OwnFile, OwnFiles};
 use super::super::sending::told;
-use super::super::{Account, Directory, Report, Result, sealing};
+use super::super::{Account, Directory, Report, Result};
 use super::told::Told;
 
 /// What checkpoints say.
@@ -44,29 +47,33 @@ pub(super) struct Full {
     pub log: Option<crate::wire::LogCoverage>,
 }
 
-/// Reads and lays what the drive has.
+/// Reads and lays what the drive has. Where any of it is sealed, nothing else counts.
 pub(super) async fn read(
     account: &Account,
     directory: &Directory,
+    own: &mut OwnFiles,
     report: &mut Report,
 ) -> Result<Layers> {
     let entries = entries(account, directory)?;
+    if own.is_lenient() && is_any_sealed(account, own, &entries).await? {
+        own.join_sealed(account)?;
+    }
     let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
     let reading = checkpoints::reading(&names);
     let mut layers = Layers::default();
     for entry in reading.full.iter().filter_map(|index| entries.get(*index)) {
-        if let Some(full) = read_full(account, entry, report).await? {
+        if let Some(full) = read_full(account, own, entry, report).await? {
             layers.lay_full(full);
             break;
         }
     }
     let increments: Vec<&Entry> =
         reading.increments.iter().filter_map(|index| entries.get(*index)).collect();
-    let are_whole = layers.lay_increments(account, &increments, report).await?;
+    let are_whole = layers.lay_increments(account, own, &increments, report).await?;
     if let Some(entry) = reading.rolling.and_then(|index| entries.get(index)) {
         layers.rolling_file = Some(entry.id.clone());
         if are_whole {
-            layers.lay_rolling_state(account, entry, report).await?;
+            layers.lay_rolling_state(account, own, entry, report).await?;
         }
     }
     Ok(layers)
@@ -83,11 +90,12 @@ pub(super) fn full_ones(account: &Account, directory: &Directory) -> Result<Vec<
 /// Reads a full checkpoint; `None` if it is gone or damaged.
 pub(super) async fn read_full(
     account: &Account,
+    own: &mut OwnFiles,
     entry: &Entry,
     report: &mut Report,
 ) -> Result<Option<Full>> {
     let Some(name) = CheckpointName::parse(&entry.name) else { return Ok(None) };
-    let Some(file) = read_file::<Checkpoint>(account, entry, report).await? else {
+    let Some(file) = read_file::<Checkpoint>(account, own, entry, report).await? else {
         return Ok(None);
     };
     let log = file.log.clone();
@@ -105,6 +113,16 @@ pub(super) async fn read_full(
 }
 
 impl Layers {
+    /// Returns which of these messages of the log are included.
+    pub(super) fn included(&self, entries: &[Entry]) -> BTreeSet<FileId> {
+        let Some(coverage) = &self.known.coverage else { return BTreeSet::new() };
+        let recent: BTreeSet<&str> = coverage.recent.iter().map(String::as_str).collect();
+        let is_included = |entry: &&Entry| {
+            entry.created_micros <= coverage.through_micros() || recent.contains(entry.id.as_str())
+        };
+        entries.iter().filter(is_included).map(|entry| entry.id.clone()).collect()
+    }
+
     fn lay_full(&mut self, full: Full) {
         for (path, content) in full.state.files {
             let moment = Timestamp::ZERO; // Whatever the log adds came later.
@@ -124,6 +142,7 @@ impl Layers {
     async fn lay_increments(
         &mut self,
         account: &Account,
+        own: &mut OwnFiles,
         increments: &[&Entry],
         report: &mut Report,
     ) -> Result<bool> {
@@ -133,7 +152,7 @@ impl Layers {
             let (Some(entry), Some(name)) = (increments.get(index), names.get(index)) else {
                 break;
             };
-            let file = read_file::<IncrementalCheckpoint>(account, entry, report).await?;
+            let file = read_file::<IncrementalCheckpoint>(account, own, entry, report).await?;
             let Some(file) = file.filter(|file| is_of(account, file.check_head(), report)) else {
                 return Ok(false);
             };
@@ -155,10 +174,11 @@ impl Layers {
     async fn lay_rolling_state(
         &mut self,
         account: &Account,
+        own: &mut OwnFiles,
         entry: &Entry,
         report: &mut Report,
     ) -> Result<()> {
-        let file = read_file::<RollingState>(account, entry, report).await?;
+        let file = read_file::<RollingState>(account, own, entry, report).await?;
         let Some(file) = file.filter(|file| is_of(account, file.check_head(), report)) else {
             return Ok(());
         };
@@ -226,9 +246,29 @@ fn entries(account: &Account, directory: &Directory) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// Reads a file of ours; `None` if it is gone or damaged.
+/// True if one of these files was sealed by us.
+async fn is_any_sealed(account: &Account, own: &OwnFiles, entries: &[Entry]) -> Result<bool> {
+    let is_layer = |entry: &&Entry| {
+        CheckpointName::parse(&entry.name).is_some()
+            || IncrementalName::parse(&entry.name).is_some()
+            || RollingStateName::parse(&entry.name).is_some()
+    };
+    for entry in entries.iter().filter(is_layer) {
+        let limit = limits::PACKED_BYTES_MAX as u64;
+        match account.router.own().read(&entry.id, limit).await {
+            Ok(bytes) if own.is_sealed_by_us(account, &bytes) => return Ok(true),
+            Ok(_)
+            | Err(connections::Error::NotFound { .. } | connections::Error::TooLarge { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(false)
+}
+
+/// Reads a file of ours; `None` if it is gone, damaged, or does not count.
 async fn read_file<T: Packed>(
     account: &Account,
+    own: &mut OwnFiles,
     entry: &Entry,
     report: &mut Report,
 ) -> Result<Option<T>> {
@@ -242,7 +282,25 @@ async fn read_file<T: Packed>(
         }
         Err(error) => return Err(error.into()),
     };
-    let Some(bytes) = sealing::open_own(account, entry, bytes, report)? else { return Ok(None) };
+    let bytes = match own.open(account, entry, bytes, report)? {
+        OwnFile::Sealed(bytes) | OwnFile::Plain(bytes) => bytes,
+        OwnFile::NotSealed(_) => {
+            let text = format!("`{}` on the drive is not sealed, and not used", entry.name);
+            report.problem(Code::NotSealed, text);
+            return Ok(None);
+        }
+        OwnFile::Closed => {
+            let text = format!("`{}` is sealed with keys that are not on this machine", entry.name);
+            report.problem(Code::CheckpointNotOpened, text);
+            return Ok(None);
+        }
+        OwnFile::Lost => {
+            let text = format!("`{}` is sealed with keys that were lost", entry.name);
+            report.problem(Code::SealedFileNotUsable, text);
+            return Ok(None);
+        }
+        OwnFile::Unusable => return Ok(None),
+    };
     match T::from_file_bytes(&bytes) {
         Ok(file) => Ok(Some(file)),
         Err(error) => {

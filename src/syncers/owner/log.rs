@@ -4,13 +4,14 @@
 //! Nothing is sent or read here but the database.
 
 use crate::caches::{catalogue, journal, meta};
-use crate::checkpoints::{self, LogMessage, Standing};
+use crate::checkpoints::{self, LogMessage, OVERLAP_MICROS, Standing};
 use crate::connections::Entry;
 use crate::model::Timestamp;
 use crate::wire::LogCoverage;
 use crate::wire::names::{EventsName, PrunedName};
 
-use super::super::{Account, Directory, Result};
+use super::super::{Account, Directory, Error, Result};
+use super::kept_back::{self, Why};
 
 /// Meta keys: when the newest message was made that was taken in; until when the log may be gone
 /// without anything being missed here; when a message was made that vanished before it was read.
@@ -46,7 +47,16 @@ pub(in crate::syncers) fn coverage(
     account: &Account,
     directory: &Directory,
 ) -> Result<LogCoverage> {
-    Ok(checkpoints::coverage(&messages(account, &entries(account, directory)?)?))
+    Ok(checkpoints::coverage(&counting(account, directory)?))
+}
+
+/// Returns what is known of the messages that count or may do so once keys come: not of those that
+/// are planted, or closed for good.
+pub(super) fn counting(account: &Account, directory: &Directory) -> Result<Vec<LogMessage>> {
+    let kept = kept_back::all(account)?;
+    let mut entries = entries(account, directory)?;
+    entries.retain(|entry| kept.get(&entry.id).is_none_or(|(why, _)| *why == Why::Closed));
+    messages(account, &entries)
 }
 
 /// Returns the time in the newest name in our event log, whichever machine wrote it: names that
@@ -83,7 +93,23 @@ pub(super) fn standing(account: &Account, directory: &Directory) -> Result<Stand
 /// True if this machine knows all that was ever announced, or can read it: only then may it say
 /// to others what there is, by a checkpoint or by the rolling state.
 pub(in crate::syncers) fn is_whole(account: &Account, directory: &Directory) -> Result<bool> {
-    Ok(standing(account, directory)? == Standing::Whole)
+    match expect_whole(account, directory) {
+        Ok(()) => Ok(true),
+        Err(Error::LogPruned | Error::KeysMissing) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Fails where this machine does not know all that was ever announced.
+///
+/// # Errors
+/// [`Error::LogPruned`], [`Error::KeysMissing`].
+pub(super) fn expect_whole(account: &Account, directory: &Directory) -> Result<()> {
+    if standing(account, directory)? != Standing::Whole {
+        return Err(Error::LogPruned);
+    }
+    let closed = kept_back::closed(account, &entries(account, directory)?)?;
+    if closed.is_empty() { Ok(()) } else { Err(Error::KeysMissing) }
 }
 
 /// Notes that nothing is missed here of what was made until `through`, within a transaction.
@@ -113,6 +139,10 @@ pub(super) fn note_followed(account: &Account, directory: &Directory) -> Result<
     let (newest, before) = account
         .store
         .read(|db| Ok((catalogue::newest_seen(db, personal)?, number(db, FOLLOWED)?)))?;
+    // What waits for keys is not taken in: should it be gone before they come, it was missed.
+    let closed = kept_back::closed(account, &entries(account, directory)?)?;
+    let waits = closed.iter().map(|entry| entry.created_micros - OVERLAP_MICROS).min();
+    let newest = newest.map(|newest| newest.min(waits.unwrap_or(i64::MAX)));
     if newest > before && standing(account, directory)? == Standing::Whole {
         let pruned = pruned(account, directory)?;
         account.store.write(|db| {

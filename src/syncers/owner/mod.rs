@@ -11,6 +11,7 @@ mod checkpoint;
 mod compact;
 mod farewell;
 mod follow;
+mod kept_back;
 mod laying;
 pub(super) mod log;
 mod prune;
@@ -19,11 +20,12 @@ mod restore;
 mod status;
 mod take_in;
 mod told;
+mod unsealed;
 mod withdrawing;
 
 use std::collections::BTreeSet;
 
-use crate::caches::{DatasiteTree, scan};
+use crate::caches::{DatasiteTree, scan, unstated};
 use crate::model::{Code, Timestamp};
 use crate::wire::names::Direction;
 
@@ -102,7 +104,12 @@ impl<'a> DatasiteOwnerSyncer<'a> {
             match checkpoint::create(account, now).await {
                 Ok(_) => sealing::checkpoint_made(account)?,
                 // That something is missing was told.
-                Err(super::Error::LogPruned) => {}
+                Err(super::Error::LogPruned | super::Error::KeysMissing) => {}
+                // Then the log says it all once more.
+                Err(super::Error::CheckpointTooLarge { .. }) => {
+                    account.store.write(|db| unstated::add_all(db, &account.email))?;
+                    sealing::checkpoint_made(account)?;
+                }
                 Err(error) => report.problem(Code::CheckpointNotMade, sending::told(&error)),
             }
         }

@@ -10,16 +10,18 @@ use crate::caches::{DatasiteTree, Scan, agreed, announcing, journal, meta, scan}
 use crate::checkpoints::{self, Standing};
 use crate::connections::Entry;
 use crate::model::{Code, DatasitePath, Digest, Timestamp};
+use crate::wire::{FileChangeEventsMessage, Packed as _};
 
 use super::super::applying::{self, Edits, Ground, States};
 use super::super::batches::batches;
+use super::super::sealing::OwnFiles;
 use super::super::sending::{ROLLING_BASE, ROLLING_FILE};
-use super::super::{Account, Directory, Report, Result};
+use super::super::{Account, Directory, Error, Report, Result};
 use super::checkpoint::ROLLING_FULL;
-use super::follow::read_log;
-use super::laying::{self, Full};
+use super::follow::{Reader, read_log};
+use super::laying::{self, Full, Layers};
 use super::told::Told;
-use super::{Acquaintance, log, nanoseconds, take_in};
+use super::{Acquaintance, kept_back, log, nanoseconds, take_in};
 
 /// Meta key: this machine has read what the account announced before it joined.
 pub(in crate::syncers) const RESTORED: &str = "restored";
@@ -37,7 +39,8 @@ pub(super) async fn restore_once(
     if account.store.read(|db| meta::get(db, RESTORED))?.is_some() {
         return Ok(());
     }
-    let mut layers = laying::read(account, directory, report).await?;
+    let mut own = OwnFiles::load(account, now)?;
+    let mut layers = laying::read(account, directory, &mut own, report).await?;
     let entries = log::entries(account, directory)?;
     let messages = log::messages(account, &entries)?;
     let pruned = log::pruned(account, directory)?;
@@ -52,12 +55,12 @@ pub(super) async fn restore_once(
     } else {
         // Taken in at once with what checkpoints say: of each path the last state counts, and what
         // it replaced is no edit.
-        let mut read = Vec::new();
-        for entries in batches(&entries) {
-            for (entry, message) in read_log(account, entries, report).await? {
-                layers.told.follow(account, &entry, message.events, report);
-                read.push(entry);
-            }
+        let mut reader = Reader::with(account, directory, own)?;
+        let read = read_all(account, &mut reader, &entries, &mut layers, report).await?;
+        // What is closed may say that a file here is old. Nothing may be taken for an edit before
+        // that is known.
+        if reader.own.has_met_closed() {
+            return Err(Error::KeysMissing);
         }
         read
     };
@@ -83,6 +86,39 @@ pub(super) async fn restore_once(
     })?;
     report.pulled += layers.told.states.values().filter(|state| state.content.is_some()).count();
     Ok(())
+}
+
+/// Reads all of the log, and lays it over what checkpoints say. Returns what need not be read again.
+///
+/// What is not sealed any longer tells at most what stood here before, and only if checkpoints
+/// include it.
+async fn read_all(
+    account: &Account,
+    reader: &mut Reader,
+    entries: &[Entry],
+    layers: &mut Layers,
+    report: &mut Report,
+) -> Result<Vec<Entry>> {
+    let (mut read, mut earlier) = (Vec::new(), Told::default());
+    let included = layers.included(entries);
+    for entries in batches(entries) {
+        let found = read_log(account, reader, entries, report).await?;
+        for (entry, message) in found.messages {
+            layers.told.follow(account, &entry, message.events, report);
+            read.push(entry);
+        }
+        for (entry, bytes) in found.not_sealed {
+            if !included.contains(&entry.id) {
+                continue;
+            }
+            if let Ok(message) = FileChangeEventsMessage::from_file_bytes(&bytes) {
+                earlier.follow(account, &entry, message.events, report);
+            }
+            read.push(entry);
+        }
+    }
+    layers.told.preceded_by(earlier);
+    Ok(read)
 }
 
 /// True if all files that lie here are what checkpoints say, or the machine knows what stood here.
@@ -112,14 +148,16 @@ pub(super) async fn catch_up(
     let Standing::Behind { through_micros } = log::standing(account, directory)? else {
         return Ok(());
     };
+    let mut own = OwnFiles::load(account, now)?;
     for entry in laying::full_ones(account, directory)? {
-        let Some(full) = laying::read_full(account, &entry, report).await? else { continue };
+        let full = laying::read_full(account, &mut own, &entry, report).await?;
+        let Some(full) = full else { continue };
         let covered = full.log.as_ref().map_or(0, |log| log.through_micros());
         if covered >= through_micros {
             return take_place(account, directory, tree, full, covered, now, report);
         }
     }
-    if log::pruned(account, directory)?.is_some() {
+    if log::pruned(account, directory)?.is_some() || own.has_met_closed() {
         let text = "a part of the event log is gone, and no checkpoint that takes its place can be \
                     read: another machine of yours must sync, or make one";
         report.problem(Code::LogPruned, text);
@@ -129,7 +167,8 @@ pub(super) async fn catch_up(
     Ok(account.store.write(log::close_gap)?)
 }
 
-fn take_place(
+/// Takes in a full checkpoint that includes everything until `covered`.
+pub(super) fn take_place(
     account: &Account,
     directory: &Directory,
     tree: &DatasiteTree,
@@ -149,13 +188,14 @@ fn take_place(
         applying::add(&mut states, path, Some(content), moment, Uuid::nil());
     }
     let entries = log::entries(account, directory)?;
+    let kept = kept_back::all(account)?;
     let scan = scan(&account.store, tree, &account.email, nanoseconds(now))?;
     account.store.write(|db| {
         let ground = Ground { datasite: &account.email, scan: &scan, edits: Edits::Stay, now };
         applying::apply(db, &ground, &states)?;
         announcing::drop_rolling(db, &account.email, -1.0, moment.seconds())?;
         let included = entries.iter().filter(|entry| entry.created_micros <= covered);
-        for entry in included {
+        for entry in included.filter(|entry| !kept.contains_key(&entry.id)) {
             journal::mark_seen(db, &entry.id)?;
         }
         meta::set(db, ROLLING_BASE, &full.name.timestamp.canonical())?;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use uuid::Uuid;
+
 use crate::caches::{self, agreed, announcing};
 use crate::connections::Entry;
 use crate::model::{Code, DatasitePath, Digest, Timestamp, is_syncable};
@@ -63,6 +65,19 @@ impl Told {
                 self.said.insert(event.path.clone(), (event.digest(), true));
                 let digest = event.digest();
                 self.again.push((event.path, digest, moment));
+            }
+        }
+    }
+
+    /// Notes what stood before all that is there.
+    pub(super) fn preceded_by(&mut self, earlier: Self) {
+        for (path, before) in earlier.states {
+            if !self.states.contains_key(&path) {
+                applying::add(&mut self.states, path.clone(), None, Timestamp::ZERO, Uuid::nil());
+            }
+            if let Some(state) = self.states.get_mut(&path) {
+                state.earlier.insert(before.content.map(|content| content.digest()));
+                state.earlier.extend(before.earlier);
             }
         }
     }

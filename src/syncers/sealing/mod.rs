@@ -12,6 +12,7 @@
 mod bundles;
 mod collections;
 mod opening;
+mod own;
 
 use crate::caches::journal::{self, Outgoing};
 use crate::caches::{catalogue, meta};
@@ -21,18 +22,20 @@ use crate::model::{Code, Email, Timestamp};
 use crate::peers::envelopes;
 use crate::peers::{Fingerprint, Keyring, Mode, Obstacle, PeerState, Secrecy, secrecy, store};
 
+use super::owner::RESTORED;
 use super::peering::Acquaintance;
 use super::{Account, Directory, Error, Report, Result};
 
 pub(super) use bundles::own_bundles;
 pub use bundles::{Offer, offered, published, read_offer};
 use collections::Sealing;
-pub(super) use opening::{Received, incoming, open_own};
+pub(super) use opening::{Received, incoming};
+pub(super) use own::{OwnFile, OwnFiles};
 
-/// When this machine first had keys: what was made before may be plain in good faith.
+/// Since when the account seals what is its own, as this database has heeded it.
 const SINCE: &str = "keys since";
-/// Set where keys were replaced: a checkpoint with the new ones is due.
-const ROTATED: &str = "keys rotated";
+/// Set where a checkpoint is due because of keys: they are new, or the account is new to having any.
+const CHECKPOINT_DUE: &str = "checkpoint due";
 /// Set where another machine of the account was seen to use other keys: their fingerprint.
 const REPLACED: &str = "keys replaced";
 /// Before the id of a message that was set aside; the value is its sender.
@@ -95,11 +98,7 @@ pub(super) async fn survey(
         bundles::read_offer_among(account, &offers, &peer.peer.email, report).await?;
     }
     let Some(mut ring) = ring else { return remember(account, peers) };
-    account.store.write(|db| match meta::get(db, SINCE)? {
-        Some(_) => Ok(()),
-        None => meta::set(db, SINCE, &now.micros().to_string()),
-    })?;
-    let mut is_changed = false;
+    let mut is_changed = ring.mode() != Mode::Off && ring.begin(now.micros());
     for peer in peers.iter_mut().filter(|peer| is_met(peer)) {
         let email = &peer.peer.email;
         let offer = offered(account, email)?;
@@ -115,6 +114,7 @@ pub(super) async fn survey(
     if is_changed {
         store::save(&account.folders.private, &ring)?;
     }
+    heed_beginning(account, &ring)?;
     let met = peers.iter().filter(|peer| is_met(peer));
     let problems_before = report.problems.len();
     let published = bundles::publish(account, directory, &ring, met, report).await;
@@ -124,6 +124,21 @@ pub(super) async fn survey(
         account.store.write(|db| meta::remove(db, REPLACED))?;
     }
     published
+}
+
+/// Where the account begins to seal what is its own, and this machine knows what is agreed, it says
+/// so in a sealed checkpoint: nobody need believe then what lies there in plain from before.
+fn heed_beginning(account: &Account, ring: &Keyring) -> Result<()> {
+    let Some(since) = ring.since_micros().map(|since| since.to_string()) else { return Ok(()) };
+    Ok(account.store.write(|db| {
+        if meta::get(db, SINCE)?.as_ref() == Some(&since) {
+            return Ok(());
+        }
+        if meta::get(db, RESTORED)?.is_some() {
+            meta::set(db, CHECKPOINT_DUE, "1")?;
+        }
+        meta::set(db, SINCE, &since)
+    })?)
 }
 
 /// Returns the keys with which this machine may seal; `None` if the account has none anywhere, as
@@ -248,18 +263,23 @@ pub(super) fn connection_for(account: &Account, half: Half) -> Result<Sealing<'_
 /// # Errors
 /// If the database fails.
 pub fn note_rotation(account: &Account) -> Result<()> {
-    Ok(account.store.write(|db| meta::set(db, ROTATED, "1"))?)
+    note_checkpoint_due(account)
 }
 
-/// True if keys were replaced and there is no checkpoint with the new ones yet: who restores the
-/// account with those alone needs one.
+/// Notes that a checkpoint with the keys in use is due.
+fn note_checkpoint_due(account: &Account) -> Result<()> {
+    Ok(account.store.write(|db| meta::set(db, CHECKPOINT_DUE, "1"))?)
+}
+
+/// True if there is no checkpoint with the keys in use yet, or something was taken in that was not
+/// sealed: who restores the account with those keys alone needs one.
 pub(super) fn needs_checkpoint(account: &Account) -> Result<bool> {
-    Ok(account.store.read(|db| meta::get(db, ROTATED))?.is_some())
+    Ok(account.store.read(|db| meta::get(db, CHECKPOINT_DUE))?.is_some())
 }
 
-/// Notes that there is a checkpoint with the new keys.
+/// Notes that there is a checkpoint with the keys in use.
 pub(super) fn checkpoint_made(account: &Account) -> Result<()> {
-    Ok(account.store.write(|db| meta::remove(db, ROTATED))?)
+    Ok(account.store.write(|db| meta::remove(db, CHECKPOINT_DUE))?)
 }
 
 /// Takes up again what was set aside of `peer`, once a person has decided about its keys. Returns

@@ -1,4 +1,4 @@
-//! What arrives: opened, left for later, or set aside.
+//! What arrives from peers: opened, left for later, or set aside.
 
 use bytes::Bytes;
 
@@ -6,10 +6,10 @@ use crate::caches::{journal, meta};
 use crate::connections::Entry;
 use crate::model::{Code, Email, Timestamp};
 use crate::peers::envelopes::{self, Unopened};
-use crate::peers::{Keyring, Mode, PublicKeys, is_in_grace};
+use crate::peers::{Keyring, PublicKeys};
 
-use super::super::{Account, Error, Report, Result, quarantine};
-use super::{SET_ASIDE, SINCE, offered};
+use super::super::{Account, Report, Result, quarantine};
+use super::{SET_ASIDE, offered};
 
 /// What became of a file that arrived.
 #[derive(Debug)]
@@ -109,41 +109,4 @@ fn set_aside(
         meta::set(db, &format!("{SET_ASIDE}{}", entry.id), sender.as_str())
     })?;
     Ok(Received::SetAside)
-}
-
-/// Opens what we sealed for ourselves. `None`: it cannot be used, which is told.
-///
-/// # Errors
-/// [`Error::KeysMissing`] if keys would help that are not on this machine.
-pub(in crate::syncers) fn open_own(
-    account: &Account,
-    entry: &Entry,
-    bytes: Bytes,
-    report: &mut Report,
-) -> Result<Option<Bytes>> {
-    let ring = super::keyring(account)?;
-    if !envelopes::is_sealed(&bytes) {
-        let Some(_) = ring.filter(|ring| ring.mode() != Mode::Off) else { return Ok(Some(bytes)) };
-        let since = account.store.read(|db| meta::get(db, SINCE))?;
-        let since = since.and_then(|text| text.parse().ok()).unwrap_or(i64::MAX);
-        if is_in_grace(entry.created_micros, since) {
-            return Ok(Some(bytes));
-        }
-        let text = format!("`{}` on the drive is not sealed, and not used", entry.name);
-        report.problem(Code::NotSealed, text);
-        return Ok(None);
-    }
-    let Some(ring) = ring else { return Err(Error::KeysMissing) };
-    let (me, ours) = (&account.email, ring.all());
-    let signers: Vec<&PublicKeys> = ours.iter().map(|keys| keys.public()).collect();
-    match envelopes::open(me, &ours, me, &signers, &bytes) {
-        Ok(content) => Ok(Some(content.into())),
-        Err(Unopened::UnknownSender { .. } | Unopened::NotForUs) if !ring.has_lost_keys() => {
-            Err(Error::KeysMissing)
-        }
-        Err(error) => {
-            report.problem(Code::SealedFileNotUsable, format!("`{}`: {error}", entry.name));
-            Ok(None)
-        }
-    }
 }

@@ -1,0 +1,138 @@
+//! Opens what lies on the drive in our own name: the event log, checkpoints, the rolling state.
+//!
+//! Whoever runs the drive, or writes in the account's name, may have put it there. What is sealed
+//! and signed by our keys is ours. What is not sealed is from before the account had keys, or of a
+//! machine of ours that had not heard of them yet, or planted; it counts only for some hours after
+//! this account began to seal, by this machine's clock, and on a machine that joins not even then if
+//! anything sealed lies beside it. After that a sealed checkpoint takes its place. What is sealed
+//! with keys that are not here waits for them: it may be of another machine of ours.
+
+use bytes::Bytes;
+
+use crate::caches::meta;
+use crate::connections::Entry;
+use crate::model::{Code, Timestamp};
+use crate::peers::envelopes::{self, Unopened};
+use crate::peers::{Keyring, Mode, PublicKeys};
+
+use super::super::{Account, Error, Report, Result};
+
+/// Meta key: this machine joined an account that sealed already; the value says since when that
+/// counts, as the key file has it.
+const JOINED_SEALED: &str = "joined sealed";
+
+/// A file of our own, as it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::syncers) enum OwnFile {
+    /// It can be read, and was sealed by us.
+    Sealed(Bytes),
+    /// It is not sealed, and need not be.
+    Plain(Bytes),
+    /// It is not sealed, and counts for nothing by itself.
+    NotSealed(Bytes),
+    /// It is sealed with keys that are not on this machine.
+    Closed,
+    /// It is sealed for keys that were lost.
+    Lost,
+    /// It is broken, which was told.
+    Unusable,
+}
+
+/// What is needed to open files of our own.
+#[derive(Debug)]
+pub(in crate::syncers) struct OwnFiles {
+    ring: Option<Keyring>,
+    takes_plain: bool,
+    met_closed: bool,
+}
+
+impl OwnFiles {
+    /// Reads the keys, and settles what of it may be plain now.
+    pub(in crate::syncers) fn load(account: &Account, now: Timestamp) -> Result<Self> {
+        let ring = super::keyring(account)?;
+        let joined = account.store.read(|db| meta::get(db, JOINED_SEALED))?;
+        let is_off = ring.as_ref().is_none_or(|ring| ring.mode() == Mode::Off);
+        let is_early = ring.as_ref().is_none_or(|ring| ring.may_own_be_plain(now.micros()));
+        let has_joined = joined.is_some() && joined == since(ring.as_ref());
+        let takes_plain = is_off || (is_early && !has_joined);
+        Ok(Self { ring, takes_plain, met_closed: false })
+    }
+
+    /// True if what is not sealed counts, although the account seals what is its own.
+    pub(in crate::syncers) fn is_lenient(&self) -> bool {
+        self.takes_plain && self.ring.as_ref().is_some_and(|ring| ring.mode() != Mode::Off)
+    }
+
+    /// True if what is not sealed counts.
+    pub(in crate::syncers) const fn takes_plain(&self) -> bool {
+        self.takes_plain
+    }
+
+    /// True if something was met that is sealed with keys that are not on this machine.
+    pub(in crate::syncers) const fn has_met_closed(&self) -> bool {
+        self.met_closed
+    }
+
+    /// Notes that this machine has joined an account that seals already: what is not sealed counts
+    /// no more.
+    pub(in crate::syncers) fn join_sealed(&mut self, account: &Account) -> Result<()> {
+        self.takes_plain = false;
+        let Some(since) = since(self.ring.as_ref()) else { return Ok(()) };
+        Ok(account.store.write(|db| meta::set(db, JOINED_SEALED, &since))?)
+    }
+
+    /// True if a file was sealed by us and can be opened.
+    pub(in crate::syncers) fn is_sealed_by_us(&self, account: &Account, bytes: &Bytes) -> bool {
+        let open = |ring| unseal(account, ring, bytes).is_ok();
+        envelopes::is_sealed(bytes) && self.ring.as_ref().is_some_and(open)
+    }
+
+    /// Opens a file of our own.
+    ///
+    /// # Errors
+    /// [`Error::KeysMissing`] if it is sealed and this machine has no keys at all: it must send
+    /// nothing then. If the database fails.
+    pub(in crate::syncers) fn open(
+        &mut self,
+        account: &Account,
+        entry: &Entry,
+        bytes: Bytes,
+        report: &mut Report,
+    ) -> Result<OwnFile> {
+        if !envelopes::is_sealed(&bytes) {
+            if !self.takes_plain {
+                return Ok(OwnFile::NotSealed(bytes));
+            }
+            if self.is_lenient() {
+                // So that nobody need believe it later on.
+                super::note_checkpoint_due(account)?;
+            }
+            return Ok(OwnFile::Plain(bytes));
+        }
+        let Some(ring) = &self.ring else { return Err(Error::KeysMissing) };
+        match unseal(account, ring, &bytes) {
+            Ok(content) => Ok(OwnFile::Sealed(content.into())),
+            Err(Unopened::UnknownSender { .. } | Unopened::NotForUs) if ring.has_lost_keys() => {
+                Ok(OwnFile::Lost)
+            }
+            Err(Unopened::UnknownSender { .. } | Unopened::NotForUs) => {
+                self.met_closed = true;
+                Ok(OwnFile::Closed)
+            }
+            Err(error) => {
+                report.problem(Code::SealedFileNotUsable, format!("`{}`: {error}", entry.name));
+                Ok(OwnFile::Unusable)
+            }
+        }
+    }
+}
+
+fn unseal(account: &Account, ring: &Keyring, bytes: &[u8]) -> Result<Vec<u8>, Unopened> {
+    let (me, ours) = (&account.email, ring.all());
+    let signers: Vec<&PublicKeys> = ours.iter().map(|keys| keys.public()).collect();
+    envelopes::open(me, &ours, me, &signers, bytes)
+}
+
+fn since(ring: Option<&Keyring>) -> Option<String> {
+    Some(ring?.since_micros()?.to_string())
+}
