@@ -193,6 +193,17 @@ pub fn open_own_file<R: Read>(
     }
 }
 
+/// True if an envelope is signed by and sealed for the keys of ours that are in use, by what its head
+/// says.
+pub fn names_current_keys(ring: &Keyring, from: &mut impl Read) -> bool {
+    let Ok(parsed) = parse_envelope_header(from) else { return false };
+    let (head, current) = (parsed.prelude, ring.current());
+    let is_signed = Fingerprint::parse(&head.sender.ik_fingerprint) == Ok(current.fingerprint());
+    let prekey = current.public().prekey();
+    let is_for_us = |wanted: Option<&str>| wanted == Some(prekey.as_str());
+    is_signed && head.recipients.iter().any(|to| is_for_us(to.spk_fingerprint.as_deref()))
+}
+
 /// Takes an envelope apart, its head only if that has a bearable size.
 fn parse(bytes: &[u8]) -> Result<ParsedEnvelope, Unopened> {
     if bytes.starts_with(MAGIC_OLD) {

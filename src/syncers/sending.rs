@@ -112,7 +112,9 @@ async fn send_in_order(
     for (number, _) in messages {
         let Some(message) = account.store.read(|db| journal::load(db, number))? else { continue };
         // What may not go now waits: why is told where it was found out.
-        let Some(content) = sealing::outgoing(account, &message)? else { return Ok(false) };
+        let Some(content) = sealing::outgoing(account, &message, report)? else {
+            return Ok(false);
+        };
         let (folder, file) = (&message.folder, &message.file);
         let sent = match account.role {
             Role::Owner => {

@@ -1,7 +1,11 @@
 //! Several machines of one account, of which not all have its keys.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use syft::client::{Error, JobRequest, KeysError};
-use syft::connections::{Connection as _, Content};
+use syft::connections::faulty::{Fault, Faulty, unavailable};
+use syft::connections::{Call, Connection as _, Content};
 use syft::datasets::{Audience, DatasetName, NewDataset};
 use syft::model::Role;
 use syft::peers::envelopes::is_sealed;
@@ -123,13 +127,21 @@ async fn w14_a_machine_with_replaced_keys_uploads_nothing_sealed_for_them() {
     assert!(is_sealed(&world.files(&owner.email, "private.csv").await.pop().unwrap().1));
 }
 
+fn restored(party: &Party<'_>, file: &str) -> Option<Vec<u8>> {
+    let private = party.client.folders().datasite(&party.email).join("private/syft_datasets/ages");
+    std::fs::read(private.join(file)).ok()
+}
+
 #[tokio::test]
 async fn a_private_half_that_is_sealed_for_keys_that_are_not_here_comes_back_once_they_are() {
     let world = World::new();
     let (owner, _) = encrypted_owner(&world).await;
     owner.client.create_dataset(&dataset(&world, "ages"), true).await.unwrap();
+    // As it was before the keys were replaced: what a drive shows that keeps old content.
+    let (entry, old) = world.files(&owner.email, "private.csv").await.pop().unwrap();
     owner.client.rotate_keys().await.unwrap();
     owner.sync().await;
+    owner.session().replace(&entry.id, Content::Bytes(old.into())).await.unwrap();
     let second = second(&world);
     let words = owner.client.recovery_key().unwrap();
     second.client.restore_keys(&words, false).await.unwrap();
@@ -142,8 +154,64 @@ async fn a_private_half_that_is_sealed_for_keys_that_are_not_here_comes_back_onc
     let file = owner.client.export_keys().unwrap();
     second.client.import_keys(&file, true).await.unwrap();
     second.try_sync().await;
-    let folder = second.client.folders().datasite(&owner.email).join("private/syft_datasets/ages");
-    assert_eq!(std::fs::read_to_string(folder.join("private.csv")).unwrap(), "age\n41\n");
+    assert_eq!(restored(&second, "private.csv").as_deref(), Some(b"age\n41\n".as_slice()));
+}
+
+#[tokio::test]
+async fn uploaded_private_halves_open_with_the_new_words_alone_also_after_a_crash() {
+    let world = World::new();
+    let faulty = Faulty::new(Box::new(world.drive.session(&"do@example.org".parse().unwrap())));
+    let script = faulty.script();
+    let owner = world.machine_over(Arc::new(faulty), Role::Owner, "home");
+    owner.create_keys().await;
+    owner.sync().await;
+    // One file that was sealed in memory, one that was streamed, and one more.
+    let private = world.file("private", b"");
+    std::fs::remove_file(&private).unwrap();
+    std::fs::create_dir(&private).unwrap();
+    let large: Vec<u8> = (0..6_000_000_u32).map(|i| (i % 251) as u8).collect();
+    let files: [(&str, &[u8]); 3] =
+        [("small.csv", b"age\n41\n"), ("large.bin", &large), ("more.csv", b"age\n42\n")];
+    for (name, content) in files {
+        std::fs::write(private.join(name), content).unwrap();
+    }
+    let new = NewDataset { private, ..dataset(&world, "ages") };
+    owner.client.create_dataset(&new, true).await.unwrap();
+    // The half need not lie on the machine that makes the new keys.
+    let half = owner.client.folders().datasite(&owner.email).join("private/syft_datasets/ages");
+    std::fs::remove_dir_all(half).unwrap();
+    owner.sync().await;
+    let mut old = Vec::new();
+    for (name, _) in files {
+        old.extend(world.files(&owner.email, name).await);
+    }
+    owner.client.rotate_keys().await.unwrap();
+    let is_private = {
+        let ids: Vec<String> = old.iter().map(|(entry, _)| entry.id.to_string()).collect();
+        move |call: &Call| call.method == "replace" && ids.contains(&call.subject)
+    };
+    let is_second = std::sync::atomic::AtomicUsize::new(0);
+    script.when(1, Fault::after(unavailable), move |call| {
+        is_private(call) && is_second.fetch_add(1, Ordering::Relaxed) == 1
+    });
+    assert_eq!(owner.problems().await, ["private-half-not-resealed"]);
+    owner.sync().await;
+    for (entry, before) in old {
+        let after = world.files(&owner.email, &entry.name).await;
+        let (_, after) = after.into_iter().find(|(now, _)| now.id == entry.id).unwrap();
+        assert!(is_sealed(&after) && after != before, "{}", entry.name);
+    }
+    let before = owner.client.requests();
+    assert!(owner.sync().await.is_idle());
+    assert_eq!(owner.client.requests() - before, 1, "done once");
+
+    let second = second(&world);
+    let words = owner.client.recovery_key().unwrap();
+    second.client.restore_keys(&words, false).await.unwrap();
+    second.sync().await;
+    for (name, content) in files {
+        assert_eq!(restored(&second, name).as_deref(), Some(content), "{name}");
+    }
 }
 
 #[tokio::test]

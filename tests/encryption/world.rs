@@ -48,10 +48,20 @@ impl World {
     }
 
     pub(crate) fn machine(&self, name: &str, role: Role, machine: &str) -> Party<'_> {
-        let session = Arc::new(self.drive.session(&email(name)));
+        self.machine_over(Arc::new(self.drive.session(&email(name))), role, machine)
+    }
+
+    /// A machine that reaches the drive by `session`.
+    pub(crate) fn machine_over(
+        &self,
+        session: Arc<dyn Connection>,
+        role: Role,
+        machine: &str,
+    ) -> Party<'_> {
+        let name = session.account().as_str().to_owned();
         let home = self.folder.path().join(machine);
         let client = Client::over(session, role, &home, self.clock.clone()).unwrap();
-        Party { world: self, client, email: email(name) }
+        Party { world: self, client, email: email(&name) }
     }
 
     /// Lets time go by, for all machines and the service.

@@ -7,6 +7,7 @@
 
 mod mirroring;
 mod publishing;
+mod resealing;
 mod restoring;
 
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ use super::{Account, Directory, Result};
 pub(super) use mirroring::mirror;
 pub(super) use publishing::publish_due;
 pub(crate) use publishing::{delete, publish_one};
+pub(super) use resealing::reseal_due;
 pub(super) use restoring::restore_once;
 
 const INTENT: &str = "to publish ";

@@ -96,6 +96,7 @@ impl<'a> DatasiteOwnerSyncer<'a> {
         let threshold = options.compact_threshold;
         compact::compact(account, &directory, &peers, &tree, threshold, now, &mut report).await?;
         collections::publish_due(account, &directory, &peers, &mut report).await?;
+        collections::reseal_due(account, &directory, &mut report).await?;
         if options.auto_checkpoint {
             checkpoint::create_if_due(account, options.checkpoint_threshold, now, &mut report)
                 .await?;

@@ -4,14 +4,18 @@
 //! looks at it; all else passes through. What lies there as it is, because it was uploaded before
 //! there were keys or by the Python client, passes as well: the digest in the collection's name says
 //! whether it is what it should be.
+//!
+//! What is sealed on the way, or opened, lies meanwhile in a folder beside the state database that
+//! nobody else may look into, never in one that machines share for temporary files.
 
-use std::fs::File;
+use std::fs::{DirEntry, File};
 use std::io::{BufReader, BufWriter, Read as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use tempfile::TempDir;
 
 use crate::connections::{
     Access, Changes, Connection, Content, Entry, Error, FileId, Grant, NewEntry, PageToken, Query,
@@ -26,13 +30,76 @@ use crate::peers::{Keyring, Mode};
 pub(in crate::syncers) struct Sealing<'c> {
     inner: &'c dyn Connection,
     ring: Option<Keyring>,
+    state: &'c Path,
     met_closed: AtomicBool,
+}
+
+/// What the names of folders begin with in which something is sealed or opened.
+const SCRATCH: &str = "sealing-";
+
+/// Makes a folder for what is sealed or opened; it goes with the value.
+fn scratch_in(state: &Path) -> std::io::Result<TempDir> {
+    let mut folder = tempfile::Builder::new();
+    folder.prefix(SCRATCH);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        folder.permissions(std::fs::Permissions::from_mode(0o700));
+    }
+    folder.tempdir_in(state)
+}
+
+/// Removes what a crash left of such folders. Only while no other `syft` works with the account.
+pub(super) fn clear_scratch(state: &Path) {
+    let found = std::fs::read_dir(state).into_iter().flatten().flatten();
+    let is_one = |entry: &DirEntry| entry.file_name().to_string_lossy().starts_with(SCRATCH);
+    for entry in found.filter(is_one) {
+        // What cannot be removed now is tried again by the next sync.
+        let _left = std::fs::remove_dir_all(entry.path());
+    }
+}
+
+/// Seals a file into another one in `scratch`.
+fn sealed_copy(ring: &Keyring, path: &Path, scratch: &Path) -> std::io::Result<PathBuf> {
+    let from = File::open(path)?;
+    let length = from.metadata()?.len();
+    let (file, sealed) = tempfile::NamedTempFile::new_in(scratch)?.keep()?;
+    let mut to = BufWriter::new(file);
+    envelopes::seal_own_file(ring, length, &mut BufReader::new(from), &mut to)?;
+    to.flush()?;
+    Ok(sealed)
 }
 
 impl<'c> Sealing<'c> {
     /// Seals with the keys in `ring`; without any, or where encryption is off, all passes as it is.
-    pub(in crate::syncers) const fn new(inner: &'c dyn Connection, ring: Option<Keyring>) -> Self {
-        Self { inner, ring, met_closed: AtomicBool::new(false) }
+    /// `state` is where the state database lies.
+    pub(in crate::syncers) const fn new(
+        inner: &'c dyn Connection,
+        ring: Option<Keyring>,
+        state: &'c Path,
+    ) -> Self {
+        Self { inner, ring, state, met_closed: AtomicBool::new(false) }
+    }
+
+    /// Seals a file with the keys in use that is sealed with keys of ours that were replaced. Any
+    /// other one stays as it is. The file is replaced as a whole, or not at all.
+    ///
+    /// # Errors
+    /// As the connection's.
+    pub(in crate::syncers) async fn reseal(&self, id: &FileId, size_bytes: u64) -> Result<()> {
+        let Some(ring) = self.seals() else { return Ok(()) };
+        let scratch = scratch_in(self.state).map_err(Error::Io)?;
+        let path = scratch.path().join("file");
+        self.inner.download(id, &path, size_bytes).await?;
+        let is_current = || {
+            let mut from = BufReader::new(File::open(&path)?);
+            std::io::Result::Ok(envelopes::names_current_keys(ring, &mut from))
+        };
+        if is_current().map_err(Error::Io)? || !self.open_in_place(&path).map_err(Error::Io)? {
+            return Ok(());
+        }
+        let sealed = sealed_copy(ring, &path, scratch.path()).map_err(Error::Io)?;
+        self.inner.replace(id, Content::File(sealed)).await
     }
 
     /// True if something was downloaded that looks sealed and could not be opened.
@@ -44,16 +111,16 @@ impl<'c> Sealing<'c> {
         self.ring.as_ref().filter(|ring| ring.mode() != Mode::Off)
     }
 
-    /// Puts the content of an envelope in the place of the envelope, if it is one of ours.
-    fn open_in_place(&self, path: &Path) -> std::io::Result<()> {
+    /// Puts the content of an envelope in the place of the envelope; true if it is one of ours.
+    fn open_in_place(&self, path: &Path) -> std::io::Result<bool> {
         let mut start = [0; 4];
         let is_whole = File::open(path)?.read_exact(&mut start).is_ok();
         if !is_whole || !envelopes::is_sealed(&start) {
-            return Ok(());
+            return Ok(false);
         }
         let Some(ring) = &self.ring else {
             self.met_closed.store(true, Ordering::Relaxed);
-            return Ok(());
+            return Ok(false);
         };
         let folder = path.parent().unwrap_or(Path::new("."));
         let mut opened = tempfile::NamedTempFile::new_in(folder)?;
@@ -68,7 +135,7 @@ impl<'c> Sealing<'c> {
         } else {
             self.met_closed.store(true, Ordering::Relaxed);
         }
-        Ok(())
+        Ok(is_ours)
     }
 }
 
@@ -87,15 +154,9 @@ impl Connection for Sealing<'_> {
             }
             Content::File(path) => {
                 // As large as the file itself, and gone once it is sent.
-                let mut sealed = tempfile::NamedTempFile::new().map_err(Error::Io)?;
-                let from = File::open(&path).map_err(Error::Io)?;
-                let length = from.metadata().map_err(Error::Io)?.len();
-                let mut to = BufWriter::new(sealed.as_file_mut());
-                envelopes::seal_own_file(ring, length, &mut BufReader::new(from), &mut to)
-                    .map_err(Error::Io)?;
-                to.flush().map_err(Error::Io)?;
-                drop(to);
-                self.inner.create_file(new, Content::File(sealed.path().to_owned())).await
+                let scratch = scratch_in(self.state).map_err(Error::Io)?;
+                let sealed = sealed_copy(ring, &path, scratch.path()).map_err(Error::Io)?;
+                self.inner.create_file(new, Content::File(sealed)).await
             }
         }
     }
@@ -177,5 +238,32 @@ impl Connection for Sealing<'_> {
 
     fn requests(&self) -> u64 {
         self.inner.requests()
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::peers::RecoveryKey;
+
+    #[test]
+    fn w14_what_is_sealed_on_its_way_lies_where_nobody_else_looks() {
+        let state = tempfile::tempdir().unwrap();
+        let me = Email::parse("me@example.org").unwrap();
+        let ring = Keyring::new(&me, &RecoveryKey::generate()).unwrap();
+        let path = state.path().join("private.csv");
+        std::fs::write(&path, b"age\n41\n").unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let scratch = scratch_in(state.path()).unwrap();
+        let sealed = sealed_copy(&ring, &path, scratch.path()).unwrap();
+        assert!(sealed.starts_with(state.path()) && scratch.path().starts_with(state.path()));
+        assert_eq!((mode(scratch.path()), mode(&sealed)), (0o700, 0o600));
+        // What a crash leaves is removed, and nothing else.
+        let left = scratch.keep();
+        clear_scratch(state.path());
+        assert!(!left.exists() && path.exists());
+        clear_scratch(&left);
     }
 }

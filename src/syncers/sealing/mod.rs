@@ -36,6 +36,8 @@ pub(super) use own::{OwnFile, OwnFiles};
 const SINCE: &str = "keys since";
 /// Set where a checkpoint is due because of keys: they are new, or the account is new to having any.
 const CHECKPOINT_DUE: &str = "checkpoint due";
+/// Set where keys were replaced: uploaded private halves are to be sealed with the new ones.
+const RESEAL_DUE: &str = "reseal due";
 /// Set where another machine of the account was seen to use other keys: their fingerprint.
 const REPLACED: &str = "keys replaced";
 /// Before the id of a message that was set aside; the value is its sender.
@@ -89,13 +91,22 @@ pub(super) async fn survey(
     now: Timestamp,
     report: &mut Report,
 ) -> Result<()> {
+    collections::clear_scratch(&account.folders.state);
     let ring = keyring(account)?;
     if ring.is_none() && !own_bundles(account)?.is_empty() {
         return Err(Error::KeysMissing);
     }
     let offers = account.store.read(|db| catalogue::named_from(db, bundles::PREFIX))?;
     for peer in peers.iter().filter(|peer| is_met(peer)) {
-        bundles::read_offer_among(account, &offers, &peer.peer.email, report).await?;
+        let email = &peer.peer.email;
+        let before = offered(account, email)?.map(|offer| offer.fingerprint);
+        bundles::read_offer_among(account, &offers, email, report).await?;
+        let now_offered = offered(account, email)?.map(|offer| offer.fingerprint);
+        // Where no keys are agreed on, what was set aside is measured by what is published.
+        let is_open = ring.as_ref().is_some_and(|ring| ring.pin(email).is_none());
+        if is_open && now_offered != before {
+            take_up_again(account, email)?;
+        }
     }
     let Some(mut ring) = ring else { return remember(account, peers) };
     let mut is_changed = ring.mode() != Mode::Off && ring.begin(now.micros());
@@ -213,8 +224,12 @@ pub fn may_go(peer: &Acquaintance) -> Result<()> {
     }
 }
 
-/// Returns a message as it goes to the drive; `None` if it must wait.
-pub(super) fn outgoing(account: &Account, message: &Outgoing) -> Result<Option<Vec<u8>>> {
+/// Returns a message as it goes to the drive; `None` if it must wait, which is told.
+pub(super) fn outgoing(
+    account: &Account,
+    message: &Outgoing,
+    report: &mut Report,
+) -> Result<Option<Vec<u8>>> {
     let Some(peer) = &message.peer else {
         return seal_own(account, message.content.clone()).map(Some);
     };
@@ -226,7 +241,15 @@ pub(super) fn outgoing(account: &Account, message: &Outgoing) -> Result<Option<V
             let pin = ring.pin(peer).filter(|pin| pin.keys.fingerprint() == print);
             let Some(pin) = pin else { return Ok(None) };
             let (from, to) = ((&account.email, ring.current()), (peer, &pin.keys));
-            Ok(envelopes::seal(from, to, &message.content).ok())
+            let sealed = envelopes::seal(from, to, &message.content).ok();
+            if sealed.is_none() {
+                let text = format!(
+                    "what is to go to {peer} waits: nothing can be sealed for the keys that {peer} \
+                     publishes"
+                );
+                report.problem_with(peer, Code::NotSealedFor, text);
+            }
+            Ok(sealed)
         }
         (Secrecy::Sealed(_), None) | (Secrecy::Stopped(_), _) => Ok(None),
     }
@@ -255,7 +278,7 @@ pub(super) fn connection_for(account: &Account, half: Half) -> Result<Sealing<'_
         Half::Public => None,
         Half::Private => keys_to_send(account)?,
     };
-    Ok(Sealing::new(account.router.own(), ring))
+    Ok(Sealing::new(account.router.own(), ring, &account.folders.state))
 }
 
 /// Notes that the keys of the account were replaced on this machine.
@@ -263,7 +286,20 @@ pub(super) fn connection_for(account: &Account, half: Half) -> Result<Sealing<'_
 /// # Errors
 /// If the database fails.
 pub fn note_rotation(account: &Account) -> Result<()> {
-    note_checkpoint_due(account)
+    Ok(account.store.write(|db| {
+        meta::set(db, CHECKPOINT_DUE, "1")?;
+        meta::set(db, RESEAL_DUE, "1")
+    })?)
+}
+
+/// True if keys were replaced, and uploaded private halves may still be sealed with the old ones.
+pub(super) fn needs_resealing(account: &Account) -> Result<bool> {
+    Ok(account.store.read(|db| meta::get(db, RESEAL_DUE))?.is_some())
+}
+
+/// Notes that all private halves are sealed with the keys in use.
+pub(super) fn resealed(account: &Account) -> Result<()> {
+    Ok(account.store.write(|db| meta::remove(db, RESEAL_DUE))?)
 }
 
 /// Notes that a checkpoint with the keys in use is due.
