@@ -41,6 +41,11 @@ Examples:
   syft keys trust bob@example.org --unencrypted";
 const MODE_EXAMPLES: &str = "Examples:\n  syft keys mode\n  syft keys mode required";
 
+/// What it means to switch encryption off.
+const OFF: &str = "From the next sync on everything goes to the drive in plain, also what you keep \
+    there for yourself, and whoever runs it can read it and plant files in your name; your published \
+    keys are withdrawn, and peers who work encrypted with you set aside what you send";
+
 /// The largest file that is read as words or keys.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
@@ -185,6 +190,10 @@ pub(crate) async fn run(command: &Command, context: &Context, ui: &mut Ui) -> Ou
             match keys {
                 Some(keys) => ui.field("Encryption", mode_words(keys.mode)),
                 None => nobody(ui),
+            }
+            if *mode == Some(Mode::Off) {
+                ui.warn(OFF);
+                ui.hint("`syft keys mode offered` switches it on again; peers then need not do anything");
             }
         }
     }

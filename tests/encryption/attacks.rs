@@ -279,3 +279,87 @@ async fn w14_keys_count_only_if_the_drive_says_that_the_peer_published_them() {
     assert_eq!(owner.secrecy(&scientist.email).await, before);
     assert!(owner.sync().await.is_idle(), "told once");
 }
+
+/// The owner works encrypted with a scientist who has switched encryption off before it agreed on
+/// the owner's keys.
+async fn without_pin(world: &World) -> (Party<'_>, Party<'_>) {
+    let (owner, scientist) = (world.owner(), world.scientist("ds@example.org"));
+    scientist.create_keys().await;
+    acquaint(&owner, &scientist).await;
+    owner.create_keys().await;
+    owner.write(&owner.email, "shared/c.txt", "sealed");
+    owner.sync().await;
+    scientist.client.set_encryption(syft::peers::Mode::Off).await.unwrap();
+    scientist.sync().await;
+    assert_eq!(scientist.read(&owner.email, "shared/c.txt").as_deref(), Some("sealed"));
+    (owner, scientist)
+}
+
+#[tokio::test]
+async fn w14_where_no_keys_are_agreed_on_a_foreign_envelope_holds_up_nobody_for_ever() {
+    let world = World::new();
+    let (owner, scientist) = without_pin(&world).await;
+    let (entry, _) = world.files(&scientist.email, "syfteventsmessagev3_").await.pop().unwrap();
+    let eves = RecoveryKey::generate().derive().unwrap();
+    let own = scientist.client.export_keys().unwrap();
+    let own = syft::peers::Keyring::from_json(&own, &scientist.email, 0).unwrap();
+    let to = (&scientist.email, own.current().public());
+    let sealed = seal((&owner.email, &eves), to, b"whatever").unwrap();
+    owner.put_raw(&entry, &entry.name.replacen("v3_17", "v3_16", 1), sealed).await;
+    assert_eq!(scientist.problems().await, ["key-changed"]);
+    assert!(scientist.sync().await.is_idle(), "told once, read once");
+}
+
+#[tokio::test]
+async fn what_arrives_before_the_keys_it_is_signed_with_is_read_once_they_do() {
+    let world = World::new();
+    let (owner, scientist) = without_pin(&world).await;
+    let name = "encryption_bundle_do@example.org_for_ds@example.org.json";
+    let (bundle, old) = world.files(&owner.email, name).await.pop().unwrap();
+    owner.client.rotate_keys().await.unwrap();
+    owner.write(&owner.email, "shared/d.txt", "signed with new keys");
+    owner.sync().await;
+    let (_, new) = world.files(&owner.email, name).await.pop().unwrap();
+    let session = owner.session();
+    session.replace(&bundle.id, Content::Bytes(old.into())).await.unwrap();
+    assert_eq!(scientist.problems().await, ["key-changed"]);
+    session.replace(&bundle.id, Content::Bytes(new.into())).await.unwrap();
+    scientist.sync().await;
+    let read = scientist.read(&owner.email, "shared/d.txt");
+    assert_eq!(read.as_deref(), Some("signed with new keys"));
+}
+
+/// Keys in good order of which one is zero: nothing can be sealed for them.
+const ZERO_KEYS: &str = r#"{"public_encryption_bundle": {"identity": "ds@example.org",
+  "verificationMethod": [{"type": "Ed25519VerificationKey2020", "publicKeyJwk": {"kty": "OKP", "crv": "Ed25519", "kid": "identity-key",
+    "x": "6kpsY-KcUgq-9VB7Ey7F-ZVHdq6-vnuSQh7qaRRG0iw"}}],
+  "keyAgreement": [
+    {"id": "did:syft:ds#identity-dh", "publicKeyJwk": {"kty": "OKP", "crv": "X25519",
+      "kid": "identity-dh", "x": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+      "signature": "3i-emyK4e7IrwNdhVHhZ-pNG0_fBmJxlsKkuyvDzzIU4erZw1TZAFzKSCr8MIgxvHW6njHXLHBWG0hR59P6uBw"}},
+    {"id": "did:syft:ds#signed-prekey", "publicKeyJwk": {"kty": "OKP", "crv": "X25519",
+      "kid": "signed-prekey", "x": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+      "signature": "3i-emyK4e7IrwNdhVHhZ-pNG0_fBmJxlsKkuyvDzzIU4erZw1TZAFzKSCr8MIgxvHW6njHXLHBWG0hR59P6uBw"}}]}}"#;
+
+#[tokio::test]
+async fn w14_keys_that_nothing_can_be_sealed_for_are_told_and_nothing_goes_in_plain() {
+    let world = World::new();
+    let (owner, scientist) = (world.owner(), world.scientist("ds@example.org"));
+    scientist.create_keys().await;
+    acquaint(&owner, &scientist).await;
+    let (bundle, _) = world
+        .files(&scientist.email, "encryption_bundle_ds@example.org_for_do")
+        .await
+        .pop()
+        .unwrap();
+    let session = scientist.session();
+    session.replace(&bundle.id, Content::Bytes(ZERO_KEYS.as_bytes().into())).await.unwrap();
+    owner.create_keys().await;
+    let sent = world.files(&scientist.email, "syfteventsmessagev3_").await.len();
+    owner.write(&owner.email, "shared/c.txt", "waits");
+    for _ in 0..2 {
+        let told = owner.problems().await;
+        assert!(told.contains(&"not-sealed-for"), "{told:?}");
+    }
+    assert_eq!(world.files(&scientist.email, "syfteventsmessagev3_").await.len(), sent);
+}

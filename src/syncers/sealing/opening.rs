@@ -60,8 +60,8 @@ pub(in crate::syncers) fn incoming(
     match envelopes::open(&account.email, &ring.all(), sender, &signers, &bytes) {
         Ok(content) => Ok(Received::Content(content.into())),
         // Whoever can put a file there could close the edge for ever if it waited. Where a person
-        // accepts other keys it is taken up again.
-        Err(error @ Unopened::UnknownSender { .. }) if pin.is_some() => set_aside(
+        // accepts other keys, or none are agreed on and others are published, it is taken up again.
+        Err(error @ Unopened::UnknownSender { .. }) => set_aside(
             account,
             (sender, entry),
             &bytes,
@@ -69,10 +69,6 @@ pub(in crate::syncers) fn incoming(
             &error.to_string(),
             report,
         ),
-        Err(error @ Unopened::UnknownSender { .. }) => {
-            let text = format!("a message of {sender} waits: {error}");
-            Ok(later(sender, Code::KeyChanged, text, report))
-        }
         Err(error @ Unopened::NotForUs) => {
             let text = format!("a message of {sender} waits: {error}");
             Ok(later(sender, Code::KeysMissing, text, report))
