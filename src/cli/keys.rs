@@ -103,7 +103,8 @@ pub(crate) enum Command {
     /// Make new keys in place of those in use
     ///
     /// Each peer must accept them before it takes anything from you again. The old ones are kept to
-    /// read what is older.
+    /// read what is older. The next sync makes a checkpoint with the new ones, and seals uploaded
+    /// private halves anew.
     #[command(after_help = ROTATE_EXAMPLES)]
     Rotate {
         /// Do not ask

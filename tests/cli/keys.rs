@@ -71,6 +71,9 @@ fn keys_are_made_shown_exported_and_brought_to_another_machine() {
     let mode = world.owner(&["keys", "mode", "required"]).done();
     assert_eq!(mode["keys"]["mode"], "required");
     assert_eq!(world.owner(&["keys", "mode"]).done()["keys"]["mode"], "required");
+    let off = world.run("owner", &["keys", "mode", "off"]);
+    assert!(off.stderr.contains("goes to the drive in plain"), "{off:?}");
+    assert!(off.stderr.contains("set aside what you send"), "{off:?}");
 
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     let open = failed(&world.owner(&["keys", "show"]), "key-file");

@@ -287,6 +287,12 @@ async fn w14_an_envelope_of_foreign_keys_in_the_own_log_stops_nobody() {
     joins.client.import_keys(&owner.client.export_keys().unwrap(), false).await.unwrap();
     assert_eq!(joins.problems().await, ["log-not-opened"]);
     assert_honest(&joins);
+    // An old file must not be taken for an edit: what is closed may say that it is one.
+    let doubts = world.machine("do@example.org", Role::Owner, "third");
+    doubts.client.import_keys(&owner.client.export_keys().unwrap(), false).await.unwrap();
+    doubts.write(&owner.email, "own/a.txt", "old, or an edit?");
+    let error = doubts.client.sync(&Default::default()).await.unwrap_err();
+    assert_eq!(error.code(), "keys-missing");
     let planted = own_of_name(&world, &owner, &name).await;
     owner.session().delete(&[planted.id]).await.unwrap();
     for machine in [&owner, &joins] {

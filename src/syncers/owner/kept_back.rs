@@ -93,10 +93,18 @@ pub(super) fn all(account: &Account) -> Result<BTreeMap<FileId, (Why, String)>> 
     Ok(found.into_iter().filter_map(read).collect())
 }
 
-/// Returns the messages that lie in the log and are sealed with keys that are not here.
+/// Returns which of these messages are sealed with keys that are not here, and may come.
 pub(super) fn closed(account: &Account, entries: &[Entry]) -> Result<Vec<Entry>> {
+    those(account, entries, &[Why::Closed])
+}
+
+/// Returns which of these messages are sealed with keys that are not here, lost ones included.
+pub(super) fn sealed(account: &Account, entries: &[Entry]) -> Result<Vec<Entry>> {
+    those(account, entries, &[Why::Closed, Why::Lost])
+}
+
+fn those(account: &Account, entries: &[Entry], whys: &[Why]) -> Result<Vec<Entry>> {
     let kept = all(account)?;
-    let is_closed =
-        |entry: &&Entry| kept.get(&entry.id).is_some_and(|(why, _)| *why == Why::Closed);
-    Ok(entries.iter().filter(is_closed).cloned().collect())
+    let is_one = |entry: &&Entry| kept.get(&entry.id).is_some_and(|(why, _)| whys.contains(why));
+    Ok(entries.iter().filter(is_one).cloned().collect())
 }

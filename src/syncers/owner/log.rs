@@ -140,8 +140,8 @@ pub(super) fn note_followed(account: &Account, directory: &Directory) -> Result<
         .store
         .read(|db| Ok((catalogue::newest_seen(db, personal)?, number(db, FOLLOWED)?)))?;
     // What waits for keys is not taken in: should it be gone before they come, it was missed.
-    let closed = kept_back::closed(account, &entries(account, directory)?)?;
-    let waits = closed.iter().map(|entry| entry.created_micros - OVERLAP_MICROS).min();
+    let sealed = kept_back::sealed(account, &entries(account, directory)?)?;
+    let waits = sealed.iter().map(|entry| entry.created_micros - OVERLAP_MICROS).min();
     let newest = newest.map(|newest| newest.min(waits.unwrap_or(i64::MAX)));
     if newest > before && standing(account, directory)? == Standing::Whole {
         let pruned = pruned(account, directory)?;
