@@ -1,7 +1,7 @@
 //! What an owner has decided and not yet announced: events for its log, answers to proposals, and
 //! the rolling state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection as Database, params};
 
@@ -108,11 +108,10 @@ pub fn answer_unless_due(
     path: &DatasitePath,
     event: &str,
 ) -> Result<()> {
-    db.prepare_cached("INSERT OR IGNORE INTO answers VALUES (?1, ?2, ?3)")?.execute([
-        peer.as_str(),
-        path.as_str(),
-        event,
-    ])?;
+    // Without an id it is no answer, only what was sent before.
+    let sql = "INSERT INTO answers VALUES (?1, ?2, ?3)
+         ON CONFLICT (peer, path) DO UPDATE SET event = ?3 WHERE event = ''";
+    db.prepare_cached(sql)?.execute([peer.as_str(), path.as_str(), event])?;
     Ok(())
 }
 
@@ -136,6 +135,13 @@ pub fn answers(db: &Database, peer: &Email) -> Result<BTreeMap<DatasitePath, Str
         Ok((parse_path(&path)?, event))
     })
     .collect()
+}
+
+/// Returns the peers with a proposal that is decided and not answered.
+pub fn unanswered(db: &Database) -> Result<BTreeSet<Email>> {
+    let mut statement = db.prepare_cached("SELECT DISTINCT peer FROM answers WHERE event != ''")?;
+    let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+    rows.map(|row| Email::parse(&row?).map_err(|error| Error::damaged(error.to_string()))).collect()
 }
 
 /// Notes that `peer` was told about `path`.

@@ -32,6 +32,7 @@ const SERVICE: &str = "memory";
 const MAX_FILE_BYTES: u64 = 64 << 20;
 const EPOCH_MICROS: i64 = 1_780_000_000_000_000; // June 2026; any moment will do
 const BATCH_MAX: usize = 100; // so that requests are counted as on Drive
+const IDS_MAX: usize = 1000; // as on Drive
 
 /// The place that sessions share. Clones are handles to the same place.
 #[derive(Clone, Debug)]
@@ -377,6 +378,10 @@ impl Connection for Memory {
     }
 
     async fn new_ids(&self, count: usize) -> Result<Vec<FileId>> {
+        if !(1..=IDS_MAX).contains(&count) {
+            let what = format!("it makes 1 to {IDS_MAX} ids, not {count}");
+            return Err(Error::Invalid { service: SERVICE, what });
+        }
         let mut world = self.request();
         let ids: Vec<FileId> = (0..count).map(|_| world.fresh_id()).collect();
         world.issued.extend(ids.iter().cloned());

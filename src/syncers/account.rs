@@ -36,3 +36,31 @@ impl Account {
         Ok(DatasiteTree::open(&self.folders.datasite(datasite))?)
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::connections::MemoryDrive;
+
+    /// An account on `drive`, and the folder that it lives in.
+    pub(in crate::syncers) fn account(
+        drive: &MemoryDrive,
+        email: &str,
+        role: Role,
+    ) -> (Account, tempfile::TempDir) {
+        let home = tempfile::tempdir().unwrap();
+        let email = Email::parse(email).unwrap();
+        let account = Account {
+            role,
+            folders: Folders::new(home.path(), &home.path().join("conf"), &email, role),
+            store: Store::in_memory().unwrap(),
+            router: ConnectionRouter::new(Arc::new(drive.session(&email))),
+            dialect: Dialect::v0_1(),
+            spoken: Dialect::all().to_vec(),
+            email,
+        };
+        (account, home)
+    }
+}

@@ -13,12 +13,13 @@ use crate::caches::{
 };
 use crate::connections::{self, Content, Entry, FileId, Kind, OCTETS, Relocation};
 use crate::model::{Code, DatasitePath, Email, Role, Timestamp};
+use crate::peers::PeerState;
 use crate::wire::names::{ArchiveFolder, RollingStateFolder, RollingStateName};
 use crate::wire::{FileChangeEventsMessage, Packed as _, RollingState, archive, limits};
 
 use super::owner::log;
 use super::placing::{Place, create_folder, note_own, put_file};
-use super::{Account, Directory, Report, Result, remote, sealing};
+use super::{Account, Directory, Report, Result, peering, remote, sealing};
 
 /// How many ids are fetched at once: one request serves some hundred messages.
 const IDS_AT_ONCE: usize = 500;
@@ -177,24 +178,25 @@ fn give_up(account: &Account, peer: &Email) -> Result<()> {
 /// Drops what is on its way to `peer`, and notes that it is to be told again of all that it was
 /// ever sent. What it held is not forgotten: what of it is gone must be taken back.
 pub(super) fn begin_again(db: &rusqlite::Connection, peer: &Email) -> crate::caches::Result<()> {
-    for (number, _) in journal::pending(db)? {
+    // The newest first, after what is due already: of several answers about one path the last counts.
+    for (number, _) in journal::pending(db)?.into_iter().rev() {
         let Some(message) = journal::load(db, number)?.filter(|m| m.peer.as_ref() == Some(peer))
         else {
             continue;
         };
         // A proposal is no message of this kind, and waits for no answer of ours.
         let lost = FileChangeEventsMessage::from_file_bytes(&message.content);
-        for event in lost.map_or_else(|_| Vec::new(), |message| message.events) {
+        for event in lost.map_or_else(|_| Vec::new(), |message| message.events).iter().rev() {
             if let Ok(path) = DatasitePath::parse(&event.path_in_datasite) {
-                announcing::answer(db, peer, &path, &event.id.to_string())?;
+                announcing::answer_unless_due(db, peer, &path, &event.id.to_string())?;
             }
         }
     }
     journal::drop_for(db, peer)?;
     // Also what these messages took back, for nobody knows whether they were read.
-    for message in delivered::to(db, peer)? {
+    for message in delivered::to(db, peer)?.iter().rev() {
         for (path, event) in &message.paths {
-            announcing::answer(db, peer, path, event)?;
+            announcing::answer_unless_due(db, peer, path, event)?;
         }
     }
     delivered::forget(db, peer)?;
@@ -284,8 +286,14 @@ fn left_behind(account: &Account, directory: &Directory) -> Result<Option<FileId
 async fn archive(account: &Account, directory: &Directory, report: &mut Report) -> Result<()> {
     let mut waiting = account.store.read(journal::to_archive)?;
     // Who sees that its message has left the inbox takes what lies in the outbox for all of the answer.
-    let unanswered = account.store.read(journal::addressees)?;
-    waiting.retain(|(_, _, peer)| !unanswered.contains(peer));
+    // One that cannot be sent now, because its file is being edited, is an answer as well.
+    let (unsent, unanswered) =
+        account.store.read(|db| Ok((journal::addressees(db)?, announcing::unanswered(db)?)))?;
+    let known = peering::remembered_file(account)?;
+    let is_peer = |email: &Email| known.state(email) == Some(PeerState::Accepted);
+    waiting.retain(|(_, _, peer)| {
+        !unsent.contains(peer) && !(unanswered.contains(peer) && is_peer(peer))
+    });
     let mut archives = directory.archives.clone();
     let mut moves = Vec::new();
     for (file, folder, peer) in waiting {
@@ -339,7 +347,7 @@ pub(super) fn no_home() -> super::Error {
 }
 
 /// An error with its causes, on one line.
-pub(super) fn told(error: &dyn std::error::Error) -> String {
+pub(crate) fn told(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -353,4 +361,49 @@ pub(super) fn told(error: &dyn std::error::Error) -> String {
 /// The time that goes into a gzip header: whole seconds.
 pub(super) fn gzip_time(now: Timestamp) -> u32 {
     u32::try_from(now.micros() / 1_000_000).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::account::tests::account;
+    use super::*;
+    use crate::caches::Store;
+    use crate::caches::delivered::Delivered;
+    use crate::connections::MemoryDrive;
+
+    #[tokio::test]
+    async fn more_ids_than_a_service_makes_at_once_are_reserved() {
+        let (account, _home) = account(&MemoryDrive::new(), "do@example.org", Role::Owner);
+        for count in [1, IDS_MAX + 1, 3 * IDS_MAX, 2] {
+            let ids = take_ids(&account, count).await.unwrap();
+            assert_eq!(ids.into_iter().collect::<BTreeSet<_>>().len(), count);
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_due_is_not_replaced_by_one_that_was_given() {
+        let store = Store::in_memory().unwrap();
+        let peer = Email::parse("ds@example.org").unwrap();
+        let path = |text: &str| DatasitePath::parse(text).unwrap();
+        let answers = store
+            .write(|db| {
+                for (file, paths) in
+                    [("m1", [("a", "a1"), ("b", "b1")]), ("m2", [("b", "b2"), ("c", "c2")])]
+                {
+                    let paths = paths.map(|(p, id)| (path(p), id.to_owned())).into();
+                    let file = FileId::parse(file).unwrap();
+                    delivered::add(db, &peer, &Delivered { file, level: 0, paths })?;
+                }
+                announcing::answer(db, &peer, &path("a"), "a3")?;
+                announcing::answer(db, &peer, &path("c"), "")?;
+                begin_again(db, &peer)?;
+                announcing::answers(db, &peer)
+            })
+            .unwrap();
+        let answers: Vec<(&str, &str)> =
+            answers.iter().map(|(path, id)| (path.as_str(), id.as_str())).collect();
+        assert_eq!(answers, [("a", "a3"), ("b", "b2"), ("c", "c2")]);
+    }
 }
