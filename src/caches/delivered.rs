@@ -77,6 +77,13 @@ pub fn replace(db: &Database, file: &FileId, by: &FileId) -> Result<()> {
     Ok(())
 }
 
+/// Notes that a message counts as brought together.
+pub fn raise(db: &Database, file: &FileId, level: u32) -> Result<()> {
+    db.prepare_cached("UPDATE delivered SET level = max(level, ?2) WHERE file = ?1")?
+        .execute(params![file.as_str(), level])?;
+    Ok(())
+}
+
 /// Notes that a message was taken back: what it was to replace stays, and it is to go itself, in case
 /// it is there.
 pub fn withdraw(db: &Database, file: &FileId) -> Result<()> {

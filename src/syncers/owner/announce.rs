@@ -31,7 +31,7 @@ pub(super) struct Found {
 }
 
 /// About how many bytes of content go into one message, so that no reader needs much memory.
-pub(super) const MESSAGE_BYTES: usize = 32 * 1024 * 1024;
+pub(super) const MESSAGE_BYTES: usize = if cfg!(test) { 32 * 1024 } else { 32 * 1024 * 1024 };
 
 /// Looks for changes on the disk.
 ///

@@ -2,16 +2,16 @@
 //!
 //! The one message holds, for each path that the many speak of, what the peer holds now, or that it
 //! is gone; so a reader that has seen any number of them ends at the same. It is on the drive before
-//! the first of the many is deleted.
+//! the first of the many is deleted. What is too much for one message becomes several.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
 use crate::caches::delivered::{self, Delivered};
 use crate::caches::{DatasiteTree, announcing, catalogue, held};
-use crate::connections;
-use crate::model::{Code, DatasitePath, Digest, Email, Timestamp};
+use crate::connections::{self, FileId};
+use crate::model::{Code, DatasitePath, Digest, Email, Snapshot, Timestamp};
 use crate::outbox::to_compact;
 use crate::wire::FileChangeEvent;
 
@@ -43,21 +43,7 @@ pub(super) async fn compact(
             continue; // What waits may be taken back.
         }
         let old: Vec<&Delivered> = places.iter().filter_map(|place| messages.get(*place)).collect();
-        // Oldest first, so that the last event of each path lends its id.
-        let paths: BTreeMap<DatasitePath, String> = old
-            .iter()
-            .flat_map(|message| message.paths.iter())
-            .map(|(path, event)| (path.clone(), event.clone()))
-            .collect();
-        let Some(events) = state_of(account, tree, peer, &paths, now)? else { continue };
-        let file = sending::take_id(account).await?;
-        account.store.write(|db| {
-            put_message(db, &file, &outbox.id, Some(peer), events, Timestamp::ZERO, now)?;
-            let new = Delivered { file: file.clone(), level, paths: paths.clone() };
-            delivered::add(db, peer, &new)?;
-            old.iter().try_for_each(|message| delivered::replace(db, &message.file, &file))
-        })?;
-        is_any = true;
+        is_any |= bring_together(account, tree, peer, &outbox.id, &old, level, now).await?;
     }
     if is_any {
         // What was sent before may have made folders.
@@ -67,20 +53,98 @@ pub(super) async fn compact(
     delete_replaced(account, report).await
 }
 
-/// Returns what `peer` holds of `paths`; `None` if that cannot be said in one message now: a file
-/// is being edited, or there is too much.
-fn state_of(
+/// What becomes one message.
+#[derive(Debug, Default)]
+struct Group {
+    messages: Vec<FileId>,
+    paths: BTreeMap<DatasitePath, String>,
+    events: Vec<FileChangeEvent>,
+    bytes: usize,
+}
+
+/// Brings messages together, oldest first, as many at a time as one message may hold. One that speaks
+/// of what cannot be said now is left as it is. True if there is something to send.
+async fn bring_together(
     account: &Account,
     tree: &DatasiteTree,
     peer: &Email,
-    paths: &BTreeMap<DatasitePath, String>,
+    outbox: &FileId,
+    old: &[&Delivered],
+    level: u32,
     now: Timestamp,
-) -> Result<Option<Vec<FileChangeEvent>>> {
+) -> Result<bool> {
     let (held, due) =
         account.store.read(|db| Ok((held::snapshot(db, peer)?, announcing::answers(db, peer)?)))?;
-    if paths.keys().any(|path| due.contains_key(path)) {
-        return Ok(None); // What it holds of these was not sent, or is held back.
+    let (mut is_any, mut group) = (false, Group::default());
+    for (message, paths) in old.iter().zip(last_words(old)) {
+        // What it holds of these was not sent, or is held back.
+        let is_due = paths.keys().any(|path| due.contains_key(path));
+        let state = if is_due { None } else { state_of(account, tree, &held, &paths, now)? };
+        let Some((events, bytes)) = state else { continue };
+        if group.bytes + bytes > MESSAGE_BYTES {
+            is_any |= put(account, peer, outbox, std::mem::take(&mut group), level, now).await?;
+        }
+        group.messages.push(message.file.clone());
+        group.paths.extend(paths);
+        group.events.extend(events);
+        group.bytes += bytes;
     }
+    Ok(put(account, peer, outbox, group, level, now).await? || is_any)
+}
+
+/// Returns, for each message, the paths of which no later one speaks. So the last event of each path
+/// lends its id.
+fn last_words(messages: &[&Delivered]) -> Vec<BTreeMap<DatasitePath, String>> {
+    let mut later = BTreeSet::new();
+    let mut words: Vec<BTreeMap<DatasitePath, String>> = messages
+        .iter()
+        .rev()
+        .map(|message| {
+            let last = message.paths.iter().filter(|(path, _)| later.insert((*path).clone()));
+            last.map(|(path, event)| (path.clone(), event.clone())).collect()
+        })
+        .collect();
+    words.reverse();
+    words
+}
+
+/// Puts what a group says into the journal, as one message. One that stays alone, because it is large,
+/// counts as brought together, or it would be looked at in each sync.
+async fn put(
+    account: &Account,
+    peer: &Email,
+    outbox: &FileId,
+    group: Group,
+    level: u32,
+    now: Timestamp,
+) -> Result<bool> {
+    let Group { messages, paths, mut events, .. } = group;
+    if let [] | [_] = messages.as_slice() {
+        account.store.write(|db| {
+            messages.iter().try_for_each(|message| delivered::raise(db, message, level))
+        })?;
+        return Ok(false);
+    }
+    // Deletions first: a file may have become a folder, and the reverse.
+    events.sort_by_key(|event| !event.is_deleted);
+    let file = sending::take_id(account).await?;
+    account.store.write(|db| {
+        put_message(db, &file, outbox, Some(peer), events, Timestamp::ZERO, now)?;
+        delivered::add(db, peer, &Delivered { file: file.clone(), level, paths })?;
+        messages.iter().try_for_each(|message| delivered::replace(db, message, &file))
+    })?;
+    Ok(true)
+}
+
+/// Returns what a peer that holds `held` holds of `paths`, and how many bytes that is; `None` if that
+/// cannot be said now, because a file is being edited.
+fn state_of(
+    account: &Account,
+    tree: &DatasiteTree,
+    held: &Snapshot,
+    paths: &BTreeMap<DatasitePath, String>,
+    now: Timestamp,
+) -> Result<Option<(Vec<FileChangeEvent>, usize)>> {
     let (mut events, mut bytes) = (Vec::new(), 0);
     for (path, id) in paths {
         let digest = held.get(path).copied();
@@ -92,15 +156,10 @@ fn state_of(
             },
         };
         bytes += content.as_ref().map_or(0, Vec::len);
-        if bytes > MESSAGE_BYTES {
-            return Ok(None);
-        }
         let id = Uuid::parse_str(id).unwrap_or_else(|_| Uuid::new_v4());
         events.push(event(account, path, digest, content, id, now).into_wire());
     }
-    // Deletions first: a file may have become a folder, and the reverse.
-    events.sort_by_key(|event| !event.is_deleted);
-    Ok(Some(events))
+    Ok(Some((events, bytes)))
 }
 
 async fn delete_replaced(account: &Account, report: &mut Report) -> Result<()> {
@@ -125,4 +184,85 @@ async fn delete_replaced(account: &Account, report: &mut Report) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::account::tests::account;
+    use super::super::super::{DatasiteWatcherSyncer, SyncOptions, peering};
+    use super::super::DatasiteOwnerSyncer;
+    use super::*;
+    use crate::connections::MemoryDrive;
+    use crate::model::Role;
+
+    #[tokio::test]
+    async fn an_outbox_of_many_bytes_is_brought_together_as_far_as_it_fits() {
+        let drive = MemoryDrive::new();
+        let (owner, _owner_home) = account(&drive, "do@example.org", Role::Owner);
+        let (reader, _reader_home) = account(&drive, "ds@example.org", Role::Scientist);
+        let clock = std::cell::Cell::new(1_780_000_000_000_000);
+        let now = || {
+            drive.advance_micros(1_000_000);
+            clock.set(clock.get() + 1_000_000);
+            Timestamp::from_micros(clock.get())
+        };
+        let options = SyncOptions { compact_threshold: 7, ..SyncOptions::default() };
+        let sync =
+            async || DatasiteOwnerSyncer::new(&owner).sync(&options, now(), &|_| {}).await.unwrap();
+        let read =
+            async || DatasiteWatcherSyncer::new(&reader).sync(&options, now()).await.unwrap();
+        sync().await;
+        peering::request(&reader, &owner.email, now()).await.unwrap();
+        peering::approve(&owner, &reader.email, now()).await.unwrap();
+        let tree = owner.tree(&owner.email).unwrap();
+        let path = |name: &str| DatasitePath::parse(name).unwrap();
+        let rules = "rules:\n- pattern: '**'\n  access:\n    read: ['*']\n";
+        tree.write(&path("r/syft.pub.yaml"), rules.as_bytes()).unwrap();
+        // Two and a half of the large ones fit into one message.
+        let large = MESSAGE_BYTES * 2 / 5;
+        for number in 0..7 {
+            let size = if number % 2 == 0 { large } else { 5 };
+            tree.write(&path(&format!("r/{number}")), "x".repeat(size).as_bytes()).unwrap();
+            assert_eq!(sync().await.problems, []);
+        }
+        let levels = || -> Vec<u32> {
+            let sent = owner.store.read(|db| delivered::to(db, &reader.email)).unwrap();
+            sent.into_iter().map(|message| message.level).collect()
+        };
+        assert_eq!(levels(), [1, 1]);
+        let outbox = owner.store.read(delivered::replaced).unwrap();
+        assert_eq!(outbox, [], "the old ones are gone");
+        read().await;
+        let there = reader.tree(&owner.email).unwrap();
+        for number in 0..7 {
+            let content = there.read(&path(&format!("r/{number}"))).unwrap().unwrap();
+            assert_eq!(content.len(), if number % 2 == 0 { large } else { 5 }, "{number}");
+        }
+        // What alone is too much to be brought together is not looked at in each sync.
+        for number in 7..14 {
+            tree.write(&path(&format!("r/{number}")), "x".repeat(large * 2).as_bytes()).unwrap();
+            sync().await;
+        }
+        assert_eq!(levels(), [1; 9]);
+        assert!(sync().await.is_idle());
+    }
+
+    #[test]
+    fn of_each_path_the_last_message_that_speaks_of_it_says_what_is_held() {
+        let path = |text: &str| DatasitePath::parse(text).unwrap();
+        let message = |paths: &[(&str, &str)]| Delivered {
+            file: FileId::parse("m").unwrap(),
+            level: 0,
+            paths: paths.iter().map(|(p, id)| (path(p), (*id).to_owned())).collect(),
+        };
+        let messages = [
+            message(&[("a", "1"), ("b", "2")]),
+            message(&[("b", "3")]),
+            message(&[("b", "4"), ("c", "5")]),
+        ];
+        let words = last_words(&messages.each_ref());
+        let words: Vec<Vec<&str>> =
+            words.iter().map(|paths| paths.values().map(String::as_str).collect()).collect();
+        assert_eq!(words, [vec!["1"], vec![], vec!["4", "5"]]);
+    }
 }
