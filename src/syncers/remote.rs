@@ -104,7 +104,7 @@ fn follow(account: &Account, changes: &connections::Changes) -> Result<bool> {
 /// True if a new folder for messages has the name of one that we know. A peer that begins anew has
 /// deleted the old one, and of that the feed need not tell: it lay in a folder that we cannot see.
 fn takes_a_place(db: &rusqlite::Connection, entry: &Entry) -> crate::caches::Result<bool> {
-    if !matches!(FolderName::parse(&entry.name), Some(FolderName::P2p(_))) {
+    if !is_for_messages(entry) {
         return Ok(false);
     }
     let known = catalogue::named(db, &entry.name)?;
@@ -171,6 +171,12 @@ fn is_worth_listing(account: &Account, folder: &Entry) -> bool {
     }
 }
 
+/// True for a folder for messages. One of ours counts wherever its owner has moved it to: the peer
+/// goes on using it.
+fn is_for_messages(entry: &Entry) -> bool {
+    matches!(FolderName::parse(&entry.name), Some(FolderName::P2p(_)))
+}
+
 async fn list_everything(account: &Account, now: Timestamp) -> Result<()> {
     let connection = account.router.own();
     let token = connection.change_start().await?;
@@ -183,17 +189,15 @@ async fn list_everything(account: &Account, now: Timestamp) -> Result<()> {
         .named_like("syft_datasetcollection_")
         .named_like("syft_encryption_bundles#")
         .named_like("encryption_bundle_")
-        .named(VERSION_FILE)
-        .owned(Ownership::NotMine);
+        .named(VERSION_FILE);
     let others = connection.find(&others).await?;
-    let of_others = others.into_iter().filter(|entry| {
-        !entry.is_mine
-            && match entry.kind {
-                Kind::Folder => is_ours_by_name(entry),
-                Kind::File => entry.name == VERSION_FILE || is_bundle_for_us(account, entry),
-            }
+    let anywhere = others.into_iter().filter(|entry| match entry.kind {
+        Kind::Folder if entry.is_mine => is_for_messages(entry),
+        Kind::Folder => is_ours_by_name(entry),
+        Kind::File if entry.is_mine => false, // These count where they lie.
+        Kind::File => entry.name == VERSION_FILE || is_bundle_for_us(account, entry),
     });
-    entries.extend(of_others);
+    entries.extend(anywhere);
     account.store.write(|db| {
         catalogue::clear(db)?;
         for entry in &entries {
