@@ -11,7 +11,7 @@ use syft::wire::{Content as Text, Event, FileChangeEventsMessage, Packed as _, V
 use uuid::Uuid;
 
 use super::checkpoints::{checkpoint, files, is_full, is_increment, is_log};
-use super::world::{Party, World};
+use super::world::{Party, World, acquaint};
 
 const DAY: i64 = 24 * 3_600_000_000;
 
@@ -173,6 +173,37 @@ async fn a_machine_that_was_away_comes_back_with_its_edits() {
     let third = world.owner("do@example.org");
     third.sync().await;
     assert_eq!(third.tree(&owner.email), owner.tree(&owner.email));
+}
+
+/// The checkpoint does not say which proposals were taken in, and one still lies in the inbox.
+#[tokio::test]
+async fn what_another_machine_took_in_is_not_taken_in_again_by_one_that_was_away() {
+    let world = World::new();
+    let (owner, away) = stage(&world).await;
+    let scientist = world.scientist("ds@example.org");
+    acquaint(&owner, &scientist).await;
+    owner.grant("w/", &scientist.email, Level::Write);
+    owner.put("w/a", "begin");
+    owner.sync().await;
+    scientist.sync().await;
+    scientist.write(&owner.email, "w/a", b"proposed");
+    scientist.sync().await;
+    let fault = Fault::before(unavailable);
+    owner.script.when(usize::MAX, fault, |call| call.method == "relocate");
+    assert_eq!(owner.try_sync().await.unwrap().accepted, 1);
+    owner.put("w/a", "begin");
+    owner.try_sync().await.unwrap();
+    world.drive.advance_micros(DAY);
+    owner.put("c.txt", "c");
+    owner.try_sync().await.unwrap();
+    checkpoint(&owner).await.unwrap();
+    owner.try_sync_with(&pruning()).await.unwrap();
+    assert_eq!(files(&owner, is_note).await.len(), 1, "{:?}", kept_because(&owner));
+    let report = away.sync().await;
+    assert_eq!((report.accepted, report.refused.len()), (0, 0), "{report:?}");
+    assert_eq!(away.read(&owner.email, "w/a").as_deref(), Some("begin"));
+    assert_eq!(away.tree(&owner.email), owner.tree(&owner.email));
+    assert!(away.sync().await.is_idle());
 }
 
 #[tokio::test]

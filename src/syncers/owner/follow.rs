@@ -21,25 +21,27 @@ use super::super::{Account, Directory, Report, Result, writing};
 use super::checkpoint::ROLLING_FULL;
 use super::kept_back::{self, Why};
 use super::told::Told;
-use super::{log, nanoseconds, restore, unsealed};
+use super::{Acquaintance, log, nanoseconds, restore, take_in as inbox, unsealed};
 
 /// Takes in what this machine has not read. Returns how many files that concerns.
 pub(super) async fn follow_log(
     account: &Account,
     directory: &Directory,
+    peers: &[Acquaintance],
     tree: &DatasiteTree,
     now: Timestamp,
     report: &mut Report,
 ) -> Result<usize> {
     heed_new_checkpoint(account, directory)?;
     settle(account)?;
-    restore::catch_up(account, directory, tree, now, report).await?;
+    restore::catch_up(account, directory, peers, tree, now, report).await?;
     let Some(personal) = &directory.personal else { return Ok(0) };
     let mut unseen = account.store.read(|db| catalogue::unseen(db, personal))?;
     unseen.retain(|entry| EventsName::parse(&entry.name).is_some());
     let given_up = account.store.read(|db| meta::with_prefix(db, NOT_UNDERSTOOD))?;
     unseen.retain(|entry| !given_up.contains(&(not_understood(entry), VERSION.to_owned())));
-    let mut reader = Reader::new(account, directory, now)?;
+    let waiting = inbox::oldest_waiting(account, directory, peers)?;
+    let mut reader = Reader { waiting, ..Reader::new(account, directory, now)? };
     let kept = kept_back::all(account)?;
     let waits = |entry: &Entry| {
         kept.get(&entry.id).is_some_and(|(why, value)| reader.ground.still_holds(*why, value))
@@ -148,6 +150,8 @@ pub(super) struct Reader {
     pub own: OwnFiles,
     /// What the messages are judged by that do not count.
     pub ground: kept_back::Ground,
+    /// When the oldest proposal was made that waits for an answer.
+    pub waiting: Option<i64>,
 }
 
 impl Reader {
@@ -159,7 +163,7 @@ impl Reader {
     /// The same, with what was settled of our own files before.
     pub(super) fn with(account: &Account, directory: &Directory, own: OwnFiles) -> Result<Self> {
         let ground = kept_back::Ground::now(account, directory, &own)?;
-        Ok(Self { own, ground })
+        Ok(Self { own, ground, waiting: None })
     }
 }
 

@@ -84,7 +84,7 @@ impl<'a> DatasiteOwnerSyncer<'a> {
         collections::restore_once(account, &directory, &mut report).await?;
         writing::carry_out(account, &mut report)?;
         let from_elsewhere =
-            follow::follow_log(account, &directory, &tree, now, &mut report).await?;
+            follow::follow_log(account, &directory, &peers, &tree, now, &mut report).await?;
         report.pulled += from_elsewhere;
         self.take_in_proposals(&directory, &peers, &tree, now, &mut report).await?;
         after_taking_in(&mut report);

@@ -141,6 +141,7 @@ fn is_explained(account: &Account, scan: &Scan, told: &Told) -> Result<bool> {
 pub(super) async fn catch_up(
     account: &Account,
     directory: &Directory,
+    peers: &[Acquaintance],
     tree: &DatasiteTree,
     now: Timestamp,
     report: &mut Report,
@@ -154,7 +155,9 @@ pub(super) async fn catch_up(
         let Some(full) = full else { continue };
         let covered = full.log.as_ref().map_or(0, |log| log.through_micros());
         if covered >= through_micros {
-            return take_place(account, directory, tree, full, covered, now, report);
+            let waiting = take_in::oldest_waiting(account, directory, peers)?;
+            let place = Place::new(full, covered, waiting);
+            return take_place(account, directory, tree, place, now, report);
         }
     }
     if log::pruned(account, directory)?.is_some() || own.has_met_closed() {
@@ -167,13 +170,29 @@ pub(super) async fn catch_up(
     Ok(account.store.write(log::close_gap)?)
 }
 
-/// Takes in a full checkpoint that includes everything until `covered`.
+/// A full checkpoint in the place of messages.
+pub(super) struct Place {
+    full: Full,
+    /// Until when it includes the log.
+    covered: i64,
+    /// Until when messages that are there still need not be read.
+    told: i64,
+}
+
+impl Place {
+    /// Checkpoints do not say which proposals were taken in, the log does: what may be about one
+    /// that was made when `waiting` says, or later, is read all the same.
+    pub(super) fn new(full: Full, covered: i64, waiting: Option<i64>) -> Self {
+        Self { full, covered, told: covered.min(waiting.map_or(i64::MAX, |made| made - 1)) }
+    }
+}
+
+/// Takes in a full checkpoint.
 pub(super) fn take_place(
     account: &Account,
     directory: &Directory,
     tree: &DatasiteTree,
-    full: Full,
-    covered: i64,
+    Place { full, covered, told }: Place,
     now: Timestamp,
     report: &mut Report,
 ) -> Result<()> {
@@ -194,7 +213,7 @@ pub(super) fn take_place(
         let ground = Ground { datasite: &account.email, scan: &scan, edits: Edits::Stay, now };
         applying::apply(db, &ground, &states)?;
         announcing::drop_rolling(db, &account.email, -1.0, moment.seconds())?;
-        let included = entries.iter().filter(|entry| entry.created_micros <= covered);
+        let included = entries.iter().filter(|entry| entry.created_micros <= told);
         for entry in included.filter(|entry| !kept.contains_key(&entry.id)) {
             journal::mark_seen(db, &entry.id)?;
         }

@@ -18,7 +18,8 @@ use super::super::{Account, Directory, Report, Result, quarantine};
 use super::follow::Reader;
 use super::kept_back::{self, Why};
 use super::laying::{self, Full};
-use super::{log, restore};
+use super::log;
+use super::restore::{self, Place};
 
 /// Decides about messages that are not sealed.
 pub(super) async fn settle(
@@ -43,7 +44,8 @@ pub(super) async fn settle(
         let (included, reach) = included(account, directory, &full, &found)?;
         taken = included;
         if !taken.is_empty() {
-            restore::take_place(account, directory, tree, full, reach, now, report)?;
+            let place = Place::new(full, reach, reader.waiting);
+            restore::take_place(account, directory, tree, place, now, report)?;
         }
     }
     for (entry, bytes) in found {
