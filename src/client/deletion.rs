@@ -11,7 +11,7 @@ use super::{Client, Error, Result};
 use crate::caches::catalogue;
 use crate::connections::{Entry, FileId, Kind};
 use crate::model::{Code, Role};
-use crate::syncers::{DatasiteOwnerSyncer, Directory, Freshness, Problem, Report, refresh};
+use crate::syncers::{DatasiteOwnerSyncer, Directory, Freshness, Problem, Report, refresh, told};
 use crate::wire::names::{FolderName, PEERS_FILE, VERSION_FILE};
 
 /// What to delete.
@@ -123,12 +123,12 @@ impl Client {
     async fn say_farewell(&self) -> Vec<Problem> {
         let mut report = Report::default();
         let now = self.now();
-        let told = async {
+        let goodbye = async {
             refresh(&self.account, Freshness::Feed, now).await?;
             DatasiteOwnerSyncer::new(&self.account).say_farewell(now, &mut report).await
         };
-        if let Err(error) = told.await {
-            report.problem(Code::PeersNotTold, super::reception::told(&error));
+        if let Err(error) = goodbye.await {
+            report.problem(Code::PeersNotTold, told(&error));
         }
         report.problems
     }

@@ -5,13 +5,13 @@
 //! what every peer may see. That this is to be done is noted before anything else: a peer that is
 //! approved and may send nothing would wait for ever (N4).
 
-use super::reception::{open_job_folders, told};
+use super::reception::open_job_folders;
 use super::{Client, Result};
 use crate::caches::meta;
 use crate::model::{Code, Email, Role};
 use crate::peers::PeerState;
 use crate::syncers::peering::{self, Acquaintance};
-use crate::syncers::{self, Account, Report, SyncOptions};
+use crate::syncers::{self, Account, Report, SyncOptions, told};
 
 /// How the keys begin under which it is noted whom to make job folders for.
 const TO_WELCOME: &str = "to welcome ";

@@ -9,7 +9,7 @@ use crate::caches::DatasiteTree;
 use crate::jobs::{self, Job, JobId, JobStatus, JobStore, Layout, Listed, Shared};
 use crate::model::{Code, DatasitePath, Email, RULE_FILE, Timestamp};
 use crate::permissions::{self, Access, Level, Rule, Ruleset};
-use crate::syncers::{Account, Report};
+use crate::syncers::{Account, Report, told};
 
 use super::{Error, Result};
 
@@ -167,15 +167,4 @@ fn for_reading(who: &Email) -> Access {
     let mut access = Access::default();
     access.add(Level::Read, who.as_str());
     access
-}
-
-/// An error with its causes, on one line.
-pub(super) fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

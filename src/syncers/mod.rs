@@ -39,4 +39,5 @@ pub use owner::{
 };
 pub use remote::{Freshness, refresh};
 pub use report::{Problem, Refused, Report};
+pub(crate) use sending::told;
 pub use watcher::DatasiteWatcherSyncer;
