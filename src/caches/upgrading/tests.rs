@@ -204,6 +204,38 @@ fn a_damaged_database_is_told_of_and_never_made_anew() {
     }
 }
 
+/// The process is killed, and the next one dies while it sets the database aside: nobody takes what is
+/// left of it for a database, and setting it aside again goes on.
+#[test]
+fn a_setting_aside_that_was_cut_off_leaves_nothing_that_is_opened() {
+    let parts = ["-shm", "-wal", "", super::super::counting::SUFFIX];
+    let place = Place::new();
+    let store = Store::open(&place.path()).unwrap();
+    store.write(|db| meta::set(db, "kept", "in the log beside the file")).unwrap();
+    let at = crate::model::Timestamp::from_micros;
+    for moved in 0..=parts.len() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        for suffix in parts {
+            std::fs::copy(beside(&place.path(), suffix), beside(&path, suffix)).unwrap();
+        }
+        // A folder that stands where the next part is to go ends it there.
+        if let Some(next) = parts.get(moved) {
+            let taken = beside(&path, ".aside-1").join(beside(Path::new("state.db"), next));
+            std::fs::create_dir_all(taken.join("taken")).unwrap();
+            Store::set_aside(&path, at(1)).unwrap_err();
+            // The log is gone.
+            if moved > 1 {
+                let opened = Store::open(&path);
+                assert!(matches!(opened, Err(Error::Damaged { .. })), "{moved}: {opened:?}");
+            }
+        }
+        assert!(Store::set_aside(&path, at(2)).unwrap().is_some(), "{moved}");
+        assert_eq!(Store::set_aside(&path, at(3)).unwrap(), None, "{moved}");
+        assert_eq!(kept(&Store::open(&path).unwrap()), None, "{moved}");
+    }
+}
+
 fn overwrite(place: &Place, change: fn(&mut Vec<u8>)) {
     let mut bytes = place.bytes();
     change(&mut bytes);

@@ -28,6 +28,9 @@ pub(super) const ROLLING_FULL: &str = "rolling.full";
 /// when it includes the log.
 const OWN_FULL: &str = "checkpoint.full";
 
+/// How many files a checkpoint that anybody could read has at most.
+const ENTRIES_MAX: usize = if cfg!(test) { 20 } else { wire::limits::CHANGES_MAX };
+
 /// Which checkpoint was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckpointKind {
@@ -159,7 +162,7 @@ fn packed<T: Packed>(
 ) -> Result<Vec<u8>> {
     let json = file.to_json();
     let limit = wire::limits::UNPACKED_BYTES_MAX;
-    if json.len() > limit || entries > wire::limits::CHANGES_MAX {
+    if json.len() > limit || entries > ENTRIES_MAX {
         return Err(Error::CheckpointTooLarge { files: entries, bytes: json.len() });
     }
     sealing::seal_own(account, wire::archive::pack(&json, gzip_time(now)))
@@ -337,4 +340,42 @@ pub(super) fn increments(entries: &[Entry]) -> Vec<IncrementalName> {
 
 pub(super) fn parsed<T>(entries: &[Entry], parse: impl Fn(&str) -> Option<T>) -> Vec<(T, Entry)> {
     entries.iter().filter_map(|entry| Some((parse(&entry.name)?, entry.clone()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::account::tests::account;
+    use super::super::super::{SyncOptions, owner};
+    use super::*;
+    use crate::connections::MemoryDrive;
+    use crate::model::Role;
+
+    #[tokio::test]
+    async fn where_everything_is_too_much_for_one_file_increments_go_on() {
+        let drive = MemoryDrive::new();
+        let (account, _home) = account(&drive, "do@example.org", Role::Owner);
+        let tree = account.tree(&account.email).unwrap();
+        let syncer = owner::DatasiteOwnerSyncer::new(&account);
+        let options = SyncOptions { checkpoint_threshold: 1, ..SyncOptions::default() };
+        let mut now = Timestamp::from_micros(1_780_000_000_000_000);
+        let mut number = 0;
+        for _ in 0..=2 * crate::checkpoints::INCREMENTS_MAX {
+            for _ in 0..ENTRIES_MAX / 4 {
+                number += 1;
+                let path = DatasitePath::parse(&format!("{number}")).unwrap();
+                tree.write(&path, b"x").unwrap();
+            }
+            now = Timestamp::from_micros(now.micros() + 60_000_000);
+            drive.advance_micros(60_000_000);
+            let report = syncer.sync(&options, now, &|_| {}).await.unwrap();
+            assert_eq!(report.problems, [], "{number} files");
+        }
+        let directory = Directory::read(&account.store, &account.email, &account.dialect).unwrap();
+        let entries = existing(&account, &directory).unwrap();
+        assert_eq!(parsed(&entries, CheckpointName::parse).len(), 1, "of the first {ENTRIES_MAX}");
+        let sequences: Vec<u64> = increments(&entries).iter().map(|name| name.sequence).collect();
+        assert_eq!(sequences, [1, 2, 3, 4, 5], "what came since");
+        let made = create(&account, now).await;
+        assert!(matches!(made, Err(Error::CheckpointTooLarge { files, .. }) if files == number));
+    }
 }
