@@ -58,7 +58,15 @@ pub fn moments(db: &Database, datasite: &Email) -> Result<BTreeMap<DatasitePath,
     .collect()
 }
 
-/// Agrees on the content of `path`, or with `None` on its deletion.
+/// True if what is agreed for `path` was announced by this machine, and nothing was heard of it from
+/// another one.
+pub fn is_own(db: &Database, datasite: &Email, path: &DatasitePath) -> Result<bool> {
+    let sql = "SELECT 1 FROM agreed WHERE datasite = ?1 AND path = ?2 AND own";
+    Ok(db.prepare_cached(sql)?.exists([datasite.as_str(), path.as_str()])?)
+}
+
+/// Agrees on the content of `path`, or with `None` on its deletion. What is announced here has the
+/// [`unsettled_moment`].
 pub fn put(
     db: &Database,
     datasite: &Email,
@@ -68,8 +76,9 @@ pub fn put(
 ) -> Result<()> {
     let (datasite, path) = (datasite.as_str(), path.as_str());
     if let Some(digest) = digest {
-        db.prepare_cached("INSERT OR REPLACE INTO agreed VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![datasite, path, digest.to_hex(), moment.seconds()])?;
+        let is_own = moment == unsettled_moment();
+        db.prepare_cached("INSERT OR REPLACE INTO agreed VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![datasite, path, digest.to_hex(), moment.seconds(), is_own])?;
         db.prepare_cached("DELETE FROM tombstones WHERE datasite = ?1 AND path = ?2")?
             .execute([datasite, path])?;
     } else {

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection as Database, params};
+use rusqlite::{Connection as Database, Row, params};
 
 use super::agreed::{parse_digest, parse_path};
 use super::{Error, Result};
@@ -29,6 +29,23 @@ pub struct Intent {
     /// The file name under which a local edit is kept before the write; `None`: the edit stays where
     /// it is, and nothing is written.
     pub aside: Option<String>,
+}
+
+/// What is known of a write that waits, without its content.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// As in [`Intent`].
+    pub base: Option<Digest>,
+    /// As in [`Intent`].
+    pub aside: Option<String>,
+}
+
+impl Waiting {
+    /// True if the write, once it can be done, takes the place of what was `found` in a tree where
+    /// edits stay: that is what it expects, or is moved aside. Else an edit stands there.
+    pub fn may_replace(&self, found: Option<Digest>) -> bool {
+        self.aside.is_some() || self.base == found
+    }
 }
 
 /// Notes a write that is to be done. It takes the place of an earlier one of the same path.
@@ -57,16 +74,27 @@ pub fn forget(db: &Database, datasite: &Email, path: &DatasitePath) -> Result<()
 }
 
 /// Returns the paths that wait for a write, with what is to be on disk before.
-pub fn waiting(db: &Database, datasite: &Email) -> Result<BTreeMap<DatasitePath, Option<Digest>>> {
-    let mut statement = db.prepare_cached("SELECT path, base FROM intents WHERE datasite = ?1")?;
+pub fn waiting(db: &Database, datasite: &Email) -> Result<BTreeMap<DatasitePath, Waiting>> {
+    let mut statement =
+        db.prepare_cached("SELECT path, base, aside FROM intents WHERE datasite = ?1")?;
     let rows = statement.query_map([datasite.as_str()], |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))
+        Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?, row.get(2)?))
     })?;
     rows.map(|row| {
-        let (path, base) = row?;
-        Ok((parse_path(&path)?, base.map(|text| parse_digest(&text)).transpose()?))
+        let (path, base, aside) = row?;
+        let base = base.map(|text| parse_digest(&text)).transpose()?;
+        Ok((parse_path(&path)?, Waiting { base, aside }))
     })
     .collect()
+}
+
+/// Returns the write that waits at `path`; `None` if there is none.
+pub fn at(db: &Database, datasite: &Email, path: &DatasitePath) -> Result<Option<Intent>> {
+    let sql = "SELECT number, datasite, path, base, content, aside FROM intents
+         WHERE datasite = ?1 AND path = ?2";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([datasite.as_str(), path.as_str()])?;
+    rows.next()?.map(intent).transpose()
 }
 
 /// Returns the first write after number `after` that is still to be done.
@@ -76,9 +104,12 @@ pub fn next(db: &Database, after: i64) -> Result<Option<Intent>> {
          ORDER BY number LIMIT 1",
     )?;
     let mut rows = statement.query([after])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
+    rows.next()?.map(intent).transpose()
+}
+
+fn intent(row: &Row<'_>) -> Result<Intent> {
     let base: Option<String> = row.get(3)?;
-    Ok(Some(Intent {
+    Ok(Intent {
         number: row.get(0)?,
         datasite: Email::parse(&row.get::<_, String>(1)?)
             .map_err(|error| Error::damaged(error.to_string()))?,
@@ -86,7 +117,7 @@ pub fn next(db: &Database, after: i64) -> Result<Option<Intent>> {
         base: base.map(|text| parse_digest(&text)).transpose()?,
         content: row.get(4)?,
         aside: row.get(5)?,
-    }))
+    })
 }
 
 /// Notes that a write is done, or no longer wanted.

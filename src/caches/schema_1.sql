@@ -1,11 +1,13 @@
 -- What was agreed with the owner of a datasite: for an owner what was announced as events, for a
 -- scientist what the owner has sent. `moment` is when the message was
--- made that said so, by the clock of the service.
+-- made that said so, by the clock of the service. `own`: this machine announced it, and has not heard
+-- of it from another one.
 CREATE TABLE agreed (
     datasite TEXT NOT NULL,
     path     TEXT NOT NULL,
     digest   TEXT NOT NULL,
     moment   REAL NOT NULL,
+    own      INTEGER NOT NULL,
     PRIMARY KEY (datasite, path)
 ) WITHOUT ROWID;
 

@@ -69,6 +69,9 @@ pub enum Step {
     /// As [`Step::Write`], but first move the local edit aside: the owner refused it, or others
     /// were first.
     KeepAsideAndWrite,
+    /// The same at an owner, too: what stands here was sent once and gave way, and nothing is known of
+    /// what was agreed here. So it may be an old copy, or have been put back on purpose.
+    KeepOldAndWrite,
 }
 
 /// Returns what to do with what arrived.
@@ -97,7 +100,10 @@ pub fn receive(known: &Known, received: &Received) -> Step {
     };
     let was_accepted = received.earlier.contains(&edit);
     let was_asked = received.is_answer && known.asked == Some(edit);
-    if was_accepted {
+    let is_stranger = known.moment.is_none() && known.asked.is_none();
+    if was_accepted && is_stranger && edit.is_some() {
+        Step::KeepOldAndWrite
+    } else if was_accepted {
         Step::Write
     } else if received.new == known.agreed && !was_asked {
         Step::Agree
@@ -157,6 +163,16 @@ mod tests {
             assert_eq!(receive(&known, &received), step, "{what}");
             let late = Received { moment: Timestamp::from_micros(4), ..received.clone() };
             assert_eq!(receive(&known, &late), Step::Stale, "late: {what}");
+            let stranger = Known { agreed: None, moment: None, asked: None, ..known };
+            if agreed.is_none() && asked.is_none() {
+                // Whether this was ever heard of is not known: what stands here is kept in any case.
+                assert_eq!(receive(&stranger, &received), step, "never agreed: {what}");
+                let edit = local.map(digest).filter(|_| step == Step::KeepAsideAndWrite);
+                let earlier = edit.map(Some).into_iter().collect();
+                let put_back = Received { earlier, ..received.clone() };
+                let step = if edit.is_some() { Step::KeepOldAndWrite } else { step };
+                assert_eq!(receive(&stranger, &put_back), step, "an old version: {what}");
+            }
             if what.starts_with("refused: the state again") || what.starts_with("refused: nothing")
             {
                 // The same without our id: the owner has not looked at the proposal.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
+use crate::caches::intents::Waiting;
 use crate::caches::proposed::Proposed;
 use crate::caches::{self, Scan, agreed, catalogue, intents, journal, proposed};
 use crate::model::{DatasitePath, Digest, Email, Timestamp};
@@ -30,6 +31,8 @@ pub(super) struct Incoming {
     /// What it and the earlier states were made of, as far as that is told: where none is, it is
     /// not asked whether anything gives way to what was not made of it.
     pub bases: BTreeSet<Option<Digest>>,
+    /// True if the log only says what was so at some time, and not what that was made of.
+    pub is_retold: bool,
 }
 
 /// States by path.
@@ -47,7 +50,7 @@ pub(super) fn add(
         std::collections::btree_map::Entry::Vacant(entry) => {
             let events = BTreeSet::from([event]);
             let (earlier, bases) = (BTreeSet::new(), BTreeSet::new());
-            entry.insert(Incoming { content, earlier, moment, events, bases });
+            entry.insert(Incoming { content, earlier, moment, events, bases, is_retold: false });
         }
         std::collections::btree_map::Entry::Occupied(mut entry) => {
             let incoming = entry.get_mut();
@@ -60,11 +63,13 @@ pub(super) fn add(
 }
 
 impl Incoming {
-    /// True if what is agreed, and stands here, gives way to something that was not made of it:
-    /// two machines of the owner went on from one state.
-    fn crosses(&self, agreed: Option<Digest>) -> bool {
+    /// True if what is agreed gives way to something that was not made of it: two machines of the
+    /// owner went on from one state. Where it is not told what it was made of, it may be so if what
+    /// is agreed `is_own`, of this machine alone; what another machine said, that one looks after.
+    fn crosses(&self, agreed: Option<Digest>, is_own: bool) -> bool {
         let was_seen = self.bases.contains(&agreed) || self.earlier.contains(&agreed);
-        agreed.is_some() && !self.bases.is_empty() && !was_seen
+        let may_be = if self.is_retold { is_own } else { !self.bases.is_empty() };
+        agreed.is_some() && may_be && !was_seen
     }
 }
 
@@ -105,14 +110,14 @@ pub(super) fn apply(
         states.iter().partition(|(_, incoming)| incoming.content.is_none());
     for (path, incoming) in gone.into_iter().chain(rest) {
         let local = local(ground.scan, path);
+        let is_own = agreed::is_own(db, datasite, path)?;
         // Where a write could not be done yet, what stands on disk is no edit.
-        let agreed = match waiting.get(path) {
-            Some(base)
-                if local == Local::Unknown || local == base.map_or(Local::Absent, Local::Holds) =>
-            {
-                *base
-            }
-            _ => known.get(path).copied(),
+        let undone = waiting.get(path).filter(|write| is_undone(ground, local, write));
+        let agreed = match (undone, local) {
+            (Some(write), Local::Unknown) => write.base,
+            (Some(_), Local::Holds(digest)) => Some(digest),
+            (Some(_), Local::Absent) => None,
+            (None, _) => known.get(path).copied(),
         };
         let before = Known {
             agreed,
@@ -141,6 +146,10 @@ pub(super) fn apply(
         if received.is_answer || new != before.agreed {
             proposed::answered(db, datasite, path)?;
         }
+        let is_known = before.moment > Some(Timestamp::ZERO);
+        if undone.is_some() && is_known && incoming.crosses(known.get(path).copied(), is_own) {
+            keep_undone(db, ground, path)?;
+        }
         intents::forget(db, datasite, path)?;
         if new.is_some() {
             settled.insert(path.clone())
@@ -148,13 +157,14 @@ pub(super) fn apply(
             settled.remove(path)
         };
         let is_write = match step {
-            Step::Write => true,
+            Step::Write | Step::KeepOldAndWrite => true,
             Step::KeepAsideAndWrite => ground.edits == Edits::KeepAside,
             Step::Agree | Step::Stale => false,
         };
         let content = incoming.content.as_ref().map(Content::bytes);
         if is_write && (content.is_none() || make_way(db, ground, path, &mut settled)?) {
-            let (base, aside) = to_find(ground, path, incoming, &before, step);
+            let crosses = is_known && incoming.crosses(before.agreed, is_own);
+            let (base, aside) = to_find(ground, path, crosses, &before, step);
             intents::add(db, datasite, path, base.as_ref(), content, aside.as_deref())?;
             settled.insert(path.clone());
         } else if step == Step::KeepAsideAndWrite && !is_write {
@@ -169,7 +179,7 @@ pub(super) fn apply(
 fn to_find(
     ground: &Ground<'_>,
     path: &DatasitePath,
-    incoming: &Incoming,
+    crosses: bool,
     before: &Known,
     step: Step,
 ) -> (Option<Digest>, Option<String>) {
@@ -181,11 +191,23 @@ fn to_find(
     match ground.edits {
         Edits::KeepAside => (base, Some(name_aside(path, ground.now))),
         // What another machine went on from is not what stands here: that is kept first.
-        // What was laid from a checkpoint nobody made here, and the log may say it once more.
-        Edits::Stay if before.moment > Some(Timestamp::ZERO) && incoming.crosses(before.agreed) => {
+        Edits::Stay if crosses || step == Step::KeepOldAndWrite => {
             (None, Some(name_aside(path, ground.now)))
         }
         Edits::Stay => (base, None),
+    }
+}
+
+/// True if what stands on disk at the place of a write that could not be done is no edit.
+fn is_undone(ground: &Ground<'_>, local: Local, write: &Waiting) -> bool {
+    match local {
+        Local::Unknown => true,
+        Local::Absent => {
+            write.base.is_none() || ground.edits == Edits::Stay && write.aside.is_some()
+        }
+        Local::Holds(digest) => {
+            write.base == Some(digest) || ground.edits == Edits::Stay && write.aside.is_some()
+        }
     }
 }
 
@@ -196,7 +218,27 @@ fn keep_incoming(
     path: &DatasitePath,
     incoming: &Incoming,
 ) -> caches::Result<()> {
-    let Some(content) = &incoming.content else { return Ok(()) };
+    let content = incoming.content.as_ref().map(Content::bytes);
+    content.map_or(Ok(()), |content| keep_beside(db, ground, path, content))
+}
+
+/// What was taken in and could not be written yet gives way to what was not made of it: it is kept as
+/// if it stood there.
+fn keep_undone(
+    db: &rusqlite::Connection,
+    ground: &Ground<'_>,
+    path: &DatasitePath,
+) -> caches::Result<()> {
+    let content = intents::at(db, ground.datasite, path)?.and_then(|write| write.content);
+    content.map_or(Ok(()), |content| keep_beside(db, ground, path, &content))
+}
+
+fn keep_beside(
+    db: &rusqlite::Connection,
+    ground: &Ground<'_>,
+    path: &DatasitePath,
+    content: &[u8],
+) -> caches::Result<()> {
     let name = name_aside(path, ground.now);
     let beside = match path.parent() {
         Some(folder) => folder.join(&name),
@@ -204,7 +246,7 @@ fn keep_incoming(
     };
     // A path that has become too long by this holds nothing up: the log has the content.
     let Ok(beside) = beside else { return Ok(()) };
-    intents::add(db, ground.datasite, &beside, None, Some(content.bytes()), None)
+    intents::add(db, ground.datasite, &beside, None, Some(content), None)
 }
 
 /// Decides what becomes of edits that stand where a folder is needed, or in a folder where a file

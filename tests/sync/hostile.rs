@@ -69,7 +69,7 @@ async fn put(party: &Party<'_>, parent: &FileId, name: &str, content: Vec<u8>) {
 }
 
 /// A change as a message carries it, which the attack then bends.
-fn change(path: &str, content: &str) -> Value {
+pub(crate) fn change(path: &str, content: &str) -> Value {
     json!({
         "id": Uuid::new_v4().to_string(),
         "old_hash": null,
@@ -99,8 +99,8 @@ fn message_name() -> String {
     format!("msgv2_1780000001.5_{}.tar.gz", Uuid::new_v4())
 }
 
-async fn propose_raw(eve: &Party<'_>, sender: &Email, changes: &[Value]) {
-    let inbox = folder(eve, "#inbox#eve@example.org").await;
+pub(crate) async fn propose_raw(eve: &Party<'_>, sender: &Email, changes: &[Value]) {
+    let inbox = folder(eve, &format!("#inbox#{}", eve.email)).await;
     let name = message_name();
     put(eve, &inbox.id, &name, message(sender, &name, changes)).await;
 }

@@ -9,12 +9,15 @@ mod cost;
 mod crash;
 mod edits;
 mod found;
+#[cfg(unix)]
+mod held_up;
 mod home;
 mod hostile;
 mod losses;
 mod measures;
 mod pruning;
 mod quota;
+mod rebuilt;
 mod revoked;
 mod story;
 mod trouble;

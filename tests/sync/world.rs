@@ -130,6 +130,14 @@ impl Party<'_> {
         });
     }
 
+    /// Loses all that the machine remembers, as `syft sync --rebuild` does; the files stay.
+    pub(crate) fn forget(&mut self) {
+        let database = self.account().folders.database();
+        self.account = None;
+        Store::set_aside(&database, self.world.now()).unwrap();
+        self.restart();
+    }
+
     /// Another program is installed on the machine, which speaks one dialect only.
     pub(crate) fn becomes(&mut self, only: Dialect) {
         self.spoken = vec![only.clone()];

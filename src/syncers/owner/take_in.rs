@@ -7,12 +7,13 @@
 use std::collections::BTreeSet;
 use std::iter::repeat;
 
+use crate::caches::intents::Waiting;
 use crate::caches::{
     DatasiteTree, FILE_BYTES_MAX, Scan, agreed, announcing, catalogue, intents, journal,
 };
 use crate::connections::{self, Entry, FileId};
 use crate::inbox::{Proposed, Refusal, Verdict, plan};
-use crate::model::{Code, DatasitePath, Email, RULE_FILE, Timestamp, is_rule_file};
+use crate::model::{Code, DatasitePath, Email, RULE_FILE, Snapshot, Timestamp, is_rule_file};
 use crate::peers::PeerState;
 use crate::permissions::{Level, SyftPerm};
 use crate::wire::names::ProposalName;
@@ -193,9 +194,7 @@ pub(super) fn judge(
     now: Timestamp,
     report: &mut Report,
 ) -> Result<Vec<Message>> {
-    // The disk is the truth, also where an edit is not announced yet: a proposal that was made
-    // from what the owner has since changed is outdated.
-    let files = &found.files;
+    let files = what_counts(account, found)?;
     let rules = read_rules(account, tree, found, report)?;
     let all = || messages.iter().flat_map(|message| message.proposals.iter().zip(repeat(message)));
     let is_known: Vec<bool> = account.store.read(|db| {
@@ -214,13 +213,13 @@ pub(super) fn judge(
     let may_write = |sender: &Email, path: &DatasitePath| {
         rules.allows(sender, path, Level::Write) && !found.is_unknown(path)
     };
-    let mut verdicts = plan(files, may_write, &proposed).into_iter();
+    let mut verdicts = plan(&files, may_write, &proposed).into_iter();
     let mut later = Vec::new();
     for mut message in messages {
         let own: Vec<Verdict> = verdicts.by_ref().take(message.proposals.len()).collect();
         let keep = own.iter().position(|verdict| *verdict == Verdict::Later);
         let rest = message.proposals.split_off(keep.unwrap_or(message.proposals.len()));
-        commit(account, &message, &own, rest.is_empty(), now)?;
+        commit(account, found, &message, &own, rest.is_empty(), now)?;
         for (proposal, verdict) in message.proposals.iter().zip(&own) {
             match verdict {
                 Verdict::Accept => report.accepted += 1,
@@ -239,10 +238,31 @@ pub(super) fn judge(
     Ok(later)
 }
 
+/// Returns the files that proposals are judged by. The disk is the truth, also where an edit is not
+/// announced yet: a proposal that was made from what the owner has since changed is outdated. But
+/// where a write waits that the disk refuses, what was agreed counts and not what is to give way.
+fn what_counts(account: &Account, found: &Scan) -> Result<Snapshot> {
+    let (agreed, waiting) = account.store.read(|db| {
+        Ok((agreed::snapshot(db, &account.email)?, intents::waiting(db, &account.email)?))
+    })?;
+    let mut files = found.files.clone();
+    for (path, write) in waiting {
+        if !found.is_unknown(&path) && !write.may_replace(found.files.get(&path).copied()) {
+            continue;
+        }
+        match agreed.get(&path) {
+            Some(digest) => files.insert(path, *digest),
+            None => files.remove(&path),
+        };
+    }
+    Ok(files)
+}
+
 /// Commits the verdicts on one message in one transaction: what is agreed, what is to be written,
 /// what the sender is to be told, and, once all of it is judged, that the message is dealt with.
 fn commit(
     account: &Account,
+    found: &Scan,
     message: &Message,
     verdicts: &[Verdict],
     is_whole: bool,
@@ -264,8 +284,7 @@ fn commit(
                 let (path, digest) = (&proposal.path, proposal.digest());
                 let moment = agreed::unsettled_moment();
                 agreed::put(db, &account.email, path, digest.as_ref(), moment)?;
-                let base = proposal.base.as_ref();
-                intents::add(db, &account.email, path, base, bytes.as_deref(), None)?;
+                write_later(db, account, found, proposal, bytes.as_deref())?;
                 announcing::add_event(db, &event.into_wire())?;
             }
             // No event ever speaks of what is not synced: a reader would take it for an attack.
@@ -281,6 +300,25 @@ fn commit(
         Ok(())
     })?;
     Ok(())
+}
+
+/// Notes the write that follows from a proposal. If one before it is not done, what that is to
+/// replace still stands there.
+fn write_later(
+    db: &rusqlite::Connection,
+    account: &Account,
+    found: &Scan,
+    proposal: &Proposal,
+    content: Option<&[u8]>,
+) -> crate::caches::Result<()> {
+    let (datasite, path) = (&account.email, &proposal.path);
+    let before = intents::at(db, datasite, path)?;
+    let before = before.map(|write| Waiting { base: write.base, aside: write.aside });
+    let stands = found.files.get(path).copied();
+    let is_open = |write: &Waiting| found.is_unknown(path) || write.may_replace(stands);
+    let Waiting { base, aside } =
+        before.filter(is_open).unwrap_or_else(|| Waiting { base: proposal.base, aside: None });
+    intents::add(db, datasite, path, base.as_ref(), content, aside.as_deref())
 }
 
 /// Returns the folders whose rules are not known: they are there and cannot be looked at, or wait to

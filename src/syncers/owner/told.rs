@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::caches::{self, agreed, announcing};
 use crate::connections::Entry;
 use crate::model::{Code, DatasitePath, Digest, Timestamp, is_syncable};
-use crate::wire::{FileChangeEvent, FileChangeEventsMessage};
+use crate::wire::{Content, FileChangeEvent, FileChangeEventsMessage};
 
 use super::super::applying::{self, Ground, States};
 use super::super::sending::told;
@@ -99,9 +99,17 @@ impl Told {
                     return; // What came before it was agreed on later.
                 }
                 let (path, base) = (checked.path.clone(), checked.base);
+                let before = self.states.get(&path);
+                // What is told already is only said once more.
+                let is_new = before
+                    .is_none_or(|s| s.content.as_ref().map(Content::digest) != checked.digest());
                 applying::add(&mut self.states, checked.path, checked.content, moment, checked.id);
-                if let Some(state) = self.states.get_mut(&path).filter(|_| !restates) {
-                    state.bases.insert(base);
+                if let Some(state) = self.states.get_mut(&path) {
+                    if restates {
+                        state.is_retold |= is_new;
+                    } else {
+                        state.bases.insert(base);
+                    }
                 }
                 self.rolling.push(event);
             }

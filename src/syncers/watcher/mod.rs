@@ -8,6 +8,7 @@
 mod clear;
 mod pull;
 mod push;
+mod recall;
 
 use std::collections::BTreeSet;
 
@@ -79,6 +80,9 @@ impl<'a> DatasiteWatcherSyncer<'a> {
         let (account, owner) = (self.account, &peer.peer.email);
         let Some(dialect) = &peer.speech.dialect else { return Ok(()) };
         push::gather(account, directory, owner, dialect, report).await?;
+        if !recall::recall(account, directory, owner, dialect, options, now, report).await? {
+            return Ok(());
+        }
         let is_up_to_date =
             pull::pull(account, directory, owner, dialect, options, now, report).await?;
         report.pulled += writing::carry_out_but(account, held, report)?;
