@@ -113,11 +113,9 @@ pub(super) fn apply(
         let is_own = agreed::is_own(db, datasite, path)?;
         // Where a write could not be done yet, what stands on disk is no edit.
         let undone = waiting.get(path).filter(|write| is_undone(ground, local, write));
-        let agreed = match (undone, local) {
-            (Some(write), Local::Unknown) => write.base,
-            (Some(_), Local::Holds(digest)) => Some(digest),
-            (Some(_), Local::Absent) => None,
-            (None, _) => known.get(path).copied(),
+        let agreed = match undone {
+            Some(write) => standing(local, write),
+            None => known.get(path).copied(),
         };
         let before = Known {
             agreed,
@@ -208,6 +206,15 @@ fn is_undone(ground: &Ground<'_>, local: Local, write: &Waiting) -> bool {
         Local::Holds(digest) => {
             write.base == Some(digest) || ground.edits == Edits::Stay && write.aside.is_some()
         }
+    }
+}
+
+/// Returns what stands on disk at the place of such a write, as far as that can be looked at.
+fn standing(local: Local, write: &Waiting) -> Option<Digest> {
+    match local {
+        Local::Unknown => write.base,
+        Local::Holds(digest) => Some(digest),
+        Local::Absent => None,
     }
 }
 

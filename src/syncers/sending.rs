@@ -292,7 +292,7 @@ async fn archive(account: &Account, directory: &Directory, report: &mut Report) 
     let known = peering::remembered_file(account)?;
     let is_peer = |email: &Email| known.state(email) == Some(PeerState::Accepted);
     waiting.retain(|(_, _, peer)| {
-        !unsent.contains(peer) && !(unanswered.contains(peer) && is_peer(peer))
+        !(unsent.contains(peer) || unanswered.contains(peer) && is_peer(peer))
     });
     let mut archives = directory.archives.clone();
     let mut moves = Vec::new();

@@ -317,7 +317,7 @@ fn write_later(
     let stands = found.files.get(path).copied();
     let is_open = |write: &Waiting| found.is_unknown(path) || write.may_replace(stands);
     let Waiting { base, aside } =
-        before.filter(is_open).unwrap_or_else(|| Waiting { base: proposal.base, aside: None });
+        before.filter(is_open).unwrap_or(Waiting { base: proposal.base, aside: None });
     intents::add(db, datasite, path, base.as_ref(), content, aside.as_deref())
 }
 
