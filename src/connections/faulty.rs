@@ -369,6 +369,10 @@ impl Connection for Faulty {
         self.run(Call::new("changes", &since.0), self.inner.changes(since)).await
     }
 
+    fn requires_sealing(&self) -> bool {
+        self.inner.requires_sealing()
+    }
+
     fn max_file_bytes(&self) -> u64 {
         self.inner.max_file_bytes()
     }

@@ -396,6 +396,10 @@ impl Connection for Memory {
         self.request().changes(self.number, &self.account, since)
     }
 
+    fn requires_sealing(&self) -> bool {
+        false
+    }
+
     fn max_file_bytes(&self) -> u64 {
         self.world.lock().unwrap_or_else(PoisonError::into_inner).max_file_bytes
     }

@@ -1,4 +1,4 @@
-//! Places that hold files for us and for our peers: Google Drive, a shared folder, memory.
+//! Places that hold files for us and for our peers: Google Drive, a shared folder, a bucket, memory.
 //!
 //! A connection knows bytes, names, sharing and a change feed. It knows nothing of peers, jobs or
 //! checkpoints: those are files to it, and [`ConnectionRouter`] gives them their names. So a new
@@ -15,6 +15,7 @@ mod late;
 mod local;
 mod matching;
 pub mod memory;
+pub mod object_store;
 pub mod recorded;
 mod router;
 mod tree;
@@ -35,6 +36,7 @@ pub use faulty::Faulty;
 pub use folder::Folder;
 pub use gdrive::GDrive;
 pub use memory::{Memory, MemoryDrive};
+pub use object_store::Bucket;
 pub use recorded::Recorded;
 pub use router::{ConnectionRouter, OCTETS};
 
@@ -141,6 +143,10 @@ pub trait Connection: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`Error::TokenExpired`] if `since` is too old: list everything and start anew.
     async fn changes(&self, since: &PageToken) -> Result<Changes>;
+
+    /// True if whoever reaches this place can write in anybody's name there. Then identity comes
+    /// from signatures alone: what is not sealed is neither sent nor taken.
+    fn requires_sealing(&self) -> bool;
 
     /// The largest file that this service takes, in bytes.
     fn max_file_bytes(&self) -> u64;

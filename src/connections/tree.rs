@@ -58,6 +58,11 @@ impl Tree {
         self.nodes.get(id)
     }
 
+    /// Returns all entries, roots included, sorted by id.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Node>> {
+        self.nodes.values()
+    }
+
     pub(super) fn put(&mut self, node: Arc<Node>) {
         self.nodes.insert(node.id.clone(), node);
     }

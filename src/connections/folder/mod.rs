@@ -184,6 +184,10 @@ impl Connection for Folder {
         self.run(move |session| feed::changes(&session.find(&Query::default())?, &since)).await
     }
 
+    fn requires_sealing(&self) -> bool {
+        false
+    }
+
     fn max_file_bytes(&self) -> u64 {
         MAX_FILE_BYTES
     }

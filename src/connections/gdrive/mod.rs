@@ -278,6 +278,10 @@ impl Connection for GDrive {
         Ok(Changes { changes, next: PageToken(answer.next) })
     }
 
+    fn requires_sealing(&self) -> bool {
+        false
+    }
+
     fn max_file_bytes(&self) -> u64 {
         MAX_FILE_BYTES
     }

@@ -232,6 +232,10 @@ impl Connection for Sealing<'_> {
         self.inner.changes(since).await
     }
 
+    fn requires_sealing(&self) -> bool {
+        self.inner.requires_sealing()
+    }
+
     fn max_file_bytes(&self) -> u64 {
         self.inner.max_file_bytes()
     }
