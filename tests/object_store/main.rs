@@ -8,3 +8,5 @@
 
 mod conforming;
 mod moto;
+mod shelf;
+mod store;

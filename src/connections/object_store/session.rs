@@ -196,8 +196,8 @@ impl Session {
             let made = self.store.commit(number, &commit).await;
             let sight = self.look(&mut held).await?;
             is_fresh = true;
-            if sight.is_in_a_hole(number, &commit) {
-                // We looked so long ago that commits of that number were cleared away meanwhile.
+            if matches!(made, Ok(true)) && sight.is_in_a_hole(number, &commit) {
+                // We looked so long ago that the commit of that number was cleared away meanwhile.
                 self.store.remove_commit(number).await;
                 *held = Some(self.load(None).await?);
                 continue;
@@ -411,8 +411,12 @@ impl Sight {
         self.history.get(&number).is_some_and(|past| past.nonce == commit.nonce)
     }
 
-    /// True if our own commit lies among some that are long over.
+    /// True if our own commit lies among some that are long over: before what is known at all, or
+    /// before one that is much older.
     fn is_in_a_hole(&self, number: u64, commit: &Commit) -> bool {
+        if number <= self.base {
+            return true;
+        }
         let Some(ours) = self.history.get(&number).filter(|past| past.nonce == commit.nonce) else {
             return false;
         };
