@@ -134,7 +134,8 @@ pub(crate) fn now_seconds() -> f64 {
     since.map_or(0.0, |since| since.as_secs_f64())
 }
 
-fn variable(name: &str) -> Option<String> {
+/// Returns what a variable holds, if it holds something.
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 

@@ -5,6 +5,7 @@ use super::report::{Exit, Failure, chain};
 use crate::caches;
 use crate::client::{Error, KeysError};
 use crate::connections;
+use crate::connections::object_store::Refusal;
 use crate::datasets;
 use crate::jobs;
 use crate::model::{Code, Role};
@@ -109,6 +110,9 @@ fn keys(error: &KeysError) -> Option<String> {
                 "run `syft sync`, and compare with what `syft keys show` tells {peer}"
             ));
         }
+        KeysError::Demanded => {
+            "compare fingerprints with them, and run `syft keys trust EMAIL --fingerprint FINGERPRINT`"
+        }
         KeysError::Invalid(_) => "24 words with blanks between them, or 64 hexadecimal digits",
         KeysError::Unusable(_) => {
             "take a file of `syft keys export`, or `crypto_keys.json` of the Python client"
@@ -132,6 +136,10 @@ fn case(problem: &Problem) -> Option<String> {
         Code::KeyChanged => Some(format!(
             "ask {peer} for their fingerprint, by telephone or face to face; if it is the one that \
              is published now, run `syft keys trust {peer} --fingerprint FINGERPRINT`"
+        )),
+        Code::NotCompared => Some(format!(
+            "ask {peer} for their fingerprint, by telephone or face to face; if it is this one, run \
+             `syft keys trust {peer} --fingerprint FINGERPRINT`"
         )),
         Code::NotEncrypted => Some(format!(
             "ask {peer} to make keys, or allow it with `syft keys trust {peer} --unencrypted`"
@@ -228,6 +236,9 @@ fn sync(error: &syncers::Error) -> Option<String> {
 }
 
 fn connection(error: &connections::Error) -> Option<String> {
+    if let Some(refusal) = Refusal::in_error(error) {
+        return bucket(refusal).map(str::to_owned);
+    }
     let hint = match error {
         connections::Error::SignedOut { .. } => {
             "sign in again with `syft login-do` or `syft login-ds`; nothing is lost"
@@ -240,6 +251,24 @@ fn connection(error: &connections::Error) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+/// What helps with a bucket, where the kind of error does not say it.
+const fn bucket(refusal: Refusal) -> Option<&'static str> {
+    match refusal {
+        Refusal::WrongKey => Some(
+            "look at AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, then log in again; --endpoint \
+             names a store that is not Amazon's",
+        ),
+        Refusal::Expired => Some("get a new access key, then log in again; nothing is lost"),
+        Refusal::Forbidden => Some(
+            "whoever runs the bucket must allow this access key to list it, and to get, put and \
+             delete objects in it",
+        ),
+        Refusal::NoBucket | Refusal::ClockSkew | Refusal::OtherRegion | Refusal::NoConditions => {
+            None
+        }
+    }
 }
 
 /// Returns a name as one would type it into a shell.

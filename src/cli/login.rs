@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::context::{Context, absolute};
+use super::context::{Context, absolute, variable};
 use super::hints;
 use super::peer::peer_json;
 use super::report::{Exit, Failure, Outcome};
 use super::text::count;
 use super::ui::{self, Ui};
-use crate::client::{Client, Pasted, SignIn};
+use crate::client::{AccessKey, Client, Pasted, SignIn};
+use crate::connections::object_store::{Address, Credentials};
 use crate::model::Role;
 use crate::wire::Dialect;
 
@@ -19,7 +20,9 @@ Examples:
   syft login-do --email me@example.org --drive http://127.0.0.1:8420 --token TOKEN
   syft login-ds --email me@example.org --token-path token.json
   syft login-ds --email me@example.org --credentials credentials.json
-  syft login-ds --email me@example.org --drive https://drive.example.org --token-path token.json";
+  syft login-ds --email me@example.org --drive https://drive.example.org --token-path token.json
+  syft login-do --email me@example.org --s3 s3://bucket/prefix --region eu-central-1
+  syft login-ds --email me@example.org --s3 https://store.example.org/bucket --s3-credentials FILE";
 
 /// Log in
 ///
@@ -52,6 +55,24 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR", group = "way")]
     folder: Option<PathBuf>,
 
+    /// A bucket that both sides have an access key to: `s3://bucket/prefix`, or with its server `https://server/bucket/prefix`
+    ///
+    /// The access key is taken from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY and kept, readable by you alone. Everything is encrypted there; Python clients cannot use it.
+    #[arg(long, value_name = "ADDRESS", group = "way", conflicts_with = "drive")]
+    s3: Option<String>,
+
+    /// With --s3: a file with the access key, as Amazon's tools write it; it stays where it is
+    #[arg(long, value_name = "FILE", requires = "s3")]
+    s3_credentials: Option<PathBuf>,
+
+    /// With --s3: the server of a store that is not Amazon's; without, that of AWS_ENDPOINT_URL
+    #[arg(long, value_name = "URL", requires = "s3")]
+    endpoint: Option<String>,
+
+    /// With --s3: the region of the bucket; without, that of AWS_REGION, else us-east-1
+    #[arg(long, value_name = "REGION", requires = "s3")]
+    region: Option<String>,
+
     /// Generation of the Python client that you may use with this account as well: it names your own folders. With other people, whatever they use is spoken
     ///
     /// Without: as at the last login, else as on your other machines, else 0.1. It must be the same on all of them.
@@ -80,11 +101,16 @@ async fn run(args: &Args, role: Role, context: &Context, ui: &mut Ui) -> Outcome
         Client::login(&configuration, &email, role, sign_in, home).await?
     };
     let peers = client.peers().await?;
-    ui.answer(&json!({
+    let keys = client.keys()?.filter(|_| client.seals_all());
+    let mut answer = json!({
         "email": email.as_str(),
         "role": role.as_str(),
         "peers": peers.iter().map(peer_json).collect::<Vec<_>>(),
-    }));
+    });
+    if let Some(keys) = &keys {
+        answer["fingerprint"] = json!(keys.fingerprint.to_string());
+    }
+    ui.answer(&answer);
     let side = match role {
         Role::Owner => "data owner",
         Role::Scientist => "data scientist",
@@ -95,6 +121,13 @@ async fn run(args: &Args, role: Role, context: &Context, ui: &mut Ui) -> Outcome
         ui.warn("This account is encrypted, and its keys are not on this machine");
         ui.hint(hints::BRING_KEYS);
         return Ok(Exit::Done);
+    }
+    if let Some(keys) = keys {
+        ui.say(format_args!(
+            "Everything is encrypted here; the fingerprint of your keys is {}",
+            keys.fingerprint
+        ));
+        ui.hint("write the 24 words of `syft keys show --words` on paper: without them a lost machine takes all with it");
     }
     ui.hint(match role {
         Role::Owner => "see who asks to work with you with `syft peer list`",
@@ -123,11 +156,39 @@ fn sign_in(args: &Args, role: Role, ui: &Ui) -> Result<SignIn, Failure> {
     if let Some(path) = &args.folder {
         return Ok(SignIn::Folder(absolute(path)?));
     }
+    if let Some(address) = &args.s3 {
+        return bucket(args, address);
+    }
     let me = role.as_str();
     Err(Failure::usage("how to sign in was not said").hint(format!(
         "add `--drive URL --token TOKEN`, `--token-path FILE` or `--credentials FILE`; see `syft \
          login-{me} --help`"
     )))
+}
+
+fn bucket(args: &Args, address: &str) -> Result<SignIn, Failure> {
+    let server_is_named = !address.starts_with("s3://");
+    let endpoint =
+        args.endpoint.clone().or_else(|| variable("AWS_ENDPOINT_URL").filter(|_| !server_is_named));
+    let region = args.region.clone().or_else(|| variable("AWS_REGION"));
+    let region = region.or_else(|| variable("AWS_DEFAULT_REGION"));
+    let address = Address::parse(address, endpoint.as_deref(), region.as_deref());
+    let address = address.map_err(|error| {
+        Failure::usage(error.to_string()).hint(
+            "an address looks like `s3://bucket/prefix`, with `--endpoint https://store.example.org` \
+             if the store is not Amazon's",
+        )
+    })?;
+    let key = match &args.s3_credentials {
+        Some(path) => AccessKey::File(absolute(path)?),
+        None => AccessKey::Given(Credentials::from_variables(variable).ok_or_else(|| {
+            Failure::usage("there is no access key for the bucket").hint(
+                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a file with \
+                 --s3-credentials",
+            )
+        })?),
+    };
+    Ok(SignIn::Bucket { address, key })
 }
 
 fn show_address(url: &str) {

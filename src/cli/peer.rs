@@ -203,6 +203,7 @@ pub(crate) fn peer_json(peer: &Acquaintance) -> Value {
         Secrecy::Sealed(fingerprint) => (Some(fingerprint), Some(fingerprint)),
         Secrecy::Stopped(Obstacle::KeyChanged { pinned, offered }) => (Some(pinned), Some(offered)),
         Secrecy::Stopped(Obstacle::NotOffered) => (None, None),
+        Secrecy::Stopped(Obstacle::NotCompared { offered }) => (None, Some(offered)),
     };
     json!({
         "email": peer.peer.email.as_str(),
@@ -225,5 +226,6 @@ pub(crate) const fn encryption_words(secrecy: Secrecy) -> (&'static str, Tone) {
         Secrecy::Sealed(_) => ("end to end", Tone::Good),
         Secrecy::Stopped(Obstacle::KeyChanged { .. }) => ("stopped: other keys", Tone::Look),
         Secrecy::Stopped(Obstacle::NotOffered) => ("stopped: no keys", Tone::Look),
+        Secrecy::Stopped(Obstacle::NotCompared { .. }) => ("stopped: compare keys", Tone::Look),
     }
 }

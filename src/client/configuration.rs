@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, Result};
 use crate::caches::write_private_file;
+use crate::connections::object_store::Address;
 use crate::model::{Email, Role};
 
 /// Where things are kept on this machine.
@@ -44,6 +45,8 @@ pub(super) enum Service {
     },
     /// A shared folder.
     Folder { path: PathBuf },
+    /// A bucket of an object store, with an access key in a file.
+    ObjectStore { credentials_path: PathBuf, address: Address },
 }
 
 /// What is kept of a login.
@@ -138,7 +141,8 @@ impl Configuration {
     pub(super) fn forget(&self, email: &Email) -> Result<bool> {
         let folder = self.account_folder(email);
         let mut found = false;
-        for path in [folder.join(FILE), folder.join(super::login::TOKEN_FILE)] {
+        for name in [FILE, super::login::TOKEN_FILE, super::buckets::KEY_FILE] {
+            let path = folder.join(name);
             match std::fs::remove_file(&path) {
                 Ok(()) => found = true,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -159,6 +163,7 @@ impl fmt::Display for Service {
             Self::Server { url, .. } | Self::Google { drive: Some(url), .. } => f.write_str(url),
             Self::Google { drive: None, .. } => f.write_str("Google Drive"),
             Self::Folder { path } => write!(f, "folder {}", path.display()),
+            Self::ObjectStore { address, .. } => write!(f, "{address}"),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::caches;
 use crate::connections;
+use crate::connections::object_store::Refusal;
 use crate::datasets;
 use crate::jobs;
 use crate::model::{Code, Email, Role};
@@ -287,6 +288,14 @@ fn sync_code(error: &syncers::Error) -> Code {
 }
 
 fn connection_code(error: &connections::Error) -> Code {
+    match Refusal::in_error(error) {
+        Some(Refusal::NoBucket) => return Code::NoBucket,
+        Some(Refusal::WrongKey | Refusal::Expired) => return Code::SignedOut,
+        Some(Refusal::ClockSkew) => return Code::ClockSkew,
+        Some(Refusal::OtherRegion) => return Code::WrongRegion,
+        Some(Refusal::NoConditions) => return Code::StoreUnsuitable,
+        Some(Refusal::Forbidden) | None => {}
+    }
     match error {
         connections::Error::SignedOut { .. } => Code::SignedOut,
         connections::Error::Denied { .. } => Code::Denied,

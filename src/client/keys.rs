@@ -68,6 +68,10 @@ pub enum KeysError {
         offered: Fingerprint,
     },
 
+    /// Everything is encrypted where the account's files are.
+    #[error("nothing goes unencrypted where anybody can write in anybody's name")]
+    Demanded,
+
     /// A text or file holds no keys.
     #[error(transparent)]
     Invalid(#[from] InvalidKeys),
@@ -86,6 +90,7 @@ impl KeysError {
             Self::NoWords => Code::NoRecoveryWords,
             Self::NotOffered { .. } => Code::KeysNotOffered,
             Self::Mismatch { .. } => Code::FingerprintMismatch,
+            Self::Demanded => Code::EncryptionDemanded,
             Self::Invalid(_) => Code::InvalidKeys,
             Self::Unusable(_) => Code::KeyFile,
         }
@@ -188,8 +193,11 @@ impl Client {
     /// Chooses when messages are sealed, from the next sync on.
     ///
     /// # Errors
-    /// [`KeysError::None`]; [`Error::Locked`].
+    /// [`KeysError::None`]; [`KeysError::Demanded`]; [`Error::Locked`].
     pub async fn set_encryption(&self, mode: Mode) -> Result<KeysInfo> {
+        if self.seals_all() && mode != Mode::Required {
+            return Err(KeysError::Demanded.into());
+        }
         let _lock = self.lock().await?;
         let mut ring = self.ring()?;
         ring.set_mode(mode);
@@ -201,8 +209,12 @@ impl Client {
     ///
     /// # Errors
     /// [`KeysError::Mismatch`] if the peer publishes others than those named;
-    /// [`KeysError::NotOffered`] if it publishes none; if it is no peer; [`Error::Locked`].
+    /// [`KeysError::NotOffered`] if it publishes none; [`KeysError::Demanded`]; if it is no peer;
+    /// [`Error::Locked`].
     pub async fn trust_keys(&self, peer: &Email, trust: Trust) -> Result<usize> {
+        if self.seals_all() && trust == Trust::Unencrypted {
+            return Err(KeysError::Demanded.into());
+        }
         let _lock = self.lock().await?;
         let (account, mut ring) = (&self.account, self.ring()?);
         refresh(account, Freshness::Feed, self.now()).await?;

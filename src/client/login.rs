@@ -11,8 +11,9 @@ use drive_api::auth::{StaticToken, TokenFile, TokenSource, Way};
 use drive_api::{Drive, Endpoint};
 
 use super::configuration::{Login, Service};
-use super::{Client, Clock, Configuration, Error, Result, SystemClock};
+use super::{AccessKey, Client, Clock, Configuration, Error, Result, SystemClock, buckets};
 use crate::caches::Folders;
+use crate::connections::object_store::Address;
 use crate::connections::{Connection, Folder, GDrive};
 use crate::model::{Email, Role};
 use crate::syncers::{self, Directory, SyncOptions, own_versions, peering};
@@ -54,6 +55,14 @@ pub enum SignIn {
     },
     /// To a folder that all share. Whoever can read the folder is believed.
     Folder(PathBuf),
+    /// To a bucket of an object store. Whoever has an access key to it is believed, so everything
+    /// is encrypted there.
+    Bucket {
+        /// Where it is.
+        address: Address,
+        /// What opens it.
+        key: AccessKey,
+    },
 }
 
 impl fmt::Debug for SignIn {
@@ -63,6 +72,7 @@ impl fmt::Debug for SignIn {
             Self::TokenFile { path, .. } => write!(f, "TokenFile({path:?})"),
             Self::Credentials { path, .. } => write!(f, "Credentials({path:?})"),
             Self::Folder(path) => write!(f, "Folder({path:?})"),
+            Self::Bucket { address, .. } => write!(f, "Bucket({address})"),
         }
     }
 }
@@ -129,6 +139,7 @@ impl Client {
         if !is_chosen && let Some(found) = client.home_on_drive().await? {
             client.account.dialect = found;
         }
+        client.provide_keys().await?;
         client.begin().await?;
         login.generation = Some(client.account.dialect.generation());
         configuration.save(email, &login)?;
@@ -144,6 +155,7 @@ impl Client {
         let connection = match service {
             Entered::Known(service) => connect(email, service)?,
             Entered::New { token, drive } => google(email, token, drive.as_deref())?,
+            Entered::Bucket { address, key } => buckets::connect(email, address, &key.load()?)?,
         };
         let found = connection.verify().await?;
         if found.is_same_account(email.as_str()) {
@@ -237,6 +249,11 @@ enum Entered {
         token: PathBuf,
         drive: Option<String>,
     },
+    /// An access key that is not yet in its place.
+    Bucket {
+        address: Address,
+        key: AccessKey,
+    },
 }
 
 /// Gets a token if there is none yet.
@@ -251,6 +268,10 @@ async fn enter(configuration: &Configuration, email: &Email, sign_in: SignIn) ->
             Service::Google { token_path: absolute(path)?, drive: known(drive)? }
         }
         SignIn::Folder(path) => Service::Folder { path: absolute(path)? },
+        SignIn::Bucket { address, key: AccessKey::File(path) } => {
+            return Ok(Entered::Bucket { address, key: AccessKey::File(absolute(path)?) });
+        }
+        SignIn::Bucket { address, key } => return Ok(Entered::Bucket { address, key }),
         SignIn::Credentials { path, drive, show, pasted } => {
             // Before a person is sent to a browser for nothing.
             let drive = known(drive)?;
@@ -295,6 +316,10 @@ fn settle(
             let connection = google(email, &token_path, drive.as_deref())?;
             Ok((connection, Service::Google { token_path, drive }))
         }
+        Entered::Bucket { address, key } => {
+            let credentials_path = key.settle(configuration, email)?;
+            Ok((connection, Service::ObjectStore { credentials_path, address }))
+        }
     }
 }
 
@@ -307,6 +332,10 @@ fn connect(email: &Email, service: &Service) -> Result<Arc<dyn Connection>> {
         }
         Service::Google { token_path, drive } => google(email, token_path, drive.as_deref()),
         Service::Folder { path } => Ok(Arc::new(Folder::open(path, email.clone())?)),
+        Service::ObjectStore { credentials_path, address } => {
+            let key = AccessKey::File(credentials_path.clone()).load()?;
+            buckets::connect(email, address, &key)
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! what came of it. Whatever changes something holds the lock of the SyftBox while it does; a
 //! running job does not.
 
+mod buckets;
 mod clock;
 mod configuration;
 mod datasets;
@@ -36,6 +37,7 @@ use crate::syncers::{
 };
 use crate::wire::Dialect;
 
+pub use buckets::AccessKey;
 pub use clock::{Clock, SystemClock};
 pub use configuration::{AccountInfo, Configuration};
 pub use deletion::{DeletionPlan, DeletionSummary, What};

@@ -102,6 +102,14 @@ codes! {
     SignedOut = "signed-out",
     /// The drive does not let this account do that.
     Denied = "denied",
+    /// There is no such bucket at the object store.
+    NoBucket = "no-bucket",
+    /// The clocks of this machine and of the object store differ too much.
+    ClockSkew = "clock-skew",
+    /// The bucket is in another region than was said.
+    WrongRegion = "wrong-region",
+    /// The object store cannot do what is needed of it.
+    StoreUnsuitable = "store-unsuitable",
     /// The drive asks for fewer requests.
     RateLimited = "rate-limited",
     /// The drive could not be reached, or failed.
@@ -204,6 +212,10 @@ codes! {
     KeyChanged = "key-changed",
     /// You demand encryption, and this peer has no keys.
     NotEncrypted = "not-encrypted",
+    /// Nobody has compared the keys that are published in the name of this peer.
+    NotCompared = "not-compared",
+    /// Where the files of this account are, nothing goes unencrypted.
+    EncryptionDemanded = "encryption-demanded",
     /// A message came in plain from a peer with whom you work encrypted.
     MessageNotSealed = "message-not-sealed",
     /// A file of our own on the drive is not sealed, and was not used.

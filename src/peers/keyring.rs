@@ -19,6 +19,8 @@ pub struct Keyring {
     file: CryptoKeys,
     current: PrivateKeys,
     retired: Vec<PrivateKeys>,
+    /// Not part of the file: it follows from the place where the account's files are.
+    seals_all: bool,
 }
 
 /// Why a key file cannot be used.
@@ -71,7 +73,7 @@ impl Keyring {
             peer_bundles: Map::new(),
             syft: Some(records),
         };
-        Ok(Self { owner: owner.clone(), file, current, retired: Vec::new() })
+        Ok(Self { owner: owner.clone(), file, current, retired: Vec::new(), seals_all: false })
     }
 
     /// Reads a key file: ours, or one of the Python client. The peers' keys in the latter count as
@@ -96,7 +98,7 @@ impl Keyring {
         }
         let retired =
             records.retired.iter().map(PrivateKeys::from_jwks).collect::<Result<_, _>>()?;
-        Ok(Self { owner: owner.clone(), file, current, retired })
+        Ok(Self { owner: owner.clone(), file, current, retired, seals_all: false })
     }
 
     /// Returns the content of the key file.
@@ -129,8 +131,23 @@ impl Keyring {
         RecoveryKey::parse(self.records()?.recovery_key.as_deref()?).ok()
     }
 
+    /// From now on nothing is sent or taken that is not sealed, and no keys of a peer are used that a
+    /// person has not compared, whatever the file says: anybody can write in anybody's name where the
+    /// account's files are.
+    pub const fn demand_sealing(&mut self) {
+        self.seals_all = true;
+    }
+
+    /// True if [`Keyring::demand_sealing`] was called.
+    pub const fn seals_all(&self) -> bool {
+        self.seals_all
+    }
+
     /// Returns when messages are sealed. A word that we do not know is taken for the strictest.
     pub fn mode(&self) -> Mode {
+        if self.seals_all {
+            return Mode::Required;
+        }
         let word = self.records().and_then(|records| records.mode.as_deref());
         word.map_or(Mode::Offered, |word| Mode::parse(word).unwrap_or(Mode::Required))
     }
@@ -224,7 +241,7 @@ impl Keyring {
 
     /// Returns what is settled about a peer's keys.
     pub fn settled(&self, peer: &Email) -> Settled {
-        if self.record(peer).is_some_and(|record| record.unencrypted) {
+        if !self.seals_all && self.record(peer).is_some_and(|record| record.unencrypted) {
             return Settled::Unencrypted;
         }
         self.pin(peer).map_or(Settled::Nothing, |pin| Settled::Pinned(pin.keys.fingerprint()))
@@ -282,6 +299,9 @@ impl Keyring {
     /// True if a message of `peer` that is not sealed, and is read now, may have been made in good
     /// faith. When it was made is not asked: whoever put it there could say anything.
     pub fn may_be_plain(&self, peer: &Email, now_micros: i64) -> bool {
+        if self.seals_all {
+            return false;
+        }
         if self.mode() == Mode::Off {
             return true;
         }
@@ -470,6 +490,13 @@ mod tests {
         ring.allow_unencrypted(&peer);
         assert!(ring.may_be_plain(&peer, i64::MAX - 1));
         assert_eq!(ring.settled(&peer), Settled::Unencrypted);
+        let before = ring.to_json();
+        ring.demand_sealing();
+        assert!(!ring.may_be_plain(&peer, 999));
+        assert!(matches!(ring.settled(&peer), Settled::Pinned(_)));
+        ring.set_mode(Mode::Off);
+        assert_eq!(ring.mode(), Mode::Required);
+        let mut ring = Keyring::from_json(&before, &me, 0).unwrap();
         ring.trust(&peer, &document, later).unwrap();
         assert_eq!(ring.pin(&peer).unwrap().since_micros, later);
         assert!(ring.may_be_plain(&peer, later) && !ring.may_be_plain(&peer, i64::MAX - 1));

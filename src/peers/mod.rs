@@ -15,7 +15,7 @@ pub mod store;
 pub use crate::wire::PeerState;
 pub use keyring::{Keyring, Pin, Unusable};
 pub use keys::{Fingerprint, InvalidKeys, PrivateKeys, PublicKeys, RecoveryKey};
-pub use secrecy::{GRACE_MICROS, Mode, Obstacle, Secrecy, Settled, is_in_grace, secrecy};
+pub use secrecy::{GRACE_MICROS, Mode, Obstacle, Secrecy, Settled, compared, is_in_grace, secrecy};
 pub use speech::{Signs, Speech, Turn, speech, turn};
 pub use state::{Claim, Known, Peer, Spoofed, peers};
 pub use store::KeyFileError;

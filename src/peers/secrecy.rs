@@ -74,6 +74,11 @@ pub enum Obstacle {
     },
     /// The peer has published none, and encryption is required.
     NotOffered,
+    /// Where anybody can publish keys in the peer's name: nobody has compared them yet.
+    NotCompared {
+        /// Those that are published.
+        offered: Fingerprint,
+    },
 }
 
 impl Secrecy {
@@ -117,6 +122,17 @@ pub fn secrecy(
         }
         // Also if the keys are published no more: whoever runs the drive can take them away.
         (_, Settled::Pinned(pinned), _) => (Secrecy::Sealed(pinned), false),
+    }
+}
+
+/// The same where anybody can write in anybody's name: no keys are taken because they came first, a
+/// person compares them.
+pub const fn compared(decided: (Secrecy, bool)) -> (Secrecy, bool) {
+    match decided {
+        (Secrecy::Sealed(offered), true) => {
+            (Secrecy::Stopped(Obstacle::NotCompared { offered }), false)
+        }
+        other => other,
     }
 }
 
@@ -164,6 +180,24 @@ mod tests {
         ];
         for (what, mode, settled, offered, expected, take) in cases {
             assert_eq!(secrecy(mode, settled, offered), (expected, take), "{what}");
+        }
+    }
+
+    #[test]
+    fn where_anybody_writes_a_person_compares_the_first_keys() {
+        let print = |digit: &str| Fingerprint::parse(&digit.repeat(64)).unwrap();
+        let (a, b) = (print("a"), print("b"));
+        let decide = |settled, offered| compared(secrecy(Some(Mode::Required), settled, offered));
+        let stopped = |obstacle| (Secrecy::Stopped(obstacle), false);
+        let cases = [
+            (Settled::Nothing, Some(a), stopped(Obstacle::NotCompared { offered: a })),
+            (Settled::Nothing, None, stopped(Obstacle::NotOffered)),
+            (Settled::Pinned(a), Some(a), (Secrecy::Sealed(a), false)),
+            (Settled::Pinned(a), None, (Secrecy::Sealed(a), false)),
+            (Settled::Pinned(a), Some(b), stopped(Obstacle::KeyChanged { pinned: a, offered: b })),
+        ];
+        for (settled, offered, wanted) in cases {
+            assert_eq!(decide(settled, offered), wanted, "{settled:?} {offered:?}");
         }
     }
 

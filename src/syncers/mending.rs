@@ -14,7 +14,7 @@ use crate::wire::{PeersFile, limits};
 
 use super::peering::Acquaintance;
 use super::sending::told;
-use super::{Account, Directory, Report, Result, peering, remote, speaking};
+use super::{Account, Directory, Report, Result, peering, remote, sealing, speaking};
 
 /// Meta key: peers that a file listed which is gone, until they are in the one that there is.
 const PEERS_LOST: &str = "peers.lost";
@@ -62,7 +62,9 @@ pub(super) async fn gather_peers(
         let limit = limits::OWN_FILE_BYTES_MAX as u64;
         match account.router.own().read(&stray.id, limit).await {
             Ok(bytes) => {
-                gathered.is_new |= adopt(file, &bytes, report);
+                if let Some(bytes) = sealing::open_peers_file(account, bytes)? {
+                    gathered.is_new |= adopt(file, &bytes, report);
+                }
                 gathered.strays_read.push((key, revision));
             }
             Err(connections::Error::NotFound { id }) => {

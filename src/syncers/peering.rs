@@ -174,6 +174,11 @@ async fn current_peers_file(account: &Account, directory: &Directory) -> Result<
         }
         read => read?,
     };
+    let Some(bytes) = sealing::open_peers_file(account, bytes)? else {
+        // Somebody else wrote it: what is known here is written over it.
+        account.store.write(keep_known_peers)?;
+        return Ok(PeersFile::default());
+    };
     let file = parse_peers_file(&bytes)?;
     let text = String::from_utf8_lossy(&bytes);
     account.store.write(|db| {
@@ -208,6 +213,7 @@ async fn write_peers_file(
     let known = known.map(|entry| &entry.id);
     let (name, note) = (PEERS_FILE, PEERS_FILE);
     let place = Place { parent: root, name, note, media_type: "text/plain" };
+    let bytes = sealing::seal_peers_file(account, bytes)?;
     put_file(account, known, place, Content::Bytes(bytes.into())).await?;
     account.store.write(|db| {
         meta::set(db, PEERS, &text)?;

@@ -6,7 +6,9 @@
 
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
+mod attacks;
 mod conforming;
 mod moto;
 mod shelf;
 mod store;
+mod story;

@@ -35,6 +35,30 @@ pub(super) const ENTRIES: &[Entry] = &[
         next: "`syft peer list` shows with whom you work; ask whoever owns the file, or your administrator.",
     },
     Entry {
+        code: Code::NoBucket,
+        what: "There is no such bucket at the object store.",
+        why: "It is spelled otherwise, lies with another account, or was deleted.",
+        next: "Make it, or log in again with the right address: `syft login-do --email EMAIL --s3 s3://bucket/prefix`.",
+    },
+    Entry {
+        code: Code::ClockSkew,
+        what: "The clocks of this machine and of the object store differ too much. Nothing is lost.",
+        why: "The clock of this machine is wrong: a store takes a request for some minutes only.",
+        next: "Set the clock, then run the command again: `sudo timedatectl set-ntp true`.",
+    },
+    Entry {
+        code: Code::WrongRegion,
+        what: "The bucket is in another region than was said.",
+        why: "Without `--region` it is that of the variable `AWS_REGION`, else `us-east-1`.",
+        next: "Log in again with `--region`; whoever made the bucket knows it.",
+    },
+    Entry {
+        code: Code::StoreUnsuitable,
+        what: "The object store does not keep to the condition `If-None-Match` of a write, without which two writers would undo each other.",
+        why: "It is an old release, or one of the few stores that never do.",
+        next: "Update it, or take another: Amazon S3, MinIO, Cloudflare R2 and Ceph do in their present releases.",
+    },
+    Entry {
         code: Code::RateLimited,
         what: "The drive asks for fewer requests.",
         why: "Too many in a short time, by this program or by others with the same account or project.",

@@ -71,6 +71,18 @@ pub(super) const ENTRIES: &[Entry] = &[
         next: "Ask them to, or allow it with `syft keys trust EMAIL --unencrypted`.",
     },
     Entry {
+        code: Code::NotCompared,
+        what: "Nobody has compared the keys that are published in the name of this peer. Nothing is exchanged with this peer.",
+        why: "In a bucket anybody who has an access key can publish keys in anybody's name.",
+        next: "Ask them for their fingerprint, by telephone or face to face; they see it with `syft keys show`. Then `syft keys trust EMAIL --fingerprint FINGERPRINT`.",
+    },
+    Entry {
+        code: Code::EncryptionDemanded,
+        what: "Where the files of this account are, nothing goes unencrypted.",
+        why: "In a bucket anybody who has an access key can write in anybody's name, so everything is sealed and signed.",
+        next: "Work encrypted with everybody: `syft keys trust EMAIL --fingerprint FINGERPRINT`; or log in to a drive of another kind.",
+    },
+    Entry {
         code: Code::MessageNotSealed,
         what: "A message came in plain from a peer with whom you work encrypted. It was set aside.",
         why: "They switched encryption off, or somebody pretends to be them.",

@@ -40,7 +40,19 @@ pub enum Refusal {
     NoConditions,
 }
 
-/// What is asked of a store that does it in one way only.
+impl Refusal {
+    /// Returns what a store has refused, if that is why something could not be done.
+    pub fn in_error(error: &Error) -> Option<Self> {
+        match error {
+            Error::Denied { source, .. } | Error::SignedOut { source, .. } => {
+                source.downcast_ref().copied()
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What a store says of itself.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Said(String);
@@ -119,15 +131,6 @@ mod tests {
         object_store::Error::Generic { store: "S3", source: body.into() }
     }
 
-    fn refusal(error: &Error) -> Option<Refusal> {
-        match error {
-            Error::Denied { source, .. } | Error::SignedOut { source, .. } => {
-                source.downcast_ref().copied()
-            }
-            _ => None,
-        }
-    }
-
     #[test]
     fn what_a_person_can_mend_is_told_apart() {
         #[rustfmt::skip]
@@ -142,7 +145,7 @@ mod tests {
             ("NotImplemented",               Refusal::NoConditions),
         ];
         for (code, wanted) in cases {
-            assert_eq!(refusal(&translate(&answer(code))), Some(wanted), "{code}");
+            assert_eq!(Refusal::in_error(&translate(&answer(code))), Some(wanted), "{code}");
         }
         assert!(matches!(translate(&answer("SlowDown")), Error::RateLimited { .. }));
         assert!(matches!(translate(&answer("QuotaExceeded")), Error::Full { .. }));

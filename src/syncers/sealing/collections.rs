@@ -32,6 +32,7 @@ pub(in crate::syncers) struct Sealing<'c> {
     ring: Option<Keyring>,
     state: &'c Path,
     met_closed: AtomicBool,
+    takes_plain: bool,
 }
 
 /// What the names of folders begin with in which something is sealed or opened.
@@ -78,7 +79,14 @@ impl<'c> Sealing<'c> {
         ring: Option<Keyring>,
         state: &'c Path,
     ) -> Self {
-        Self { inner, ring, state, met_closed: AtomicBool::new(false) }
+        Self { inner, ring, state, met_closed: AtomicBool::new(false), takes_plain: true }
+    }
+
+    /// The same, refusing what lies there as it is: anybody may have put it there.
+    #[must_use]
+    pub(in crate::syncers) const fn sealed_only(mut self) -> Self {
+        self.takes_plain = false;
+        self
     }
 
     /// Seals a file with the keys in use that is sealed with keys of ours that were replaced. Any
@@ -116,7 +124,10 @@ impl<'c> Sealing<'c> {
         let mut start = [0; 4];
         let is_whole = File::open(path)?.read_exact(&mut start).is_ok();
         if !is_whole || !envelopes::is_sealed(&start) {
-            return Ok(false);
+            if self.takes_plain {
+                return Ok(false);
+            }
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not sealed"));
         }
         let Some(ring) = &self.ring else {
             self.met_closed.store(true, Ordering::Relaxed);
@@ -164,7 +175,7 @@ impl Connection for Sealing<'_> {
     async fn download(&self, id: &FileId, to: &Path, limit_bytes: u64) -> Result<Digest> {
         let limit = limit_bytes.saturating_add(OVERHEAD_BYTES as u64);
         let digest = self.inner.download(id, to, limit).await?;
-        self.open_in_place(to)?;
+        self.open_in_place(to).inspect_err(|_| drop(std::fs::remove_file(to)))?;
         Ok(digest)
     }
 

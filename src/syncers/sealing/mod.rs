@@ -20,7 +20,9 @@ use crate::connections::FileId;
 use crate::datasets::Half;
 use crate::model::{Code, Email, Timestamp};
 use crate::peers::envelopes;
-use crate::peers::{Fingerprint, Keyring, Mode, Obstacle, PeerState, Secrecy, secrecy, store};
+use crate::peers::{
+    Fingerprint, Keyring, Mode, Obstacle, PeerState, Secrecy, Settled, compared, secrecy, store,
+};
 
 use super::owner::RESTORED;
 use super::peering::Acquaintance;
@@ -30,7 +32,7 @@ pub(super) use bundles::own_bundles;
 pub use bundles::{Offer, offered, published, read_offer};
 use collections::Sealing;
 pub(super) use opening::{Received, incoming};
-pub(super) use own::{OwnFile, OwnFiles};
+pub(super) use own::{OwnFile, OwnFiles, open_peers_file, seal_peers_file};
 
 /// Since when the account seals what is its own, as this database has heeded it.
 const SINCE: &str = "keys since";
@@ -48,7 +50,17 @@ const SET_ASIDE: &str = "set aside ";
 /// # Errors
 /// If there is a key file that cannot be used.
 pub fn keyring(account: &Account) -> Result<Option<Keyring>> {
-    Ok(store::load(&account.folders.private, &account.email)?)
+    let mut ring = store::load(&account.folders.private, &account.email)?;
+    if let (true, Some(ring)) = (seals_all(account), &mut ring) {
+        ring.demand_sealing();
+    }
+    Ok(ring)
+}
+
+/// True if nothing may be sent or taken that is not sealed, since anybody can write in anybody's
+/// name where the account's files are.
+pub(super) fn seals_all(account: &Account) -> bool {
+    account.router.own().requires_sealing()
 }
 
 /// Returns a text that differs once there are other keys on this machine.
@@ -74,9 +86,18 @@ const fn is_met(peer: &Acquaintance) -> bool {
 
 fn secrecy_with(account: &Account, ring: Option<&Keyring>, peer: &Email) -> Result<Secrecy> {
     let offer = offered(account, peer)?.map(|offer| offer.fingerprint);
-    let settled = ring.map_or(crate::peers::Settled::Nothing, |ring| ring.settled(peer));
+    let settled = ring.map_or(Settled::Nothing, |ring| ring.settled(peer));
     // What would be taken now is taken by a sync, which also knows when.
-    Ok(secrecy(ring.map(Keyring::mode), settled, offer).0)
+    Ok(decide(ring, settled, offer).0)
+}
+
+fn decide(
+    ring: Option<&Keyring>,
+    settled: Settled,
+    offered: Option<Fingerprint>,
+) -> (Secrecy, bool) {
+    let decided = secrecy(ring.map(Keyring::mode), settled, offered);
+    if ring.is_some_and(Keyring::seals_all) { compared(decided) } else { decided }
 }
 
 /// Reads what peers publish, takes keys at their first use, and publishes ours.
@@ -93,7 +114,7 @@ pub(super) async fn survey(
 ) -> Result<()> {
     collections::clear_scratch(&account.folders.state);
     let ring = keyring(account)?;
-    if ring.is_none() && !own_bundles(account)?.is_empty() {
+    if ring.is_none() && needs_keys(account)? {
         return Err(Error::KeysMissing);
     }
     let offers = account.store.read(|db| catalogue::named_from(db, bundles::PREFIX))?;
@@ -114,13 +135,18 @@ pub(super) async fn survey(
         let email = &peer.peer.email;
         let offer = offered(account, email)?;
         let print = offer.as_ref().map(|offer| offer.fingerprint);
-        let (decided, is_first) = secrecy(Some(ring.mode()), ring.settled(email), print);
+        let (decided, is_first) = decide(Some(&ring), ring.settled(email), print);
         if let (true, Some(offer)) = (is_first, offer) {
             // What is offered was checked: a document without keys is no offer.
             is_changed |= ring.trust(email, &offer.document, now.micros()).is_ok();
         }
         peer.secrecy = decided;
-        tell(email, decided, report);
+        // Who has not answered yet cannot have published keys for us.
+        let may_come = peer.peer.state == PeerState::RequestedByMe
+            && decided == Secrecy::Stopped(Obstacle::NotOffered);
+        if !may_come {
+            tell(email, decided, report);
+        }
     }
     if is_changed {
         store::save(&account.folders.private, &ring)?;
@@ -160,7 +186,7 @@ fn heed_beginning(account: &Account, ring: &Keyring) -> Result<()> {
 /// has not: what it would send must not go in plain, nor sealed with keys that were replaced.
 fn keys_to_send(account: &Account) -> Result<Option<Keyring>> {
     let Some(ring) = keyring(account)? else {
-        return if own_bundles(account)?.is_empty() { Ok(None) } else { Err(Error::KeysMissing) };
+        return if needs_keys(account)? { Err(Error::KeysMissing) } else { Ok(None) };
     };
     let replaced = account.store.read(|db| meta::get(db, REPLACED))?;
     match replaced.and_then(|text| Fingerprint::parse(&text).ok()) {
@@ -169,6 +195,11 @@ fn keys_to_send(account: &Account) -> Result<Option<Keyring>> {
         }
         _ => Ok(Some(ring)),
     }
+}
+
+/// True if nothing may leave a machine without keys: the account is known to have some, or must.
+fn needs_keys(account: &Account) -> Result<bool> {
+    Ok(seals_all(account) || !own_bundles(account)?.is_empty())
 }
 
 /// Fails if this machine has not the keys that the account uses: then nothing may leave it.
@@ -194,6 +225,7 @@ pub const fn obstacle_code(obstacle: Obstacle) -> Code {
     match obstacle {
         Obstacle::KeyChanged { .. } => Code::KeyChanged,
         Obstacle::NotOffered => Code::NotEncrypted,
+        Obstacle::NotCompared { .. } => Code::NotCompared,
     }
 }
 
@@ -207,6 +239,10 @@ pub(super) fn stopped(peer: &Email, obstacle: Obstacle) -> String {
         Obstacle::NotOffered => format!(
             "{peer} has published no keys, and encryption is required: nothing is sent to or \
              taken from {peer}"
+        ),
+        Obstacle::NotCompared { offered } => format!(
+            "keys with the fingerprint {offered} are published in the name of {peer}, which anybody \
+             can do there: nothing is sent to or taken from {peer} until you have compared them"
         ),
     }
 }
@@ -278,7 +314,8 @@ pub(super) fn connection_for(account: &Account, half: Half) -> Result<Sealing<'_
         Half::Public => None,
         Half::Private => keys_to_send(account)?,
     };
-    Ok(Sealing::new(account.router.own(), ring, &account.folders.state))
+    let sealing = Sealing::new(account.router.own(), ring, &account.folders.state);
+    Ok(if half == Half::Private && seals_all(account) { sealing.sealed_only() } else { sealing })
 }
 
 /// Notes that the keys of the account were replaced on this machine.
@@ -340,10 +377,16 @@ pub fn take_up_again(account: &Account, peer: &Email) -> Result<usize> {
     })?)
 }
 
-/// True if the account has published keys and this machine has none.
+/// True if the account has published keys and this machine has none; also if it was at work where
+/// nobody works without keys.
 ///
 /// # Errors
 /// If the database or the key file fails.
 pub fn lacks_keys(account: &Account) -> Result<bool> {
-    Ok(keyring(account)?.is_none() && !own_bundles(account)?.is_empty())
+    if keyring(account)?.is_some() {
+        return Ok(false);
+    }
+    let directory = Directory::read(&account.store, &account.email, &account.dialect)?;
+    let was_at_work = seals_all(account) && directory.syftbox.is_some();
+    Ok(was_at_work || !own_bundles(account)?.is_empty())
 }

@@ -54,7 +54,8 @@ impl OwnFiles {
         let is_off = ring.as_ref().is_none_or(|ring| ring.mode() == Mode::Off);
         let is_early = ring.as_ref().is_none_or(|ring| ring.may_own_be_plain(now.micros()));
         let has_joined = joined.is_some() && joined == since(ring.as_ref());
-        let takes_plain = is_off || (is_early && !has_joined);
+        let may_be_plain = is_off || (is_early && !has_joined);
+        let takes_plain = may_be_plain && !super::seals_all(account);
         Ok(Self { ring, takes_plain, met_closed: false })
     }
 
@@ -125,6 +126,39 @@ impl OwnFiles {
             }
         }
     }
+}
+
+/// Returns a peers file of ours as it is to be read. It lies there in plain, for the Python client,
+/// unless anybody could write it. `None`: somebody else has.
+///
+/// # Errors
+/// [`Error::KeysMissing`] if keys would help that are not on this machine.
+pub(in crate::syncers) fn open_peers_file(
+    account: &Account,
+    bytes: Bytes,
+) -> Result<Option<Bytes>> {
+    if !super::seals_all(account) {
+        return Ok(Some(bytes));
+    }
+    if !envelopes::is_sealed(&bytes) {
+        return Ok(None);
+    }
+    let Some(ring) = super::keyring(account)? else { return Err(Error::KeysMissing) };
+    match unseal(account, &ring, &bytes) {
+        Ok(content) => Ok(Some(content.into())),
+        Err(Unopened::UnknownSender { .. } | Unopened::NotForUs) if !ring.has_lost_keys() => {
+            Err(Error::KeysMissing)
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+/// The same on its way to the drive.
+///
+/// # Errors
+/// As [`super::may_send`].
+pub(in crate::syncers) fn seal_peers_file(account: &Account, content: Vec<u8>) -> Result<Vec<u8>> {
+    if super::seals_all(account) { super::seal_own(account, content) } else { Ok(content) }
 }
 
 fn unseal(account: &Account, ring: &Keyring, bytes: &[u8]) -> Result<Vec<u8>, Unopened> {
