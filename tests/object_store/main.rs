@@ -9,6 +9,7 @@
 mod attacks;
 mod conforming;
 mod moto;
+mod refusals;
 mod shelf;
 mod store;
 mod story;

@@ -80,6 +80,6 @@ impl Drop for Moto {
 
 /// What the server takes, as it takes everything.
 pub(crate) fn credentials() -> Credentials {
-    let (key_id, secret) = ("AKIDEXAMPLE".to_owned(), "secret".to_owned());
+    let (key_id, secret) = ("AKIDEXAMPLE".to_owned(), "wJalrXUtnFEMI".to_owned());
     Credentials { key_id, secret, session_token: None }
 }

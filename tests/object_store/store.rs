@@ -140,7 +140,7 @@ async fn of_several_changes_each_is_decided_on_what_others_did_meanwhile() {
     let (one, two) = (shelf.session(OWNER), shelf.session(OWNER));
     let id = make(&one, "a").await.unwrap().id;
     assert_eq!(names(&two).await, ["a"]);
-    one.delete(&[id.clone()]).await.unwrap().remove(0).unwrap();
+    one.delete(std::slice::from_ref(&id)).await.unwrap().remove(0).unwrap();
     // What the second knows is old; it finds that out before it answers.
     let answer = two.replace(&id, Content::Bytes("x".into())).await;
     assert!(matches!(answer, Err(Error::NotFound { .. })), "{answer:?}");
@@ -182,7 +182,7 @@ async fn a_long_log_is_cleared_away_and_nothing_with_it() {
     // What a process that died left.
     shelf.plant(&format!("content/o{}/{}", "0".repeat(32), "1".repeat(32)), "orphan").await;
     let gone = make(&bucket, "gone").await.unwrap().id;
-    bucket.delete(&[gone.clone()]).await.unwrap().remove(0).unwrap();
+    bucket.delete(std::slice::from_ref(&gone)).await.unwrap().remove(0).unwrap();
     let early = bucket.change_start().await.unwrap();
     let id = long_ago(&shelf, &bucket).await;
     let log = shelf.keys("log").await;
