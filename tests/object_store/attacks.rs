@@ -17,19 +17,19 @@ use syft::wire::{BundleFile, PeersFile};
 
 use crate::shelf::Shelf;
 
-const OWNER: &str = "do@example.org";
-const SCIENTIST: &str = "ds@example.org";
+pub(crate) const OWNER: &str = "do@example.org";
+pub(crate) const SCIENTIST: &str = "ds@example.org";
 const EVE: &str = "eve@example.org";
 
 fn email(text: &str) -> Email {
     Email::parse(text).unwrap()
 }
 
-fn client(shelf: &Shelf, name: &str, role: Role, home: &Path) -> Client {
+pub(crate) fn client(shelf: &Shelf, name: &str, role: Role, home: &Path) -> Client {
     Client::over(Arc::new(shelf.session(name)), role, home, Arc::new(SystemClock)).unwrap()
 }
 
-async fn try_sync(client: &Client) -> Report {
+pub(crate) async fn try_sync(client: &Client) -> Report {
     client.sync(&SyncOptions::default()).await.unwrap()
 }
 
@@ -38,24 +38,24 @@ async fn problems(client: &Client) -> Vec<&'static str> {
     try_sync(client).await.problems.iter().map(|problem| problem.code.as_str()).collect()
 }
 
-async fn in_step(owner: &Client, scientist: &Client) {
+pub(crate) async fn in_step(owner: &Client, scientist: &Client) {
     for client in [scientist, owner, scientist, owner, scientist] {
         assert_eq!(problems(client).await, [""; 0]);
     }
 }
 
-fn write(client: &Client, path: &str, content: &str) {
+pub(crate) fn write(client: &Client, path: &str, content: &str) {
     let path = client.folders().datasite(&email(OWNER)).join(path);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, content).unwrap();
 }
 
-fn read(client: &Client, path: &str) -> Option<String> {
+pub(crate) fn read(client: &Client, path: &str) -> Option<String> {
     std::fs::read_to_string(client.folders().datasite(&email(OWNER)).join(path)).ok()
 }
 
 /// Makes both peers, with keys that they have compared; the scientist may write below `shared/`.
-async fn acquaint(owner: &Client, scientist: &Client) {
+pub(crate) async fn acquaint(owner: &Client, scientist: &Client) {
     let (owners, scientists) =
         (owner.create_keys(false).await.unwrap(), scientist.create_keys(false).await.unwrap());
     try_sync(owner).await;
@@ -71,7 +71,7 @@ async fn acquaint(owner: &Client, scientist: &Client) {
 }
 
 /// All files that `who` sees whose names begin so, the oldest first.
-async fn files(shelf: &Shelf, who: &str, beginning: &str) -> Vec<Entry> {
+pub(crate) async fn files(shelf: &Shelf, who: &str, beginning: &str) -> Vec<Entry> {
     let mut found = shelf.session(who).find(&Query::default()).await.unwrap();
     found.retain(|entry| entry.name.starts_with(beginning));
     found.sort_by_key(|entry| entry.created_micros);

@@ -13,3 +13,4 @@ mod refusals;
 mod shelf;
 mod store;
 mod story;
+mod sync;

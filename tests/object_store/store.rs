@@ -293,6 +293,12 @@ async fn garbage_of_strangers_is_passed_over() {
     assert_eq!(names(&shelf.session(OWNER)).await, ["good", "next"]);
     let place = bucket.change_start().await.unwrap();
     assert!(place.0.starts_with("6."), "{place:?}");
+    // Somebody deletes a commit, too; what is left counts.
+    shelf.take_away("log/0000000000000003").await;
+    make(&shelf.session(OWNER), "last").await.unwrap();
+    for session in [&bucket, &shelf.session(OWNER)] {
+        assert_eq!(names(session).await, ["good", "last", "next"]);
+    }
 }
 
 #[tokio::test]

@@ -298,7 +298,8 @@ impl Session {
         ledger.welcome(&self.account);
         let (base, seen) = (ledger.number, Instant::now());
         let mut sight = Sight { ledger, base, history: BTreeMap::new(), seen };
-        if !self.follow(&mut sight).await? && number.is_some() {
+        // From the newest there is nowhere else to go: what is missing then is missing.
+        if !self.follow(&mut sight, number.is_none()).await? {
             return Box::pin(self.load(None)).await;
         }
         Ok(sight)
@@ -307,7 +308,7 @@ impl Session {
     /// Brings all that is known up to date with what is there.
     async fn look<'s>(&self, held: &'s mut Option<Sight>) -> Result<&'s mut Sight> {
         let is_whole = match held.as_mut() {
-            Some(sight) => self.follow(sight).await?,
+            Some(sight) => self.follow(sight, false).await?,
             None => false,
         };
         if !is_whole {
@@ -316,8 +317,9 @@ impl Session {
         held.as_mut().ok_or(Error::TokenExpired)
     }
 
-    /// Follows the log. False if a part of it was cleared away, so that one must start anew.
-    async fn follow(&self, sight: &mut Sight) -> Result<bool> {
+    /// Follows the log. False if a part of it was cleared away, so that one must start anew; never
+    /// `at_any_rate`.
+    async fn follow(&self, sight: &mut Sight, at_any_rate: bool) -> Result<bool> {
         let from = sight.ledger.number;
         let mut listed = self.store.commits_after(from).await?;
         let mut last = from;
@@ -328,8 +330,11 @@ impl Session {
         });
         let is_cut = listed.iter().zip(from + 1..).any(|(logged, next)| logged.number != next);
         // Without a snapshot that is newer, somebody has deleted commits: what is left counts.
-        if is_cut && self.store.snapshots().await?.first().is_some_and(|newest| *newest > from) {
-            return Ok(false);
+        if is_cut && !at_any_rate {
+            let newest = self.store.snapshots().await?.first().copied();
+            if newest.is_some_and(|newest| newest > from) {
+                return Ok(false);
+            }
         }
         let loaded = listed.into_iter().map(|logged| async move {
             let commit = self.store.load(&logged).await?;
