@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::{
     account, checkpoint, completions, dataset, delete, demo, drive, explain, job, keys, login,
-    peer, perm, status, sync,
+    peer, perm, resolve, status, sync,
 };
 use crate::model::Email;
 
@@ -82,6 +82,7 @@ pub(crate) enum Command {
     Peer(peer::Command),
     #[command(subcommand)]
     Dataset(dataset::Command),
+    Resolve(resolve::Args),
     #[command(subcommand)]
     Job(job::Command),
     #[command(subcommand)]

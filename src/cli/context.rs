@@ -127,6 +127,14 @@ pub(crate) fn pre_sync() -> bool {
     !["false", "0", "no", "off"].contains(&said.as_str())
 }
 
+/// Where a job finds the SyftBox of its owner, if this process belongs to a job.
+pub(crate) fn in_job() -> Option<(PathBuf, Option<Email>)> {
+    let is_job = variable("SYFT_IS_IN_JOB").is_some_and(|said| said.eq_ignore_ascii_case("true"));
+    let folder = variable("SYFTBOX_FOLDER").filter(|_| is_job)?;
+    let owner = variable("SYFTBOX_EMAIL").and_then(|text| Email::parse(&text).ok());
+    Some((PathBuf::from(folder), owner))
+}
+
 /// The clock, for what is shown only.
 #[expect(clippy::disallowed_methods, reason = "ages are shown to people")]
 pub(crate) fn now_seconds() -> f64 {

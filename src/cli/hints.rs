@@ -184,10 +184,17 @@ fn dataset(error: &datasets::Error) -> Option<String> {
     let hint = match error {
         datasets::Error::NotFound { .. } => "run `syft dataset list` to see all datasets",
         datasets::Error::Exists { .. } => {
-            "take another name, or remove the old one with `syft dataset delete NAME`"
+            "take another name, give the dataset of that name new content with `syft dataset update \
+             NAME`, or remove it with `syft dataset delete NAME`"
         }
         datasets::Error::PrivateAsMock { .. } => {
             "invent the mock data, or add --allow-same if the data is no secret"
+        }
+        datasets::Error::NoPrivateHalf { .. } => {
+            "it stays with its owner; `syft dataset path NAME --mock` is what you have of it"
+        }
+        datasets::Error::NothingThere { .. } => {
+            "run `syft sync`, then `syft dataset show NAME` to see the files that there are"
         }
         datasets::Error::Connection(error) => return connection(error),
         _ => return None,

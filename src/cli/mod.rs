@@ -26,6 +26,7 @@ mod login;
 mod peer;
 mod perm;
 mod report;
+mod resolve;
 mod secret;
 mod signals;
 mod status;
@@ -166,6 +167,7 @@ async fn dispatch(cli: &Cli, ui: &mut Ui) -> Outcome {
         Command::Sync(args) => sync::run(args, &context, ui).await,
         Command::Peer(command) => peer::run(command, &context, ui).await,
         Command::Dataset(command) => dataset::run(command, &context, ui).await,
+        Command::Resolve(args) => resolve::run(args, &context, ui).await,
         Command::Job(command) => job::run(command, &context, ui).await,
         Command::Perm(command) => perm::run(command, &context, ui).await,
         Command::Keys(command) => keys::run(command, &context, ui).await,

@@ -3,12 +3,25 @@
 //! What is to be on the drive is noted before anything is sent, so that a crash at any point is
 //! made good by the next sync.
 
+use std::path::PathBuf;
+
 use uuid::Uuid;
 
 use super::{Client, Error, Result};
-use crate::datasets::{self, Audience, Dataset, DatasetName, Half, Listed, NewDataset};
-use crate::model::{Email, Role};
-use crate::syncers::{Freshness, Report, collections, refresh, sealing};
+use crate::datasets::{
+    self, Audience, Dataset, DatasetName, Half, Listed, NewDataset, SyftUrl, Update,
+};
+use crate::model::{DatasitePath, Email, Role};
+use crate::syncers::{Freshness, LeftOver, Report, collections, refresh, sealing, told};
+
+/// What came of an update.
+#[derive(Clone, Debug)]
+pub struct Updated {
+    /// The dataset as it is now.
+    pub dataset: Dataset,
+    /// Files that are gone from it, and readers whose program does not remove them.
+    pub left_over: LeftOver,
+}
 
 impl Client {
     /// Creates a dataset on this machine and publishes its mock files; with `upload_private` the
@@ -25,6 +38,7 @@ impl Client {
         if upload_private {
             sealing::may_send(account)?;
         }
+        self.finish_datasets(&new.name).await?;
         let halves = [Some(Half::Public), upload_private.then_some(Half::Private)];
         let halves: Vec<Half> = halves.into_iter().flatten().collect();
         let is_new = datasets::show(syftbox, &account.email, &account.email, &new.name).is_err();
@@ -43,6 +57,55 @@ impl Client {
         Ok(datasets::show(syftbox, &account.email, &account.email, &new.name)?)
     }
 
+    /// Gives a dataset of ours new content under its name, and publishes it: every reader has the old
+    /// content or the new, whole. With nothing but a name it takes up what was edited in the SyftBox.
+    /// A private half is sent to the own drive if it was before, or with `upload_private`.
+    ///
+    /// # Errors
+    /// As [`Client::create_dataset`]; [`Error::Dataset`] if there is none. Once it is in its place on
+    /// this machine, what fails is [`Error::NotSent`], and the next sync goes on.
+    pub async fn update_dataset(&self, update: &Update, upload_private: bool) -> Result<Updated> {
+        self.needs(Role::Owner)?;
+        let _lock = self.lock().await?;
+        let (account, name, now) = (&self.account, &update.name, self.now());
+        let (me, syftbox) = (&account.email, &account.folders.syftbox);
+        self.finish_datasets(name).await?;
+        let before = collections::published(account, name)?;
+        let sends = |half: Half| before.iter().any(|old| old.name.half == half);
+        let mut halves = vec![Half::Public];
+        if upload_private || sends(Half::Private) {
+            sealing::may_send(account)?;
+            halves.push(Half::Private);
+        }
+        let audience = collections::audience(account, name)?;
+        let staged = datasets::stage(syftbox, me, update, now)?;
+        collections::note_update(account, name, staged, halves, audience)?;
+        collections::finish_updates(account)?;
+        self.publish(name).await?;
+        let dataset = datasets::show(syftbox, me, me, name)?;
+        let after = collections::published(account, name)?;
+        Ok(Updated { dataset, left_over: collections::left_over(account, &before, &after)? })
+    }
+
+    /// Finishes what was cut short of updates, and of a deletion of `name`.
+    async fn finish_datasets(&self, name: &DatasetName) -> Result<()> {
+        collections::finish_updates(&self.account)?;
+        if collections::is_deletion_noted(&self.account, name)? {
+            refresh(&self.account, Freshness::Feed, self.now()).await?;
+            collections::finish_deletions(&self.account).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns whom the mock files of a dataset of ours are for.
+    ///
+    /// # Errors
+    /// If the database fails, or `name` is none.
+    pub fn dataset_audience(&self, name: &str) -> Result<Audience> {
+        let name = DatasetName::parse(name).map_err(datasets::Error::from)?;
+        Ok(collections::audience(&self.account, &name)?)
+    }
+
     /// Returns all datasets on this machine, own and those of peers, by owner and name.
     ///
     /// # Errors
@@ -57,6 +120,13 @@ impl Client {
     /// [`Error::UnknownDataset`], [`Error::Ambiguous`]; [`Error::Dataset`] if it cannot be read.
     pub fn dataset(&self, name: &str, owner: Option<&Email>) -> Result<Dataset> {
         let wanted = DatasetName::parse(name).map_err(datasets::Error::from)?;
+        let owner = self.owner_of(&wanted, owner)?;
+        let (me, syftbox) = (&self.account.email, &self.account.folders.syftbox);
+        Ok(datasets::show(syftbox, me, &owner, &wanted)?)
+    }
+
+    /// Returns whose dataset of a name is meant: the own one, else the only one.
+    fn owner_of(&self, wanted: &DatasetName, owner: Option<&Email>) -> Result<Email> {
         let mut owners: Vec<Email> = self
             .datasets()?
             .into_iter()
@@ -71,9 +141,34 @@ impl Client {
             return Err(Error::Ambiguous { name: wanted.to_string(), owners });
         }
         let unknown = || Error::UnknownDataset { name: wanted.to_string() };
-        let owner = owners.pop().ok_or_else(unknown)?;
+        owners.pop().ok_or_else(unknown)
+    }
+
+    /// Returns where a dataset is on this machine, or `file` in it: the private half of an own one and
+    /// the mock half of any other, unless `half` says which. `owner` as in [`Client::dataset`].
+    ///
+    /// # Errors
+    /// As [`Client::dataset`]; [`Error::Dataset`] if that half, or the file, is not here.
+    pub fn dataset_path(
+        &self,
+        name: &str,
+        owner: Option<&Email>,
+        half: Option<Half>,
+        file: Option<&DatasitePath>,
+    ) -> Result<PathBuf> {
+        let wanted = DatasetName::parse(name).map_err(datasets::Error::from)?;
         let (me, syftbox) = (&self.account.email, &self.account.folders.syftbox);
-        Ok(datasets::show(syftbox, me, &owner, &wanted)?)
+        let owner = self.owner_of(&wanted, owner)?;
+        let usual = if owner == *me { Half::Private } else { Half::Public };
+        Ok(datasets::locate(syftbox, &owner, &wanted, half.unwrap_or(usual), file)?)
+    }
+
+    /// Returns what a `syft://` address means on this machine.
+    ///
+    /// # Errors
+    /// [`Error::Dataset`] if it leads out of the SyftBox, or nothing is there.
+    pub fn resolve(&self, url: &SyftUrl) -> Result<PathBuf> {
+        Ok(datasets::resolve(&self.account.folders.syftbox, url)?)
     }
 
     /// Shows a dataset of ours to more people: those listed, or every peer.
@@ -120,11 +215,20 @@ impl Client {
         let _lock = self.lock().await?;
         let name = DatasetName::parse(name).map_err(datasets::Error::from)?;
         let account = &self.account;
-        refresh(account, Freshness::Feed, self.now()).await?;
-        let found = collections::delete(account, &name).await?;
-        match datasets::delete(&account.folders.syftbox, &account.email, &name) {
-            Err(datasets::Error::NotFound { .. }) if found => Ok(()),
-            outcome => Ok(outcome?),
+        collections::finish_updates(account)?;
+        // From here on it is deleted: whatever is cut short is gone on with by the next sync.
+        collections::note_deletion(account, &name)?;
+        let done = async {
+            refresh(account, Freshness::Feed, self.now()).await?;
+            Ok::<_, Error>(collections::finish_deletions(account).await?)
+        };
+        match done.await {
+            Ok(deleted) if deleted.contains(&name) => Ok(()),
+            Ok(_) => Err(datasets::Error::NotFound { owner: self.email().clone(), name }.into()),
+            Err(error) => {
+                let reason = told(&error);
+                Err(Error::NotSent { what: format!("the deletion of {name}"), reason })
+            }
         }
     }
 
@@ -136,6 +240,7 @@ impl Client {
         self.needs(Role::Owner)?;
         let _lock = self.lock().await?;
         let name = DatasetName::parse(name).map_err(datasets::Error::from)?;
+        collections::finish_updates(&self.account)?;
         let (account, me) = (&self.account, &self.account.email);
         let syftbox = &account.folders.syftbox;
         let dataset = datasets::show(syftbox, me, me, &name)?;

@@ -253,6 +253,9 @@ fn dataset_code(error: &datasets::Error) -> Code {
         datasets::Error::Exists { .. } => Code::DatasetExists,
         datasets::Error::Name(_) => Code::InvalidDatasetName,
         datasets::Error::PrivateAsMock { .. } => Code::PrivateAsMock,
+        datasets::Error::NoPrivateHalf { .. } => Code::NoPrivateHalf,
+        datasets::Error::NothingThere { .. } => Code::NothingThere,
+        datasets::Error::Outside { .. } => Code::OutsideSyftbox,
         datasets::Error::Connection(error) => connection_code(error),
         datasets::Error::Refused { .. }
         | datasets::Error::Readme { .. }

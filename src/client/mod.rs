@@ -30,16 +30,17 @@ use crate::caches::{Folders, Store, SyncLock};
 use crate::checkpoints::Due;
 use crate::connections::{Connection, ConnectionRouter};
 use crate::datasets::Scratch;
-use crate::model::{Email, Role, Timestamp};
+use crate::model::{Code, Email, Role, Timestamp};
 use crate::syncers::{
     Account, CheckpointStatus, CheckpointSummary, DatasiteOwnerSyncer, DatasiteWatcherSyncer,
-    Report, SyncOptions, expect_syftbox,
+    Report, SyncOptions, collections, expect_syftbox, told,
 };
 use crate::wire::Dialect;
 
 pub use buckets::AccessKey;
 pub use clock::{Clock, SystemClock};
 pub use configuration::{AccountInfo, Configuration};
+pub use datasets::Updated;
 pub use deletion::{DeletionPlan, DeletionSummary, What};
 pub use error::{Error, Result};
 pub use jobs::{FoundJob, ListedJob};
@@ -181,7 +182,8 @@ impl Client {
     async fn sync_locked(&self, options: &SyncOptions) -> Result<Report> {
         let (account, now) = (&self.account, self.now());
         Scratch::sweep(&account.folders.syftbox)?;
-        match account.role {
+        let unfinished = collections::finish_updates(account).err();
+        let mut report = match account.role {
             Role::Owner => {
                 // A job that was sent before we agreed is judged by what it may do now. What goes
                 // wrong is told below, where the sync has learnt of those who agreed since.
@@ -190,10 +192,15 @@ impl Client {
                     peers::welcome_all(account, report);
                     reception::receive(account, now, report);
                 };
-                Ok(DatasiteOwnerSyncer::new(account).sync(options, now, &receive).await?)
+                DatasiteOwnerSyncer::new(account).sync(options, now, &receive).await?
             }
-            Role::Scientist => Ok(DatasiteWatcherSyncer::new(account).sync(options, now).await?),
+            Role::Scientist => DatasiteWatcherSyncer::new(account).sync(options, now).await?,
+        };
+        if let Some(error) = unfinished {
+            let text = format!("a dataset is not updated yet: {}", told(&error));
+            report.problem(Code::DatasetNotUpdated, text);
         }
+        Ok(report)
     }
 
     /// Makes a checkpoint of the datasite, after a sync, so that everything is in it.

@@ -59,3 +59,23 @@ pub(super) mod id {
         FileId::parse(&String::deserialize(from)?).map_err(D::Error::custom)
     }
 }
+
+/// The same for lists of file ids.
+pub(super) mod ids {
+    use super::{Deserialize, Deserializer, Error, Serializer};
+    use crate::connections::FileId;
+
+    pub(in super::super) fn serialize<S: Serializer>(
+        values: &[FileId],
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_seq(values.iter().map(FileId::as_str))
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Vec<FileId>, D::Error> {
+        let texts = Vec::<String>::deserialize(from)?;
+        texts.iter().map(|text| FileId::parse(text).map_err(D::Error::custom)).collect()
+    }
+}

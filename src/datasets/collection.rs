@@ -182,9 +182,6 @@ pub enum Refusal {
     /// A `syft://` address cannot name it, so Python readers would not find it.
     #[error("`{0}` has `?` or `#` in its name, which a `syft://` address cannot hold")]
     NotInUrl(DatasitePath),
-    /// A copy on the Drive has no folders, so the private half could not be restored.
-    #[error("`{0}` lies in a folder, which a private collection cannot hold")]
-    NestedPrivate(DatasitePath),
     /// It names no file within the dataset.
     #[error("`{0}` names no file of the dataset")]
     Elsewhere(String),
@@ -231,7 +228,7 @@ pub fn check_private<'a>(files: impl IntoIterator<Item = &'a DatasitePath>) -> R
 /// the digest takes them. `files` are relative to the half's folder.
 ///
 /// # Errors
-/// [`Refusal`] if two would have the same name, or a private file lies in a folder.
+/// [`Refusal`] if two would have the same name.
 pub fn members<'a>(
     half: Half,
     files: impl IntoIterator<Item = &'a DatasitePath>,
@@ -239,12 +236,8 @@ pub fn members<'a>(
     let mut members: BTreeMap<String, DatasitePath> = BTreeMap::new();
     for path in files {
         let name = path.file_name();
-        match half {
-            Half::Public if name == PERMISSION_FILE => continue,
-            Half::Private if path.parent().is_some() => {
-                return Err(Refusal::NestedPrivate(path.clone()));
-            }
-            Half::Public | Half::Private => {}
+        if half == Half::Public && name == PERMISSION_FILE {
+            continue;
         }
         if let Some(first) = members.insert(name.to_owned(), path.clone())
             && first != *path

@@ -119,8 +119,10 @@ fn permissions_never_go_into_a_public_collection() {
 
     let files = paths(&["a.csv", "private_metadata.yaml", "syft.pub.yaml"]);
     assert_eq!(members(Half::Private, &files).unwrap().len(), 3);
-    let nested = paths(&["x/a.csv"]);
-    assert_eq!(members(Half::Private, &nested), Err(Refusal::NestedPrivate(nested[0].clone())));
+    let nested = paths(&["x/a.csv", "y/a.csv"]);
+    let [first, second] = [nested[0].clone(), nested[1].clone()];
+    let twice = Refusal::SameBaseName { name: "a.csv".to_owned(), first, second };
+    assert_eq!(members(Half::Private, &nested), Err(twice));
 }
 
 proptest! {

@@ -90,11 +90,22 @@ pub fn create(
     if !new.allow_same {
         compare(&mock_digests, &private_digests)?;
     }
-    let readme = readme(new, &mock, &public_folder)?;
-
+    let readme = match &new.readme {
+        Some(readme) => Some(put_readme(readme, &mock, &public_folder)?),
+        None => None,
+    };
     let mock_files: Vec<DatasitePath> =
         mock.files.keys().filter(|path| Some(*path) != readme.as_ref()).cloned().collect();
-    let metadata = describe(me, new, uid, now, readme.as_ref(), &mock_files)?;
+    let about = Metadata {
+        uid: Some(uid),
+        created_at: Some(now),
+        updated_at: Some(now),
+        summary: new.summary.clone(),
+        tags: new.tags.clone(),
+        location: new.location.clone(),
+        ..Metadata::default()
+    };
+    let metadata = describe(about, me, &new.name, readme.as_ref(), &mock_files)?;
     files::write_new(&public_folder.join(METADATA_FILE), &metadata.to_yaml())?;
     if let Some(permissions) = public_permissions(&new.audience) {
         files::write_new(&public_folder.join(PERMISSION_FILE), &permissions)?;
@@ -117,23 +128,26 @@ pub(super) fn write_private_files(
     let only_me = std::os::unix::fs::PermissionsExt::from_mode(0o700);
     fs::set_permissions(folder, only_me).map_err(Error::at(folder))?;
     let target = std::path::absolute(target).map_err(Error::at(target))?;
-    let private =
-        PrivateMetadata { uid: Some(uid), data_dir: target.to_string_lossy().into_owned() };
+    let private = PrivateMetadata {
+        uid: Some(uid),
+        data_dir: target.to_string_lossy().into_owned(),
+        paths: Vec::new(),
+    };
     files::write_new(&folder.join(PRIVATE_METADATA_FILE), &private.to_yaml())?;
     files::write_new(&folder.join(PERMISSION_FILE), &private_permissions(me))
 }
 
 /// A file or folder that the user named, as it is before the copy.
-struct Source<'a> {
+pub(super) struct Source<'a> {
     which: &'static str,
     root: &'a Path,
     is_file: bool,
-    files: Tree,
+    pub(super) files: Tree,
 }
 
 impl<'a> Source<'a> {
     /// Lists it. The path that the user named may itself be a link; nothing below it may.
-    fn look(root: &'a Path, which: &'static str) -> Result<Self, Error> {
+    pub(super) fn look(root: &'a Path, which: &'static str) -> Result<Self, Error> {
         let meta = fs::metadata(root).map_err(Error::at(root))?;
         let (is_file, files) = if meta.is_dir() {
             (false, files::tree(root, false)?)
@@ -148,11 +162,22 @@ impl<'a> Source<'a> {
         Ok(Self { which, root, is_file, files })
     }
 
-    fn refused(&self, refusal: super::Refusal) -> Error {
+    /// The files of a folder, but for those of which `is_left_out` holds.
+    pub(super) fn within(
+        root: &'a Path,
+        which: &'static str,
+        is_left_out: impl Fn(&DatasitePath) -> bool,
+    ) -> Result<Self, Error> {
+        let mut files = files::tree(root, false)?;
+        files.retain(|path, _| !is_left_out(path));
+        Ok(Self { which, root, is_file: false, files })
+    }
+
+    pub(super) fn refused(&self, refusal: super::Refusal) -> Error {
         Error::Refused { which: self.which, refusal }
     }
 
-    fn copy_to(&self, folder: &Path) -> Result<BTreeMap<DatasitePath, Digest>, Error> {
+    pub(super) fn copy_to(&self, folder: &Path) -> Result<BTreeMap<DatasitePath, Digest>, Error> {
         let copy = |path: &DatasitePath| {
             let from = if self.is_file {
                 fs::canonicalize(self.root).map_err(Error::at(self.root))?
@@ -166,7 +191,7 @@ impl<'a> Source<'a> {
 }
 
 /// Stops where a mock file has the content of a private one.
-fn compare(
+pub(super) fn compare(
     mock: &BTreeMap<DatasitePath, Digest>,
     private: &BTreeMap<DatasitePath, Digest>,
 ) -> Result<(), Error> {
@@ -182,13 +207,12 @@ fn compare(
 }
 
 /// Puts the readme beside the mock files and returns its name. It may be one of them already.
-fn readme(
-    new: &NewDataset,
+pub(super) fn put_readme(
+    source: &Path,
     mock: &Source<'_>,
     folder: &Path,
-) -> Result<Option<DatasitePath>, Error> {
-    let Some(source) = &new.readme else { return Ok(None) };
-    let wrong = || Error::Readme { path: source.clone() };
+) -> Result<DatasitePath, Error> {
+    let wrong = || Error::Readme { path: source.to_owned() };
     let is_markdown = source.extension().is_some_and(|end| end.eq_ignore_ascii_case("md"));
     let name = source.file_name().filter(|_| is_markdown).ok_or_else(wrong)?;
     let path = DatasitePath::from_local(Path::new(name)).map_err(|_| wrong())?;
@@ -196,39 +220,33 @@ fn readme(
     let target = path.below(folder);
     if mock.files.contains_key(&path) {
         return if files::digest(&real)? == files::digest(&target)? {
-            Ok(Some(path))
+            Ok(path)
         } else {
-            Err(Error::Exists { path: source.clone() })
+            Err(Error::Exists { path: source.to_owned() })
         };
     }
     check_mock(mock.files.keys().chain([&path])).map_err(|refusal| mock.refused(refusal))?;
     files::copy(&real, &target)?;
-    Ok(Some(path))
+    Ok(path)
 }
 
-fn describe(
+/// Completes what is said `about` a dataset with its name and all of its addresses.
+pub(super) fn describe(
+    about: Metadata,
     me: &Email,
-    new: &NewDataset,
-    uid: Uuid,
-    now: Timestamp,
+    name: &DatasetName,
     readme: Option<&DatasitePath>,
     mock_files: &[DatasitePath],
 ) -> Result<Metadata, Error> {
     let url = |half: Half, path: Option<&DatasitePath>| {
-        let folder = format!("{}/{}", half.folder(), new.name);
+        let folder = format!("{}/{name}", half.folder());
         let whole = path.map_or(folder.clone(), |path| format!("{folder}/{path}"));
         let whole = DatasitePath::parse(&whole)
             .map_err(|source| Error::Path { path: PathBuf::from(whole), source })?;
         Ok::<_, Error>(SyftUrl::of(me, &whole)?)
     };
     Ok(Metadata {
-        uid: Some(uid),
-        created_at: Some(now),
-        updated_at: Some(now),
-        name: new.name.to_string(),
-        summary: new.summary.clone(),
-        tags: new.tags.clone(),
-        location: new.location.clone(),
+        name: name.to_string(),
         mock_url: Some(url(Half::Public, None)?),
         private_url: Some(url(Half::Private, None)?),
         readme_url: readme.map(|path| url(Half::Public, Some(path))).transpose()?,
@@ -236,6 +254,7 @@ fn describe(
             .iter()
             .map(|path| url(Half::Public, Some(path)))
             .collect::<Result<_, _>>()?,
+        ..about
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{DatasetName, InvalidMetadata, InvalidName, InvalidUrl, Refusal};
+use super::{DatasetName, InvalidMetadata, InvalidName, InvalidUrl, Refusal, SyftUrl};
 use crate::connections;
 use crate::model::{DatasitePath, Email, InvalidPath};
 
@@ -22,6 +22,29 @@ pub enum Error {
     /// A private half alone, as a crash may leave it.
     #[error("there is a private half without a public one")]
     NoPublicHalf,
+
+    /// The private half is not on this machine.
+    #[error("the private half of dataset `{name}` of `{owner}` is not on this machine")]
+    NoPrivateHalf {
+        /// Whose.
+        owner: Email,
+        /// Which.
+        name: DatasetName,
+    },
+
+    /// An address that leads out of the SyftBox.
+    #[error("`{url}` leads to no place in a SyftBox")]
+    Outside {
+        /// Which.
+        url: SyftUrl,
+    },
+
+    /// What was asked for does not exist on this machine.
+    #[error("there is nothing at `{}`", path.display())]
+    NothingThere {
+        /// Where.
+        path: PathBuf,
+    },
 
     /// Something is there already.
     #[error("there is something at `{}` already", path.display())]

@@ -15,10 +15,11 @@ use uuid::Uuid;
 
 use super::collection::Half;
 use super::create::write_private_files;
-use super::files;
+use super::files::{self, Digests};
+use super::folding;
 use super::metadata::{
-    Audience, METADATA_BYTES_MAX, PERMISSION_FILE, PRIVATE_METADATA_FILE, PrivateMetadata,
-    public_permissions,
+    Audience, METADATA_BYTES_MAX, METADATA_FILE, PERMISSION_FILE, PRIVATE_METADATA_FILE,
+    PrivateMetadata, public_permissions,
 };
 use super::pull::{Admitted, Held, HeldFile, Limits, Wanted, admit, is_installed};
 use super::{DatasetName, Error, half_folder};
@@ -60,7 +61,7 @@ pub async fn fetch(
         admitted.iter().map(members).collect::<Result<_, Error>>()?;
     let folder = into.to_owned();
     let (hash, mut digests) =
-        tokio::task::spawn_blocking(move || files::collection_digests(&folder, &members))
+        tokio::task::spawn_blocking(move || files::collection_digests(&folder, &members, None))
             .await
             .map_err(|error| Error::at(into)(error.into()))??;
     if hash != wanted.name.hash {
@@ -71,9 +72,52 @@ pub async fn fetch(
         fs::remove_file(&path).map_err(Error::at(&path))?;
         digests.remove(&file.name);
     }
+    put_in_folders(into, wanted, &mut digests)?;
     let file = |(name, (digest, size_bytes))| HeldFile { name, size_bytes, digest };
     let files = digests.into_iter().map(file).collect();
     Ok(Held { owner, name, hash, folder: wanted.folder.clone(), files })
+}
+
+/// Puts files that have travelled flat into the folders that they belong in, and writes the
+/// description of the tree.
+fn put_in_folders(into: &Path, wanted: &Wanted, digests: &mut Digests) -> Result<(), Error> {
+    let description = match wanted.name.half {
+        Half::Public => METADATA_FILE,
+        Half::Private => PRIVATE_METADATA_FILE,
+    };
+    if !digests.contains_key(description) {
+        return Ok(());
+    }
+    let path = into.join(description);
+    let Some(content) = files::read_small(&path, METADATA_BYTES_MAX)? else { return Ok(()) };
+    let names = digests.keys().map(String::as_str);
+    let (tree, places) = match wanted.name.half {
+        Half::Public => {
+            let unfolded = folding::unfold(&content, &wanted.owner, &wanted.name.dataset, names);
+            let Some((tree, places)) = unfolded else { return Ok(()) };
+            (Some(tree), places)
+        }
+        // What describes it is written anew in any case.
+        Half::Private => {
+            let paths = PrivateMetadata::parse(&content).map(|read| read.paths);
+            let places = folding::places(&paths.unwrap_or_default(), names);
+            let Some(places) = places else { return Ok(()) };
+            (None, places)
+        }
+    };
+    files::put_in_places(into, &places)?;
+    for (name, place) in places {
+        if let Some(digested) = digests.remove(&name) {
+            digests.insert(place.as_str().to_owned(), digested);
+        }
+    }
+    if let Some(tree) = tree {
+        fs::remove_file(&path).map_err(Error::at(&path))?;
+        files::write_new(&path, &tree)?;
+        let digested = (Digest::of(&tree), tree.len() as u64);
+        digests.insert(description.to_owned(), digested);
+    }
+    Ok(())
 }
 
 async fn download(
@@ -130,19 +174,63 @@ pub fn remove(syftbox: &Path, held: &Held, now: Timestamp) -> Result<Vec<PathBuf
     keep_edits(&aside, &[Some(held)])
 }
 
+/// A half of an own dataset that comes back from the drive.
+#[derive(Clone, Copy, Debug)]
+pub struct Restored<'a> {
+    /// Which.
+    pub wanted: &'a Wanted,
+    /// Whom its mock files are for.
+    pub audience: &'a Audience,
+    /// The identity, if the private half says none.
+    pub uid: Uuid,
+}
+
 /// Puts a half of an own dataset, downloaded to `staging`, in its place, with the files that do not
-/// travel: permissions of the public half, made from `audience`, and the address of the private
-/// half on this machine. `uid` is used if the private half says none.
+/// travel: permissions of the public half, and the address of the private half on this machine.
 ///
 /// # Errors
 /// [`Error::Exists`] if there is something already; [`Error::Io`].
 pub fn install_restored(
     syftbox: &Path,
     staging: &Path,
-    wanted: &Wanted,
-    audience: &Audience,
-    uid: Uuid,
+    restored: Restored<'_>,
 ) -> Result<(), Error> {
+    let target = complete(syftbox, staging, restored)?;
+    files::rename_new(staging, &target)
+}
+
+/// The same where there may be an older one: what of it is neither in `new` nor in `old` goes aside,
+/// and where is returned.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn install_own(
+    syftbox: &Path,
+    staging: &Path,
+    restored: Restored<'_>,
+    new: &[HeldFile],
+    old: &[HeldFile],
+    now: Timestamp,
+) -> Result<Vec<PathBuf>, Error> {
+    let target = complete(syftbox, staging, restored)?;
+    if !files::is_occupied_path(&target)? {
+        files::rename_new(staging, &target)?;
+        return Ok(Vec::new());
+    }
+    let aside = aside(syftbox, &restored.wanted.owner, &restored.wanted.name.dataset, now)?;
+    files::swap(staging, &target, &aside)?;
+    for name in [METADATA_FILE, PERMISSION_FILE, PRIVATE_METADATA_FILE] {
+        let path = aside.join(name);
+        if path.symlink_metadata().is_ok() {
+            fs::remove_file(&path).map_err(Error::at(&path))?;
+        }
+    }
+    keep_unknown(&aside, &[new, old])
+}
+
+/// Makes the downloaded folder what it is to be, through to the disk, and returns its place.
+fn complete(syftbox: &Path, staging: &Path, restored: Restored<'_>) -> Result<PathBuf, Error> {
+    let Restored { wanted, audience, uid } = restored;
     let half = wanted.name.half;
     let target = half_folder(syftbox, &wanted.owner, &wanted.name.dataset, half);
     match half {
@@ -167,7 +255,7 @@ pub fn install_restored(
     }
     files::sync_files(staging)?;
     files::sync_folders(staging)?;
-    files::rename_new(staging, &target)
+    Ok(target)
 }
 
 /// Returns a place for the old copy that nothing has.
@@ -187,23 +275,32 @@ fn aside(
     Ok(path)
 }
 
-/// Deletes from an old copy what one of `records` knows, and returns what is left: edits.
 fn keep_edits(aside: &Path, records: &[Option<&Held>]) -> Result<Vec<PathBuf>, Error> {
-    let known = |path: &DatasitePath, digest: Digest| {
-        let of = |held: &&Held| {
-            held.files.iter().any(|file| file.name == path.as_str() && file.digest == digest)
-        };
-        records.iter().flatten().any(of)
+    let known: Vec<&[HeldFile]> = records.iter().flatten().map(|held| &held.files[..]).collect();
+    keep_unknown(aside, &known)
+}
+
+/// Deletes from an old copy what is `known`, and returns what is left: edits.
+fn keep_unknown(aside: &Path, known: &[&[HeldFile]]) -> Result<Vec<PathBuf>, Error> {
+    let is_known = |path: &DatasitePath, digest: Digest| {
+        let mut files = known.iter().copied().flatten();
+        files.any(|file| file.name == path.as_str() && file.digest == digest)
     };
     let mut kept = Vec::new();
     for path in files::tree(aside, true)?.into_keys() {
         let local = path.below(aside);
-        if known(&path, files::digest(&local)?.0) {
+        if is_known(&path, files::digest(&local)?.0) {
             fs::remove_file(&local).map_err(Error::at(&local))?;
         } else {
             kept.push(local);
         }
     }
     files::remove_empty_folders(aside)?;
+    if kept.is_empty() {
+        // What nothing is kept in goes as well; what others keep there stays.
+        for folder in aside.ancestors().skip(1).take(2) {
+            let _ = fs::remove_dir(folder);
+        }
+    }
     Ok(kept)
 }

@@ -79,11 +79,12 @@ pub(super) fn digest(path: &Path) -> Result<(Digest, u64), Error> {
 /// Digest and length of each file of a collection, by its name there.
 pub(super) type Digests = BTreeMap<String, (Digest, u64)>;
 
-/// Streams the files of a collection, `name` to path below `folder`. Returns the collection's
-/// digest, and each file's digest and length.
+/// Streams the files of a collection, `name` to path below `folder`; of the one named in `instead`
+/// it takes the content there. Returns the collection's digest, and each file's digest and length.
 pub(super) fn collection_digests(
     folder: &Path,
     members: &BTreeMap<String, DatasitePath>,
+    instead: Option<(&str, &[u8])>,
 ) -> Result<(Hash12, Digests), Error> {
     let mut whole = CollectionHasher::default();
     let mut digests = Digests::new();
@@ -91,15 +92,53 @@ pub(super) fn collection_digests(
         let mut hasher = Sha256::new();
         let mut size = 0;
         whole.file(name);
-        stream(&path.below(folder), |piece| {
+        let mut take = |piece: &[u8]| {
             whole.content(piece);
             hasher.update(piece);
             size += piece.len() as u64;
             Ok(())
-        })?;
+        };
+        match instead.filter(|(other, _)| other == name) {
+            Some((_, content)) => take(content)?,
+            None => stream(&path.below(folder), take)?,
+        }
         digests.insert(name.clone(), (Digest::from_bytes(hasher.finalize().into()), size));
     }
     Ok((whole.finish(), digests))
+}
+
+/// Returns the digest of all regular files below `folder`, with their paths.
+pub(super) fn tree_digest(folder: &Path) -> Result<Digest, Error> {
+    let mut whole = Sha256::new();
+    for path in tree(folder, true)?.into_keys() {
+        let (digest, size) = digest(&path.below(folder))?;
+        whole.update(format!("{} {size} {path}\n", digest.to_hex()));
+    }
+    Ok(Digest::from_bytes(whole.finalize().into()))
+}
+
+/// Moves files of the flat `folder` to their places in it. What one of them is called may be the
+/// folder of another: so all of them leave first.
+pub(super) fn put_in_places(
+    folder: &Path,
+    places: &BTreeMap<String, DatasitePath>,
+) -> Result<(), Error> {
+    let parent = folder.parent().unwrap_or(folder);
+    let waiting = tempfile::tempdir_in(parent).map_err(Error::at(parent))?;
+    let rename = |from: &Path, to: &Path| -> Result<(), Error> {
+        fs::rename(from, to).map_err(Error::at(to))
+    };
+    for name in places.keys() {
+        rename(&folder.join(name), &waiting.path().join(name))?;
+    }
+    for (name, place) in places {
+        let target = place.below(folder);
+        if let Some(above) = target.parent() {
+            fs::create_dir_all(above).map_err(Error::at(above))?;
+        }
+        rename(&waiting.path().join(name), &target)?;
+    }
+    Ok(())
 }
 
 /// Copies a regular file to a new one, through to the disk, and returns the digest of its content.
@@ -118,10 +157,10 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<Digest, Error> {
 }
 
 /// Writes a new file, through to the disk.
-pub(super) fn write_new(to: &Path, content: &str) -> Result<(), Error> {
+pub(super) fn write_new(to: &Path, content: impl AsRef<[u8]>) -> Result<(), Error> {
     let write = || {
         let mut out = File::create_new(to)?;
-        out.write_all(content.as_bytes())?;
+        out.write_all(content.as_ref())?;
         out.sync_all()
     };
     write().map_err(Error::at(to))
@@ -280,6 +319,25 @@ pub(super) fn swap(new: &Path, target: &Path, aside: &Path) -> Result<(), Error>
         Err(error) => return Err(Error::at(target)(error.into())),
     }
     [target, aside].into_iter().filter_map(Path::parent).try_for_each(sync_folder)
+}
+
+/// Puts the folder `new` at `target` and what is there at `new`; or, where the file system cannot do
+/// that in one step, at `old`, where nothing is. If nothing is at `target`, it is renamed.
+pub(super) fn exchange(new: &Path, target: &Path, old: &Path) -> Result<(), Error> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+    if !is_occupied_path(target)? {
+        return rename_new(new, target);
+    }
+    match renameat_with(CWD, new, CWD, target, RenameFlags::EXCHANGE) {
+        Ok(()) => {}
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            rename_new(target, old)?;
+            rename_new(new, target)?;
+        }
+        Err(error) => return Err(Error::at(target)(error.into())),
+    }
+    [target, new].into_iter().filter_map(Path::parent).try_for_each(sync_folder)
 }
 
 /// True if there is something at `path` other than an empty folder.

@@ -254,7 +254,11 @@ fn readme_path(metadata: &Metadata, owner: &Email, name: &DatasetName) -> Option
 
 /// Returns where an address leads within the public half of a dataset. One of layout 1 lies flat
 /// once it travelled as a collection, while its addresses say where its owner keeps it.
-fn path_within(url: &SyftUrl, owner: &Email, name: &DatasetName) -> Option<DatasitePath> {
+pub(super) fn path_within(
+    url: &SyftUrl,
+    owner: &Email,
+    name: &DatasetName,
+) -> Option<DatasitePath> {
     let all = format!("{owner}/{}", Half::Public.folder());
     url.path_below(&format!("{all}/{name}"))
         .or_else(|| url.path_below(&format!("{all}/{SEGMENT}/{name}")))

@@ -14,7 +14,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::SyftUrl;
-use crate::model::{Email, Timestamp};
+use crate::model::{DatasitePath, Email, Timestamp};
 
 /// The file that describes the public half.
 pub const METADATA_FILE: &str = "dataset.yaml";
@@ -28,6 +28,7 @@ pub const METADATA_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 const MOCK_FILES_MAX: usize = 20_000;
 const TAGS_MAX: usize = 1_000;
+const PATHS_KEY: &str = "syft_rs_paths";
 
 /// What `dataset.yaml` says. What is absent or makes no sense is `None` or empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,6 +55,9 @@ pub struct Metadata {
     pub readme_url: Option<SyftUrl>,
     /// The mock files, one by one; neither this file nor the readme.
     pub mock_files: Vec<SyftUrl>,
+    /// Where files belong that travel flat and lie in folders at their owner's (**ours**). Empty on a
+    /// disk, where each lies in its place.
+    pub paths: Vec<DatasitePath>,
 }
 
 /// Why a metadata file cannot be read.
@@ -77,12 +81,9 @@ impl Metadata {
     /// [`InvalidMetadata`] if the whole file is unreadable.
     pub fn parse(bytes: &[u8]) -> Result<Self, InvalidMetadata> {
         let mut map = mapping(bytes)?;
-        let mut list = |key: &str, limit: usize| match map.remove(key) {
-            Some(Value::Array(items)) => items.into_iter().take(limit).filter_map(text).collect(),
-            _ => Vec::new(),
-        };
-        let tags = list("tags", TAGS_MAX);
-        let mock_files = list("mock_files_urls", MOCK_FILES_MAX);
+        let tags = list(&mut map, "tags", TAGS_MAX);
+        let mock_files = list(&mut map, "mock_files_urls", MOCK_FILES_MAX);
+        let paths = paths(list(&mut map, PATHS_KEY, MOCK_FILES_MAX));
         let mut field = |key: &str| map.remove(key).and_then(text);
         let url = |text: Option<String>| text.and_then(|text| SyftUrl::parse(&text).ok());
         Ok(Self {
@@ -97,6 +98,7 @@ impl Metadata {
             private_url: url(field("private_url")),
             readme_url: url(field("readme_url")),
             mock_files: mock_files.iter().filter_map(|text| SyftUrl::parse(text).ok()).collect(),
+            paths,
         })
     }
 
@@ -115,6 +117,8 @@ impl Metadata {
             private_url: Option<String>,
             readme_url: Option<String>,
             mock_files_urls: Vec<String>,
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            syft_rs_paths: Vec<&'a str>,
         }
         let url = |url: &Option<SyftUrl>| url.as_ref().map(ToString::to_string);
         yaml(&File {
@@ -129,6 +133,7 @@ impl Metadata {
             private_url: url(&self.private_url),
             readme_url: url(&self.readme_url),
             mock_files_urls: self.mock_files.iter().map(ToString::to_string).collect(),
+            syft_rs_paths: self.paths.iter().map(DatasitePath::as_str).collect(),
         })
     }
 }
@@ -140,6 +145,8 @@ pub struct PrivateMetadata {
     pub uid: Option<Uuid>,
     /// Where the private files lie on this machine. Written for the Python client; never followed.
     pub data_dir: String,
+    /// Which private files lie in folders (**ours**): a copy on the drive is flat.
+    pub paths: Vec<DatasitePath>,
 }
 
 impl PrivateMetadata {
@@ -149,10 +156,12 @@ impl PrivateMetadata {
     /// [`InvalidMetadata`] if the whole file is unreadable.
     pub fn parse(bytes: &[u8]) -> Result<Self, InvalidMetadata> {
         let mut map = mapping(bytes)?;
+        let paths = paths(list(&mut map, PATHS_KEY, MOCK_FILES_MAX));
         let mut field = |key: &str| map.remove(key).and_then(text);
         Ok(Self {
             uid: field("uid").and_then(|text| Uuid::parse_str(&text).ok()),
             data_dir: field("data_dir").unwrap_or_default(),
+            paths,
         })
     }
 
@@ -162,8 +171,14 @@ impl PrivateMetadata {
         struct File<'a> {
             uid: Option<String>,
             data_dir: &'a str,
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            syft_rs_paths: Vec<&'a str>,
         }
-        yaml(&File { uid: self.uid.map(|uid| uid.to_string()), data_dir: &self.data_dir })
+        yaml(&File {
+            uid: self.uid.map(|uid| uid.to_string()),
+            data_dir: &self.data_dir,
+            syft_rs_paths: self.paths.iter().map(DatasitePath::as_str).collect(),
+        })
     }
 }
 
@@ -244,6 +259,17 @@ fn mapping(bytes: &[u8]) -> Result<serde_json::Map<String, Value>, InvalidMetada
         Ok(_) => Err(InvalidMetadata::NotAMapping),
         Err(_) => Err(InvalidMetadata::NotYaml),
     }
+}
+
+fn list(map: &mut serde_json::Map<String, Value>, key: &str, limit: usize) -> Vec<String> {
+    match map.remove(key) {
+        Some(Value::Array(items)) => items.into_iter().take(limit).filter_map(text).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn paths(texts: Vec<String>) -> Vec<DatasitePath> {
+    texts.iter().filter_map(|text| DatasitePath::parse(text).ok()).collect()
 }
 
 fn text(value: Value) -> Option<String> {

@@ -3,8 +3,8 @@
 //! A dataset is two folders in its owner's datasite. Its mock files reach readers as a collection:
 //! a flat folder on the Drive whose name carries their digest, shared by the Drive's own rights.
 //! Names, addresses, descriptions and what to fetch or remove are decided purely (`name`, `url`,
-//! `metadata`, `collection`, `publication`, `pull`); `create` and `local` touch this machine,
-//! `publish` and `fetch` a connection.
+//! `metadata`, `collection`, `folding`, `publication`, `pull`); `create`, `update`, `local` and
+//! `locate` touch this machine, `publish` and `fetch` a connection.
 //!
 //! Whose a dataset is comes from the Drive, never from what a file says.
 
@@ -14,12 +14,15 @@ mod create;
 mod error;
 mod fetch;
 mod files;
+mod folding;
 mod local;
+mod locate;
 mod metadata;
 mod name;
 mod publication;
 mod publish;
 mod pull;
+mod update;
 mod url;
 
 pub use collection::{
@@ -28,22 +31,24 @@ pub use collection::{
 };
 pub use create::{Created, NewDataset, create};
 pub use error::{Error, Unacceptable};
-pub use fetch::{KEPT_FOLDER, fetch, install, install_restored, remove};
+pub use fetch::{KEPT_FOLDER, Restored, fetch, install, install_own, install_restored, remove};
 pub use files::{FileInfo, SCRATCH_FOLDER, Scratch};
 pub use local::{
     Dataset, Listed, delete, half_folder, list, local_halves, newest_folder, set_audience, show,
 };
+pub use locate::{locate, resolve};
 pub use metadata::{
     Audience, InvalidMetadata, METADATA_BYTES_MAX, METADATA_FILE, Metadata, PERMISSION_FILE,
     PRIVATE_METADATA_FILE, PrivateMetadata, private_permissions, public_permissions,
 };
 pub use name::{DatasetName, InvalidName};
 pub use publication::{
-    Draft, DraftFile, FileStep, Publication, collections_of, shares_due, unshares_due,
+    Draft, DraftFile, FileStep, Publication, Readers, collections_of, shares_due, unshares_due,
 };
 pub use publish::{Published, Save, draft, prepare, publish};
 pub use pull::{
     Admitted, Held, HeldFile, Ignored, IgnoredBecause, Limits, PullPlan, Wanted, admit,
     audience_of, is_installed, plan, restore_plan,
 };
+pub use update::{Staged, Update, discard, put_in_place, stage, sweep_staged};
 pub use url::{InvalidUrl, SyftUrl};

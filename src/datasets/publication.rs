@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::DatasetName;
-use super::collection::CollectionName;
+use super::collection::{CollectionName, Half};
 use super::metadata::Audience;
+use super::pull::HeldFile;
 use crate::connections::{Access, Entry, FileId, Grant};
 use crate::model::{DatasitePath, Digest, Email};
 
@@ -41,6 +42,15 @@ pub struct DraftFile {
     pub digest: Digest,
 }
 
+impl DraftFile {
+    /// Returns where it is within the folder of its half.
+    fn path_within(&self, half: Half, name: &DatasetName) -> Option<DatasitePath> {
+        let (_owner, rest) = self.path.as_str().split_once('/')?;
+        let rest = rest.strip_prefix(half.folder())?.strip_prefix('/')?;
+        DatasitePath::parse(rest.strip_prefix(name.as_str())?.strip_prefix('/')?).ok()
+    }
+}
+
 /// A collection's upload: what is wanted, and what is done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Publication {
@@ -64,6 +74,28 @@ pub struct Publication {
     /// Who can.
     #[serde(with = "super::as_text::list")]
     pub shared_with: Vec<Email>,
+    /// Collections of older content, which are deleted once this one is there for its readers.
+    #[serde(default, with = "super::as_text::ids")]
+    pub replaces: Vec<FileId>,
+    /// True if somebody may be able to read those.
+    #[serde(default)]
+    pub replaces_shared: bool,
+}
+
+/// Who is to read collections that are for all, and how readers are brought to newer content.
+#[derive(Clone, Copy, Debug)]
+pub struct Readers<'a> {
+    /// All approved peers.
+    pub approved: &'a [Email],
+    /// Those who, shown two collections of one dataset, take the newer. The others would lay both
+    /// over each other, so they see the new one only once the old one is gone.
+    pub choosing: &'a [Email],
+}
+
+impl<'a> From<&'a [Email]> for Readers<'a> {
+    fn from(approved: &'a [Email]) -> Self {
+        Self { approved, choosing: &[] }
+    }
 }
 
 /// A file's upload.
@@ -94,6 +126,30 @@ impl Publication {
     /// Notes that `who` cannot read the collection any more.
     pub fn note_unshared(&mut self, who: &Email) {
         self.shared_with.retain(|held| !held.is_same_account(who.as_str()));
+    }
+
+    /// True if nothing is left to do but for readers.
+    pub fn is_settled(&self) -> bool {
+        self.is_uploaded()
+            && self.replaces.is_empty()
+            && self.labelled_any == (self.audience == Audience::Any)
+    }
+
+    /// Returns its files as they were on this machine when they were uploaded or fetched.
+    pub fn held_files(&self) -> Vec<HeldFile> {
+        let file = |step: &FileStep| {
+            let path = step.file.path_within(self.name.half, &self.name.dataset)?;
+            let (size_bytes, digest) = (step.file.size_bytes, step.file.digest);
+            Some(HeldFile { name: path.as_str().to_owned(), size_bytes, digest })
+        };
+        self.files.iter().filter_map(file).collect()
+    }
+
+    /// Returns the paths of those of its files that lie in folders, within the half's folder.
+    pub(super) fn nested(&self) -> Vec<DatasitePath> {
+        let files = self.files.iter().map(|step| &step.file);
+        let within = files.filter_map(|file| file.path_within(self.name.half, &self.name.dataset));
+        within.filter(|path| path.parent().is_some()).collect()
     }
 
     fn is_shared_with(&self, who: &Email) -> bool {

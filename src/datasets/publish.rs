@@ -2,7 +2,8 @@
 //!
 //! All ids are made beforehand and the record is saved after each step, so it is safe to call
 //! [`publish`] again after a crash at any point: what was created meanwhile answers that it exists.
-//! Readers come last; nobody ever sees half a dataset.
+//! Readers come last; nobody ever sees half a dataset. What it replaces goes when its readers have the
+//! new one, or, for those who cannot tell new from old, right before.
 //!
 //! Costs one request for each file, one for the folder, one for the ids, and one for each hundred
 //! readers.
@@ -14,9 +15,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures::StreamExt as _;
 
 use super::collection::{ANY_TAG, CollectionName, Half, members};
+use super::folding::fold;
 use super::local::{half_folder, public_files, read_metadata};
-use super::metadata::Audience;
-use super::publication::{Draft, DraftFile, FileStep, Publication, shares_due, unshares_due};
+use super::metadata::{Audience, METADATA_BYTES_MAX, METADATA_FILE, PRIVATE_METADATA_FILE};
+use super::publication::{
+    Draft, DraftFile, FileStep, Publication, Readers, shares_due, unshares_due,
+};
 use super::{DatasetName, Error, files};
 use crate::connections::{self, Connection, Content, Entry, FileId, NewEntry};
 use crate::model::{DatasitePath, Digest, Email};
@@ -52,7 +56,16 @@ pub fn draft(syftbox: &Path, me: &Email, name: &DatasetName, half: Half) -> Resu
         Half::Private => ("private", files::tree(&folder, false)?.into_keys().collect()),
     };
     let members = members(half, &paths).map_err(|refusal| Error::Refused { which, refusal })?;
-    let (hash, digests) = files::collection_digests(&folder, &members)?;
+    let nested: Vec<DatasitePath> =
+        members.values().filter(|path| path.parent().is_some()).cloned().collect();
+    let description = description(half);
+    let folded = match members.get(description).filter(|_| !nested.is_empty()) {
+        Some(path) => files::read_small(&path.below(&folder), METADATA_BYTES_MAX)?
+            .and_then(|content| fold(half, &content, me, name, &nested)),
+        None => None,
+    };
+    let instead = folded.as_deref().map(|content| (description, content));
+    let (hash, digests) = files::collection_digests(&folder, &members, instead)?;
     let in_box = |path: &DatasitePath| {
         DatasitePath::parse(&format!("{me}/{}/{name}/{path}", half.folder()))
             .map_err(|source| Error::Path { path: path.below(&folder), source })
@@ -63,6 +76,13 @@ pub fn draft(syftbox: &Path, me: &Email, name: &DatasetName, half: Half) -> Resu
     });
     let files = files.collect::<Result<_, Error>>()?;
     Ok(Draft { name: CollectionName { half, dataset: name.clone(), hash }, files })
+}
+
+const fn description(half: Half) -> &'static str {
+    match half {
+        Half::Public => METADATA_FILE,
+        Half::Private => PRIVATE_METADATA_FILE,
+    }
 }
 
 /// Makes the record of an upload into the folder `parent`: all of its ids, nothing done yet. A
@@ -99,7 +119,7 @@ pub async fn prepare(
         Half::Private => Audience::Nobody,
     };
     let labelled_any = audience == Audience::Any;
-    let (name, folder_done, shared_with) = (draft.name, false, Vec::new());
+    let (name, folder_done, shared_with, replaces) = (draft.name, false, Vec::new(), Vec::new());
     Ok(Publication {
         name,
         folder,
@@ -109,11 +129,13 @@ pub async fn prepare(
         files,
         audience,
         shared_with,
+        replaces,
+        replaces_shared: false,
     })
 }
 
-/// Does what `publication` still lacks: folder, files, label, then readers. `approved` are all
-/// approved peers; `save` keeps the record after each step.
+/// Does what `publication` still lacks: folder, files, label, then readers, and the end of what it
+/// replaces. `save` keeps the record after each step.
 ///
 /// # Errors
 /// [`Error::Changed`] if a local file is not what it was when the upload was prepared;
@@ -122,7 +144,7 @@ pub async fn publish(
     connection: &dyn Connection,
     publication: &mut Publication,
     syftbox: &Path,
-    approved: &[Email],
+    readers: Readers<'_>,
     save: &mut Save<'_>,
 ) -> Result<Published, Error> {
     if !publication.folder_done {
@@ -137,7 +159,21 @@ pub async fn publish(
         publication.labelled_any = for_any;
         save(publication).map_err(Error::Record)?;
     }
-    adjust_readers(connection, publication, approved, save).await
+    if publication.replaces.is_empty() {
+        return adjust_readers(connection, publication, readers, |_| true, save).await;
+    }
+    // Whoever chooses sees the new one first, and is never without; the others see one at a time.
+    let chooses = |who: &Email| readers.choosing.iter().any(|c| c.is_same_account(who.as_str()));
+    let mut published = adjust_readers(connection, publication, readers, chooses, save).await?;
+    for outcome in connection.delete(&publication.replaces).await? {
+        outcome?;
+    }
+    publication.replaces.clear();
+    save(publication).map_err(Error::Record)?;
+    let others = |who: &Email| !chooses(who);
+    let rest = adjust_readers(connection, publication, readers, others, save).await?;
+    published.problems.extend(rest.problems);
+    Ok(published)
 }
 
 fn folder_entry(publication: &Publication) -> NewEntry {
@@ -168,14 +204,17 @@ async fn upload(
 ) -> Result<(), Error> {
     let steps = publication.files.iter().cloned().enumerate().filter(|(_, step)| !step.done);
     let due: Vec<(usize, FileStep)> = steps.collect();
-    let parent = publication.folder.clone();
+    let (parent, half, dataset) =
+        (publication.folder.clone(), publication.name.half, publication.name.dataset.clone());
+    let nested = publication.nested();
     let stop = AtomicBool::new(false);
     let begun = futures::stream::iter(due)
         .take_while(|_| std::future::ready(!stop.load(Ordering::Relaxed)));
     let mut uploads = begun
         .map(|(index, step)| {
-            let parent = &parent;
-            async move { (index, upload_one(connection, &step, parent, syftbox).await) }
+            let (parent, name, nested) = (&parent, &dataset, nested.clone());
+            let folding = Folding { half, name: name.clone(), nested };
+            async move { (index, upload_one(connection, &step, parent, syftbox, folding).await) }
         })
         .buffer_unordered(PARALLEL);
     let mut first = None;
@@ -192,15 +231,23 @@ async fn upload(
     first.map_or(Ok(()), Err)
 }
 
+/// What is to be known for the description of a half to become what travels.
+struct Folding {
+    half: Half,
+    name: DatasetName,
+    nested: Vec<DatasitePath>,
+}
+
 async fn upload_one(
     connection: &dyn Connection,
     step: &FileStep,
     parent: &FileId,
     syftbox: &Path,
+    folding: Folding,
 ) -> Result<(), Error> {
     let file = step.file.clone();
     let path = file.path.below(syftbox);
-    let content = tokio::task::spawn_blocking(move || content_of(&path, &file))
+    let content = tokio::task::spawn_blocking(move || content_of(&path, &file, &folding))
         .await
         .map_err(|error| Error::at(&step.file.path.below(syftbox))(error.into()))??;
     let new = NewEntry {
@@ -215,35 +262,50 @@ async fn upload_one(
 
 /// Checks that a file is what it was. Small ones are read once, so that what was checked is what is
 /// sent; large ones are streamed later.
-fn content_of(path: &Path, file: &DraftFile) -> Result<Content, Error> {
+fn content_of(path: &Path, file: &DraftFile, folding: &Folding) -> Result<Content, Error> {
     let changed = || Error::Changed { path: file.path.clone() };
+    let gone = |error| match error {
+        Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => changed(),
+        error => error,
+    };
+    let Folding { half, name, nested } = folding;
     if file.size_bytes <= IN_MEMORY_BYTES_MAX {
-        let content = files::read_small(path, IN_MEMORY_BYTES_MAX)?.ok_or_else(changed)?;
+        let read = files::read_small(path, IN_MEMORY_BYTES_MAX).map_err(gone)?;
+        let mut content = read.ok_or_else(changed)?;
+        if file.name == description(*half)
+            && let Some(owner) = file.path.parts().next().and_then(|part| Email::parse(part).ok())
+            && let Some(folded) = fold(*half, &content, &owner, name, nested)
+        {
+            content = folded;
+        }
         if Digest::of(&content) == file.digest {
             return Ok(Content::Bytes(content.into()));
         }
-    } else if files::digest(path)? == (file.digest, file.size_bytes) {
+    } else if files::digest(path).map_err(gone)? == (file.digest, file.size_bytes) {
         return Ok(Content::File(path.to_owned()));
     }
     Err(changed())
 }
 
-/// Takes access away first, then gives it: all grants in one call, as the last thing.
+/// Takes access away first, then gives it to those of whom `is_their_turn` holds: all grants in one
+/// call, as the last thing.
 async fn adjust_readers(
     connection: &dyn Connection,
     publication: &mut Publication,
-    approved: &[Email],
+    readers: Readers<'_>,
+    is_their_turn: impl Fn(&Email) -> bool + Send,
     save: &mut Save<'_>,
 ) -> Result<Published, Error> {
     let mut published = Published::default();
-    for (id, who) in unshares_due(std::slice::from_ref(publication), approved) {
+    for (id, who) in unshares_due(std::slice::from_ref(publication), readers.approved) {
         match connection.unshare(&id, &who).await {
             Ok(()) => publication.note_unshared(&who),
             Err(error) => published.problems.push((who, error)),
         }
         save(publication).map_err(Error::Record)?;
     }
-    let grants = shares_due(std::slice::from_ref(publication), approved);
+    let mut grants = shares_due(std::slice::from_ref(publication), readers.approved);
+    grants.retain(|grant| is_their_turn(&grant.to));
     if grants.is_empty() {
         return Ok(published);
     }

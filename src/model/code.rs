@@ -266,6 +266,18 @@ codes! {
     DatasetNotRemoved = "dataset-not-removed",
     /// A dataset of yours could not be brought to this machine.
     DatasetNotRestored = "dataset-not-restored",
+    /// A dataset of yours could not be deleted on the drive yet.
+    DatasetNotDeleted = "dataset-not-deleted",
+    /// A dataset of yours could not be given its new content yet.
+    DatasetNotUpdated = "dataset-not-updated",
+    /// Another machine of yours has updated a dataset, but not the private half on this one.
+    PrivateHalfNotUpdated = "private-half-not-updated",
+    /// The private half of a dataset is not on this machine.
+    NoPrivateHalf = "no-private-half",
+    /// There is nothing at the place that was asked for.
+    NothingThere = "nothing-there",
+    /// An address leads to no place in a SyftBox.
+    OutsideSyftbox = "outside-syftbox",
     /// A dataset could not be shared with somebody.
     DatasetNotShared = "dataset-not-shared",
     /// There is no such job.

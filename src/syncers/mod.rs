@@ -30,6 +30,7 @@ mod watcher;
 mod writing;
 
 pub use account::Account;
+pub use collections::LeftOver;
 pub use directory::{Directory, Mailbox};
 pub use error::{Error, Result};
 pub use guarding::{alarms, expect_datasite, expect_syftbox};

@@ -13,4 +13,5 @@ mod jobs;
 mod layouts;
 mod login;
 mod peers;
+mod updates;
 mod world;

@@ -44,7 +44,8 @@ async fn process(
         Ok(())
     };
     let published =
-        publish(connection, &mut publication, &machine.syftbox(), &peers, &mut save).await?;
+        publish(connection, &mut publication, &machine.syftbox(), peers[..].into(), &mut save)
+            .await?;
     match published.problems.into_iter().next() {
         Some((_, error)) => Err(error.into()),
         None => Ok(()),
@@ -127,4 +128,55 @@ async fn readers_that_could_not_be_added_are_named_and_added_the_next_time() {
     process(&machine, &faulty, &mut saved).await.unwrap();
     assert_eq!(script.calls() - before, 1, "only those who lack it are shared with");
     assert_eq!(end_state(&drive).await[0].2.len(), 3);
+}
+
+/// Publishes other content in the place of `old`, for two readers of whom the first chooses.
+async fn replace_old(
+    machine: &Machine,
+    connection: &dyn Connection,
+    old: &Publication,
+    readers: [&Email; 2],
+) -> Result<(), Error> {
+    let draft = draft(&machine.syftbox(), &email(OWNER), &name("census"), Half::Public)?;
+    let mut new = prepare(connection, draft, connection.root(), Audience::Any).await?;
+    new.replaces = vec![old.folder.clone()];
+    let approved = readers.map(Email::clone);
+    let readers = Readers { approved: &approved, choosing: &approved[..1] };
+    publish(connection, &mut new, &machine.syftbox(), readers, &mut no_save).await?;
+    assert!(new.is_settled());
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_chooses_the_newer_is_never_without_and_who_cannot_never_sees_two() {
+    let (chooser, layer) = (email(READER), email("python@example.com"));
+    let mut seen = BTreeSet::new();
+    let mut calls = usize::MAX;
+    let mut at = 0;
+    while at <= calls {
+        let (drive, machine) = (MemoryDrive::new(), Machine::new());
+        let owner = drive.session(&email(OWNER));
+        let readers = [chooser.clone(), layer.clone()];
+        machine.create(&machine.usual("census", Audience::Any)).unwrap();
+        let old =
+            publish_all(&machine, &owner, "census", Half::Public, Audience::Any, &readers).await;
+        delete(&machine.syftbox(), &email(OWNER), &name("census")).unwrap();
+        let mut new = machine.usual("census", Audience::Any);
+        new.summary = Some("new".into());
+        machine.create(&new).unwrap();
+        let faulty = Faulty::new(Box::new(drive.session(&email(OWNER))));
+        faulty.script().crash_at(at, Crash::Before);
+        let done = replace_old(&machine, &faulty, &old, [&chooser, &layer]).await;
+        if done.is_ok() {
+            calls = at;
+        }
+        let visible =
+            async |who: &Email| collections(&drive.session(who), Ownership::NotMine).await.len();
+        let counts = (visible(&chooser).await, visible(&layer).await);
+        assert!((1..=2).contains(&counts.0), "call {at}: {counts:?}");
+        assert!(counts.1 <= 1, "call {at}: {counts:?}");
+        seen.insert(counts);
+        at += 1;
+    }
+    assert_eq!(seen, BTreeSet::from([(1, 0), (1, 1), (2, 1)]));
 }

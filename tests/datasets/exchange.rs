@@ -83,7 +83,9 @@ async fn a_dataset_that_is_shown_no_longer_is_removed() {
     pull(&far, &reader, &mut held).await;
 
     publication.audience = Audience::Nobody;
-    publish(&owner, &mut publication, &near.syftbox(), &peers, &mut no_save).await.unwrap();
+    publish(&owner, &mut publication, &near.syftbox(), peers[..].into(), &mut no_save)
+        .await
+        .unwrap();
     let entry = &collections(&owner, Ownership::Mine).await[0];
     assert!(entry.tags.is_empty(), "the label is gone as well");
     let (plan, kept, _) = pull(&far, &reader, &mut held).await;
@@ -91,7 +93,7 @@ async fn a_dataset_that_is_shown_no_longer_is_removed() {
     assert!(names(&far.syftbox()).is_empty());
 
     publication.audience = Audience::Listed(vec![email("DS@example.com")]);
-    publish(&owner, &mut publication, &near.syftbox(), &[], &mut no_save).await.unwrap();
+    publish(&owner, &mut publication, &near.syftbox(), [][..].into(), &mut no_save).await.unwrap();
     let (plan, ..) = pull(&far, &reader, &mut held).await;
     assert_eq!((plan.fetch.len(), held.len()), (1, 1));
 }
@@ -159,14 +161,15 @@ async fn a_file_that_changed_since_is_not_uploaded() {
     let mut publication = prepare(&owner, draft, owner.root(), Audience::Any).await.unwrap();
     machine.write("box/do@example.com/public/syft_datasets/census/data.csv", "changed");
     let peers = [email(READER)];
-    let result = publish(&owner, &mut publication, &machine.syftbox(), &peers, &mut no_save).await;
+    let result =
+        publish(&owner, &mut publication, &machine.syftbox(), peers[..].into(), &mut no_save).await;
     let Err(Error::Changed { path }) = result else { panic!("{result:?}") };
     assert_eq!(path.as_str(), "do@example.com/public/syft_datasets/census/data.csv");
     assert!(collections(&reader, Ownership::NotMine).await.is_empty(), "nobody sees half of it");
 }
 
 #[tokio::test]
-async fn b10_nested_mock_files_travel_by_their_base_names() {
+async fn b10_nested_mock_files_travel_by_their_base_names_and_arrive_in_their_folders() {
     let drive = MemoryDrive::new();
     let (owner, reader) = (drive.session(&email(OWNER)), drive.session(&email(READER)));
     let (near, far) = (Machine::new(), Machine::new());
@@ -175,8 +178,10 @@ async fn b10_nested_mock_files_travel_by_their_base_names() {
     near.create(&new).unwrap();
     publish_all(&near, &owner, "census", Half::Public, Audience::Any, &[email(READER)]).await;
     pull(&far, &reader, &mut Vec::new()).await;
+    let all = reader.find(&Query::default()).await.unwrap();
+    assert!(all.iter().any(|entry| entry.name == "x.csv"), "flat on the drive");
     let arrived = names(&far.half("census", Half::Public));
-    assert_eq!(arrived, ["README.md", "blob.bin", "data.csv", "dataset.yaml", "x.csv"]);
+    assert_eq!(arrived, ["README.md", "blob.bin", "data.csv", "dataset.yaml", "sub/deep/x.csv"]);
 }
 
 #[tokio::test]
@@ -200,9 +205,10 @@ async fn f23_a_second_machine_gets_own_datasets_back_with_their_permissions() {
         let shares = owner.shares(&wanted.folder).await.unwrap();
         let audience = audience_of(wanted.any, &shares);
         let staging = scratch.path().join("new");
-        install_restored(&second.syftbox(), &staging, wanted, &audience, Uuid::nil()).unwrap();
+        let restored = Restored { wanted, audience: &audience, uid: Uuid::nil() };
+        install_restored(&second.syftbox(), &staging, restored).unwrap();
         let again = fetch_one(&second, &owner, wanted).await.unwrap().0.path().join("new");
-        install_restored(&second.syftbox(), &again, wanted, &audience, Uuid::nil()).unwrap_err();
+        install_restored(&second.syftbox(), &again, restored).unwrap_err();
     }
     let public = |machine: &Machine| contents(&machine.half("census", Half::Public));
     assert_eq!(public(&second), public(&first));

@@ -299,3 +299,78 @@ fn check_replacement(recorded: &[u8], on_disk: &[u8], arriving: &[u8]) {
         assert!(!is_edit || kept.contains(&on_disk[index].to_string()), "an edit is lost");
     }
 }
+
+#[test]
+fn an_update_is_put_in_its_place_once_however_often_it_is_begun() {
+    let machine = Machine::new();
+    machine.create(&machine.usual("census", Audience::Any)).unwrap();
+    let halves = || {
+        [Half::Public, Half::Private].map(|half| {
+            let mut files = contents(&machine.half("census", half));
+            files.remove("dataset.yaml");
+            files
+        })
+    };
+    let old = halves();
+    let update = Update {
+        name: name("census"),
+        mock: Some(machine.write("new.csv", "mock")),
+        private: Some(machine.write("real.csv", "real")),
+        summary: Some("other".into()),
+        readme: None,
+        tags: None,
+        allow_same: false,
+    };
+    let (syftbox, me) = (machine.syftbox(), email(OWNER));
+    let staged = stage(&syftbox, &me, &update, now()).unwrap();
+    assert_eq!(halves(), old, "what was there is not touched");
+    // A crash between the two: the private half has changed places, the public one has not.
+    let hidden = syftbox.join(".syft-tmp/update-census/public");
+    let away = machine.home.path().join("away");
+    fs::rename(&hidden, &away).unwrap();
+    assert!(put_in_place(&syftbox, &me, &name("census"), &staged).unwrap());
+    fs::rename(&away, &hidden).unwrap();
+    let [public, private] = halves();
+    assert_eq!((public.contains_key("new.csv"), private["real.csv"].as_str()), (false, "real"));
+    for _ in 0..3 {
+        assert!(put_in_place(&syftbox, &me, &name("census"), &staged).unwrap());
+        let [public, private] = halves();
+        assert_eq!(public.keys().collect::<Vec<_>>(), ["README.md", "new.csv", "syft.pub.yaml"]);
+        assert_eq!(private["real.csv"], "real");
+    }
+    sweep_staged(&syftbox, |noted| noted == "census").unwrap();
+    assert!(hidden.exists());
+    sweep_staged(&syftbox, |_| false).unwrap();
+    assert!(!hidden.exists());
+    // Without its SyftBox, nothing is put anywhere.
+    let nowhere = machine.home.path().join("unmounted");
+    assert!(!put_in_place(&nowhere, &me, &name("census"), &staged).unwrap());
+}
+
+#[test]
+fn an_address_or_a_name_leads_to_what_is_there_and_nowhere_else() {
+    let machine = Machine::new();
+    machine.write("mock/sub/deep.csv", "1");
+    machine.create(&machine.usual("census", Audience::Any)).unwrap();
+    let (syftbox, me) = (machine.syftbox(), email(OWNER));
+    let public = machine.half("census", Half::Public);
+    let at = |text: &str| {
+        resolve(&syftbox, &SyftUrl::parse(text).unwrap()).map_err(|error| error.to_string())
+    };
+    let url = "syft://do@example.com/public/syft_datasets/census";
+    assert_eq!(at(url).unwrap(), public);
+    assert_eq!(at(&format!("{url}/sub/deep.csv")).unwrap(), public.join("sub/deep.csv"));
+    assert_eq!(at(&format!("{url}/else/data.csv")).unwrap(), public.join("data.csv"));
+    let nested = "syft://do@example.com/public/syft_datasets/v1/census/data.csv";
+    assert_eq!(at(nested).unwrap(), public.join("data.csv"));
+    assert!(at(&format!("{url}/none.csv")).unwrap_err().contains("there is nothing at"));
+    assert!(
+        at("syft://do@example.com/../../etc/passwd").unwrap_err().contains("leads to no place")
+    );
+    let file = syft::model::DatasitePath::parse("secret.csv").unwrap();
+    let private = locate(&syftbox, &me, &name("census"), Half::Private, Some(&file)).unwrap();
+    assert_eq!(private, machine.half("census", Half::Private).join("secret.csv"));
+    fs::remove_dir_all(machine.half("census", Half::Private)).unwrap();
+    let error = locate(&syftbox, &me, &name("census"), Half::Private, None).unwrap_err();
+    assert!(matches!(error, Error::NoPrivateHalf { .. }), "{error}");
+}

@@ -17,9 +17,10 @@ use syft::connections::{
 };
 use syft::datasets::{
     Audience, CollectionName, Created, DatasetName, Error, Half, Held, HeldFile, Limits,
-    NewDataset, Publication, PullPlan, Refusal, Scratch, Wanted, audience_of, collections_of,
-    create, delete, draft, fetch, half_folder, install, install_restored, list, local_halves, plan,
-    prepare, publish, remove, restore_plan, set_audience, shares_due, show, unshares_due,
+    NewDataset, Publication, PullPlan, Readers, Refusal, Restored, Scratch, SyftUrl, Update,
+    Wanted, audience_of, collections_of, create, delete, draft, fetch, half_folder, install,
+    install_restored, list, local_halves, locate, plan, prepare, publish, put_in_place, remove,
+    resolve, restore_plan, set_audience, shares_due, show, stage, sweep_staged, unshares_due,
 };
 use syft::model::{Digest, Email, Timestamp};
 use tempfile::TempDir;
@@ -126,7 +127,7 @@ async fn publish_all(
     let draft = draft(&machine.syftbox(), &email(OWNER), &name(dataset), half).unwrap();
     let mut publication = prepare(connection, draft, connection.root(), audience).await.unwrap();
     let published =
-        publish(connection, &mut publication, &machine.syftbox(), approved, &mut no_save)
+        publish(connection, &mut publication, &machine.syftbox(), approved.into(), &mut no_save)
             .await
             .unwrap();
     assert!(published.problems.is_empty());

@@ -54,10 +54,10 @@ pub(crate) async fn unshare(args: &Args, context: &Context, ui: &mut Ui) -> Outc
     Ok(Exit::Done)
 }
 
-fn words(users: &Audience) -> String {
+pub(super) fn words(users: &Audience) -> String {
     match users {
         Audience::Any => "everybody who works with you".to_owned(),
-        Audience::Nobody => "nobody else".to_owned(),
+        Audience::Nobody => "nobody".to_owned(),
         Audience::Listed(users) => users.iter().map(Email::as_str).collect::<Vec<_>>().join(", "),
     }
 }

@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
-use super::dataset_json;
+use super::share::words;
+use super::{audience_json, dataset_json};
 use crate::cli::args;
 use crate::cli::context::Context;
 use crate::cli::report::{Exit, Outcome};
-use crate::cli::text::{count, size};
+use crate::cli::text::{count, moment, size};
 use crate::cli::ui::Ui;
 use crate::model::Email;
 
@@ -30,8 +31,13 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
     let client = context.open().await?;
     let dataset = client.dataset(&args.name, args.owner.as_ref())?;
+    let audience = match dataset.owner == *client.email() {
+        true => Some(client.dataset_audience(&args.name)?),
+        false => None,
+    };
     let mut answer = dataset_json(&dataset);
     answer["readme"] = json!(dataset.readme);
+    answer["users"] = audience.as_ref().map_or(json!(null), audience_json);
     ui.answer(&json!({ "dataset": answer }));
     ui.heading(&dataset.name);
     ui.field("Owner", &dataset.owner);
@@ -40,6 +46,12 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     }
     if !dataset.metadata.tags.is_empty() {
         ui.field("Tags", dataset.metadata.tags.join(", "));
+    }
+    if let Some(audience) = &audience {
+        ui.field("Shown to", words(audience));
+    }
+    if let Some(updated) = dataset.metadata.updated_at.and_then(moment) {
+        ui.field("Updated", updated);
     }
     ui.field("Folder", dataset.folder.display());
     if let Some(folder) = &dataset.private_folder {
@@ -54,7 +66,10 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     if let Some(readme) = &dataset.readme {
         ui.line("");
         ui.heading("Readme");
-        ui.line(readme.trim_end());
+        // Set in, so that nothing in it can be taken for what we say.
+        for line in readme.trim_end().lines() {
+            ui.line(format_args!("  {line}"));
+        }
     }
     Ok(Exit::Done)
 }

@@ -20,7 +20,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::DatasetExists,
         what: "There is a dataset of this name already.",
         why: "It was made before, or a folder of that name stands there.",
-        next: "Take another name, or remove the old one with `syft dataset delete NAME`.",
+        next: "Take another name, or give the old one new content with `syft dataset update NAME`, or remove it with `syft dataset delete NAME`.",
     },
     Entry {
         code: Code::InvalidDatasetName,
@@ -61,7 +61,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: Code::DatasetGone,
         what: "A dataset of yours is gone from the drive.",
-        why: "Somebody deleted it in the web page of the drive.",
+        why: "Another machine of yours deleted it, or somebody did in the web page of the drive.",
         next: "It is still here; `syft dataset delete NAME` removes it, and `syft dataset share NAME --users EMAIL` publishes it again.",
     },
     Entry {
@@ -99,5 +99,41 @@ pub(super) const ENTRIES: &[Entry] = &[
         what: "A dataset could not be shared with somebody.",
         why: "The account does not exist, or an administrator forbids sharing outside.",
         next: "Look at the address, then `syft dataset share NAME --users EMAIL`.",
+    },
+    Entry {
+        code: Code::DatasetNotDeleted,
+        what: "A dataset of yours could not be deleted on the drive yet. It is noted that it is to go.",
+        why: "The drive could not be reached.",
+        next: "`syft sync` finishes it.",
+    },
+    Entry {
+        code: Code::DatasetNotUpdated,
+        what: "A dataset of yours could not be given its new content yet. What is there is the old content, or the new, whole.",
+        why: "The disk is full or read-only.",
+        next: "Make room, then `syft sync` finishes it.",
+    },
+    Entry {
+        code: Code::PrivateHalfNotUpdated,
+        what: "Another machine of yours has updated a dataset; its private half is not on the drive, so the one here may be older.",
+        why: "Private halves stay on the machine where they were made, unless they are uploaded.",
+        next: "Update it here too: `syft dataset update NAME --private PATH`; or upload it there with `--upload-private`.",
+    },
+    Entry {
+        code: Code::NoPrivateHalf,
+        what: "The private half of a dataset is not on this machine.",
+        why: "It stays with its owner, on the machine where it was made.",
+        next: "`syft dataset path NAME --mock` is what you have of it.",
+    },
+    Entry {
+        code: Code::NothingThere,
+        what: "There is nothing at the place that was asked for.",
+        why: "A typing mistake, or it has not arrived yet.",
+        next: "`syft sync`, then `syft dataset show NAME` for the files that there are.",
+    },
+    Entry {
+        code: Code::OutsideSyftbox,
+        what: "An address leads to no place in a SyftBox.",
+        why: "It has `..` in it: somebody wrote it to lead elsewhere.",
+        next: "Ask whoever gave it to you; nothing was opened.",
     },
 ];

@@ -7,14 +7,14 @@ use std::collections::BTreeSet;
 
 use crate::caches::{catalogue, meta};
 use crate::connections::{Entry, Query};
-use crate::datasets::{self, Held, Limits, Scratch, Wanted};
-use crate::model::{Code, Digest, Email, Timestamp};
+use crate::datasets::{self, Half, Held, Limits, Scratch, Wanted};
+use crate::model::{Code, Email, Timestamp};
 use crate::peers::PeerState;
 
 use super::super::peering::Acquaintance;
 use super::super::sending::told;
 use super::super::{Account, Directory, Refused, Report, Result, remote};
-use super::{failure_key, held, mirror_key, staging_in, stopped, to_json};
+use super::{failure_key, held, mirror_key, staging_in, state_of, stopped, to_json};
 
 /// Brings the copies of owners' datasets up to date, but for those of `held_owners`, whose trees are
 /// to be left alone, as are those of owners who are stopped. The catalogue must be fresh.
@@ -37,7 +37,10 @@ pub(in crate::syncers) async fn mirror(
     let is_left = |owner: &Email| held_owners.contains(owner) || stopped.contains(owner);
     let limits = Limits::default();
     let mut here = held(account)?;
-    let plan = datasets::plan(&visible, &owners, &here, &limits);
+    let whole: Vec<Held> = here.iter().filter(|held| is_whole(account, held)).cloned().collect();
+    let mut plan = datasets::plan(&visible, &owners, &whole, &limits);
+    // Of what is not whole, nothing is known but that it was here.
+    plan.remove = datasets::plan(&visible, &owners, &here, &limits).remove;
     for ignored in plan.ignored {
         let text = format!(
             "a dataset of {} is not taken: `{}`",
@@ -64,6 +67,15 @@ pub(in crate::syncers) async fn mirror(
         }
     }
     Ok(())
+}
+
+/// True if all files of a copy are there, or the datasite itself is not: a copy of which somebody
+/// deleted a file is fetched again, and nothing is written where a disk is missing.
+fn is_whole(account: &Account, held: &Held) -> bool {
+    let folder =
+        datasets::half_folder(&account.folders.syftbox, &held.owner, &held.name, Half::Public);
+    !account.folders.datasite(&held.owner).is_dir()
+        || held.files.iter().all(|file| folder.join(&file.name).symlink_metadata().is_ok())
 }
 
 /// Removes a copy, unless the collection is there after all.
@@ -160,15 +172,6 @@ async fn fetch_and_install(
     let new = datasets::fetch(connection, wanted, files, &staging, others_bytes, limits).await?;
     let kept = datasets::install(syftbox, &staging, &new, old, now)?;
     Ok((new, kept))
-}
-
-/// A text that differs once anything in the collection does.
-fn state_of(wanted: &Wanted, files: &[Entry]) -> String {
-    let mut text = format!("{} {}", wanted.folder, wanted.name);
-    for file in files {
-        text += &format!("\n{} {} {}", file.id, file.revision, file.size_bytes);
-    }
-    Digest::of(text.as_bytes()).to_hex()
 }
 
 fn tell_kept(owner: &Email, kept: &[std::path::PathBuf], report: &mut Report) {

@@ -5,30 +5,36 @@
 //! is to be done nothing is asked. What goes wrong with one collection is a problem in the report
 //! and stops no other. One whose content was found wanting is not fetched again before it changes.
 
+mod following;
 mod mirroring;
 mod publishing;
 mod resealing;
 mod restoring;
+mod updating;
 
 use std::path::PathBuf;
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::caches::{self, meta};
+use crate::connections::Entry;
 use crate::datasets::{
-    self, Audience, CollectionName, DatasetName, Half, Held, Publication, Scratch,
+    self, Audience, CollectionName, DatasetName, Half, Held, Publication, Scratch, Wanted,
 };
-use crate::model::Email;
+use crate::model::{Digest, Email};
 use crate::peers::PeerState;
 
 use super::peering::{self, Acquaintance};
 use super::{Account, Directory, Result};
 
+pub(super) use following::follow;
 pub(super) use mirroring::mirror;
 pub(super) use publishing::publish_due;
-pub(crate) use publishing::{delete, publish_one};
+pub(crate) use publishing::{finish_deletions, is_deletion_noted, note_deletion, publish_one};
 pub(super) use resealing::reseal_due;
 pub(super) use restoring::restore_once;
+pub use updating::LeftOver;
+pub(crate) use updating::{finish_updates, left_over, note_update, published};
 
 const INTENT: &str = "to publish ";
 
@@ -117,6 +123,14 @@ fn accepted(peers: &[Acquaintance]) -> Vec<Email> {
     accepted.map(|known| known.peer.email.clone()).collect()
 }
 
+/// Returns those whose program takes the newer of two collections of one dataset: ours does.
+fn choosing(peers: &[Acquaintance]) -> Vec<Email> {
+    let is_ours = |known: &&Acquaintance| {
+        known.version.as_ref().is_some_and(|version| version.syft_rs.is_some())
+    };
+    peers.iter().filter(is_ours).map(|known| known.peer.email.clone()).collect()
+}
+
 /// Returns those with whom nothing is exchanged until a person decides about their keys.
 fn stopped(peers: &[Acquaintance]) -> Vec<Email> {
     let stopped = peers.iter().filter(|known| known.secrecy.is_stopped());
@@ -198,6 +212,15 @@ pub(super) fn publish_again(db: &rusqlite::Connection, lost: &[Lost]) -> caches:
 
 fn held(account: &Account) -> Result<Vec<Held>> {
     all(account, "mirror ")
+}
+
+/// A text that differs once anything in a collection does.
+fn state_of(wanted: &Wanted, files: &[Entry]) -> String {
+    let mut text = format!("{} {}", wanted.folder, wanted.name);
+    for file in files {
+        text += &format!("\n{} {} {}", file.id, file.revision, file.size_bytes);
+    }
+    Digest::of(text.as_bytes()).to_hex()
 }
 
 /// Makes the folder that is downloaded to. Not the scratch folder itself, which is closed to

@@ -7,15 +7,15 @@ use std::collections::BTreeSet;
 
 use crate::caches::{catalogue, meta};
 use crate::connections::{self, Entry, FileId};
-use crate::datasets::{self, Audience, DatasetName, Half, Publication};
+use crate::datasets::{self, Audience, CollectionName, DatasetName, Half, Publication, Readers};
 use crate::model::{Code, Email, Timestamp};
 
 use super::super::peering::{self, Acquaintance};
 use super::super::sending::told;
 use super::super::{Account, Directory, Report, Result, remote, sealing};
 use super::{
-    INTENT, accepted, forget_intents, intend, parse_intent, publication_key, publications, save,
-    stopped, to_json,
+    INTENT, accepted, choosing, forget_intents, intend, parse_intent, publication_key,
+    publications, save, stopped, to_json,
 };
 
 /// Publishes what is noted for one dataset. What the service refuses is a problem in the report.
@@ -52,23 +52,23 @@ async fn publish_some(
     report: &mut Report,
 ) -> Result<()> {
     prepare_intended(account, directory, only, report).await?;
-    let (accepted, stopped) = (accepted(peers), stopped(peers));
+    let (accepted, stopped, choosing) = (accepted(peers), stopped(peers), choosing(peers));
     for mut publication in publications(account)? {
         // Who is stopped keeps what it has, and gets nothing new.
         let had = |who: &Email| publication.shared_with.contains(who);
         let approved = accepted.iter().filter(|who| !stopped.contains(who) || had(who));
         let approved: &[Email] = &approved.cloned().collect::<Vec<_>>();
         let one = std::slice::from_ref(&publication);
-        let is_due = !publication.is_uploaded()
-            || publication.labelled_any != (publication.audience == Audience::Any)
+        let is_due = !publication.is_settled()
             || !datasets::shares_due(one, approved).is_empty()
             || !datasets::unshares_due(one, approved).is_empty();
         // Until the peers file was read nobody is known to be approved, and all would lose access.
-        let is_certain =
-            peering::is_peers_file_known(account)? || publication.shared_with.is_empty();
+        let has_readers = !publication.shared_with.is_empty() || publication.replaces_shared;
+        let is_certain = !has_readers || peering::is_peers_file_known(account)?;
         let is_meant = only.is_none_or(|name| publication.name.dataset == *name);
         if is_due && is_certain && is_meant {
-            publish(account, &mut publication, approved, report).await?;
+            let readers = Readers { approved, choosing: &choosing };
+            publish(account, &mut publication, readers, report).await?;
         }
     }
     Ok(())
@@ -77,17 +77,23 @@ async fn publish_some(
 async fn publish(
     account: &Account,
     publication: &mut Publication,
-    approved: &[Email],
+    readers: Readers<'_>,
     report: &mut Report,
 ) -> Result<()> {
     let mut keep = |changed: &Publication| save(account, changed).map_err(Into::into);
     let syftbox = &account.folders.syftbox;
     let name = publication.name.dataset.clone();
     let (half, was_uploaded) = (publication.name.half, publication.is_uploaded());
+    let replaced = publication.replaces.clone();
     let connection = sealing::connection_for(account, half)?;
-    let outcome = datasets::publish(&connection, publication, syftbox, approved, &mut keep).await;
+    let outcome = datasets::publish(&connection, publication, syftbox, readers, &mut keep).await;
     match outcome {
         Ok(published) => {
+            if !replaced.is_empty() {
+                account
+                    .store
+                    .write(|db| replaced.iter().try_for_each(|id| catalogue::remove(db, id)))?;
+            }
             for (who, error) in published.problems {
                 let text = format!("dataset `{name}` was not shared with {who}: {}", told(&error));
                 report.problem_with(&who, Code::DatasetNotShared, text);
@@ -163,12 +169,88 @@ async fn prepare(
         Err(error) => return Err(error),
     };
     let Some(root) = directory.syftbox.clone() else { return Ok(None) };
-    datasets::prepare(account.router.own(), draft, root, audience).await.map(Some)
+    let publications = publications(account).map_err(|e| datasets::Error::Record(Box::new(e)))?;
+    let old = publications.into_iter().find(|it| (it.name.half, &it.name.dataset) == (half, name));
+    let is_there =
+        |folder: &FileId| directory.own_collections.iter().any(|(_, entry)| entry.id == *folder);
+    if let Some(old) = &old
+        && old.is_uploaded()
+        && old.name == draft.name
+        && is_there(&old.folder)
+    {
+        // What is there already is not sent again.
+        return Ok(Some(Publication { audience: audience_of(half, audience), ..old.clone() }));
+    }
+    let mut new = datasets::prepare(account.router.own(), draft, root, audience).await?;
+    let own: Vec<Entry> = directory.own_collections.iter().map(|(_, e)| e.clone()).collect();
+    let listed = own.into_iter().filter(|entry| {
+        CollectionName::parse(&entry.name).is_some_and(|it| it.half == half && it.dataset == *name)
+    });
+    let mut replaces: BTreeSet<FileId> = listed.map(|entry| entry.id).collect();
+    new.replaces_shared = match &old {
+        Some(old) => {
+            !old.shared_with.is_empty()
+                || old.replaces_shared
+                || replaces.iter().any(|id| *id != old.folder && !old.replaces.contains(id))
+        }
+        None => !replaces.is_empty(),
+    };
+    if let Some(old) = old {
+        replaces.extend(old.replaces);
+        replaces.insert(old.folder);
+    }
+    new.replaces = replaces.into_iter().collect();
+    Ok(Some(new))
+}
+
+fn audience_of(half: Half, audience: Audience) -> Audience {
+    match half {
+        Half::Public => audience,
+        Half::Private => Audience::Nobody,
+    }
+}
+
+const DELETION: &str = "delete dataset ";
+
+/// Notes that a dataset is to be deleted, so that whatever is cut short is gone on with.
+pub(crate) fn note_deletion(account: &Account, name: &DatasetName) -> Result<()> {
+    Ok(account.store.write(|db| meta::set(db, &format!("{DELETION}{name}"), ""))?)
+}
+
+/// True if a dataset of that name is to be deleted.
+pub(crate) fn is_deletion_noted(account: &Account, name: &DatasetName) -> Result<bool> {
+    Ok(account.store.read(|db| meta::get(db, &format!("{DELETION}{name}")))?.is_some())
+}
+
+/// Deletes what is noted, on the drive and then here, and returns of which there was anything. The
+/// catalogue must be fresh.
+pub(crate) async fn finish_deletions(
+    account: &Account,
+) -> Result<Vec<DatasetName>, datasets::Error> {
+    let record = |error: super::super::Error| datasets::Error::Record(Box::new(error));
+    let noted = account.store.read(|db| meta::with_prefix(db, DELETION));
+    let mut deleted = Vec::new();
+    for (key, _) in noted.map_err(|error| record(error.into()))? {
+        if let Some(name) = key.strip_prefix(DELETION).and_then(|n| DatasetName::parse(n).ok()) {
+            let found = match delete(account, &name).await {
+                Err(super::super::Error::Connection(error)) => return Err(error.into()),
+                found => found.map_err(record)?,
+            };
+            match datasets::delete(&account.folders.syftbox, &account.email, &name) {
+                Err(datasets::Error::NotFound { .. }) if !found => {}
+                Err(datasets::Error::NotFound { .. }) | Ok(()) => deleted.push(name),
+                Err(error) => return Err(error),
+            }
+        }
+        let removed = account.store.write(|db| meta::remove(db, &key));
+        removed.map_err(|error| record(error.into()))?;
+    }
+    Ok(deleted)
 }
 
 /// Deletes the collections of a dataset of ours from the drive, and all records of it. True if
 /// there were any.
-pub(crate) async fn delete(account: &Account, name: &DatasetName) -> Result<bool> {
+async fn delete(account: &Account, name: &DatasetName) -> Result<bool> {
     let directory = Directory::read(&account.store, &account.email, &account.dialect)?;
     let listed: Vec<Entry> =
         directory.own_collections.into_iter().map(|(_, entry)| entry).collect();

@@ -2,16 +2,17 @@
 //! are shared with. Once: what its owner deletes here afterwards stays deleted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use uuid::Uuid;
 
 use crate::caches::meta;
 use crate::connections::{Connection, Entry, FileId, Query};
 use crate::datasets::{
-    self, ANY_TAG, Audience, CollectionName, DraftFile, FileStep, Half, Limits, Publication,
-    Scratch, Wanted,
+    self, ANY_TAG, Audience, CollectionName, DraftFile, FileStep, Half, HeldFile, Limits,
+    Publication, Scratch, Wanted,
 };
-use crate::model::{Code, DatasitePath, Digest, Email};
+use crate::model::{Code, DatasitePath, Digest, Email, Timestamp};
 
 use super::super::sending::told;
 use super::super::{Account, Directory, Report, Result, sealing};
@@ -20,7 +21,7 @@ use super::{publications, save, staging_in};
 /// Set once nothing more is to be brought back; or which keys were here when that of a private half
 /// failed that is sealed for others.
 pub(super) const RESTORED: &str = "collections restored";
-const ALL: &str = "1";
+pub(super) const ALL: &str = "1";
 
 /// Brings back the account's own datasets, unless this machine did that before.
 ///
@@ -40,13 +41,13 @@ pub(in crate::syncers) async fn restore_once(
         return Ok(()); // Told already, and nothing came that could open it.
     }
     let own: Vec<Entry> = directory.own_collections.iter().map(|(_, e)| e.clone()).collect();
-    let is_whole = own.is_empty() || restore(account, &own, report).await?;
+    let is_whole = own.is_empty() || restore_all(account, &own, report).await?;
     let done = if is_whole { ALL } else { &keys };
     Ok(account.store.write(|db| meta::set(db, RESTORED, done))?)
 }
 
 /// Brings back what can be; false if keys are missing for something.
-async fn restore(account: &Account, own: &[Entry], report: &mut Report) -> Result<bool> {
+async fn restore_all(account: &Account, own: &[Entry], report: &mut Report) -> Result<bool> {
     let (me, syftbox) = (&account.email, &account.folders.syftbox);
     let present = match datasets::local_halves(syftbox, me) {
         Ok(present) => present,
@@ -72,42 +73,56 @@ async fn restore(account: &Account, own: &[Entry], report: &mut Report) -> Resul
             continue; // It was made here.
         }
         let content = files.get(&wanted.folder).map(Vec::as_slice).unwrap_or_default();
-        let shares = match wanted.name.half {
-            Half::Public => connection.shares(&wanted.folder).await?,
-            Half::Private => Vec::new(),
-        };
-        let audience = datasets::audience_of(wanted.any, &shares);
-        let readers = shares.into_iter().map(|(who, _)| who).collect();
         let connection = sealing::connection_for(account, wanted.name.half)?;
-        if missing.contains(&wanted)
-            && let Err(error) = restore_one(account, &connection, &wanted, content, &audience).await
-        {
-            let name = &wanted.name.dataset;
-            let text = if connection.has_met_closed() {
-                is_whole = false;
-                format!(
-                    "dataset `{name}` could not be restored: its private half is sealed with keys \
-                     that are not on this machine; it is tried again once they are"
-                )
-            } else {
-                format!("dataset `{name}` could not be restored: {}", told(&error))
-            };
-            report.problem(Code::DatasetNotRestored, text);
-            continue;
+        let fetches = missing.contains(&wanted);
+        let never = Timestamp::ZERO; // Nothing is there that could be put aside.
+        let restored =
+            restore(account, &connection, own, &wanted, content, fetches, None, never).await;
+        match restored {
+            Ok((publication, _)) => save(account, &publication)?,
+            Err(datasets::Error::Connection(error)) => return Err(error.into()),
+            Err(error) => {
+                let name = &wanted.name.dataset;
+                let text = if connection.has_met_closed() {
+                    is_whole = false;
+                    format!(
+                        "dataset `{name}` could not be restored: its private half is sealed with \
+                         keys that are not on this machine; it is tried again once they are"
+                    )
+                } else {
+                    format!("dataset `{name}` could not be restored: {}", told(&error))
+                };
+                report.problem(Code::DatasetNotRestored, text);
+            }
         }
-        save(account, &record(own, &wanted, content, audience, readers))?;
     }
     Ok(is_whole)
 }
 
-async fn restore_one(
+/// Makes the record of one of our collections that another machine uploaded, and, if it `fetches`,
+/// puts its files in their place. What is there already goes: what it is known to be by the record
+/// `mine` is deleted, the rest kept aside, and where is returned.
+#[expect(clippy::too_many_arguments, reason = "all of them are what one collection is")]
+pub(super) async fn restore(
     account: &Account,
     connection: &dyn Connection,
+    own: &[Entry],
     wanted: &Wanted,
     files: &[Entry],
-    audience: &Audience,
-) -> Result<(), datasets::Error> {
+    fetches: bool,
+    mine: Option<&Publication>,
+    now: Timestamp,
+) -> Result<(Publication, Vec<PathBuf>), datasets::Error> {
     let syftbox = &account.folders.syftbox;
+    let shares = match wanted.name.half {
+        Half::Public => connection.shares(&wanted.folder).await?,
+        Half::Private => Vec::new(),
+    };
+    let audience = datasets::audience_of(wanted.any, &shares);
+    let readers = shares.into_iter().map(|(who, _)| who).collect();
+    if !fetches {
+        return Ok((record(own, wanted, files, &[], audience, readers), Vec::new()));
+    }
     let scratch = Scratch::new(syftbox)?;
     let staging = staging_in(&scratch)?;
     // What we have uploaded ourselves has no bounds.
@@ -117,8 +132,11 @@ async fn restore_one(
         bytes_per_dataset: u64::MAX,
         bytes_per_peer: u64::MAX,
     };
-    datasets::fetch(connection, wanted, files, &staging, 0, &limits).await?;
-    datasets::install_restored(syftbox, &staging, wanted, audience, Uuid::new_v4())
+    let held = datasets::fetch(connection, wanted, files, &staging, 0, &limits).await?;
+    let old = mine.map(Publication::held_files).unwrap_or_default();
+    let own_again = datasets::Restored { wanted, audience: &audience, uid: Uuid::new_v4() };
+    let kept = datasets::install_own(syftbox, &staging, own_again, &held.files, &old, now)?;
+    Ok((record(own, wanted, files, &held.files, audience, readers), kept))
 }
 
 /// Makes the record of a collection that was uploaded by another machine, or another program.
@@ -126,6 +144,7 @@ fn record(
     own: &[Entry],
     wanted: &Wanted,
     files: &[Entry],
+    here: &[HeldFile],
     audience: Audience,
     shared_with: Vec<Email>,
 ) -> Publication {
@@ -133,14 +152,20 @@ fn record(
     let parent = entry.and_then(|entry| entry.parents.first()).unwrap_or(&wanted.folder).clone();
     let step = |file: &Entry| {
         let half = wanted.name.half.folder();
-        let path = format!("{}/{half}/{}/{}", wanted.owner, wanted.name.dataset, file.name);
+        let is_it = |held: &&HeldFile| {
+            held.name == file.name || held.name.ends_with(&format!("/{}", file.name))
+        };
+        let held = here.iter().find(is_it);
+        let place = held.map_or(&file.name, |held| &held.name);
+        let path = format!("{}/{half}/{}/{place}", wanted.owner, wanted.name.dataset);
         Some(FileStep {
             id: file.id.clone(),
             file: DraftFile {
                 name: file.name.clone(),
                 path: DatasitePath::parse(&path).ok()?,
                 size_bytes: file.size_bytes,
-                digest: Digest::of(b""), // Of no use once it is uploaded.
+                // Of no use once it is uploaded, but to tell whether it was edited here.
+                digest: held.map_or_else(|| Digest::of(b""), |held| held.digest),
             },
             done: true,
         })
@@ -154,5 +179,7 @@ fn record(
         files: files.iter().filter_map(step).collect(),
         audience,
         shared_with,
+        replaces: Vec::new(),
+        replaces_shared: false,
     }
 }
