@@ -75,6 +75,9 @@ impl Context {
                 Err(client::Error::Locked { .. }) => {
                     ui.say("Another `syft` is syncing this account; this is what is here so far");
                 }
+                Err(client::Error::Deleted) => {
+                    ui.say("The SyftBox was deleted on the drive; this is what is left here");
+                }
                 Err(error) => {
                     let failure = Failure::from(error);
                     let message = format!("not synced: {}", failure.message);

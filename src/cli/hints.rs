@@ -48,6 +48,13 @@ fn hint(error: &Error) -> Option<String> {
             "this account is a data owner's; name a scientist's with --email, or log one in with \
              `syft login-ds`"
         }
+        Error::DeletionBegun => {
+            "run `syft delete` again to finish it, or `syft sync --anew` to go on with what is left"
+        }
+        Error::Deleted => {
+            "run `syft sync --anew` to put it there again with what is on this machine, or `syft \
+             delete --local-only` to delete that as well"
+        }
         Error::Locked { .. } => {
             "wait until the other one is done, or let `syft sync --wait` wait for it"
         }

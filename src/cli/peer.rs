@@ -129,7 +129,10 @@ async fn list(context: &Context, ui: &mut Ui) -> Outcome {
         return Ok(exit);
     }
     let rows = peers.iter().map(|peer| {
-        let (word, tone) = state_words(peer.peer.state);
+        let (word, tone) = match peer.has_departed {
+            true => ("has deleted its SyftBox", Tone::Look),
+            false => state_words(peer.peer.state),
+        };
         let (version, version_tone) = version_words(peer);
         let (encrypted, look) = encryption_words(peer.secrecy);
         [
@@ -208,6 +211,7 @@ pub(crate) fn peer_json(peer: &Acquaintance) -> Value {
     json!({
         "email": peer.peer.email.as_str(),
         "state": peer.peer.state.as_str(),
+        "departed": peer.has_departed,
         "version": peer.version_shown(),
         "generation": peer.speech.dialect.as_ref().map(Dialect::generation),
         "compatibility": compatibility_word(peer.speech.compatibility),

@@ -54,6 +54,10 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "dry_run")]
     rebuild: bool,
 
+    /// Put a SyftBox that `syft delete` removed on the drive again, with what is on this machine
+    #[arg(long, conflicts_with = "dry_run")]
+    anew: bool,
+
     /// Make no checkpoint
     #[arg(long)]
     no_auto_checkpoint: bool,
@@ -97,6 +101,9 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     }
     let client = context.open().await?;
     client.set_wait_for_lock(args.wait);
+    if args.anew {
+        client.begin_anew()?;
+    }
     if args.dry_run {
         return preview::run(&client, ui);
     }

@@ -4,15 +4,19 @@
 //! has a similar name elsewhere on the drive (W16). Where that folder holds something that no
 //! client makes, it stays with that in it, and only our entries go: any folder of the user that is
 //! called `SyftBox` became ours. An owner tells its peers first, so that their copies go too.
+//!
+//! What is to be deleted is noted beside the sign-in before anything goes (`deleted`), and what was
+//! deleted on the drive stays noted: a sync that found half a SyftBox, or none where there was one,
+//! would do what it does after an accident, and put everything back.
 
 use std::path::PathBuf;
 
+use super::deleted::{self, Note};
+use super::inventory::{self, Remote};
 use super::{Client, Error, Result};
-use crate::caches::catalogue;
-use crate::connections::{Entry, FileId, Kind};
+use crate::connections::FileId;
 use crate::model::{Code, Role};
 use crate::syncers::{DatasiteOwnerSyncer, Directory, Freshness, Problem, Report, refresh, told};
-use crate::wire::names::{FolderName, PEERS_FILE, VERSION_FILE};
 
 /// What to delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +29,12 @@ pub enum What {
     Both,
 }
 
+impl What {
+    fn and(self, other: Self) -> Self {
+        if self == other { self } else { Self::Both }
+    }
+}
+
 /// What a deletion would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeletionPlan {
@@ -32,10 +42,20 @@ pub struct DeletionPlan {
     pub remote: Option<FileId>,
     /// The names of what lies directly in it and would go.
     pub remote_names: Vec<String>,
-    /// The names of what lies directly in it, is none of our making, and stays.
+    /// What lies in it, is none of our making, and stays: paths within it.
     pub remote_kept: Vec<String>,
+    /// How many files on the drive would go.
+    pub remote_files: usize,
+    /// How many bytes they have.
+    pub remote_bytes: u64,
     /// Folders and files of this machine that would go.
     pub local: Vec<PathBuf>,
+    /// How many files that is.
+    pub local_files: usize,
+    /// How many bytes they have.
+    pub local_bytes: u64,
+    /// What is on this machine and not on the drive, in words. Empty if nothing here would go.
+    pub only_here: Vec<String>,
 }
 
 /// What a deletion did.
@@ -58,43 +78,46 @@ impl Client {
 
     /// Returns what a deletion would do, and the entries on the drive that are to be deleted.
     async fn look(&self, what: What) -> Result<(DeletionPlan, Vec<FileId>)> {
-        let (mut plan, mut entries) = (DeletionPlan::default(), Vec::new());
-        let roots = if what == What::Local { Vec::new() } else { self.own_roots().await? };
-        for root in roots {
-            let inside = self.account.store.read(|db| catalogue::children(db, &root))?;
-            let (ours, others): (Vec<Entry>, Vec<Entry>) = inside.into_iter().partition(is_ours);
-            // What lies in the folder goes first, so that those who see only a part hear of it.
-            entries.extend(ours.iter().map(|entry| entry.id.clone()));
-            // Another folder of that name, in which nothing is ours, is somebody's own.
-            let is_ours = plan.remote.is_none() || !ours.is_empty();
-            if others.is_empty() && is_ours {
-                entries.push(root.clone());
-            }
-            plan.remote_names.extend(ours.into_iter().map(|entry| entry.name));
-            plan.remote_kept.extend(others.into_iter().map(|entry| entry.name));
-            plan.remote.get_or_insert(root);
+        let account = &self.account;
+        let mut plan = DeletionPlan::default();
+        let mut entries = Vec::new();
+        if what != What::Local {
+            let roots = self.own_roots().await?;
+            let found = inventory::remote(account.router.own(), &roots).await?;
+            let Remote { root, names, kept, entries: ids, files, bytes } = found;
+            (plan.remote, plan.remote_names, plan.remote_kept) = (root, names, kept);
+            (plan.remote_files, plan.remote_bytes, entries) = (files, bytes, ids);
         }
         if what != What::Remote {
             plan.local = self.local_places();
             plan.local.retain(|path| path.symlink_metadata().is_ok());
+            (plan.local_files, plan.local_bytes) = inventory::count_local(&plan.local);
+            plan.only_here = inventory::only_here(account, self.now())?;
         }
         Ok((plan, entries))
     }
 
     /// Deletes the SyftBox. The login stays; see [`Client::logout`].
     ///
-    /// After [`What::Remote`] the files on this machine stay, and a sync would publish them anew.
+    /// After [`What::Remote`] the files on this machine stay, and after that and [`What::Both`] a
+    /// sync is [`Error::Deleted`] until [`Client::begin_anew`], or a login. After [`What::Local`] the
+    /// next sync brings back what is on the drive. One that was cut short is to be done again: until
+    /// then a sync is [`Error::DeletionBegun`].
     ///
     /// # Errors
-    /// [`Error::Locked`]; if the service or the disk refuses.
+    /// [`Error::Locked`]; if the service or the disk refuses. Doing it again goes on.
     pub async fn delete_syftbox(&self, what: What) -> Result<DeletionSummary> {
         let _lock = self.lock_anywhere().await?;
+        let private = &self.account.folders.private;
+        let before = deleted::read(private)?;
         let mut summary = DeletionSummary::default();
         if what != What::Local && self.role() == Role::Owner {
             summary.problems = self.say_farewell().await;
         }
         let (plan, entries) = self.look(what).await?;
         summary.deleted = plan;
+        // Before that nothing has happened that a sync would not make good.
+        deleted::write(private, Some(begin(before, what)))?;
         if !entries.is_empty() {
             let outcomes = self.account.router.own().delete(&entries).await?;
             outcomes.into_iter().try_for_each(|outcome| outcome)?;
@@ -102,20 +125,28 @@ impl Client {
         // What is known of the drive, or of files that are gone, is not true any more.
         self.account.store.forget_everything()?;
         for path in &summary.deleted.local {
-            let removed = if path.is_dir() && !path.is_symlink() {
-                std::fs::remove_dir_all(path)
-            } else {
-                std::fs::remove_file(path)
-            };
-            match removed {
-                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                    let (path, what) = (path.clone(), "deleted");
-                    return Err(Error::Cache(crate::caches::Error::File { path, what, source }));
-                }
-                _ => {}
-            }
+            remove(path)?;
         }
+        deleted::write(private, end(before, what))?;
         Ok(summary)
+    }
+
+    /// Lets an account go on whose SyftBox was deleted on the drive, or half deleted: with what is
+    /// left on this machine and there. Nothing happens if it was not.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn begin_anew(&self) -> Result<()> {
+        deleted::write(&self.account.folders.private, None)
+    }
+
+    /// Makes sure that nothing is to be, or was, deleted that the next step would put back.
+    pub(super) fn expect_not_deleted(&self) -> Result<()> {
+        match deleted::read(&self.account.folders.private)? {
+            Some(Note::Begun(_)) => Err(Error::DeletionBegun),
+            Some(Note::Done(_)) => Err(Error::Deleted),
+            None => Ok(()),
+        }
     }
 
     /// Tells approved peers that all is deleted. What cannot be told must not keep an owner from
@@ -155,11 +186,64 @@ impl Client {
     }
 }
 
-/// True for what clients make in a SyftBox folder.
-fn is_ours(entry: &Entry) -> bool {
-    let is_named = match entry.kind {
-        Kind::Folder => FolderName::parse(&entry.name).is_some(),
-        Kind::File => [PEERS_FILE, VERSION_FILE].contains(&entry.name.as_str()),
+fn remove(path: &std::path::Path) -> Result<()> {
+    let removed = if path.is_dir() && !path.is_symlink() {
+        std::fs::remove_dir_all(path)
+    } else {
+        std::fs::remove_file(path)
     };
-    entry.is_mine && is_named
+    match removed {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            let (path, what) = (path.to_owned(), "deleted");
+            Err(Error::Cache(crate::caches::Error::File { path, what, source }))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is noted before anything goes.
+fn begin(before: Option<Note>, what: What) -> Note {
+    match before {
+        Some(Note::Begun(begun)) => Note::Begun(begun.and(what)),
+        _ => Note::Begun(what),
+    }
+}
+
+/// What is noted once `what` is gone. No call deletes more than it was asked for: of what was begun
+/// and not asked for now, it stays noted that it was begun.
+fn end(before: Option<Note>, what: What) -> Option<Note> {
+    match (before, what) {
+        (Some(Note::Begun(begun)), _) if begun.and(what) != what => Some(Note::Begun(begun)),
+        (Some(Note::Done(done)), _) => Some(Note::Done(done.and(what))),
+        (_, What::Local) => None,
+        _ => Some(Note::Done(what)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_says_what_is_still_to_go_and_what_is_gone_on_purpose() {
+        use Note::{Begun, Done};
+        use What::{Both, Local, Remote};
+        #[rustfmt::skip]
+        let cases = [
+            // before               asked   begun           in the end
+            (None,                  Local,  Begun(Local),   None),
+            (None,                  Remote, Begun(Remote),  Some(Done(Remote))),
+            (None,                  Both,   Begun(Both),    Some(Done(Both))),
+            (Some(Begun(Both)),     Both,   Begun(Both),    Some(Done(Both))),
+            (Some(Begun(Both)),     Local,  Begun(Both),    Some(Begun(Both))),
+            (Some(Begun(Local)),    Local,  Begun(Local),   None),
+            (Some(Begun(Local)),    Remote, Begun(Both),    Some(Begun(Local))),
+            (Some(Done(Remote)),    Local,  Begun(Local),   Some(Done(Both))),
+            (Some(Done(Both)),      Remote, Begun(Remote),  Some(Done(Both))),
+        ];
+        for (before, what, begun, after) in cases {
+            assert_eq!(begin(before, what), begun, "{before:?} {what:?}");
+            assert_eq!(end(before, what), after, "{before:?} {what:?}");
+        }
+    }
 }

@@ -46,6 +46,14 @@ pub enum Error {
         needed: Role,
     },
 
+    /// A deletion was begun and not finished.
+    #[error("the deletion of the SyftBox was begun and not finished")]
+    DeletionBegun,
+
+    /// The SyftBox was deleted on the drive, and nobody said that it is to be put there again.
+    #[error("the SyftBox was deleted on the drive by `syft delete`")]
+    Deleted,
+
     /// Another process works on the same SyftBox.
     #[error("another `syft` works on `{}`", path.display())]
     Locked {
@@ -197,6 +205,8 @@ impl Error {
             Self::SeveralAccounts(_) => Code::SeveralAccounts,
             Self::WrongAccount { .. } => Code::WrongAccount,
             Self::WrongRole { .. } => Code::WrongRole,
+            Self::DeletionBegun => Code::DeletionBegun,
+            Self::Deleted => Code::Deleted,
             Self::Locked { .. } => Code::Locked,
             Self::Configuration { .. } => Code::Configuration,
             Self::NoHome => Code::NoHome,

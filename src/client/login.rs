@@ -136,6 +136,8 @@ impl Client {
         let is_chosen = chosen.is_some();
         let dialect = chosen.unwrap_or_else(Dialect::v0_1);
         let mut client = Self::assemble(configuration, email, connection, role, clock, dialect)?;
+        // Who logs in wants to work, whatever was deleted before.
+        client.begin_anew()?;
         if !is_chosen && let Some(found) = client.home_on_drive().await? {
             client.account.dialect = found;
         }

@@ -9,8 +9,10 @@ mod buckets;
 mod clock;
 mod configuration;
 mod datasets;
+mod deleted;
 mod deletion;
 mod error;
+mod inventory;
 mod jobs;
 mod keys;
 mod login;
@@ -175,6 +177,7 @@ impl Client {
     /// [`Error::Locked`]; else if nothing could be done at all. What went wrong with one peer, file
     /// or dataset is in the report.
     pub async fn sync(&self, options: &SyncOptions) -> Result<Report> {
+        self.expect_not_deleted()?;
         let _lock = if options.force { self.lock_anywhere().await? } else { self.lock().await? };
         self.sync_locked(options).await
     }
@@ -264,6 +267,7 @@ impl Client {
     /// Takes the lock, unless there is nothing where the SyftBox was: not even a lock is put into
     /// an empty mount point.
     async fn lock(&self) -> Result<SyncLock> {
+        self.expect_not_deleted()?;
         expect_syftbox(&self.account)?;
         self.lock_anywhere().await
     }

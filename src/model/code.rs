@@ -38,6 +38,10 @@ codes! {
     WrongAccount = "wrong-account",
     /// Only the other side can do this: the owner of the data, or the scientist.
     WrongRole = "wrong-role",
+    /// A deletion was begun and not finished.
+    DeletionBegun = "deletion-begun",
+    /// The SyftBox was deleted on the drive, and is not put there again by itself.
+    Deleted = "deleted",
     /// Another `syft` works on the same SyftBox.
     Locked = "locked",
     /// A file of the configuration cannot be used.
@@ -168,6 +172,8 @@ codes! {
     PeerMended = "peer-mended",
     /// The list of your peers on the drive could not be read.
     PeersNotRead = "peers-not-read",
+    /// A peer has deleted its SyftBox.
+    PeerDeparted = "peer-departed",
     /// Not every peer could be told of the deletion.
     PeersNotTold = "peers-not-told",
     /// The folder into which messages for a peer go is gone.

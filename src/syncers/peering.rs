@@ -32,6 +32,8 @@ pub struct Acquaintance {
     pub speech: Speech,
     /// How messages go to and from it.
     pub secrecy: Secrecy,
+    /// True if all that it had shown us is gone from the drive: it has deleted its SyftBox.
+    pub has_departed: bool,
 }
 
 impl Acquaintance {
@@ -107,7 +109,25 @@ pub async fn load(
         acquaintances.push(acquaintance(account, directory, peer)?);
     }
     sealing::remember(account, &mut acquaintances)?;
+    tell_departures(account, &acquaintances, report)?;
     Ok(acquaintances)
+}
+
+/// Says of each peer that has deleted its SyftBox that it has, once.
+fn tell_departures(account: &Account, peers: &[Acquaintance], report: &mut Report) -> Result<()> {
+    for known in peers {
+        let peer = &known.peer.email;
+        let key = format!("departed {peer}");
+        let was_told = account.store.read(|db| meta::get(db, &key))?.is_some();
+        if known.has_departed && !was_told {
+            account.store.write(|db| meta::set(db, &key, ""))?;
+            let text = format!("{peer} has deleted its SyftBox");
+            report.problem_with(peer, Code::PeerDeparted, text);
+        } else if was_told && !known.has_departed {
+            account.store.write(|db| meta::remove(db, &key))?;
+        }
+    }
+    Ok(())
 }
 
 /// Returns the peers as the last sync left them, without asking the service.
@@ -129,7 +149,12 @@ fn acquaintance(account: &Account, directory: &Directory, peer: Peer) -> Result<
     let read = cached.as_deref().map(|text| parse_cached_version(text).1);
     let stated = read.as_ref().map(Option::as_ref);
     let speech = speaking::speech_with(account, directory, &peer.email, stated)?;
-    Ok(Acquaintance { peer, version: read.flatten(), speech, secrecy: Secrecy::default() })
+    let has_departed = peer.state == PeerState::Accepted
+        && cached.is_some()
+        && directory.version_of(&peer.email).is_none()
+        && directory.made_by(&peer.email).next().is_none();
+    let (version, secrecy) = (read.flatten(), Secrecy::default());
+    Ok(Acquaintance { peer, version, speech, secrecy, has_departed })
 }
 
 /// True if it is known who the peers are: the peers file is there, and was read or written here.

@@ -135,7 +135,10 @@ fn w34_a_deletion_without_anybody_to_ask_needs_yes() {
     let world = World::logged_in();
     let ended = world.owner(&["delete"]);
     assert_eq!(error(&ended), (2, "usage".to_owned()));
-    assert_eq!(ended.json()["error"]["hint"], json!("add --yes if you are sure"));
+    assert_eq!(
+        ended.json()["error"]["hint"],
+        json!("look at what would go with --dry-run, and add --yes if you are sure")
+    );
     assert!(world.home("owner").join(format!("SyftBox_{OWNER}")).exists());
 }
 

@@ -152,6 +152,11 @@ fn deleting_takes_the_box_and_leaves_the_login() {
     assert!(!syftbox.exists());
     let status = world.scientist(&["status"]).done();
     assert_eq!(status["email"], SCIENTIST);
+    assert!(!syftbox.exists(), "looking puts nothing back");
+    let refused = world.scientist(&["sync"]);
+    assert_eq!((refused.exit, refused.json()["error"]["code"].as_str()), (1, Some("deleted")));
+    world.scientist(&["sync", "--anew"]).done();
+    world.scientist(&["delete", "--yes"]).done();
     world.scientist(&["logout"]).done();
     assert_eq!(world.scientist(&["status"]).done()["accounts"], json!([]));
 }

@@ -112,8 +112,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     if !readers.is_empty() {
         let (files, readers) = (files.join(", "), readers.join(", "));
         ui.say(format_args!(
-            "  {readers} may keep {files}: the Python client lays new files over old ones and \
-             removes none"
+            "  {readers} may keep {files}: who uses the Python client does, since it removes none"
         ));
     }
     ui.hint(format_args!("look at it with `syft dataset show {}`", quoted(&updated.dataset.name)));

@@ -118,4 +118,16 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "This is a defect of the program.",
         next: "Stop using it and report this, with the output of `syft --version`.",
     },
+    Entry {
+        code: Code::DeletionBegun,
+        what: "A deletion was begun and not finished; until it is, nothing is synced.",
+        why: "It was interrupted, or the drive could not be reached.",
+        next: "`syft delete` again finishes it; `syft sync --anew` goes on with what is left.",
+    },
+    Entry {
+        code: Code::Deleted,
+        what: "The SyftBox was deleted on the drive. What is on this machine stays, and nothing is put there again by itself.",
+        why: "Somebody ran `syft delete` here.",
+        next: "`syft sync --anew` puts it there again with what is on this machine; `syft delete --local-only` deletes that as well.",
+    },
 ];

@@ -142,4 +142,10 @@ pub(super) const ENTRIES: &[Entry] = &[
         why: "What was deleted is not known to be the newest, or the drive failed.",
         next: "Run `syft sync` again.",
     },
+    Entry {
+        code: Code::PeerDeparted,
+        what: "A peer has deleted its SyftBox. Its files and datasets are gone from here, but for what you had changed.",
+        why: "They have left, or begin anew.",
+        next: "If they begin anew, they ask again, or you do: `syft peer add EMAIL`.",
+    },
 ];

@@ -85,10 +85,14 @@ async fn take_over(
     let (half, name) = (wanted.name.half, &wanted.name.dataset);
     let files = account.router.own().find(&Query::in_folder(&wanted.folder)).await?;
     let key = format!("failed own {} {name}", word(half));
-    let state = super::state_of(wanted, &files);
+    let state = super::state_of(wanted, &files) + &sealing::keys_here(account)?;
     let failed = account.store.read(|db| meta::get(db, &key))?;
     if failed.as_ref() == Some(&state) {
-        let text = format!("dataset `{name}` on the drive is incomplete; it is not taken over");
+        let text = format!(
+            "the {} half of dataset `{name}` on the drive is incomplete, or sealed with keys that \
+             are not on this machine; it is not taken over",
+            word(half)
+        );
         report.problem(Code::DatasetNotRestored, text);
         return Ok(());
     }
@@ -117,9 +121,7 @@ async fn take_over(
             }
         }
         // Another machine is at work, as it seems; if it stays so it is told the next time.
-        Err(datasets::Error::Damaged { .. } | datasets::Error::Unacceptable { .. })
-            if !connection.has_met_closed() =>
-        {
+        Err(datasets::Error::Damaged { .. } | datasets::Error::Unacceptable { .. }) => {
             account.store.write(|db| meta::set(db, &key, &state))?;
         }
         Err(error) => {

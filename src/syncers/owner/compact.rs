@@ -162,7 +162,8 @@ fn state_of(
     Ok(Some((events, bytes)))
 }
 
-async fn delete_replaced(account: &Account, report: &mut Report) -> Result<()> {
+/// Deletes the messages whose place another one has taken. What fails is told.
+pub(super) async fn delete_replaced(account: &Account, report: &mut Report) -> Result<()> {
     let old = account.store.read(delivered::replaced)?;
     if old.is_empty() {
         return Ok(());
