@@ -106,7 +106,7 @@ pub fn create(
         ..Metadata::default()
     };
     let metadata = describe(about, me, &new.name, readme.as_ref(), &mock_files)?;
-    files::write_new(&public_folder.join(METADATA_FILE), &metadata.to_yaml())?;
+    files::write_new(&public_folder.join(METADATA_FILE), metadata.to_yaml())?;
     if let Some(permissions) = public_permissions(&new.audience) {
         files::write_new(&public_folder.join(PERMISSION_FILE), &permissions)?;
     }
@@ -133,8 +133,8 @@ pub(super) fn write_private_files(
         data_dir: target.to_string_lossy().into_owned(),
         paths: Vec::new(),
     };
-    files::write_new(&folder.join(PRIVATE_METADATA_FILE), &private.to_yaml())?;
-    files::write_new(&folder.join(PERMISSION_FILE), &private_permissions(me))
+    files::write_new(&folder.join(PRIVATE_METADATA_FILE), private.to_yaml())?;
+    files::write_new(&folder.join(PERMISSION_FILE), private_permissions(me))
 }
 
 /// A file or folder that the user named, as it is before the copy.
