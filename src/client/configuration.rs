@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +63,13 @@ pub(super) struct Login {
 }
 
 const FILE: &str = "account.toml";
+
+/// Tells a login from one that was kept later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    written: Option<SystemTime>,
+    size_bytes: u64,
+}
 
 impl Configuration {
     /// Keeps everything below `home`, the configuration in `{home}/.syft`.
@@ -129,6 +137,12 @@ impl Configuration {
         // The parser's message would quote the file, and with it a token.
         let problem = "is not what a login leaves; log in again".to_owned();
         toml::from_str(&text).map(Some).map_err(|_| Error::Configuration { path, problem })
+    }
+
+    /// Returns what tells the login of `email` from a later one; `None` if there is none.
+    pub(super) fn stamp(&self, email: &Email) -> Option<Stamp> {
+        let metadata = std::fs::metadata(self.account_folder(email).join(FILE)).ok()?;
+        Some(Stamp { written: metadata.modified().ok(), size_bytes: metadata.len() })
     }
 
     pub(super) fn save(&self, email: &Email, login: &Login) -> Result<()> {

@@ -23,6 +23,7 @@ mod rules;
 mod runs;
 mod submitting;
 mod versions;
+mod watching;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -51,6 +52,9 @@ pub use login::{Pasted, SignIn};
 pub use runs::{Ran, RunChoices};
 pub use submitting::{JobRequest, Submitted};
 pub use versions::VersionManager;
+pub use watching::{
+    Heard, Listening, Machine, Moment, Pace, Senses, Watch, WatchEvent, WatchOptions,
+};
 
 /// One account on one machine.
 #[derive(Debug)]

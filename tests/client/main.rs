@@ -14,4 +14,5 @@ mod layouts;
 mod login;
 mod peers;
 mod updates;
+mod watching;
 mod world;
