@@ -85,7 +85,7 @@ pub(crate) struct Add {
     data: PathBuf,
 
     /// Token to take instead of a random one; at least 8 characters
-    #[arg(long, value_name = "TOKEN")]
+    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
     token: Option<String>,
 }
 

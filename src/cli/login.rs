@@ -36,7 +36,13 @@ pub(crate) struct Args {
     drive: Option<String>,
 
     /// Token for that server, as `syft drive account add` printed it
-    #[arg(long, value_name = "TOKEN", requires = "drive", group = "way")]
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        requires = "drive",
+        group = "way",
+        allow_hyphen_values = true
+    )]
     token: Option<String>,
 
     /// A token file that the Python client wrote; it is renewed where it is

@@ -73,3 +73,15 @@ fn a_reader_that_goes_away_is_no_failure() {
     running.stdout.take().unwrap().read_exact(&mut first).unwrap();
     assert_eq!(running.wait().unwrap().code(), Some(0));
 }
+
+/// A random token begins with a hyphen now and then.
+#[test]
+fn a_token_may_look_like_an_option() {
+    let world = World::new();
+    let add = ["drive", "account", "add", "new@example.org", "--data", "drive"];
+    let add = [&add[..], &["--token", "-8-looks-like-one"]].concat();
+    let added = program(world.folder.path()).args(add).output().unwrap();
+    assert!(added.status.success(), "{added:?}");
+    let login = ["--json", "login-ds", "--email", "new@example.org", "--drive", &world.url];
+    world.run("owner", &[&login[..], &["--token", "-8-looks-like-one"]].concat()).done();
+}
