@@ -24,6 +24,10 @@ Examples:
   syft sync
   syft job list
 
+Commands that show something sync first; --no-sync, PRE_SYNC=false in the environment or
+`pre_sync = false` in `settings.toml` leave that out. Where it cannot be done, they say so, show
+what is known here, and end with exit code 3.
+
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but with problems, 4 another `syft` holds the
 lock, 130 interrupted";
 
@@ -63,9 +67,39 @@ pub(crate) struct Global {
     pub verbose: bool,
 }
 
+/// Whether a command that shows something syncs first, where that is said.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct PreSync {
+    /// Sync, also where PRE_SYNC or the settings say not to
+    #[arg(long, overrides_with = "no_sync")]
+    pub sync: bool,
+
+    /// Do not sync: show what is known here, without asking the drive [env: PRE_SYNC=false]
+    #[arg(long, overrides_with = "sync")]
+    pub no_sync: bool,
+}
+
+impl PreSync {
+    /// Returns what was said.
+    pub(crate) const fn choice(self) -> Option<bool> {
+        match (self.sync, self.no_sync) {
+            (true, _) => Some(true),
+            (_, true) => Some(false),
+            _ => None,
+        }
+    }
+}
+
 /// Parses an address.
 pub(crate) fn email(text: &str) -> Result<Email, String> {
     Email::parse(text).map_err(|error| error.to_string())
+}
+
+impl Command {
+    /// True if nothing but what needs a person is to be told.
+    pub(super) const fn is_quiet(&self) -> bool {
+        matches!(self, Self::Sync(args) if args.is_quiet())
+    }
 }
 
 /// Everything that can be done.

@@ -1,16 +1,21 @@
 //! Finds out whose account a command is about, and brings it up to date where the command shows it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::args::Global;
+use super::args::{Global, PreSync};
 use super::hints;
 use super::report::{Exit, Failure};
 use super::ui::Ui;
-use crate::client::{self, Client, Configuration};
+use crate::client::{self, Client, Configuration, Settings};
 use crate::model::Email;
 use crate::syncers::{Problem, SyncOptions};
+
+/// How long a command waits while another `syft` works on the SyftBox: a watch holds the lock for a
+/// moment every now and then, also right after another command has changed something.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where things are kept, and for whom.
 #[derive(Debug)]
@@ -57,15 +62,33 @@ impl Context {
 
     /// Opens the account.
     pub(crate) async fn open(&self) -> Result<Client, Failure> {
-        Ok(Client::open(&self.configuration()?, self.email()?.as_ref()).await?)
+        let client = Client::open(&self.configuration()?, self.email()?.as_ref()).await?;
+        client.set_lock_patience(LOCK_PATIENCE);
+        Ok(client)
     }
 
-    /// Opens the account and, unless `PRE_SYNC` is off, syncs it, so that what is shown is how
+    /// True if a command is to sync as well: by what it was told, by the variable `PRE_SYNC`, or by
+    /// the settings.
+    pub(crate) fn pre_sync(&self, said: PreSync, ui: &mut Ui) -> Result<bool, Failure> {
+        let settings = match said.choice() {
+            Some(_) => Settings::default(),
+            None => self.configuration()?.settings()?,
+        };
+        let variable = variable("PRE_SYNC");
+        Ok(pre_sync(said, variable.as_deref(), settings).unwrap_or_else(|| {
+            let text = variable.unwrap_or_default();
+            ui.warn(format_args!("PRE_SYNC is neither `true` nor `false` but `{text}`; it syncs"));
+            true
+        }))
+    }
+
+    /// Opens the account and, unless a person said otherwise, syncs it, so that what is shown is how
     /// things are. If that cannot be done, what is known here is shown, and the problem told.
-    pub(crate) async fn open_fresh(&self, ui: &mut Ui) -> Result<Fresh, Failure> {
+    pub(crate) async fn open_fresh(&self, said: PreSync, ui: &mut Ui) -> Result<Fresh, Failure> {
+        let syncs = self.pre_sync(said, ui)?;
         let client = self.open().await?;
         let mut fresh = Fresh { client, synced: false, problems: Vec::new() };
-        if pre_sync() {
+        if syncs {
             let _progress = ui.progress("Syncing");
             match fresh.client.sync(&SyncOptions::default()).await {
                 Ok(report) => {
@@ -79,9 +102,10 @@ impl Context {
                     ui.say("The SyftBox was deleted on the drive; this is what is left here");
                 }
                 Err(error) => {
-                    let failure = Failure::from(error);
-                    let message = format!("not synced: {}", failure.message);
-                    fresh.problems.push(json!({ "code": failure.code, "message": message }));
+                    let Failure { code, message, hint, .. } = Failure::from(error);
+                    let message = format!("Not synced, this is what is here so far: {message}");
+                    let problem = json!({ "code": code, "message": message, "hint": hint });
+                    fresh.problems.push(problem);
                 }
             }
         }
@@ -97,8 +121,9 @@ impl Context {
 }
 
 impl Fresh {
-    /// Prints an answer, with the problems of the sync before it if there were any.
+    /// Prints an answer and whether a sync came first, with the problems of it if there were any.
     pub(crate) fn answer(&self, mut answer: Value, ui: &mut Ui) -> Exit {
+        answer["synced"] = json!(self.synced);
         if self.problems.is_empty() {
             ui.answer(&answer);
             return Exit::Done;
@@ -124,10 +149,18 @@ pub(crate) fn problems_json(problems: &[Problem]) -> Vec<Value> {
         .collect()
 }
 
-/// True unless `PRE_SYNC` says no.
-pub(crate) fn pre_sync() -> bool {
-    let said = variable("PRE_SYNC").unwrap_or_default().to_lowercase();
-    !["false", "0", "no", "off"].contains(&said.as_str())
+/// True if commands that show sync first. What was said last counts: with this command, in the
+/// variable `PRE_SYNC`, in the settings. `None` if the variable is neither yes nor no.
+fn pre_sync(said: PreSync, variable: Option<&str>, settings: Settings) -> Option<bool> {
+    if let Some(said) = said.choice() {
+        return Some(said);
+    }
+    match variable.map(|text| text.trim().to_lowercase()).as_deref() {
+        None | Some("") => Some(settings.pre_sync.unwrap_or(true)),
+        Some("true" | "1" | "yes" | "on") => Some(true),
+        Some("false" | "0" | "no" | "off") => Some(false),
+        Some(_) => None,
+    }
 }
 
 /// Where a job finds the SyftBox of its owner, if this process belongs to a job.
@@ -153,4 +186,30 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 /// Returns a path that stays right if the process changes its folder.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|error| Failure::file(path, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_counts_before_the_variable_and_that_before_the_settings() {
+        let none = PreSync::default();
+        let (yes, no) = (PreSync { sync: true, ..none }, PreSync { no_sync: true, ..none });
+        #[rustfmt::skip]
+        let cases = [
+            ("nothing was said",        none,   None,           None,           Some(true)),
+            ("the settings say no",     none,   None,           Some(false),    Some(false)),
+            ("the variable says no",    none,   Some("false"),  Some(true),     Some(false)),
+            ("in other letters",        none,   Some(" OFF "),  None,           Some(false)),
+            ("the variable says yes",   none,   Some("true"),   Some(false),    Some(true)),
+            ("an empty one is none",    none,   Some(""),       Some(false),    Some(false)),
+            ("it is misspelled",        none,   Some("flase"),  Some(false),    None),
+            ("the command says yes",    yes,    Some("false"),  Some(false),    Some(true)),
+            ("the command says no",     no,     Some("maybe"),  Some(true),     Some(false)),
+        ];
+        for (what, said, variable, set, expected) in cases {
+            assert_eq!(pre_sync(said, variable, Settings { pre_sync: set }), expected, "{what}");
+        }
+    }
 }

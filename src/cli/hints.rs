@@ -59,6 +59,7 @@ fn hint(error: &Error) -> Option<String> {
             "wait until the other one is done, or let `syft sync --wait` wait for it"
         }
         Error::Configuration { .. } => "log in again to write it anew",
+        Error::Settings { .. } => "correct the file or remove it; it may say `pre_sync = false`",
         Error::NoHome => "say where to keep things with --home or in the variable SYFT_HOME",
         Error::SignIn(_) => "sign in again with `syft login-do` or `syft login-ds`",
         Error::Address(_) => "an address looks like `http://127.0.0.1:8420`",
@@ -208,6 +209,10 @@ fn dataset(error: &datasets::Error) -> Option<String> {
     };
     Some(hint.to_owned())
 }
+
+/// What helps where the system tells of no more changes.
+pub(crate) const MORE_WATCHES: &str = "on Linux an administrator can allow more: `sysctl \
+    fs.inotify.max_user_watches=524288`";
 
 /// What helps when files are gone as by an accident.
 pub(crate) const PUT_BACK: &str = "nothing was sent or written; mount the disk or put the files \

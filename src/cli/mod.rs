@@ -48,7 +48,7 @@ use report::{Exit, Failure, Outcome};
 use ui::Ui;
 
 /// How long a command that was interrupted may take to let go.
-const FAREWELL: Duration = Duration::from_secs(1);
+const FAREWELL: Duration = Duration::from_millis(400);
 
 /// Runs one command line, the program's name first, and returns the exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -58,7 +58,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return misunderstood(&error, &arguments).into(),
     };
     let mut ui = Ui::of_process(cli.global.json);
-    trace(cli.global.verbose);
+    trace(cli.global.verbose, cli.command.is_quiet());
     let started = Instant::now();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {
@@ -117,10 +117,13 @@ fn misunderstood(error: &clap::Error, arguments: &[OsString]) -> Exit {
     finish(Err(failure), &mut ui)
 }
 
-fn trace(verbose: bool) {
+fn trace(verbose: bool, quiet: bool) {
     let wanted = std::env::var("SYFT_LOG").ok().filter(|text| !text.is_empty());
-    let default =
-        if verbose { "warn,syft=debug,drive_api=debug" } else { "syft=warn,drive_api=warn" };
+    let default = match (verbose, quiet) {
+        (true, _) => "warn,syft=debug,drive_api=debug",
+        (false, true) => "off",
+        (false, false) => "syft=warn,drive_api=warn",
+    };
     let filter = wanted.unwrap_or_else(|| default.to_owned());
     let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let colours = terminal && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());

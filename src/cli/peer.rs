@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::args;
+use super::args::{self, PreSync};
 use super::context::Context;
 use super::report::Outcome;
 use super::sync::{exit_of, report_json, tell};
@@ -25,7 +25,7 @@ const LIST_EXAMPLES: &str = "\
 Examples:
   syft peer list
   syft peer list --json
-  PRE_SYNC=false syft peer list     # what is known here, without asking the drive";
+  syft peer list --no-sync     # what is known here, without asking the drive";
 const APPROVE_EXAMPLES: &str = "Examples:\n  syft peer approve ann@example.org";
 const REJECT_EXAMPLES: &str = "Examples:\n  syft peer reject ann@example.org";
 
@@ -40,7 +40,7 @@ pub(crate) enum Command {
     Add(Who),
     /// List the people you work with, and who asks to
     #[command(after_help = LIST_EXAMPLES)]
-    List,
+    List(PreSync),
     /// Agree to work with somebody who asked
     ///
     /// They can then submit jobs, and see the mock half of datasets that are for everybody. They
@@ -62,7 +62,7 @@ pub(crate) struct Who {
 
 pub(crate) async fn run(command: &Command, context: &Context, ui: &mut Ui) -> Outcome {
     match command {
-        Command::List => list(context, ui).await,
+        Command::List(said) => list(*said, context, ui).await,
         Command::Add(who) => {
             let client = context.open().await?;
             let report = client.add_peer(&who.peer).await?;
@@ -112,11 +112,11 @@ async fn finish(
     if !report.is_idle() {
         tell(report, client.role(), client.requests(), ui);
     }
-    Ok(exit_of(report, client))
+    Ok(exit_of(report, client.role()))
 }
 
-async fn list(context: &Context, ui: &mut Ui) -> Outcome {
-    let fresh = context.open_fresh(ui).await?;
+async fn list(said: PreSync, context: &Context, ui: &mut Ui) -> Outcome {
+    let fresh = context.open_fresh(said, ui).await?;
     let peers = fresh.client.peers().await?;
     let exit =
         fresh.answer(json!({ "peers": peers.iter().map(peer_json).collect::<Vec<_>>() }), ui);

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::args::PreSync;
 use super::context::{Context, Fresh, now_seconds};
 use super::hints::quoted;
 use super::job::job_json;
@@ -18,13 +19,16 @@ use crate::syncers::peering::Acquaintance;
 const EXAMPLES: &str = "\
 Examples:
   syft status
-  PRE_SYNC=false syft status     # without asking the drive
+  syft status --no-sync     # without asking the drive
   syft status --json";
 
 /// Tell whether all is well, who waits for you, and where things are
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    #[command(flatten)]
+    pre_sync: PreSync,
+}
 
 /// A line that asks for an act, and the command for it.
 struct Need {
@@ -32,7 +36,7 @@ struct Need {
     command: String,
 }
 
-pub(crate) async fn run(_: &Args, context: &Context, ui: &mut Ui) -> Outcome {
+pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
     let configuration = context.configuration()?;
     let accounts = configuration.accounts()?;
     let named = context.email()?;
@@ -42,7 +46,7 @@ pub(crate) async fn run(_: &Args, context: &Context, ui: &mut Ui) -> Outcome {
         None => None,
     };
     match (chosen, &named) {
-        (Some(account), _) => one(account.clone(), context, ui).await,
+        (Some(account), _) => one(account.clone(), args.pre_sync, context, ui).await,
         (None, Some(email)) => {
             let email = Some(email.clone());
             Err(Failure::from(crate::client::Error::NotLoggedIn { email }))
@@ -73,8 +77,8 @@ fn overview(configuration: &Configuration, accounts: &[AccountInfo], ui: &mut Ui
     Exit::Done
 }
 
-async fn one(account: AccountInfo, context: &Context, ui: &mut Ui) -> Outcome {
-    let fresh = context.open_fresh(ui).await?;
+async fn one(account: AccountInfo, said: PreSync, context: &Context, ui: &mut Ui) -> Outcome {
+    let fresh = context.open_fresh(said, ui).await?;
     let peers = fresh.client.peers().await?;
     let listed = fresh.client.jobs()?;
     let jobs: Vec<(&Job, &Email)> = listed

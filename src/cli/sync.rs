@@ -1,25 +1,27 @@
 //! `syft sync`: send what changed here, take in what changed elsewhere.
 
+mod preview;
+mod record;
+mod watch;
+
 use serde_json::{Value, json};
 
 use super::context::{Context, problems_json};
 use super::hints;
-use super::report::{Exit, Outcome};
+use super::report::{Exit, Failure, Outcome};
 use super::text::count;
 use super::ui::Ui;
-use crate::client::Client;
+use crate::client::{self, Client, News};
 use crate::model::Role;
-use crate::syncers::{Report, SyncOptions};
-
-mod preview;
-mod watch;
+use crate::syncers::{Problem, Refused, Report, SyncOptions};
+use record::Record;
 
 const EXAMPLES: &str = "\
 Examples:
   syft sync
   syft sync --watch
   syft sync --dry-run
-  syft sync --wait          # from cron: wait for a sync that is under way";
+  syft sync --quiet         # from cron: see `syft service install`";
 
 /// Send what changed here, and take in what changed elsewhere
 ///
@@ -35,6 +37,14 @@ pub(crate) struct Args {
     /// List what would be sent, and change nothing
     #[arg(long, conflicts_with = "watch")]
     dry_run: bool,
+
+    /// Say nothing unless a person is needed, and that once
+    ///
+    /// What needs nobody is told in the log that `syft service status` names: a drive that is out
+    /// of reach for less than a day, another `syft` that holds the lock, what was told before. Exit
+    /// codes stay as they are.
+    #[arg(long, short, conflicts_with = "dry_run")]
+    quiet: bool,
 
     /// Wait for another `syft` to let go of the lock, instead of failing with exit code 4
     #[arg(long)]
@@ -74,12 +84,17 @@ pub(crate) struct Args {
     #[arg(long)]
     prune_log: bool,
 
-    /// With --watch, ask the drive at least this often
+    /// With --watch, ask the drive this often while things happen; once a minute when nothing does
     #[arg(long, value_name = "SECS", default_value_t = 10, requires = "watch")]
     interval: u64,
 }
 
 impl Args {
+    /// True if nothing but what needs a person is to be told.
+    pub(super) const fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     fn options(&self) -> SyncOptions {
         SyncOptions {
             auto_checkpoint: !self.no_auto_checkpoint,
@@ -93,11 +108,12 @@ impl Args {
 }
 
 pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
-    if args.rebuild {
-        let email = context.email()?;
-        if let Some(kept) = Client::set_database_aside(&context.configuration()?, email.as_ref())? {
-            ui.say(format!("Kept the old state database in `{}`", kept.display()));
-        }
+    if args.quiet && !args.watch {
+        return quietly(args, context, ui).await;
+    }
+    set_aside(args, context, ui)?;
+    if args.watch {
+        return watch::run(args, context, ui).await;
     }
     let client = context.open().await?;
     client.set_wait_for_lock(args.wait);
@@ -107,9 +123,6 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     if args.dry_run {
         return preview::run(&client, ui);
     }
-    if args.watch {
-        return watch::run(client, args, context, ui).await;
-    }
     let before = client.requests();
     let report = {
         let _progress = ui.progress("Syncing");
@@ -118,7 +131,53 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     let requests = client.requests() - before;
     ui.answer(&report_json(&report, requests));
     tell(&report, client.role(), requests, ui);
-    Ok(exit_of(&report, &client))
+    Ok(exit_of(&report, client.role()))
+}
+
+fn set_aside(args: &Args, context: &Context, ui: &mut Ui) -> Result<(), Failure> {
+    if args.rebuild {
+        let email = context.email()?;
+        if let Some(kept) = Client::set_database_aside(&context.configuration()?, email.as_ref())? {
+            ui.say(format!("Kept the old state database in `{}`", kept.display()));
+        }
+    }
+    Ok(())
+}
+
+/// A sync that nobody watches: tells what needs a person, and that once.
+async fn quietly(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
+    let (configuration, email) = (context.configuration()?, context.email()?);
+    let mut record = Record::load(&configuration, email.as_ref(), true);
+    set_aside(args, context, ui)?;
+    let synced = async {
+        let client = Client::open(&configuration, email.as_ref()).await?;
+        client.set_wait_for_lock(args.wait);
+        let report = client.sync(&args.options()).await?;
+        Ok((client, report))
+    };
+    match synced.await {
+        Ok((client, report)) => {
+            record.is_of(client.email());
+            let news = record.synced(&report, client.role());
+            ui.answer(&report_json(&report, client.requests()));
+            tell_needs(&news, ui);
+            Ok(exit_of(&report, client.role()))
+        }
+        Err(error @ client::Error::Locked { .. }) => {
+            let failure = Failure::from(error);
+            ui.answer(&failure.to_json());
+            Ok(failure.exit)
+        }
+        Err(error) => {
+            let is_news = record.failed(&error);
+            let failure = Failure::from(error);
+            if is_news {
+                return Err(failure);
+            }
+            ui.answer(&failure.to_json());
+            Ok(failure.exit)
+        }
+    }
 }
 
 /// What a sync did, as `--json` shows it.
@@ -137,36 +196,16 @@ pub(crate) fn report_json(report: &Report, requests: u64) -> Value {
 }
 
 /// A refusal is a problem to who proposed; to who refused it is the rules at work.
-pub(crate) fn exit_of(report: &Report, client: &Client) -> Exit {
-    let refused = client.role() == Role::Scientist && !report.refused.is_empty();
+pub(crate) fn exit_of(report: &Report, role: Role) -> Exit {
+    let refused = role == Role::Scientist && !report.refused.is_empty();
     if refused || !report.problems.is_empty() { Exit::Problems } else { Exit::Done }
 }
 
 /// Tells what a sync did.
 pub(crate) fn tell(report: &Report, role: Role, requests: u64, ui: &mut Ui) {
-    for refused in &report.refused {
-        let (path, peer, reason) = (&refused.path, &refused.peer, &refused.reason);
-        ui.warn(match role {
-            Role::Owner => format!("Refused `{path}` from {peer}: {reason}"),
-            Role::Scientist => format!("{peer} refused `{path}`: {reason}"),
-        });
-    }
-    for problem in &report.problems {
-        ui.problem(problem.code, &problem.message);
-        if let Some(hint) = hints::of_problem(problem) {
-            ui.hint(hint);
-        }
-    }
-    let mut did = Vec::new();
-    let mut add = |number: usize, what: &str| {
-        if number > 0 {
-            did.push(format!("{number} {what}"));
-        }
-    };
-    add(report.pulled, "received");
-    add(report.accepted, "accepted");
-    add(report.refused.len(), "refused");
-    add(report.pushed, "sent");
+    tell_refused(&report.refused, role, ui);
+    tell_problems(&report.problems, ui);
+    let did = did(report);
     let requests = count(usize::try_from(requests).unwrap_or(usize::MAX), "request", "requests");
     if did.is_empty() && report.problems.is_empty() {
         ui.done(format_args!("Everything is in step ({requests})"));
@@ -174,6 +213,42 @@ pub(crate) fn tell(report: &Report, role: Role, requests: u64, ui: &mut Ui) {
         let problems = count(report.problems.len(), "problem", "problems");
         ui.warn(format_args!("Nothing was exchanged, {problems} ({requests})"));
     } else {
-        ui.done(format_args!("Synced: {} ({requests})", did.join(", ")));
+        ui.done(format_args!("Synced: {did} ({requests})"));
     }
+}
+
+/// Tells what a person is needed for.
+fn tell_needs(news: &News, ui: &mut Ui) {
+    tell_refused(&news.refused, Role::Scientist, ui);
+    tell_problems(&news.problems, ui);
+}
+
+fn tell_refused(refused: &[Refused], role: Role, ui: &mut Ui) {
+    for Refused { path, peer, reason } in refused {
+        ui.warn(match role {
+            Role::Owner => format!("Refused `{path}` from {peer}: {reason}"),
+            Role::Scientist => format!("{peer} refused `{path}`: {reason}"),
+        });
+    }
+}
+
+fn tell_problems(problems: &[Problem], ui: &mut Ui) {
+    for problem in problems {
+        ui.problem(problem.code, &problem.message);
+        if let Some(hint) = hints::of_problem(problem) {
+            ui.hint(hint);
+        }
+    }
+}
+
+/// Says what was exchanged: `2 received, 1 sent`; nothing if nothing was.
+fn did(report: &Report) -> String {
+    let parts = [
+        (report.pulled, "received"),
+        (report.accepted, "accepted"),
+        (report.refused.len(), "refused"),
+        (report.pushed, "sent"),
+    ];
+    let parts = parts.iter().filter(|(number, _)| *number > 0);
+    parts.map(|(number, what)| format!("{number} {what}")).collect::<Vec<_>>().join(", ")
 }

@@ -70,6 +70,15 @@ pub enum Error {
         problem: String,
     },
 
+    /// What was set for all commands cannot be used.
+    #[error("`{}` {problem}", path.display())]
+    Settings {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+
     /// There is no home folder on this machine.
     #[error("the home folder of this user is not known")]
     NoHome,
@@ -209,6 +218,7 @@ impl Error {
             Self::Deleted => Code::Deleted,
             Self::Locked { .. } => Code::Locked,
             Self::Configuration { .. } => Code::Configuration,
+            Self::Settings { .. } => Code::Settings,
             Self::NoHome => Code::NoHome,
             Self::SignIn(_) => Code::SignIn,
             Self::Address(_) => Code::BadAddress,

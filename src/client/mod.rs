@@ -5,6 +5,7 @@
 //! what came of it. Whatever changes something holds the lock of the SyftBox while it does; a
 //! running job does not.
 
+mod attention;
 mod buckets;
 mod clock;
 mod configuration;
@@ -21,13 +22,15 @@ mod rebuilding;
 mod reception;
 mod rules;
 mod runs;
+mod settings;
 mod submitting;
 mod versions;
 mod watching;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::caches::{Folders, Store, SyncLock};
 use crate::checkpoints::Due;
@@ -40,6 +43,7 @@ use crate::syncers::{
 };
 use crate::wire::Dialect;
 
+pub use attention::{LastSync, Memory, News};
 pub use buckets::AccessKey;
 pub use clock::{Clock, SystemClock};
 pub use configuration::{AccountInfo, Configuration};
@@ -50,18 +54,23 @@ pub use jobs::{FoundJob, ListedJob};
 pub use keys::{KeysError, KeysInfo, Trust};
 pub use login::{Pasted, SignIn};
 pub use runs::{Ran, RunChoices};
+pub use settings::Settings;
 pub use submitting::{JobRequest, Submitted};
 pub use versions::VersionManager;
 pub use watching::{
     Heard, Listening, Machine, Moment, Pace, Senses, Watch, WatchEvent, WatchOptions,
 };
 
+/// How often a lock is tried that another process holds.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
 /// One account on one machine.
 #[derive(Debug)]
 pub struct Client {
     account: Account,
     clock: Arc<dyn Clock>,
-    waits_for_lock: AtomicBool,
+    /// For how many milliseconds another process is waited for.
+    patience_ms: AtomicU64,
 }
 
 impl Client {
@@ -125,7 +134,7 @@ impl Client {
             dialect: Dialect::v0_1(),
             spoken: Dialect::all().to_vec(),
         };
-        Ok(Self { account, clock, waits_for_lock: AtomicBool::new(false) })
+        Ok(Self { account, clock, patience_ms: AtomicU64::new(0) })
     }
 
     /// The same client with another home dialect: that of the Python client that may use the
@@ -172,7 +181,14 @@ impl Client {
     /// Chooses what happens while another process holds the lock: wait, or at once
     /// [`Error::Locked`], which is how a client begins.
     pub fn set_wait_for_lock(&self, waits: bool) {
-        self.waits_for_lock.store(waits, Ordering::Relaxed);
+        self.patience_ms.store(if waits { u64::MAX } else { 0 }, Ordering::Relaxed);
+    }
+
+    /// Waits for this long while another process holds the lock, before [`Error::Locked`]: for acts
+    /// of a person beside a watch, which holds it for a moment every now and then.
+    pub fn set_lock_patience(&self, patience: Duration) {
+        let millis = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+        self.patience_ms.store(millis, Ordering::Relaxed);
     }
 
     /// Syncs once.
@@ -277,7 +293,20 @@ impl Client {
     }
 
     async fn lock_anywhere(&self) -> Result<SyncLock> {
-        self.take_lock(self.waits_for_lock.load(Ordering::Relaxed)).await
+        let patience = self.patience_ms.load(Ordering::Relaxed);
+        if patience == u64::MAX {
+            return self.take_lock(true).await;
+        }
+        let patience = Duration::from_millis(patience);
+        let began = tokio::time::Instant::now();
+        loop {
+            match self.take_lock(false).await {
+                Err(Error::Locked { .. }) if began.elapsed() < patience => {
+                    tokio::time::sleep(LOCK_PAUSE).await;
+                }
+                taken => return taken,
+            }
+        }
     }
 
     /// Takes the lock where waiting for it holds nobody else up.

@@ -46,6 +46,8 @@ codes! {
     Locked = "locked",
     /// A file of the configuration cannot be used.
     Configuration = "configuration",
+    /// What was set for all commands cannot be used.
+    Settings = "settings",
     /// The home folder of this user is not known.
     NoHome = "no-home",
     /// Signing in did not work.

@@ -52,8 +52,49 @@ fn pre_sync_can_be_left_out() {
     let mut unsynced = program(&world.home("owner"));
     let unsynced = unsynced.env("PRE_SYNC", "false").args(["--json", "peer", "list"]).output();
     assert_eq!(Ended::from(unsynced.unwrap()).done()["peers"], json!([]));
-    let synced = world.owner(&["peer", "list"]).done();
-    assert_eq!(synced["peers"][0]["email"], SCIENTIST);
+    let settings = world.home("owner").join(".syft/settings.toml");
+    std::fs::write(&settings, "pre_sync = false\n").unwrap();
+    for list in [&["peer", "list"][..], &["peer", "list", "--sync", "--no-sync"]] {
+        let unsynced = world.owner(list).done();
+        assert_eq!((&unsynced["peers"], &unsynced["synced"]), (&json!([]), &json!(false)));
+    }
+    let synced = world.owner(&["peer", "list", "--sync"]).done();
+    assert_eq!(
+        (&synced["peers"][0]["email"], &synced["synced"]),
+        (&json!(SCIENTIST), &json!(true))
+    );
+    std::fs::write(&settings, "presync = false\n").unwrap();
+    let ended = world.owner(&["peer", "list"]);
+    assert_eq!((ended.exit, &ended.json()["error"]["code"]), (1, &json!("settings")), "{ended:?}");
+    std::fs::remove_file(&settings).unwrap();
+    let mut misspelled = program(&world.home("owner"));
+    let misspelled = misspelled.env("PRE_SYNC", "flase").args(["peer", "list"]).output();
+    let misspelled = Ended::from(misspelled.unwrap());
+    assert!(misspelled.exit == 0 && misspelled.stderr.contains("PRE_SYNC"), "{misspelled:?}");
+}
+
+#[test]
+fn what_cannot_be_synced_is_shown_as_it_is_known_here() {
+    let world = World::working();
+    let login = world.home("scientist").join(format!(".syft/accounts/{SCIENTIST}/account.toml"));
+    let text = std::fs::read_to_string(&login).unwrap();
+    let dead = text.replace(&crate::world::token(SCIENTIST), "token-of-nobody");
+    std::fs::write(&login, dead).unwrap();
+    let commands: [(&[&str], &str); 4] = [
+        (&["peer", "list"], "peers"),
+        (&["dataset", "list"], "datasets"),
+        (&["dataset", "show", "census"], "dataset"),
+        (&["status"], "peers"),
+    ];
+    for (args, field) in commands {
+        let ended = world.scientist(args);
+        let answer = ended.json();
+        assert_eq!((ended.exit, &answer["synced"]), (3, &json!(false)), "{ended:?}");
+        assert!(answer[field].as_array().is_none_or(|list| !list.is_empty()), "{answer}");
+        assert_eq!(answer["problems"][0]["code"], "signed-out");
+        assert!(ended.stderr.contains("this is what is here so far"), "{ended:?}");
+        assert!(ended.stderr.contains("hint: sign in again"), "{ended:?}");
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod answers;
 mod database;
 mod keys;
 mod processes;
+mod quiet;
 mod refusals;
 mod story;
 mod world;

@@ -12,7 +12,7 @@ use syft::client::{
     WatchEvent, WatchOptions,
 };
 use syft::connections::faulty::{Fault, Script, unavailable};
-use syft::model::{Role, Timestamp};
+use syft::model::{Code, Role, Timestamp};
 use syft::syncers::SyncOptions;
 
 use super::world::{World, email, place, read, sync, write};
@@ -278,7 +278,7 @@ async fn a_syftbox_that_is_deleted_stops_the_sync_and_not_the_watch() {
     let codes: Vec<&str> = events
         .iter()
         .filter_map(|event| match event {
-            WatchEvent::Failed { error, is_news: true, .. } => Some(error.code()),
+            WatchEvent::Failed { error, is_news: true, .. } => Some(error.code().as_str()),
             WatchEvent::Failed { .. } => None,
             event => panic!("{event:?}"),
         })
@@ -322,7 +322,7 @@ async fn what_was_forced_once_is_not_forced_again() {
     clear(watch.client());
     hand.hear(secs(1.0), false);
     let event = watch.next().await;
-    assert!(matches!(&event, WatchEvent::Failed { error, .. } if error.code() == "suddenly-empty"));
+    assert!(matches!(&event, WatchEvent::Failed { error, .. } if error.code() == Code::SuddenlyEmpty));
 }
 
 #[tokio::test]

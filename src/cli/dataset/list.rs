@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::cli::args;
+use crate::cli::args::{self, PreSync};
 use crate::cli::context::Context;
 use crate::cli::report::{Outcome, chain};
 use crate::cli::text::moment;
@@ -22,10 +22,13 @@ pub(crate) struct Args {
     /// Only datasets of this owner
     #[arg(long, value_name = "EMAIL", value_parser = args::email)]
     owner: Option<Email>,
+
+    #[command(flatten)]
+    pre_sync: PreSync,
 }
 
 pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
-    let fresh = context.open_fresh(ui).await?;
+    let fresh = context.open_fresh(args.pre_sync, ui).await?;
     let (mut shown, mut rows, mut unusable) = (Vec::new(), Vec::new(), Vec::new());
     for listed in fresh.client.datasets()? {
         let owner = &listed.owner;

@@ -4,9 +4,9 @@ use serde_json::json;
 
 use super::share::words;
 use super::{audience_json, dataset_json};
-use crate::cli::args;
+use crate::cli::args::{self, PreSync};
 use crate::cli::context::Context;
-use crate::cli::report::{Exit, Outcome};
+use crate::cli::report::Outcome;
 use crate::cli::text::{count, moment, size};
 use crate::cli::ui::Ui;
 use crate::model::Email;
@@ -26,10 +26,14 @@ pub(crate) struct Args {
     /// Whose it is, where two owners use one name
     #[arg(long, value_name = "EMAIL", value_parser = args::email)]
     owner: Option<Email>,
+
+    #[command(flatten)]
+    pre_sync: PreSync,
 }
 
 pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
-    let client = context.open().await?;
+    let fresh = context.open_fresh(args.pre_sync, ui).await?;
+    let client = &fresh.client;
     let dataset = client.dataset(&args.name, args.owner.as_ref())?;
     let audience = match dataset.owner == *client.email() {
         true => Some(client.dataset_audience(&args.name)?),
@@ -38,7 +42,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     let mut answer = dataset_json(&dataset);
     answer["readme"] = json!(dataset.readme);
     answer["users"] = audience.as_ref().map_or(json!(null), audience_json);
-    ui.answer(&json!({ "dataset": answer }));
+    let exit = fresh.answer(json!({ "dataset": answer }), ui);
     ui.heading(&dataset.name);
     ui.field("Owner", &dataset.owner);
     if let Some(summary) = &dataset.metadata.summary {
@@ -71,5 +75,5 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
             ui.line(format_args!("  {line}"));
         }
     }
-    Ok(Exit::Done)
+    Ok(exit)
 }

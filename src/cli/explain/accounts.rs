@@ -41,6 +41,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         next: "Log in again, which writes it anew: `syft login-do --email EMAIL` or `syft login-ds --email EMAIL`. No data is lost by it.",
     },
     Entry {
+        code: Code::Settings,
+        what: "The file `settings.toml` in the folder of the configuration cannot be used.",
+        why: "It holds a word that no setting has, or a value of another kind.",
+        next: "Correct it or remove it; it may say `pre_sync = false`, so that `syft status` and other commands that only show something do not sync first.",
+    },
+    Entry {
         code: Code::NoHome,
         what: "The home folder of this user is not known.",
         why: "A service or cron runs without the variable HOME.",

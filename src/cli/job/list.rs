@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{job_json, status_words};
+use crate::cli::args::PreSync;
 use crate::cli::context::{Context, now_seconds};
 use crate::cli::hints::quoted;
 use crate::cli::report::Outcome;
@@ -25,6 +26,9 @@ pub(crate) struct Args {
     /// Only jobs that stand so: received, pending, approved, rejected, running, done, failed
     #[arg(long, value_name = "STATUS", value_parser = status)]
     status: Option<JobStatus>,
+
+    #[command(flatten)]
+    pre_sync: PreSync,
 }
 
 fn status(text: &str) -> Result<JobStatus, String> {
@@ -34,7 +38,7 @@ fn status(text: &str) -> Result<JobStatus, String> {
 }
 
 pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
-    let fresh = context.open_fresh(ui).await?;
+    let fresh = context.open_fresh(args.pre_sync, ui).await?;
     let role = fresh.client.role();
     let listed = fresh.client.jobs()?;
     let (mut jobs, mut unreadable) = (Vec::new(), Vec::new());

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::cli::args;
-use crate::cli::context::{Context, pre_sync};
+use crate::cli::args::{self, PreSync};
+use crate::cli::context::Context;
 use crate::cli::hints::quoted;
 use crate::cli::report::{Exit, Failure, Outcome};
 use crate::cli::sync::{exit_of, report_json, tell};
@@ -56,9 +56,13 @@ pub(crate) struct Args {
     /// Run also jobs of people whose version is unknown or does not fit
     #[arg(long)]
     force: bool,
+
+    #[command(flatten)]
+    pre_sync: PreSync,
 }
 
 pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
+    let syncs = context.pre_sync(args.pre_sync, ui)?;
     let client = context.open().await?;
     let choices = RunChoices {
         share_outputs: args.share_outputs,
@@ -81,10 +85,16 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
         let Ran { job, result } = ran.remove(0);
         ran.push(Ran { job, result: Ok(result?) });
     }
-    finish(&client, ran, &choices, ui).await
+    finish(&client, ran, &choices, syncs, ui).await
 }
 
-async fn finish(client: &Client, ran: Vec<Ran>, choices: &RunChoices, ui: &mut Ui) -> Outcome {
+async fn finish(
+    client: &Client,
+    ran: Vec<Ran>,
+    choices: &RunChoices,
+    syncs: bool,
+    ui: &mut Ui,
+) -> Outcome {
     let mut exit = Exit::Done;
     let mut jobs = Vec::new();
     for Ran { job, result } in ran {
@@ -115,13 +125,8 @@ async fn finish(client: &Client, ran: Vec<Ran>, choices: &RunChoices, ui: &mut U
     if answer["jobs"].as_array().is_some_and(Vec::is_empty) {
         ui.say("No job is approved and has not run yet");
         ui.hint("see what waits for your decision with `syft job list --status pending`");
-    } else if pre_sync() {
-        let before = client.requests();
-        let report = client.sync(&SyncOptions::default()).await?;
-        let requests = client.requests() - before;
-        answer["sync"] = report_json(&report, requests);
-        tell(&report, client.role(), requests, ui);
-        if exit_of(&report, client) != Exit::Done {
+    } else if syncs {
+        if sync_after(client, &mut answer, ui).await != Exit::Done {
             exit = Exit::Problems;
         }
     } else {
@@ -129,6 +134,26 @@ async fn finish(client: &Client, ran: Vec<Ran>, choices: &RunChoices, ui: &mut U
     }
     ui.answer(&answer);
     Ok(exit)
+}
+
+/// Syncs what the jobs left. They have run, whatever comes of it.
+async fn sync_after(client: &Client, answer: &mut Value, ui: &mut Ui) -> Exit {
+    let before = client.requests();
+    match client.sync(&SyncOptions::default()).await {
+        Ok(report) => {
+            let requests = client.requests() - before;
+            answer["sync"] = report_json(&report, requests);
+            tell(&report, client.role(), requests, ui);
+            exit_of(&report, client.role())
+        }
+        Err(error) => {
+            let failure = Failure::from(error);
+            merge(answer, json!({ "sync": failure.to_json() }));
+            ui.warn(format_args!("Not synced: {}", failure.message));
+            ui.hint("run `syft sync` so that what is shared reaches the submitter");
+            Exit::Problems
+        }
+    }
 }
 
 fn say_report(report: &RunReport, choices: &RunChoices, ui: &mut Ui) {

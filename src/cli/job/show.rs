@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::{Which, job_json, review, status_words};
+use crate::cli::args::PreSync;
 use crate::cli::context::{Context, now_seconds};
 use crate::cli::hints::quoted;
-use crate::cli::report::{Exit, Failure, Outcome};
+use crate::cli::report::{Failure, Outcome};
 use crate::cli::text::{age, size};
 use crate::cli::ui::{Tone, Ui};
 use crate::client::FoundJob;
@@ -32,16 +33,21 @@ pub(crate) struct Args {
     /// Leave the code out
     #[arg(long)]
     no_code: bool,
+
+    #[command(flatten)]
+    pre_sync: PreSync,
 }
 
 pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
-    let client = context.open().await?;
+    let fresh = context.open_fresh(args.pre_sync, ui).await?;
+    let client = &fresh.client;
     let found = client.job(&args.which.name, args.which.from.as_ref())?;
     let outputs = found.outputs()?;
     let submission = found.store().snapshot(&found.job);
-    ui.answer(&json!({ "job": full_json(&found, &outputs, submission.as_ref().ok()) }));
+    let answer = full_json(&found, &outputs, submission.as_ref().ok());
+    let exit = fresh.answer(json!({ "job": answer }), ui);
     if ui.is_json() {
-        return Ok(Exit::Done);
+        return Ok(exit);
     }
     head(&found, ui);
     match &submission {
@@ -58,7 +64,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     } else if found.job.state.status == JobStatus::Done && outputs.is_empty() {
         ui.hint("results show up after `syft sync`, if the owner shares them");
     }
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 fn full_json(found: &FoundJob, outputs: &[Output], submission: Option<&Snapshot>) -> Value {

@@ -1,108 +1,115 @@
-//! `syft sync --watch`: sync whenever files change here, and every few seconds to see whether
-//! something changed elsewhere, which costs one request.
+//! `syft sync --watch`: tells what [`Watch`] does, until Ctrl-C.
 //!
-//! Invariant: whatever fails is told and tried again, more and more slowly; nothing but Ctrl-C ends
-//! the watch. A change that comes during a sync starts the next one.
+//! Invariant: what stays as it is is told once, not with every sync.
 
-use std::path::{Component, Path};
 use std::time::Duration;
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
-use tokio::sync::mpsc;
-
-use super::{Args, tell};
+use super::record::Record;
+use super::{Args, tell, tell_needs};
 use crate::cli::context::Context;
+use crate::cli::hints;
 use crate::cli::report::{Failure, Outcome};
 use crate::cli::ui::Ui;
-use crate::client::{self, Client};
+use crate::client::{self, Pace, Watch, WatchEvent, WatchOptions};
+use crate::syncers::Report;
 
-/// How long files must be quiet before they are synced, so that a copy under way is sent once.
-const QUIET: Duration = Duration::from_millis(400);
-
-/// The longest that changes which never pause are put off.
-const QUIET_MAX: Duration = Duration::from_secs(5);
-
-/// The longest pause after failures.
-const PAUSE_MAX: Duration = Duration::from_secs(300);
-
-pub(crate) async fn run(
-    mut client: Client,
-    args: &Args,
-    context: &Context,
-    ui: &mut Ui,
-) -> Outcome {
-    let interval = Duration::from_secs(args.interval.max(1));
-    let (changed, mut changes) = mpsc::channel(1);
-    let folder = client.folders().syftbox.clone();
-    let _watcher = match watch(&folder, changed.clone()) {
-        Ok(watcher) => Some(watcher),
-        Err(error) => {
-            ui.warn(format_args!("Changes here are only seen every {interval:?}: {error}"));
-            None
-        }
-    };
-    ui.say(format_args!("Watching `{}`; Ctrl-C stops", folder.display()));
-    let mut pause = interval;
-    let mut options = args.options();
+pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
+    let pace = Pace::of_interval(Duration::from_secs(args.interval));
+    let options = WatchOptions { sync: args.options(), pace };
+    let (configuration, email) = (context.configuration()?, context.email()?);
+    let mut record = Record::load(&configuration, email.as_ref(), args.quiet);
+    let mut watch = Watch::open(configuration.clone(), email, options).await?;
+    record.is_of(watch.client().email());
+    if !args.quiet {
+        let folder = watch.client().folders().syftbox.clone();
+        ui.say(format_args!("Watching `{}`; Ctrl-C stops", folder.display()));
+    }
     loop {
-        let before = client.requests();
-        match client.sync(&options).await {
-            Ok(report) => {
-                pause = interval;
-                // What was meant once is not meant for ever.
-                options.force = false;
-                if !report.is_idle() {
-                    tell(&report, client.role(), client.requests() - before, ui);
+        match watch.next().await {
+            WatchEvent::Synced { report, requests } => {
+                synced(&watch, report, requests, args.quiet, &mut record, ui);
+            }
+            WatchEvent::Failed { error, is_news, .. } => {
+                failed(error, is_news, args.quiet, &mut record, ui);
+            }
+            event if args.quiet => {
+                if let WatchEvent::Reopened { email } = event {
+                    record.is_of(&email);
                 }
             }
-            Err(client::Error::Locked { .. }) => pause = interval,
-            Err(error) => {
-                pause = (pause * 2).min(PAUSE_MAX);
-                let Failure { message, hint, .. } = Failure::from(error);
-                ui.warn(format_args!("{message}; trying again in {} s", pause.as_secs()));
-                if let Some(hint) = hint {
-                    ui.hint(hint);
+            event => {
+                if let WatchEvent::Reopened { email } = &event {
+                    record.is_of(email);
                 }
-                // A sign-in may have been renewed by another command: read it anew.
-                if let Ok(opened) = context.open().await {
-                    client = opened;
-                    client.set_wait_for_lock(args.wait);
-                }
+                tell_event(&event, args, ui);
             }
-        }
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            Some(()) = changes.recv() => settle(&mut changes).await,
         }
     }
 }
 
-/// Waits until changes pause.
-async fn settle(changes: &mut mpsc::Receiver<()>) {
-    let quiet = async { while tokio::time::timeout(QUIET, changes.recv()).await.is_ok() {} };
-    tokio::time::timeout(QUIET_MAX, quiet).await.ok();
+fn synced(
+    watch: &Watch,
+    report: Report,
+    requests: u64,
+    is_quiet: bool,
+    record: &mut Record,
+    ui: &mut Ui,
+) {
+    let role = watch.client().role();
+    let news = record.synced(&report, role);
+    if is_quiet {
+        tell_needs(&news, ui);
+        return;
+    }
+    // What was told before is left out.
+    let report = Report { problems: news.problems, ..report };
+    if !report.is_idle() {
+        tell(&report, role, requests, ui);
+    }
 }
 
-fn watch(folder: &Path, changed: mpsc::Sender<()>) -> notify::Result<RecommendedWatcher> {
-    let root = folder.to_owned();
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        let matters = event.map_or(true, |event| {
-            !event.kind.is_access() && event.paths.iter().any(|path| is_content(&root, path))
-        });
-        if matters {
-            // A full channel says already what this one would say.
-            changed.try_send(()).ok();
+fn failed(error: client::Error, is_news: bool, is_quiet: bool, record: &mut Record, ui: &mut Ui) {
+    let needs_person = record.failed(&error);
+    let tells = if is_quiet { needs_person } else { is_news };
+    if tells {
+        let is_passing = error.is_retryable();
+        let Failure { message, hint, .. } = Failure::from(error);
+        ui.warn(format_args!("{message}; it goes on trying"));
+        // Whoever watches need not run the command again.
+        if let Some(hint) = hint.filter(|_| !is_passing) {
+            ui.hint(hint);
         }
-    })?;
-    watcher.watch(folder, RecursiveMode::Recursive)?;
-    Ok(watcher)
+    }
 }
 
-/// True unless the path is a file of ours: the lock, or one that is being written.
-fn is_content(root: &Path, path: &Path) -> bool {
-    let Ok(path) = path.strip_prefix(root) else { return true };
-    let hidden = |part: Component<'_>| part.as_os_str().to_string_lossy().starts_with('.');
-    !path.components().any(hidden)
+fn tell_event(event: &WatchEvent, args: &Args, ui: &mut Ui) {
+    match event {
+        WatchEvent::Recovered { after } => {
+            ui.done(format_args!("It works again, after {}", length(*after)));
+        }
+        WatchEvent::Locked => ui.say("Another `syft` works on the SyftBox; waiting for it"),
+        WatchEvent::Woke { slept } => {
+            ui.say(format_args!("This machine slept for {}; syncing", length(*slept)));
+        }
+        WatchEvent::Reopened { email } => {
+            ui.say(format_args!("The login was changed; going on as {email}"));
+        }
+        WatchEvent::Deaf { reason } => {
+            ui.warn(format_args!("Changes here are only seen every {} s: {reason}", args.interval));
+            ui.hint(hints::MORE_WATCHES);
+        }
+        WatchEvent::Synced { .. } | WatchEvent::Failed { .. } => {}
+    }
+}
+
+/// A length of time for people.
+fn length(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3600),
+    }
 }
 
 #[cfg(test)]
@@ -110,10 +117,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_of_ours_wake_nobody() {
-        let root = Path::new("/box");
-        assert!(is_content(root, Path::new("/box/do@x.org/a.txt")));
-        assert!(!is_content(root, Path::new("/box/.sync.lock")));
-        assert!(!is_content(root, Path::new("/box/do@x.org/.syft-tmp-1")));
+    fn lengths_are_for_people() {
+        let of = |seconds| length(Duration::from_secs(seconds));
+        assert_eq!([of(5), of(125), of(90_000)], ["5 s", "2 min", "25 h"]);
     }
 }

@@ -220,7 +220,8 @@ impl Sounds {
         if let Some(reason) = self.deaf.take() {
             return Some(Heard::Deaf(reason));
         }
-        std::mem::take(&mut self.changed).then(|| Heard::Changed { writing: !self.open.is_empty() })
+        std::mem::take(&mut self.changed)
+            .then_some(Heard::Changed { writing: !self.open.is_empty() })
     }
 }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::configuration::Stamp;
 use super::{Client, Configuration, Error, Result};
 use crate::connections;
-use crate::model::{Email, Timestamp};
+use crate::model::{Code, Email, Timestamp};
 use crate::syncers::{Report, SyncOptions};
 
 pub use machine::{Heard, Listening, Machine, Senses};
@@ -116,7 +116,7 @@ struct Home {
 /// What has failed, and since when.
 #[derive(Debug)]
 struct Trouble {
-    code: &'static str,
+    code: Code,
     since: Timestamp,
 }
 

@@ -1,0 +1,170 @@
+//! Decides what of a sync a person has to be told who has been told things before.
+//!
+//! Pure: the time is an argument. A sync that nobody watches runs every few minutes, and what is
+//! wrong stays wrong for hours: it is told once. Rules:
+//!
+//! - A refusal is told to who proposed, each time: it is an event. To who refused it is the rules at
+//!   work.
+//! - A problem is told when it is new. One that mostly passes by itself is told when the next sync
+//!   has it as well.
+//! - A failure is told when it is new; one that passes by itself, such as a lost network, once it
+//!   has lasted for a day.
+//! - What was not there for a day is new when it comes again.
+//!
+//! Invariant: what is remembered is bounded, and holds no name, address or path: digests only.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::model::{Code, Role};
+use crate::syncers::{Problem, Refused, Report};
+
+/// After how long something that is gone is forgotten, and a lost network is told: a day.
+const DAY_SECONDS: i64 = 86_400;
+
+/// How many things are remembered.
+const TOLD_MAX: usize = 1000;
+
+/// Problems that the next sync mostly does not have.
+const PASSING: &[Code] = &[
+    Code::CheckpointNotMade,
+    Code::DatasetNotFetched,
+    Code::DatasetNotPublished,
+    Code::DatasetNotRemoved,
+    Code::DatasetNotRestored,
+    Code::DatasetNotShared,
+    Code::DeletionNotSent,
+    Code::FileChanging,
+    Code::FoldersNotMerged,
+    Code::JobFoldersNotMade,
+    Code::KeysNotPublished,
+    Code::KeysNotWithdrawn,
+    Code::LogNotPruned,
+    Code::MessageNotRead,
+    Code::NotArchived,
+    Code::NotSent,
+    Code::OutboxNotCompacted,
+    Code::PeerNotMended,
+    Code::PeerNotOpened,
+    Code::PeersNotRead,
+    Code::PeersNotTold,
+    Code::VersionNotRead,
+];
+
+/// What earlier syncs have told, and how the last one ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    /// How the last sync ended.
+    pub last: Option<LastSync>,
+    /// Since when every sync has failed, in seconds since the epoch.
+    failing_since: Option<i64>,
+    told: BTreeMap<String, Seen>,
+}
+
+/// How a sync ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastSync {
+    /// When, in seconds since the epoch.
+    pub at: i64,
+    /// With which exit code `syft sync` ends then: 0, 1 or 3.
+    pub exit: u8,
+    /// What it did, or why it could not; for a person.
+    pub summary: String,
+}
+
+/// A thing that was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Seen {
+    /// When last, in seconds since the epoch.
+    at: i64,
+    /// True if a person was told.
+    told: bool,
+}
+
+/// What a person has to be told of a sync that was done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct News {
+    /// Proposals of this account that were turned down.
+    pub refused: Vec<Refused>,
+    /// What could not be done.
+    pub problems: Vec<Problem>,
+}
+
+impl News {
+    /// True if there are none.
+    pub fn is_empty(&self) -> bool {
+        self.refused.is_empty() && self.problems.is_empty()
+    }
+}
+
+impl Memory {
+    /// Notes what a sync did. Returns what a person has to be told of it.
+    pub fn synced(&mut self, report: &Report, role: Role, now: i64) -> News {
+        self.failing_since = None;
+        self.told.retain(|key, seen| !key.starts_with(FAILURE) && is_recent(*seen, now));
+        let refused = match role {
+            Role::Owner => Vec::new(),
+            Role::Scientist => report.refused.clone(),
+        };
+        let mut problems = Vec::new();
+        for problem in &report.problems {
+            let peer = problem.peer.as_ref().map_or("", |peer| peer.as_str());
+            let key = key("problem-", &[problem.code.as_str(), peer, &problem.message]);
+            let before = self.told.get(&key).copied();
+            let is_passing = PASSING.contains(&problem.code);
+            let told = before.is_some_and(|seen| seen.told);
+            let tells = !told && (!is_passing || before.is_some());
+            self.remember(key, Seen { at: now, told: told || tells });
+            if tells {
+                problems.push(problem.clone());
+            }
+        }
+        News { refused, problems }
+    }
+
+    /// Notes that a sync could not be done, with the code of the reason and whether it may work
+    /// later by itself. True if a person has to be told.
+    pub fn failed(&mut self, code: Code, message: &str, is_passing: bool, now: i64) -> bool {
+        let since = *self.failing_since.get_or_insert(now);
+        if is_passing && now.saturating_sub(since) < DAY_SECONDS {
+            return false;
+        }
+        // A network that is lost in several ways is lost once.
+        let key = if is_passing { key(FAILURE, &[]) } else { key(FAILURE, &[code.as_str(), message]) };
+        let told = self.told.contains_key(&key);
+        self.remember(key, Seen { at: now, told: true });
+        !told
+    }
+
+    fn remember(&mut self, key: String, seen: Seen) {
+        self.told.insert(key, seen);
+        while self.told.len() > TOLD_MAX {
+            let oldest = self.told.iter().min_by_key(|(_, seen)| seen.at);
+            let Some(oldest) = oldest.map(|(key, _)| key.clone()) else { break };
+            self.told.remove(&oldest);
+        }
+    }
+}
+
+const FAILURE: &str = "failure-";
+
+/// A clock that went back makes nothing old.
+const fn is_recent(seen: Seen, now: i64) -> bool {
+    now.saturating_sub(seen.at) < DAY_SECONDS
+}
+
+fn key(kind: &str, parts: &[&str]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part.len().to_le_bytes());
+        hasher.update(part);
+    }
+    let digest = hasher.finalize();
+    format!("{kind}{}", hex::encode(digest.get(..16).unwrap_or(&digest)))
+}
+
+#[cfg(test)]
+mod tests;

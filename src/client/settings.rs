@@ -1,0 +1,64 @@
+//! What a person has set for all commands, in `settings.toml` in the folder of the configuration.
+//!
+//! Invariant: a file that cannot be understood is an error that names it; nothing is guessed.
+
+use serde::Deserialize;
+
+use super::{Configuration, Error, Result};
+
+/// What a person has set for all commands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Whether commands that only show sync first. `None`: it was not set.
+    pub pre_sync: Option<bool>,
+}
+
+/// The name of the file.
+const FILE: &str = "settings.toml";
+
+impl Configuration {
+    /// Returns what a person has set; nothing where there is no such file.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`] if the file holds something else.
+    pub fn settings(&self) -> Result<Settings> {
+        let path = self.folder().join(FILE);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Settings::default());
+            }
+            Err(error) => {
+                return Err(Error::Settings { path, problem: format!("cannot be read: {error}") });
+            }
+        };
+        toml::from_str(&text).map_err(|error| {
+            let problem = format!("cannot be understood: {}", error.message());
+            Error::Settings { path, problem }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_set_is_read_and_what_is_misspelled_is_told() {
+        let home = tempfile::tempdir().unwrap();
+        let configuration = Configuration::at(home.path());
+        assert_eq!(configuration.settings().unwrap(), Settings::default());
+        std::fs::create_dir_all(configuration.folder()).unwrap();
+        let set = |text: &str| {
+            std::fs::write(configuration.folder().join(FILE), text).unwrap();
+            configuration.settings()
+        };
+        assert_eq!(set("pre_sync = false\n").unwrap().pre_sync, Some(false));
+        assert_eq!(set("# nothing\n").unwrap().pre_sync, None);
+        for wrong in ["pre_sync = \"no\"\n", "presync = false\n", "="] {
+            let error = set(wrong).unwrap_err().to_string();
+            assert!(error.contains("settings.toml"), "{error}");
+        }
+    }
+}
