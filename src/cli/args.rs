@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::{
     account, checkpoint, completions, dataset, delete, demo, drive, explain, job, keys, login,
-    peer, perm, resolve, status, sync,
+    peer, perm, resolve, service, status, sync,
 };
 use crate::model::Email;
 
@@ -112,6 +112,8 @@ pub(crate) enum Command {
     Logout(account::LogoutArgs),
     Status(status::Args),
     Sync(sync::Args),
+    #[command(subcommand)]
+    Service(service::Command),
     #[command(subcommand)]
     Peer(peer::Command),
     #[command(subcommand)]

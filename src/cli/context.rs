@@ -40,11 +40,16 @@ impl Context {
         Self { home: global.home.clone(), email: global.email.clone() }
     }
 
+    /// Returns the home that was named, if one was.
+    pub(crate) fn home(&self) -> Result<Option<PathBuf>, Failure> {
+        let said = self.home.clone().or_else(|| variable("SYFT_HOME").map(PathBuf::from));
+        said.map(|home| absolute(&home)).transpose()
+    }
+
     /// Returns where things are kept.
     pub(crate) fn configuration(&self) -> Result<Configuration, Failure> {
-        let said = self.home.clone().or_else(|| variable("SYFT_HOME").map(PathBuf::from));
-        match said {
-            Some(home) => Ok(Configuration::at(&absolute(&home)?)),
+        match self.home()? {
+            Some(home) => Ok(Configuration::at(&home)),
             None => Ok(Configuration::of_user()?),
         }
     }

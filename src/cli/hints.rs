@@ -3,6 +3,7 @@
 use super::explain;
 use super::report::{Exit, Failure, chain};
 use crate::caches;
+use crate::client::service::ServiceError;
 use crate::client::{Error, KeysError};
 use crate::connections;
 use crate::connections::object_store::Refusal;
@@ -80,6 +81,7 @@ fn hint(error: &Error) -> Option<String> {
         }
         Error::VersionMismatch { .. } => "one of you has to update; --force goes on regardless",
         Error::NotSent { .. } => "run `syft sync` to try again",
+        Error::Service(error) => return service(error),
         Error::Keys(error) => return keys(error),
         Error::Job(error) => return job(error),
         Error::Dataset(error) => return dataset(error),
@@ -125,6 +127,20 @@ fn keys(error: &KeysError) -> Option<String> {
         KeysError::Unusable(_) => {
             "take a file of `syft keys export`, or `crypto_keys.json` of the Python client"
         }
+    };
+    Some(hint.to_owned())
+}
+
+fn service(error: &ServiceError) -> Option<String> {
+    let hint = match error {
+        ServiceError::NoManager => {
+            "install cron, or let something else that starts programs run `syft sync --watch`"
+        }
+        ServiceError::NotOurs { .. } => "look at the file, and move it away if nobody needs it",
+        ServiceError::Unfit { .. } => {
+            "take a folder without backslashes and line breaks, with --home or in SYFT_HOME"
+        }
+        _ => return None,
     };
     Some(hint.to_owned())
 }

@@ -28,6 +28,7 @@ mod perm;
 mod report;
 mod resolve;
 mod secret;
+mod service;
 mod signals;
 mod status;
 mod sync;
@@ -168,6 +169,7 @@ async fn dispatch(cli: &Cli, ui: &mut Ui) -> Outcome {
         Command::Logout(args) => account::logout(args, &context, ui),
         Command::Status(args) => status::run(args, &context, ui).await,
         Command::Sync(args) => sync::run(args, &context, ui).await,
+        Command::Service(command) => service::run(command, &context, ui).await,
         Command::Peer(command) => peer::run(command, &context, ui).await,
         Command::Dataset(command) => dataset::run(command, &context, ui).await,
         Command::Resolve(args) => resolve::run(args, &context, ui).await,

@@ -170,6 +170,10 @@ pub enum Error {
     #[error(transparent)]
     Permission(#[from] permissions::EditError),
 
+    /// A service could not be made or removed.
+    #[error(transparent)]
+    Service(#[from] super::service::ServiceError),
+
     /// Something could not be done with keys.
     #[error(transparent)]
     Keys(#[from] super::keys::KeysError),
@@ -233,6 +237,7 @@ impl Error {
             Self::Job(error) => job_code(error),
             Self::Dataset(error) => dataset_code(error),
             Self::Permission(_) => Code::PermissionNotChanged,
+            Self::Service(error) => error.code(),
             Self::Keys(error) => error.code(),
             Self::Sync(error) => sync_code(error),
             Self::Connection(error) => connection_code(error),

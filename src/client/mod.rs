@@ -22,6 +22,7 @@ mod rebuilding;
 mod reception;
 mod rules;
 mod runs;
+pub mod service;
 mod settings;
 mod submitting;
 mod versions;

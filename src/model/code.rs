@@ -48,6 +48,14 @@ codes! {
     Configuration = "configuration",
     /// What was set for all commands cannot be used.
     Settings = "settings",
+    /// Neither systemd nor cron is there to run a service.
+    ServiceNoManager = "service-no-manager",
+    /// A unit of this name was written by somebody else.
+    ServiceNotOurs = "service-not-ours",
+    /// A path cannot be written into a unit or a crontab.
+    ServiceUnfit = "service-unfit",
+    /// A program of the system could not install, remove or show a service.
+    ServiceProgram = "service-program",
     /// The home folder of this user is not known.
     NoHome = "no-home",
     /// Signing in did not work.

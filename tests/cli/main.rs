@@ -12,5 +12,6 @@ mod keys;
 mod processes;
 mod quiet;
 mod refusals;
+mod service;
 mod story;
 mod world;

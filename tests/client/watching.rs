@@ -253,9 +253,8 @@ async fn where_the_system_tells_nothing_files_are_looked_for() {
     let (event, at) = watched.next().await;
     assert!(matches!(event, WatchEvent::Synced { report, .. } if report.pushed > 0));
     assert!(at - begun >= secs(55.0), "it is waited for, but not for ever: {:?}", at - begun);
-    let mut perceived = watched.hand.0.lock().unwrap();
-    (perceived.listening, perceived.is_restless) = (Listening::Yes, false);
-    drop(perceived);
+    watched.hand.0.lock().unwrap().listening = Listening::Yes;
+    watched.hand.0.lock().unwrap().is_restless = false;
     let events = watched.during(HOUR * 2).await;
     assert!(events.len() <= 250, "told again, it asks less often: {}", events.len());
 }

@@ -47,6 +47,30 @@ pub(super) const ENTRIES: &[Entry] = &[
         next: "Correct it or remove it; it may say `pre_sync = false`, so that `syft status` and other commands that only show something do not sync first.",
     },
     Entry {
+        code: Code::ServiceNoManager,
+        what: "Neither a systemd of this user nor `crontab` answers on this machine.",
+        why: "It is a container, or a session without the system's services, as after `su`.",
+        next: "Install cron, log in to the machine directly, or let something else that starts programs run `syft sync --watch`.",
+    },
+    Entry {
+        code: Code::ServiceNotOurs,
+        what: "A unit of the name that the service would have was not written by it, so it was left alone.",
+        why: "Somebody edited its first line, or made a unit of this name by hand.",
+        next: "Look at the file, move it away if nobody needs it, and run `syft service install` again.",
+    },
+    Entry {
+        code: Code::ServiceUnfit,
+        what: "A path cannot be written into a unit or a crontab so that it is read back as it is.",
+        why: "It holds a backslash or a line break, is no UTF-8, or is too long for a line of a crontab.",
+        next: "Take another folder, with `--home` or in `SYFT_HOME`; a crontab takes fewer characters than systemd, see `syft service install --help`.",
+    },
+    Entry {
+        code: Code::ServiceProgram,
+        what: "A program of the system could not install, remove or show the service; what was written of it is removed again.",
+        why: "`systemctl` or `crontab` refused, and the message says why.",
+        next: "Do what the message says and repeat the command; `syft service install --dry-run` shows what would be written, and `--cron` does without systemd.",
+    },
+    Entry {
         code: Code::NoHome,
         what: "The home folder of this user is not known.",
         why: "A service or cron runs without the variable HOME.",

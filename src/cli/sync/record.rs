@@ -17,6 +17,7 @@ const WRITE_PAUSE: i64 = 300;
 pub(crate) struct Record {
     configuration: Configuration,
     email: Option<Email>,
+    /// Of what was told by this process, or where nobody watches by all.
     memory: Memory,
     /// When it was written last.
     written: Option<LastSync>,
@@ -62,7 +63,7 @@ impl Record {
         let refusals = refusals.map(|it| format!("`{}` ({}): {}", it.path, it.peer, it.reason));
         let summary = did(report);
         let summary = if summary.is_empty() { "nothing to do".to_owned() } else { summary };
-        self.ended(exit, summary, details.chain(refusals).collect());
+        self.ended(exit, summary, details.chain(refusals).collect(), !news.is_empty());
         news
     }
 
@@ -70,12 +71,12 @@ impl Record {
     pub(crate) fn failed(&mut self, error: &client::Error) -> bool {
         let message = chain(error);
         let needs = self.memory.failed(error.code(), &message, error.is_retryable(), now());
-        self.ended(Exit::Failed, message, Vec::new());
+        self.ended(Exit::Failed, message, Vec::new(), needs);
         needs
     }
 
     /// What cannot be kept is no reason to stop: the sync itself is done.
-    fn ended(&mut self, exit: Exit, summary: String, details: Vec<String>) {
+    fn ended(&mut self, exit: Exit, summary: String, details: Vec<String>, tells: bool) {
         let last = LastSync { at: now(), exit: exit as u8, summary };
         let email = self.email.as_ref();
         let is_new = self.written.as_ref().is_none_or(|written| {
@@ -83,10 +84,17 @@ impl Record {
                 || last.at.saturating_sub(written.at) >= WRITE_PAUSE
         });
         self.memory.last = Some(last.clone());
-        if !is_new {
+        if !is_new && !tells {
             return;
         }
-        let kept = self.configuration.keep_told(email, &self.memory);
+        let kept = if self.is_quiet {
+            self.configuration.keep_told(email, &self.memory)
+        } else {
+            // What others have told stays theirs.
+            let mut told = self.configuration.told(email);
+            told.last = Some(last.clone());
+            self.configuration.keep_told(email, &told)
+        };
         let logged = if self.is_quiet {
             let mut lines = vec![format!("{} {}", moment(last.at), last.summary)];
             lines.extend(details.into_iter().map(|detail| format!("    {detail}")));

@@ -53,11 +53,11 @@ fn what_is_new_is_told_beside_what_is_not() {
 fn a_refusal_is_told_to_who_proposed() {
     let peer = Email::parse("do@example.org").unwrap();
     let refused = Refused { path: "a.txt".to_owned(), peer, reason: "no".to_owned() };
-    let report = Report { refused: vec![refused.clone()], ..Report::default() };
+    let report = Report { refused: vec![refused], ..Report::default() };
     let mut memory = Memory::default();
     assert!(memory.synced(&report, Role::Owner, 0).is_empty());
     for _ in 0..2 {
-        assert_eq!(memory.synced(&report, Role::Scientist, 0).refused, [refused.clone()]);
+        assert_eq!(memory.synced(&report, Role::Scientist, 0).refused, report.refused);
     }
 }
 

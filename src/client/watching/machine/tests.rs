@@ -8,7 +8,7 @@ const MADE: EventKind = EventKind::Create(CreateKind::File);
 const WRITTEN: EventKind = EventKind::Modify(ModifyKind::Data(DataChange::Any));
 const GONE: EventKind = EventKind::Remove(RemoveKind::Any);
 
-fn heard(events: &[(EventKind, &str)]) -> Option<Heard> {
+fn heard(events: Notified<'_>) -> Option<Heard> {
     let mut sounds = Sounds::default();
     for (kind, path) in events {
         sounds.notice(Path::new("/box"), Ok(Event::new(*kind).add_path(PathBuf::from(path))));
@@ -16,11 +16,14 @@ fn heard(events: &[(EventKind, &str)]) -> Option<Heard> {
     sounds.take()
 }
 
+/// What is notified, and of which path.
+type Notified<'a> = &'a [(EventKind, &'a str)];
+
 #[test]
 fn what_matters_is_heard_and_files_of_ours_wake_nobody() {
     let changed = |writing| Some(Heard::Changed { writing });
     #[rustfmt::skip]
-    let cases: [(&str, &[(EventKind, &str)], Option<Heard>); 9] = [
+    let cases: [(&str, Notified<'_>, Option<Heard>); 9] = [
         ("a new file",          &[(MADE, "/box/do@x.org/a")],                              changed(false)),
         ("one being written",   &[(MADE, "/box/do@x.org/a"), (WRITTEN, "/box/do@x.org/a")], changed(cfg!(target_os = "linux"))),
         ("one that was read",   &[(OPENED, "/box/do@x.org/a"), (CLOSED, "/box/do@x.org/a")], None),

@@ -92,10 +92,13 @@ fn failures_make_it_slower_up_to_a_bound_and_success_ends_that() {
     assert_eq!(pauses[8..], [300.0; 4], "never more than five minutes: {pauses:?}");
 }
 
+/// At which second something is heard, and whether a file is still open.
+type Noises<'a> = &'a [(f64, bool)];
+
 #[test]
 fn files_are_synced_once_they_are_quiet() {
     #[rustfmt::skip]
-    let cases: [(&str, &[(f64, bool)], f64); 6] = [
+    let cases: [(&str, Noises<'_>, f64); 6] = [
         ("one change",                      &[(1.0, false)],                            1.4),
         ("a copy under way",                &[(1.0, false), (1.3, false), (1.6, false)], 2.0),
         ("a file that is still open",       &[(1.0, true)],                             11.0),
