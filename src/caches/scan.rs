@@ -47,6 +47,9 @@ pub enum Kind {
     Refused,
     /// It changed while it was looked at: the next sync takes it.
     Changing,
+    /// It was written just now, and is left alone for as long as that may go on
+    /// ([`Store::set_rest`]). That is nobody's concern.
+    Restless,
     /// It can never travel, by its name or its size.
     CannotTravel,
     /// A link, a pipe or a device. That is nobody's concern, unless it took the place of files
@@ -70,7 +73,19 @@ impl Unreadable {
     }
 }
 
+/// How far a file's time may lie ahead of ours and still mean that it was written just now.
+const AHEAD_MAX_NS: i64 = 3_600_000_000_000;
+
+/// What came of looking at a file.
+enum Looked {
+    Whole(Digest),
+    Changed,
+    Restless,
+}
+
 struct Walk<'a> {
+    agreed: &'a Snapshot,
+    rest_ns: i64,
     known: HashMap<String, Known>,
     fresh: BTreeMap<String, Known>,
     /// Which file was found under which inode.
@@ -101,6 +116,8 @@ fn scan_and(
     let (known, agreed) =
         store.read(|db| Ok((stats::load(db, datasite)?, agreed::snapshot(db, datasite)?)))?;
     let mut walk = Walk {
+        agreed: &agreed,
+        rest_ns: store.rest_ns(),
         known,
         fresh: BTreeMap::new(),
         places: HashMap::new(),
@@ -183,10 +200,11 @@ impl Walk<'_> {
             Err(_) => return self.unreadable(text, "its name cannot travel", Kind::CannotTravel),
         };
         match self.digest(folder, name, &path) {
-            Ok(Some(digest)) => {
+            Ok(Looked::Whole(digest)) => {
                 self.scan.files.insert(path, digest);
             }
-            Ok(None) => self.unreadable(text, CHANGING, Kind::Changing),
+            Ok(Looked::Changed) => self.unreadable(text, CHANGING, Kind::Changing),
+            Ok(Looked::Restless) => self.unreadable(text, RESTLESS, Kind::Restless),
             // It was there a moment ago: deleted, which is no error.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
@@ -196,19 +214,14 @@ impl Walk<'_> {
         }
     }
 
-    /// Returns the digest of a file; `None` if it changed meanwhile.
-    fn digest(
-        &mut self,
-        folder: &Dir,
-        name: &str,
-        path: &DatasitePath,
-    ) -> io::Result<Option<Digest>> {
+    /// Reads a file, unless it is known.
+    fn digest(&mut self, folder: &Dir, name: &str, path: &DatasitePath) -> io::Result<Looked> {
         let before = Stat::of(&folder.symlink_metadata(name)?);
         self.places.insert(before.inode, path.clone());
         if let Some(known) = self.known.get(path.as_str())
             && known.holds(before, self.now_ns)
         {
-            return Ok(Some(known.digest));
+            return Ok(Looked::Whole(known.digest));
         }
         let too_large = || Err(io::ErrorKind::FileTooLarge.into());
         if u64::try_from(before.size).is_ok_and(|size| size > FILE_BYTES_MAX) {
@@ -233,12 +246,22 @@ impl Walk<'_> {
         (self.after_reading)(path.as_str());
         let after = Stat::of(&file.metadata()?);
         if after != before {
-            return Ok(None);
+            return Ok(Looked::Changed);
         }
         let digest = Digest::from_bytes(hasher.finalize().into());
         let known = Known { stat: after, digest, hashed_ns: self.now_ns };
         self.fresh.insert(path.to_string(), known);
-        Ok(Some(digest))
+        // What is agreed is whole: we may have written it ourselves.
+        if self.is_restless(after) && self.agreed.get(path) != Some(&digest) {
+            return Ok(Looked::Restless);
+        }
+        Ok(Looked::Whole(digest))
+    }
+
+    /// True if somebody may be in the middle of writing.
+    const fn is_restless(&self, stat: Stat) -> bool {
+        let age_ns = self.now_ns.saturating_sub(stat.mtime_ns);
+        age_ns < self.rest_ns && age_ns > -AHEAD_MAX_NS
     }
 
     /// Looks for what was agreed and was not come across.
@@ -276,6 +299,7 @@ impl Walk<'_> {
 }
 
 const SPECIAL: &str = "it is a link or no regular file, and what it leads to does not travel";
+const RESTLESS: &str = "it is being written; the next sync takes it";
 const CHANGING: &str = "it changed while it was read; the next sync takes it";
 
 fn join(folder: &str, name: &str) -> String {

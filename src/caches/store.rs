@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use rusqlite::{Connection as Database, params};
 
@@ -21,6 +23,8 @@ pub struct Store {
     /// `None` for one in memory.
     counter: Option<Counter>,
     witness: OnceLock<Witness>,
+    /// How long a file must be at rest to be looked at, in nanoseconds.
+    rest_ns: AtomicI64,
 }
 
 /// A moment around the commit of a transaction.
@@ -60,7 +64,8 @@ impl Store {
         // FULL: a commit is on disk when it returns, also after a power cut.
         database.pragma_update(None, "synchronous", "FULL")?;
         let counter = Some(Counter::open(path, &database)?);
-        Ok(Self { database: Mutex::new(database), counter, witness: OnceLock::new() })
+        let rest_ns = AtomicI64::new(0);
+        Ok(Self { database: Mutex::new(database), counter, witness: OnceLock::new(), rest_ns })
     }
 
     /// Opens a database that lives as long as the value (`use_in_memory_cache`).
@@ -70,7 +75,8 @@ impl Store {
     pub fn in_memory() -> Result<Self> {
         let mut database = Database::open_in_memory()?;
         upgrading::apply(&mut database, STEPS)?;
-        Ok(Self { database: Mutex::new(database), counter: None, witness: OnceLock::new() })
+        let (witness, rest_ns) = (OnceLock::new(), AtomicI64::new(0));
+        Ok(Self { database: Mutex::new(database), counter: None, witness, rest_ns })
     }
 
     /// Moves the database at `path` aside, so that the next opening makes a new one, and returns the
@@ -86,6 +92,17 @@ impl Store {
     /// a process that dies there. There is one for each store; a second one is ignored.
     pub fn set_witness(&self, witness: impl Fn(Commit) + Send + Sync + 'static) {
         let _ = self.witness.set(Witness(Box::new(witness)));
+    }
+
+    /// Leaves files alone that were written less than `rest` before a scan begins, or during it: in
+    /// a watch they may be halves, and what ends the writing starts another sync. Zero, which is how
+    /// a store begins, takes files as they are.
+    pub fn set_rest(&self, rest: Duration) {
+        self.rest_ns.store(i64::try_from(rest.as_nanos()).unwrap_or(i64::MAX), Ordering::Relaxed);
+    }
+
+    pub(super) fn rest_ns(&self) -> i64 {
+        self.rest_ns.load(Ordering::Relaxed)
     }
 
     fn tell(&self, moment: Commit) {

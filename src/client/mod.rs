@@ -192,6 +192,12 @@ impl Client {
         self.patience_ms.store(millis, Ordering::Relaxed);
     }
 
+    /// Leaves files alone that are being written: those that were written less than `rest` before a
+    /// sync begins, or during it. Zero, which is how a client begins, takes files as they are.
+    pub fn set_rest(&self, rest: Duration) {
+        self.account.store.set_rest(rest);
+    }
+
     /// Syncs once.
     ///
     /// # Errors

@@ -36,6 +36,9 @@ pub(super) fn tell_unreadable(
                 continue;
             }
         }
+        if *kind == UnreadableKind::Restless {
+            continue;
+        }
         if *kind == UnreadableKind::Special && !took_a_place(path, agreed) {
             continue;
         }
@@ -74,7 +77,7 @@ fn took_a_place(path: &str, agreed: &Snapshot) -> bool {
 const fn code(kind: UnreadableKind) -> Code {
     match kind {
         UnreadableKind::Refused => Code::FileNotRead,
-        UnreadableKind::Changing => Code::FileChanging,
+        UnreadableKind::Changing | UnreadableKind::Restless => Code::FileChanging,
         UnreadableKind::CannotTravel => Code::FileCannotTravel,
         UnreadableKind::Special => Code::LinkNotFollowed,
         UnreadableKind::Clash => Code::NameClash,

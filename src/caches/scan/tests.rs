@@ -251,3 +251,31 @@ fn only_leftovers_of_our_own_making_are_named() {
     assert!(world.tree.sweep(&path(".syft-tmp-notes")).is_err());
     assert_eq!(world.scan_after(0).leftovers, []);
 }
+
+#[test]
+fn where_that_is_asked_for_a_file_is_taken_once_it_is_at_rest() {
+    let world = World::new(&[("new", "new"), ("ours", "agreed"), ("edited", "edit")]);
+    world.agree(&["ours", "edited"]);
+    let written = std::fs::metadata(world.tree.root()).unwrap().modified().unwrap();
+    for name in ["new", "ours", "edited"] {
+        let file = std::fs::File::options().write(true).open(world.tree.root().join(name));
+        file.unwrap().set_modified(written).unwrap();
+    }
+    world.store.set_rest(std::time::Duration::from_secs(2));
+    #[rustfmt::skip]
+    let cases: [(&str, i64, &[&str]); 5] = [
+        ("during the sync",                     -1,         &["ours"]),
+        ("right before it",                     0,          &["ours"]),
+        ("long before",                         5,          &["edited", "new", "ours"]),
+        ("by a clock that is a little ahead",   -3000,      &["ours"]),
+        ("by one that is wrong",                -100_000,   &["edited", "new", "ours"]),
+    ];
+    for (what, seconds, taken) in cases {
+        let scan = world.scan_after(seconds);
+        let names: Vec<&str> = scan.files.keys().map(DatasitePath::as_str).collect();
+        assert_eq!(names, taken, "{what}");
+        assert_eq!(scan.is_unknown(&path("edited")), taken.len() == 1, "{what}: it is not gone");
+    }
+    world.store.set_rest(std::time::Duration::ZERO);
+    assert_eq!(world.scan_after(0).files.len(), 3, "a sync that a person starts takes all");
+}

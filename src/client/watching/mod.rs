@@ -123,7 +123,7 @@ struct Trouble {
 impl Watch {
     /// Watches with a client as it is.
     pub fn new(client: Client, options: WatchOptions, mut senses: Box<dyn Senses>) -> Self {
-        client.set_wait_for_lock(false);
+        prepare(&client);
         let plan = Plan::new(options.pace, senses.now());
         Self {
             client,
@@ -215,7 +215,7 @@ impl Watch {
                 return;
             }
         }
-        self.plan.begun();
+        self.plan.begun(self.senses.now());
         if self.home.as_ref().is_some_and(|home| home.is_shut)
             && let Err(error) = self.open_login().await
         {
@@ -352,10 +352,16 @@ impl Watch {
             opened => opened?,
         };
         home.is_shut = false;
-        client.set_wait_for_lock(false);
+        prepare(&client);
         self.client = client;
         Ok(())
     }
+}
+
+/// Lets a client sync as a watch does: it waits for nobody, and sends no halves.
+fn prepare(client: &Client) {
+    client.set_wait_for_lock(false);
+    client.set_rest(plan::QUIET);
 }
 
 /// How a sync ended that failed so.

@@ -109,6 +109,12 @@ struct Changes {
     writing: bool,
 }
 
+impl Changes {
+    fn quiet_at(self) -> Duration {
+        self.last + if self.writing { QUIET_WRITING } else { QUIET }
+    }
+}
+
 /// What a watch knows of the past, and with it of the next sync.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
@@ -184,10 +190,7 @@ impl Plan {
         }
         let due = match self.changes {
             // Whatever else is due waits for the files, too: a sync sends what it finds.
-            Some(Changes { first, last, writing }) => {
-                let quiet = if writing { QUIET_WRITING } else { QUIET };
-                (last + quiet).min(first + PUT_OFF_MAX).max(self.earliest)
-            }
+            Some(changes) => changes.quiet_at().min(changes.first + PUT_OFF_MAX).max(self.earliest),
             None => self.due,
         };
         match due.checked_sub(now.awake) {
@@ -196,11 +199,13 @@ impl Plan {
         }
     }
 
-    /// Notes that a sync begins: what is heard from now on is for the next one. What was heard is
-    /// found by any sync, also by one after this one failed.
-    pub(super) const fn begun(&mut self) {
+    /// Notes that a sync begins: what is heard from now on is for the next one. So is what is not
+    /// quiet yet, since a sync leaves that alone. All else is found by any sync, also by one after
+    /// this one failed.
+    pub(super) fn begun(&mut self, now: Moment) {
         self.at_once = false;
-        self.changes = None;
+        let restless = self.changes.filter(|changes| changes.quiet_at() > now.awake);
+        self.changes = restless.map(|changes| Changes { first: now.awake, ..changes });
     }
 
     /// Notes how the sync ended. `chance`: anything from 0 to 1.

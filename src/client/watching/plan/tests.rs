@@ -21,7 +21,7 @@ fn idle() -> Plan {
 }
 
 fn sync(plan: &mut Plan, ended: Ended, second: f64) {
-    plan.begun();
+    plan.begun(at(second));
     plan.ended(ended, at(second), 0.0);
 }
 
@@ -124,12 +124,26 @@ fn files_are_synced_once_they_are_quiet() {
 fn a_change_during_a_sync_is_for_the_next_one() {
     let mut plan = idle();
     plan.heard(at(1.0), false);
-    plan.begun();
+    plan.begun(at(1.4));
     plan.heard(at(2.0), false);
     plan.ended(Ended::Busy, at(3.0), 0.0);
     assert_eq!(plan.next(at(3.0)), Next::Now);
     sync(&mut plan, Ended::Idle, 3.0);
     assert_eq!(plan.next(at(3.0)), Next::Wait(secs(10.0)), "and no more than one");
+}
+
+#[test]
+fn what_is_not_quiet_when_a_sync_begins_is_for_another_one() {
+    let mut plan = idle();
+    plan.heard(at(1.0), false);
+    plan.hurry();
+    sync(&mut plan, Ended::Idle, 1.1);
+    assert_eq!(plan.next(at(1.1)), Next::Wait(secs(0.3)));
+    plan.heard(at(1.2), true);
+    plan.heard(at(55.0), true);
+    assert_eq!(plan.next(at(61.1)), Next::Now, "it was put off for long");
+    sync(&mut plan, Ended::Idle, 61.1);
+    assert_eq!(plan.next(at(61.1)), Next::Wait(secs(65.0) - secs(61.1)), "and is still written");
 }
 
 #[test]
@@ -178,7 +192,7 @@ fn a_sleep_is_seen_by_the_two_clocks_and_a_set_clock_is_none() {
 fn chance_makes_pauses_shorter_and_never_longer() {
     for (chance, pause) in [(0.0, 10.0), (0.5, 9.0), (1.0, 8.0), (7.0, 8.0)] {
         let mut plan = idle();
-        plan.begun();
+        plan.begun(at(0.0));
         plan.ended(Ended::Idle, at(0.0), chance);
         assert_eq!(plan.next(at(0.0)), Next::Wait(secs(pause)), "{chance}");
     }
