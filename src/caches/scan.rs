@@ -16,7 +16,9 @@ use super::missing::{self, Missing};
 use super::stats::{self, Known, Stat};
 use super::tree::{DatasiteTree, FILE_BYTES_MAX, is_temporary_name, set_nonblocking};
 use super::{Result, Store, agreed};
-use crate::model::{DatasitePath, Digest, Email, Snapshot, is_ignored_name, is_syncable};
+use crate::model::{
+    DatasitePath, Digest, Email, Snapshot, is_ignored_name, is_rule_file, is_syncable,
+};
 
 /// What stands on disk.
 #[derive(Debug, Default)]
@@ -252,7 +254,9 @@ impl Walk<'_> {
         let known = Known { stat: after, digest, hashed_ns: self.now_ns };
         self.fresh.insert(path.to_string(), known);
         // What is agreed is whole: we may have written it ourselves.
-        if self.is_restless(after) && self.agreed.get(path) != Some(&digest) {
+        // Rules hold from the moment at which they stand there.
+        let is_taken = is_rule_file(path) || self.agreed.get(path) == Some(&digest);
+        if self.is_restless(after) && !is_taken {
             return Ok(Looked::Restless);
         }
         Ok(Looked::Whole(digest))
@@ -261,7 +265,7 @@ impl Walk<'_> {
     /// True if somebody may be in the middle of writing.
     const fn is_restless(&self, stat: Stat) -> bool {
         let age_ns = self.now_ns.saturating_sub(stat.mtime_ns);
-        age_ns < self.rest_ns && age_ns > -AHEAD_MAX_NS
+        self.rest_ns > 0 && age_ns < self.rest_ns && age_ns > -AHEAD_MAX_NS
     }
 
     /// Looks for what was agreed and was not come across.

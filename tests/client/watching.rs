@@ -8,14 +8,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use syft::caches::SyncLock;
 use syft::client::{
-    Client, Configuration, Error, Heard, Listening, Moment, Pace, Senses, SignIn, Watch,
-    WatchEvent, WatchOptions,
+    Client, Configuration, Error, Heard, Listening, Moment, Pace, Senses, SignIn, SystemClock,
+    Watch, WatchEvent, WatchOptions,
 };
 use syft::connections::faulty::{Fault, Script, unavailable};
 use syft::model::{Code, Role, Timestamp};
 use syft::syncers::SyncOptions;
 
-use super::world::{World, email, place, read, sync, write};
+use super::world::{World, acquaint, email, place, read, status, sync, write};
 
 const OWNER: &str = "do@example.org";
 const START: i64 = 1_780_000_000_000_000;
@@ -355,6 +355,33 @@ async fn a_login_that_goes_or_changes_is_followed() {
     assert_eq!(watch.client().email(), &second);
     Client::login_ds(&configuration, &second, place()).await.unwrap();
     assert!(matches!(watch.next().await, WatchEvent::Reopened { .. }), "keys or token may be new");
+}
+
+/// With real clocks, so that what a sync writes itself is younger than the sync.
+#[tokio::test]
+async fn what_a_sync_writes_itself_is_not_taken_for_unfinished() {
+    let world = World::new();
+    let client = |name: &str, role| {
+        let session = Arc::new(world.drive.session(&email(name)));
+        let home = world.folder.path().join(name);
+        let client = Client::over(session, role, &home, Arc::new(SystemClock)).unwrap();
+        client.set_rest(HOUR);
+        client
+    };
+    let owner = client(OWNER, Role::Owner);
+    let scientist = client("ds@example.org", Role::Scientist);
+    acquaint(&owner, &scientist).await;
+    scientist.set_rest(Duration::ZERO);
+    scientist.submit_job(&world.bash(&owner, "count", "echo 1")).await.unwrap();
+    scientist.set_rest(HOUR);
+    for _ in 0..2 {
+        sync(&owner).await;
+        sync(&scientist).await;
+    }
+    assert_eq!(status(&owner, "count"), "pending");
+    write(&place(&owner, &email(OWNER), "half.txt"), "hal");
+    let report = sync(&owner).await;
+    assert_eq!(report.pushed, 0, "what somebody writes is left alone");
 }
 
 #[tokio::test]

@@ -254,10 +254,15 @@ fn only_leftovers_of_our_own_making_are_named() {
 
 #[test]
 fn where_that_is_asked_for_a_file_is_taken_once_it_is_at_rest() {
-    let world = World::new(&[("new", "new"), ("ours", "agreed"), ("edited", "edit")]);
+    let world = World::new(&[
+        ("new", "new"),
+        ("ours", "agreed"),
+        ("edited", "edit"),
+        ("syft.pub.yaml", "rules: []"),
+    ]);
     world.agree(&["ours", "edited"]);
     let written = std::fs::metadata(world.tree.root()).unwrap().modified().unwrap();
-    for name in ["new", "ours", "edited"] {
+    for name in ["new", "ours", "edited", "syft.pub.yaml"] {
         let file = std::fs::File::options().write(true).open(world.tree.root().join(name));
         file.unwrap().set_modified(written).unwrap();
     }
@@ -273,9 +278,13 @@ fn where_that_is_asked_for_a_file_is_taken_once_it_is_at_rest() {
     for (what, seconds, taken) in cases {
         let scan = world.scan_after(seconds);
         let names: Vec<&str> = scan.files.keys().map(DatasitePath::as_str).collect();
-        assert_eq!(names, taken, "{what}");
+        let rules = ["syft.pub.yaml"];
+        assert_eq!(names, [taken, &rules].concat(), "{what}: rules hold at once");
         assert_eq!(scan.is_unknown(&path("edited")), taken.len() == 1, "{what}: it is not gone");
     }
     world.store.set_rest(std::time::Duration::ZERO);
-    assert_eq!(world.scan_after(0).files.len(), 3, "a sync that a person starts takes all");
+    for seconds in [-1, 0, 1] {
+        let scan = world.scan_after(seconds);
+        assert_eq!(scan.files.len(), 4, "a sync that a person starts takes what it finds");
+    }
 }

@@ -123,7 +123,7 @@ struct Trouble {
 impl Watch {
     /// Watches with a client as it is.
     pub fn new(client: Client, options: WatchOptions, mut senses: Box<dyn Senses>) -> Self {
-        prepare(&client);
+        client.set_wait_for_lock(false);
         let plan = Plan::new(options.pace, senses.now());
         Self {
             client,
@@ -222,7 +222,11 @@ impl Watch {
             return self.failed(error);
         }
         let before = self.client.requests();
-        match self.client.sync(&self.options.sync).await {
+        let synced = {
+            let _rest = Rest::of(&self.client);
+            self.client.sync(&self.options.sync).await
+        };
+        match synced {
             Ok(report) => self.synced(report, before),
             Err(Error::Locked { .. }) => self.locked(),
             Err(error) => {
@@ -352,16 +356,26 @@ impl Watch {
             opened => opened?,
         };
         home.is_shut = false;
-        prepare(&client);
+        client.set_wait_for_lock(false);
         self.client = client;
         Ok(())
     }
 }
 
-/// Lets a client sync as a watch does: it waits for nobody, and sends no halves.
-fn prepare(client: &Client) {
-    client.set_wait_for_lock(false);
-    client.set_rest(plan::QUIET);
+/// Sends no halves for as long as it lives: an act of who calls the watch is whole.
+struct Rest<'a>(&'a Client);
+
+impl<'a> Rest<'a> {
+    fn of(client: &'a Client) -> Self {
+        client.set_rest(plan::QUIET);
+        Self(client)
+    }
+}
+
+impl Drop for Rest<'_> {
+    fn drop(&mut self) {
+        self.0.set_rest(Duration::ZERO);
+    }
 }
 
 /// How a sync ended that failed so.
