@@ -180,6 +180,26 @@ async fn quietly(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
     }
 }
 
+/// Syncs after something was done that stays done, whatever comes of it.
+pub(crate) async fn sync_after(client: &Client, answer: &mut Value, ui: &mut Ui) -> Exit {
+    let before = client.requests();
+    match client.sync(&SyncOptions::default()).await {
+        Ok(report) => {
+            let requests = client.requests() - before;
+            answer["sync"] = report_json(&report, requests);
+            tell(&report, client.role(), requests, ui);
+            exit_of(&report, client.role())
+        }
+        Err(error) => {
+            let failure = Failure::from(error);
+            answer["sync"] = failure.to_json();
+            ui.problem(failure.code, format_args!("Not synced: {}", failure.message));
+            ui.hint("run `syft sync` so that it reaches the others");
+            Exit::Problems
+        }
+    }
+}
+
 /// What a sync did, as `--json` shows it.
 pub(crate) fn report_json(report: &Report, requests: u64) -> Value {
     let refused = report.refused.iter().map(|refused| {

@@ -321,7 +321,9 @@ async fn what_was_forced_once_is_not_forced_again() {
     clear(watch.client());
     hand.hear(secs(1.0), false);
     let event = watch.next().await;
-    assert!(matches!(&event, WatchEvent::Failed { error, .. } if error.code() == Code::SuddenlyEmpty));
+    assert!(
+        matches!(&event, WatchEvent::Failed { error, .. } if error.code() == Code::SuddenlyEmpty)
+    );
 }
 
 #[tokio::test]

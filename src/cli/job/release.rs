@@ -3,12 +3,12 @@
 use serde_json::json;
 
 use super::{Which, job_json};
-use crate::cli::context::{Context, pre_sync};
+use crate::cli::args::PreSync;
+use crate::cli::context::Context;
 use crate::cli::report::{Exit, Outcome};
-use crate::cli::sync::{exit_of, report_json, tell};
+use crate::cli::sync::sync_after;
 use crate::cli::text::{count, size};
 use crate::cli::ui::Ui;
-use crate::syncers::SyncOptions;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,9 +33,13 @@ pub(crate) struct Args {
     /// What the job printed
     #[arg(long)]
     logs: bool,
+
+    #[command(flatten)]
+    pre_sync: PreSync,
 }
 
 pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
+    let syncs = context.pre_sync(args.pre_sync, ui)?;
     let client = context.open().await?;
     let outputs = args.outputs || !args.logs;
     let (name, from) = (&args.which.name, args.which.from.as_ref());
@@ -58,13 +62,8 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     };
     ui.done(format_args!("{who} may read {what} of `{}`", job.id.name));
     let mut exit = Exit::Done;
-    if pre_sync() {
-        let before = client.requests();
-        let report = client.sync(&SyncOptions::default()).await?;
-        let requests = client.requests() - before;
-        answer["sync"] = report_json(&report, requests);
-        tell(&report, client.role(), requests, ui);
-        exit = exit_of(&report, &client);
+    if syncs {
+        exit = sync_after(&client, &mut answer, ui).await;
     } else {
         ui.hint("run `syft sync` so that it reaches the submitter");
     }

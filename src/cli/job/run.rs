@@ -8,13 +8,12 @@ use crate::cli::args::{self, PreSync};
 use crate::cli::context::Context;
 use crate::cli::hints::quoted;
 use crate::cli::report::{Exit, Failure, Outcome};
-use crate::cli::sync::{exit_of, report_json, tell};
+use crate::cli::sync::sync_after;
 use crate::cli::text::count;
 use crate::cli::ui::Ui;
 use crate::client::{Client, Ran, RunChoices};
 use crate::jobs::{JobStatus, RunReport};
 use crate::model::Email;
-use crate::syncers::SyncOptions;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -134,26 +133,6 @@ async fn finish(
     }
     ui.answer(&answer);
     Ok(exit)
-}
-
-/// Syncs what the jobs left. They have run, whatever comes of it.
-async fn sync_after(client: &Client, answer: &mut Value, ui: &mut Ui) -> Exit {
-    let before = client.requests();
-    match client.sync(&SyncOptions::default()).await {
-        Ok(report) => {
-            let requests = client.requests() - before;
-            answer["sync"] = report_json(&report, requests);
-            tell(&report, client.role(), requests, ui);
-            exit_of(&report, client.role())
-        }
-        Err(error) => {
-            let failure = Failure::from(error);
-            merge(answer, json!({ "sync": failure.to_json() }));
-            ui.warn(format_args!("Not synced: {}", failure.message));
-            ui.hint("run `syft sync` so that what is shared reaches the submitter");
-            Exit::Problems
-        }
-    }
 }
 
 fn say_report(report: &RunReport, choices: &RunChoices, ui: &mut Ui) {

@@ -73,8 +73,8 @@ fn failed(error: client::Error, is_news: bool, is_quiet: bool, record: &mut Reco
     let tells = if is_quiet { needs_person } else { is_news };
     if tells {
         let is_passing = error.is_retryable();
-        let Failure { message, hint, .. } = Failure::from(error);
-        ui.warn(format_args!("{message}; it goes on trying"));
+        let Failure { code, message, hint, .. } = Failure::from(error);
+        ui.problem(code, format_args!("{message}; it goes on trying"));
         // Whoever watches need not run the command again.
         if let Some(hint) = hint.filter(|_| !is_passing) {
             ui.hint(hint);

@@ -133,7 +133,8 @@ impl Memory {
             return false;
         }
         // A network that is lost in several ways is lost once.
-        let key = if is_passing { key(FAILURE, &[]) } else { key(FAILURE, &[code.as_str(), message]) };
+        let key =
+            if is_passing { key(FAILURE, &[]) } else { key(FAILURE, &[code.as_str(), message]) };
         let told = self.told.contains_key(&key);
         self.remember(key, Seen { at: now, told: true });
         !told

@@ -75,7 +75,10 @@ fn a_failure_is_told_once_and_a_lost_network_after_a_day() {
     assert!(!at(1445, Code::RateLimited, true), "which is told once");
     memory.synced(&Report::default(), Role::Owner, 2000 * MINUTES);
     assert!(!memory.failed(Code::Unavailable, "it is so", true, 2005 * MINUTES));
-    assert!(memory.failed(Code::SignedOut, "it is so", false, 2010 * MINUTES), "it had worked again");
+    assert!(
+        memory.failed(Code::SignedOut, "it is so", false, 2010 * MINUTES),
+        "it had worked again"
+    );
 }
 
 #[test]
