@@ -76,7 +76,7 @@ impl Unreadable {
 }
 
 /// How far a file's time may lie ahead of ours and still mean that it was written just now.
-const AHEAD_MAX_NS: i64 = 3_600_000_000_000;
+const AHEAD_MAX_NS: i64 = 300_000_000_000;
 
 /// What came of looking at a file.
 enum Looked {
@@ -136,6 +136,9 @@ fn scan_and(
     let Walk { known, fresh, scan, .. } = walk;
     let vanished: Vec<&String> =
         known.keys().filter(|path| !scan_has(&scan, path) && !fresh.contains_key(*path)).collect();
+    if scan.unreadable.iter().any(|unreadable| unreadable.kind == Kind::Restless) {
+        store.note_restless();
+    }
     if !fresh.is_empty() || !vanished.is_empty() {
         store.write(|db| stats::save(db, datasite, &fresh, &vanished))?;
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ pub struct Store {
     witness: OnceLock<Witness>,
     /// How long a file must be at rest to be looked at, in nanoseconds.
     rest_ns: AtomicI64,
+    /// True if a scan left a file alone that was not at rest.
+    left_restless: AtomicBool,
 }
 
 /// A moment around the commit of a transaction.
@@ -64,8 +66,7 @@ impl Store {
         // FULL: a commit is on disk when it returns, also after a power cut.
         database.pragma_update(None, "synchronous", "FULL")?;
         let counter = Some(Counter::open(path, &database)?);
-        let rest_ns = AtomicI64::new(0);
-        Ok(Self { database: Mutex::new(database), counter, witness: OnceLock::new(), rest_ns })
+        Ok(Self::of(database, counter))
     }
 
     /// Opens a database that lives as long as the value (`use_in_memory_cache`).
@@ -75,8 +76,17 @@ impl Store {
     pub fn in_memory() -> Result<Self> {
         let mut database = Database::open_in_memory()?;
         upgrading::apply(&mut database, STEPS)?;
-        let (witness, rest_ns) = (OnceLock::new(), AtomicI64::new(0));
-        Ok(Self { database: Mutex::new(database), counter: None, witness, rest_ns })
+        Ok(Self::of(database, None))
+    }
+
+    fn of(database: Database, counter: Option<Counter>) -> Self {
+        Self {
+            database: Mutex::new(database),
+            counter,
+            witness: OnceLock::new(),
+            rest_ns: AtomicI64::new(0),
+            left_restless: AtomicBool::new(false),
+        }
     }
 
     /// Moves the database at `path` aside, so that the next opening makes a new one, and returns the
@@ -99,6 +109,15 @@ impl Store {
     /// a store begins, takes files as they are.
     pub fn set_rest(&self, rest: Duration) {
         self.rest_ns.store(i64::try_from(rest.as_nanos()).unwrap_or(i64::MAX), Ordering::Relaxed);
+    }
+
+    /// True if a scan has left a file alone since this was last asked: it wants another look.
+    pub fn take_restless(&self) -> bool {
+        self.left_restless.swap(false, Ordering::Relaxed)
+    }
+
+    pub(super) fn note_restless(&self) {
+        self.left_restless.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn rest_ns(&self) -> i64 {

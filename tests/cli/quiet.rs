@@ -46,7 +46,10 @@ fn a_problem_is_told_once_and_stays_in_the_exit_code() {
     std::os::unix::fs::symlink("/etc/hostname", &file).unwrap();
     let (exit, stdout, stderr) = cron(&world, "owner");
     assert_eq!((exit, stdout.as_str()), (3, ""));
-    assert!(stderr.starts_with("warning[link-not-followed]: ") && stderr.contains("public/a.txt"), "{stderr}");
+    assert!(
+        stderr.starts_with("warning[link-not-followed]: ") && stderr.contains("public/a.txt"),
+        "{stderr}"
+    );
     for _ in 0..2 {
         assert_eq!(cron(&world, "owner"), silent(3));
     }
@@ -65,7 +68,10 @@ fn a_dead_sign_in_is_told_once_until_it_worked_again() {
         std::fs::write(&login, &bad).unwrap();
         let (exit, stdout, stderr) = cron(&world, "owner");
         assert_eq!((exit, stdout.as_str()), (1, ""));
-        assert!(stderr.starts_with("error[signed-out]: ") && stderr.contains("sign in again"), "{stderr}");
+        assert!(
+            stderr.starts_with("error[signed-out]: ") && stderr.contains("sign in again"),
+            "{stderr}"
+        );
         for _ in 0..2 {
             assert_eq!(cron(&world, "owner"), silent(1));
         }

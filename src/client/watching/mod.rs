@@ -252,6 +252,9 @@ impl Watch {
             let after = Duration::from_micros(u64::try_from(micros).unwrap_or(0));
             self.events.push_back(WatchEvent::Recovered { after });
         }
+        if self.client.account().store.take_restless() {
+            self.plan.left_restless(now);
+        }
         let requests = self.client.requests().saturating_sub(before);
         self.events.push_back(WatchEvent::Synced { report, requests });
     }

@@ -25,6 +25,9 @@ pub(super) const QUIET_WRITING: Duration = Duration::from_secs(10);
 /// The longest that changes which never pause are put off.
 pub(super) const PUT_OFF_MAX: Duration = Duration::from_secs(60);
 
+/// How soon a sync is repeated that left files alone which were written just now.
+pub(super) const REST_PAUSE: Duration = Duration::from_secs(1);
+
 /// How often the lock of another process is tried.
 pub(super) const LOCK_PAUSE: Duration = Duration::from_secs(1);
 
@@ -164,6 +167,12 @@ impl Plan {
     /// Notes that there is a reason to sync at once.
     pub(super) const fn hurry(&mut self) {
         self.at_once = true;
+    }
+
+    /// Notes that the sync which has just ended left files alone that were written just now: nothing
+    /// need be heard of them any more, so another one comes soon.
+    pub(super) fn left_restless(&mut self, now: Moment) {
+        self.due = self.due.min(now.awake + REST_PAUSE);
     }
 
     /// Looks at both clocks. Returns for how long the machine slept since the last look, if it did;

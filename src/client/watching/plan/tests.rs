@@ -147,6 +147,13 @@ fn what_is_not_quiet_when_a_sync_begins_is_for_another_one() {
 }
 
 #[test]
+fn a_sync_that_left_files_alone_is_followed_by_another_one() {
+    let mut plan = idle();
+    plan.left_restless(at(0.0));
+    assert_eq!(rhythm(&mut plan, Ended::Idle, 0.0, 3), [1.0, 10.0, 10.0]);
+}
+
+#[test]
 fn a_change_while_the_drive_is_away_makes_one_more_try() {
     let mut plan = idle();
     plan.heard(at(1.0), false);
