@@ -5,6 +5,7 @@
 //! `docs/FORMAT.md`.
 
 pub mod caches;
+pub mod channels;
 pub mod checkpoints;
 pub mod cli;
 pub mod client;

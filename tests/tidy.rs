@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 /// Folders of `src/` from the bottom up. A file imports from its own row or from those before it.
 const LAYERS: &[&[&str]] = &[
     &["model", "wire"],
-    &["connections", "caches"],
-    &["permissions", "peers", "inbox", "outbox", "checkpoints", "datasets", "jobs"],
+    &["connections", "caches", "channels"],
+    &["permissions", "peers", "inbox", "outbox", "checkpoints", "datasets", "jobs", "notices"],
     &["syncers"],
     &["client"],
     &["cli"],
@@ -21,7 +21,7 @@ const LAYERS: &[&[&str]] = &[
 
 /// Folders in which every file decides, except the one that stores.
 const PURE_FOLDERS: &[&str] =
-    &["model", "wire", "permissions", "peers", "inbox", "outbox", "checkpoints"];
+    &["model", "wire", "permissions", "peers", "inbox", "outbox", "checkpoints", "notices"];
 
 /// Names of files, or of folders of files, that decide wherever they lie.
 const PURE_NAMES: &[&str] = &["plan", "state", "safety"];

@@ -9,6 +9,7 @@ mod digest;
 mod email;
 mod path;
 mod role;
+pub(crate) mod shown;
 mod snapshot;
 mod syncable;
 mod timestamp;

@@ -120,6 +120,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// True if it is certain that nothing was done: there was no connection, or the server said no.
+    pub fn is_certain(&self) -> bool {
+        match self {
+            Self::Unavailable { source, .. } => source
+                .downcast_ref::<hyper_util::client::legacy::Error>()
+                .is_some_and(hyper_util::client::legacy::Error::is_connect),
+            Self::TooLarge { .. } | Self::Io { .. } => false,
+            _ => true,
+        }
+    }
+
     /// True if the same call may work later. No `_` arm: a new variant must decide.
     pub fn is_retryable(&self) -> bool {
         match self {
