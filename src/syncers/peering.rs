@@ -377,6 +377,24 @@ pub async fn approve(account: &Account, peer: &Email, now: Timestamp) -> Result<
     open(account, &directory, &known, PeerState::Accepted, now).await
 }
 
+/// Agrees to work with a peer that asks and has no answer from anybody, on any machine: for who
+/// decides by a rule, which never goes before the word of a person.
+///
+/// # Errors
+/// [`Error::NoRequest`] if it does not ask, or has its answer.
+pub async fn admit(account: &Account, peer: &Email, now: Timestamp) -> Result<()> {
+    let (directory, known) = answerable(account, peer, now).await?;
+    // Looking goes on with what is remembered where the file cannot be read; this does not.
+    let file = peers_file_to_change(account).await?;
+    let is_answered = file
+        .peers()
+        .any(|(email, state)| is_same(&email, peer) && state != PeerState::RequestedByPeer);
+    if is_answered || known.peer.state != PeerState::RequestedByPeer {
+        return Err(Error::NoRequest { peer: peer.clone() });
+    }
+    open(account, &directory, &known, PeerState::Accepted, now).await
+}
+
 /// Declines to work with a peer that has asked. It is not told.
 ///
 /// # Errors
@@ -392,7 +410,11 @@ pub async fn reject(account: &Account, peer: &Email, now: Timestamp) -> Result<(
 }
 
 fn is_peer(known: &Peer, typed: &Email) -> bool {
-    known.email.is_same_account(typed.as_str())
+    is_same(&known.email, typed)
+}
+
+fn is_same(known: &Email, typed: &Email) -> bool {
+    known.is_same_account(typed.as_str())
 }
 
 /// Returns the peer as it spells itself: people type an address in any case.
