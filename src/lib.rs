@@ -14,6 +14,7 @@ pub mod datasets;
 pub mod inbox;
 pub mod jobs;
 pub mod model;
+pub mod notices;
 pub mod outbox;
 pub mod peers;
 pub mod permissions;
