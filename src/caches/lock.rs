@@ -1,4 +1,4 @@
-//! One sync at a time: the lock that the Python client takes too.
+//! One sync at a time: the lock that the Python client takes too. And one service at a time.
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -21,14 +21,8 @@ impl SyncLock {
     /// # Errors
     /// [`Error::Locked`] if another process holds it and `wait` is false.
     pub fn take(syftbox: &Path, wait: bool) -> Result<Self> {
-        std::fs::create_dir_all(syftbox).map_err(Error::at(syftbox, "created"))?;
         let path = syftbox.join(LOCK_FILE);
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(Error::at(&path, "opened"))?;
+        let file = open(&path)?;
         if wait {
             file.lock().map_err(Error::at(&path, "locked"))?;
         } else {
@@ -50,6 +44,34 @@ impl Drop for SyncLock {
         // a copy of the file until it runs its own program, and with it the lock.
         let _ = self.file.unlock();
     }
+}
+
+/// The exclusive lock of any file, held until it is dropped or the process ends.
+#[derive(Debug)]
+pub struct FileLock {
+    _file: File,
+}
+
+impl FileLock {
+    /// Takes `flock` on `path`, which is created if need be, and stays.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] if another process holds it.
+    pub fn take(path: &Path) -> Result<Self> {
+        let file = open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(Error::Locked { path: path.to_owned() }),
+            Err(TryLockError::Error(source)) => Err(Error::at(path, "locked")(source)),
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<File> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).map_err(Error::at(folder, "created"))?;
+    let options = File::options().create(true).truncate(false).write(true).open(path);
+    options.map_err(Error::at(path, "opened"))
 }
 
 #[cfg(test)]

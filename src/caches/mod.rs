@@ -6,6 +6,7 @@
 //! only what may be repeated. Nothing in here decides; the tables are plain functions over a
 //! connection of [`Store`].
 
+pub mod admitted;
 pub mod agreed;
 pub mod announcing;
 pub mod catalogue;
@@ -21,6 +22,7 @@ mod lock;
 mod marker;
 pub mod meta;
 mod missing;
+pub mod notices;
 pub mod proposed;
 mod scan;
 mod staged;
@@ -34,7 +36,7 @@ mod views;
 
 pub use error::{Error, Result};
 pub use folders::Folders;
-pub use lock::{LOCK_FILE, SyncLock};
+pub use lock::{FileLock, LOCK_FILE, SyncLock};
 pub use marker::{MARKER_FILE, read_marker, write_marker};
 pub use scan::{Kind as UnreadableKind, Scan, Unreadable, scan};
 pub use staged::{Placed, Staged};

@@ -172,6 +172,45 @@ CREATE TABLE identifiers (
     id TEXT PRIMARY KEY
 ) WITHOUT ROWID;
 
+-- What `syft serve` has seen, so that each thing is told once. Moments are microseconds.
+CREATE TABLE noticed (
+    key   TEXT PRIMARY KEY,
+    first INTEGER NOT NULL,
+    last  INTEGER NOT NULL,
+    told  INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- News that are in no notice yet, for each way that they take.
+CREATE TABLE news (
+    number INTEGER PRIMARY KEY,
+    way    TEXT NOT NULL,
+    news   TEXT NOT NULL
+);
+
+-- Notices, with all their news; `more`: how many there are beyond those. `maybe`: it may have been
+-- received, since an attempt was begun and it is not known how it ended. `due`: not to be tried before.
+CREATE TABLE notices (
+    id       TEXT PRIMARY KEY,
+    number   INTEGER NOT NULL,
+    way      TEXT NOT NULL,
+    news     TEXT NOT NULL,
+    more     INTEGER NOT NULL,
+    made     INTEGER NOT NULL,
+    due      INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    maybe    INTEGER NOT NULL DEFAULT 0,
+    sent     INTEGER,
+    problem  TEXT
+) WITHOUT ROWID;
+
+-- Whom a rule approved as a peer. `done` 0: it was decided, and may not be done yet.
+CREATE TABLE admitted (
+    peer   TEXT PRIMARY KEY,
+    rule   TEXT NOT NULL,
+    moment INTEGER NOT NULL,
+    done   INTEGER NOT NULL
+) WITHOUT ROWID;
+
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,
     value TEXT NOT NULL
