@@ -33,7 +33,7 @@ impl Webhook {
             _ => false,
         };
         if !is_safe {
-            return Err(refused("it begins with https://, or http:// on this machine"));
+            return Err(refused("it is neither https:// nor http:// on this machine"));
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(refused("it carries a user name or a password"));

@@ -6,8 +6,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 
 use super::{
-    account, checkpoint, completions, dataset, delete, demo, drive, explain, job, keys, login,
-    peer, perm, resolve, service, status, sync,
+    account, auto_approve, checkpoint, completions, dataset, delete, demo, drive, explain, job,
+    keys, login, notify, peer, perm, resolve, serve, service, status, sync,
 };
 use crate::model::Email;
 
@@ -112,6 +112,11 @@ pub(crate) enum Command {
     Logout(account::LogoutArgs),
     Status(status::Args),
     Sync(sync::Args),
+    Serve(serve::Args),
+    #[command(subcommand)]
+    Notify(notify::Command),
+    #[command(subcommand, name = "auto-approve")]
+    AutoApprove(auto_approve::Command),
     #[command(subcommand)]
     Service(service::Command),
     #[command(subcommand)]

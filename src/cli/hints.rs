@@ -3,6 +3,7 @@
 use super::explain;
 use super::report::{Exit, Failure, chain};
 use crate::caches;
+use crate::channels;
 use crate::client::service::ServiceError;
 use crate::client::{Error, KeysError};
 use crate::connections;
@@ -61,6 +62,9 @@ fn hint(error: &Error) -> Option<String> {
         }
         Error::Configuration { .. } => "log in again to write it anew",
         Error::Settings { .. } => "correct the file or remove it; it may say `pre_sync = false`",
+        Error::ServeSettings { .. } => {
+            "mend or remove that file; `syft notify set` and `syft auto-approve add` write it"
+        }
         Error::NoHome => "say where to keep things with --home or in the variable SYFT_HOME",
         Error::SignIn(_) => "sign in again with `syft login-do` or `syft login-ds`",
         Error::Address(_) => "an address looks like `http://127.0.0.1:8420`",
@@ -178,6 +182,27 @@ fn case(problem: &Problem) -> Option<String> {
         )),
         _ => None,
     }
+}
+
+/// Returns what can be done about a way to tell somebody that does not work.
+pub(crate) fn of_channel(error: &channels::Error) -> Option<String> {
+    let hint = match error {
+        channels::Error::NoMailRight => {
+            "sign in with a token that has the right `https://www.googleapis.com/auth/gmail.send` \
+             (`syft login-do --token-path FILE`), or name a mail server with `syft notify set email \
+             --server HOST`"
+        }
+        channels::Error::NotGoogle => {
+            "name a mail server with `syft notify set email --server HOST`"
+        }
+        channels::Error::NoPassword { .. } | channels::Error::Secret { .. } => {
+            "set it again with `syft notify set email`"
+        }
+        channels::Error::InClear { .. } => "take `--security starttls` or `--security tls`",
+        channels::Error::NotStarted { .. } => "set it again with `syft notify set command`",
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }
 
 fn job(error: &jobs::Error) -> Option<String> {

@@ -11,6 +11,7 @@
 
 mod account;
 mod args;
+mod auto_approve;
 mod checkpoint;
 mod completions;
 mod context;
@@ -23,11 +24,13 @@ mod hints;
 mod job;
 mod keys;
 mod login;
+mod notify;
 mod peer;
 mod perm;
 mod report;
 mod resolve;
 mod secret;
+mod serve;
 mod service;
 mod signals;
 mod status;
@@ -142,6 +145,9 @@ async fn until_interrupted(cli: &Cli, ui: &mut Ui) -> Outcome {
     if let Command::Drive(command) = &cli.command {
         return drive::run(command, ui).await; // which ends well at Ctrl-C
     }
+    if let Command::Serve(args) = &cli.command {
+        return serve::run(args, &Context::new(&cli.global), ui).await; // likewise
+    }
     let stop = signals::stop();
     tokio::spawn(leave_soon(signals::stop()));
     tokio::select! {
@@ -169,6 +175,9 @@ async fn dispatch(cli: &Cli, ui: &mut Ui) -> Outcome {
         Command::Logout(args) => account::logout(args, &context, ui),
         Command::Status(args) => status::run(args, &context, ui).await,
         Command::Sync(args) => sync::run(args, &context, ui).await,
+        Command::Serve(args) => serve::run(args, &context, ui).await,
+        Command::Notify(command) => notify::run(command, &context, ui).await,
+        Command::AutoApprove(command) => auto_approve::run(command, &context, ui).await,
         Command::Service(command) => service::run(command, &context, ui).await,
         Command::Peer(command) => peer::run(command, &context, ui).await,
         Command::Dataset(command) => dataset::run(command, &context, ui).await,

@@ -155,8 +155,13 @@ impl Configuration {
     pub(super) fn forget(&self, email: &Email) -> Result<bool> {
         let folder = self.account_folder(email);
         let mut found = false;
-        for name in [FILE, super::login::TOKEN_FILE, super::buckets::KEY_FILE] {
-            let path = folder.join(name);
+        let secrets = [
+            FILE,
+            super::login::TOKEN_FILE,
+            super::buckets::KEY_FILE,
+            super::serving::PASSWORD_FILE,
+        ];
+        for path in secrets.map(|name| folder.join(name)) {
             match std::fs::remove_file(&path) {
                 Ok(()) => found = true,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

@@ -70,6 +70,15 @@ pub enum Error {
         problem: String,
     },
 
+    /// The settings of `syft serve` cannot be used.
+    #[error("`{}`: {problem}", path.display())]
+    ServeSettings {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+
     /// What was set for all commands cannot be used.
     #[error("`{}` {problem}", path.display())]
     Settings {
@@ -223,6 +232,7 @@ impl Error {
             Self::Locked { .. } => Code::Locked,
             Self::Configuration { .. } => Code::Configuration,
             Self::Settings { .. } => Code::Settings,
+            Self::ServeSettings { .. } => Code::ServeSettings,
             Self::NoHome => Code::NoHome,
             Self::SignIn(_) => Code::SignIn,
             Self::Address(_) => Code::BadAddress,

@@ -23,6 +23,7 @@ mod reception;
 mod rules;
 mod runs;
 pub mod service;
+mod serving;
 mod settings;
 mod submitting;
 mod versions;
@@ -55,6 +56,10 @@ pub use jobs::{FoundJob, ListedJob};
 pub use keys::{KeysError, KeysInfo, Trust};
 pub use login::{Pasted, SignIn};
 pub use runs::{Ran, RunChoices};
+pub use serving::{
+    Admitted, Attendant, Attended, Courier, Delivery, Looked, Read, ServeFile, ServeLock,
+    SmtpPassword,
+};
 pub use settings::Settings;
 pub use submitting::{JobRequest, Submitted};
 pub use versions::VersionManager;

@@ -57,6 +57,23 @@ impl Client {
         self.sync_locked(&SyncOptions::default()).await
     }
 
+    /// Agrees to work with those of `peers` who ask and have no answer from anybody, then syncs once.
+    /// Returns what came of each, and of the sync.
+    pub(super) async fn admit_peers(
+        &self,
+        peers: &[Email],
+    ) -> Result<(Vec<(Email, Result<()>)>, Result<Report>)> {
+        let _lock = self.lock().await?;
+        let mut outcomes = Vec::new();
+        for peer in peers {
+            self.note_welcome(peer)?;
+            let admitted = peering::admit(&self.account, peer, self.now()).await;
+            outcomes.push((peer.clone(), self.settle_welcome(peer, admitted)));
+        }
+        let synced = self.sync_locked(&SyncOptions::default()).await;
+        Ok((outcomes, synced))
+    }
+
     fn note_welcome(&self, peer: &Email) -> Result<()> {
         if self.role() == Role::Owner {
             let key = format!("{TO_WELCOME}{peer}");
@@ -67,15 +84,18 @@ impl Client {
 
     /// Goes on after a peer was asked or approved: the sync makes its folders.
     async fn welcome(&self, peer: &Email, outcome: syncers::Result<()>) -> Result<Report> {
-        if let Err(error) = outcome {
-            // Whether the service did it is not known, unless it was never asked.
-            if let syncers::Error::NoRequest { .. } | syncers::Error::OwnAccount { .. } = error {
-                let key = format!("{TO_WELCOME}{peer}");
-                self.account.store.write(|db| meta::remove(db, &key))?;
-            }
-            return Err(error.into());
-        }
+        self.settle_welcome(peer, outcome)?;
         self.sync_locked(&SyncOptions::default()).await
+    }
+
+    /// Whether the service did it is not known after a failure, unless it was never asked.
+    fn settle_welcome(&self, peer: &Email, outcome: syncers::Result<()>) -> Result<()> {
+        let Err(error) = outcome else { return Ok(()) };
+        if let syncers::Error::NoRequest { .. } | syncers::Error::OwnAccount { .. } = error {
+            let key = format!("{TO_WELCOME}{peer}");
+            self.account.store.write(|db| meta::remove(db, &key))?;
+        }
+        Err(error.into())
     }
 }
 

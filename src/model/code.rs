@@ -56,6 +56,20 @@ codes! {
     ServiceUnfit = "service-unfit",
     /// A program of the system could not install, remove or show a service.
     ServiceProgram = "service-program",
+    /// The settings of `syft serve` cannot be used.
+    ServeSettings = "serve-settings",
+    /// What somebody is to be told by cannot be used.
+    BadSetting = "bad-setting",
+    /// Nobody is told anything this way.
+    NobodyTold = "nobody-told",
+    /// There is no password, and nobody who could type it.
+    NoPassword = "no-password",
+    /// There is no such program to tell.
+    NoProgram = "no-program",
+    /// Anybody could get an address that the rule means.
+    OpenToAll = "open-to-all",
+    /// There is no such rule for whom to approve.
+    UnknownRule = "unknown-rule",
     /// The home folder of this user is not known.
     NoHome = "no-home",
     /// Signing in did not work.

@@ -37,7 +37,7 @@ pub enum Stage {
 pub struct Seen {
     /// When it was seen first.
     pub first: Timestamp,
-    /// When it was last seen, roughly: see [`REFRESH`].
+    /// When it was last seen, to half an hour.
     pub last: Timestamp,
     /// True if it needs no telling any more.
     pub told: bool,
@@ -132,6 +132,9 @@ mod tests {
         Timestamp::from_micros(START + hours * HOUR)
     }
 
+    /// What it is about, its stage, at which hours it is there, at which of them it is told.
+    type Case = (&'static str, Stage, &'static [(i64, bool)], &'static [i64]);
+
     fn facts(all: &[Fact], is_first: bool) -> Facts<'_> {
         Facts { all, knows_problems: true, is_first }
     }
@@ -160,7 +163,7 @@ mod tests {
         use Stage::{Happened, Lasts, Waits};
         let six = Lasts(Duration::from_secs(6 * 3600));
         #[rustfmt::skip]
-        let cases: &[(&str, Stage, &[(i64, bool)], &[i64])] = &[
+        let cases: &[Case] = &[
             ("what waits is told once",         Waits,    &[(0, true), (1, true), (200, true)],                  &[0]),
             ("what was so before is not told",  Happened, &[(0, true), (1, true)],                               &[]),
             ("what happens is told",            Happened, &[(0, false), (1, true), (2, true)],                   &[1]),

@@ -1,7 +1,7 @@
 //! What a person is told while nobody looks: requests, jobs, results, problems.
 //!
-//! Pure. [`look`] compares what is so now ([`Fact`]) with what was seen before and says what is news;
-//! [`pace`] says when it goes out, and [`message`] writes it. The client gathers the facts, keeps what
+//! Pure. [`look()`] compares what is so now ([`Fact`]) with what was seen before and says what is news;
+//! [`pace()`] says when it goes out, and [`message`] writes it. The client gathers the facts, keeps what
 //! was decided in one transaction, and has `channels` send it.
 //!
 //! Invariant: a notice holds who (as the drive says), the name of a job, and words of ours. Nothing

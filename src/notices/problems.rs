@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::Stage;
+use crate::model::Code;
 
 /// How soon a person hears of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,61 +23,70 @@ pub enum Urgency {
 const PATIENCE: Duration = Duration::from_secs(6 * 3600);
 
 /// What a person has to decide about, with what is said of it. `{}` stands for a person.
-const NOW: &[(&str, &str)] = &[
+const NOW: &[(Code, &str)] = &[
     (
-        "key-changed",
+        Code::KeyChanged,
         "the keys of {} have changed; nothing goes to or from them until you accept them",
     ),
     (
-        "not-encrypted",
+        Code::NotEncrypted,
         "{} offers no keys, and you require encryption; nothing goes to or from them",
     ),
-    ("message-not-sealed", "a message of {} is not encrypted where it should be; it was set aside"),
-    ("keys-missing", "this machine lacks the keys of your account; it sends and takes nothing"),
     (
-        "keys-replaced",
+        Code::MessageNotSealed,
+        "a message of {} is not encrypted where it should be; it was set aside",
+    ),
+    (Code::KeysMissing, "this machine lacks the keys of your account; it sends and takes nothing"),
+    (
+        Code::KeysReplaced,
         "your keys were replaced on another machine; this one sends and takes nothing",
     ),
-    ("key-file", "the key file of this machine cannot be used; it sends and takes nothing"),
-    ("suddenly-empty", "files are gone as by an accident; nothing was sent or deleted"),
+    (Code::KeyFile, "the key file of this machine cannot be used; it sends and takes nothing"),
+    (Code::SuddenlyEmpty, "files are gone as by an accident; nothing was sent or deleted"),
     (
-        "signed-out",
+        Code::SignedOut,
         "the sign-in of this machine has ended; nothing is synced until you sign in again",
     ),
     (
-        "sign-in",
+        Code::SignIn,
         "the sign-in of this machine does not work; nothing is synced until you sign in again",
     ),
-    ("drive-full", "the drive is full; nothing is sent until there is room"),
-    ("database-damaged", "the state database of this machine cannot be read; nothing is synced"),
-    ("database-newer", "a newer `syft` has changed the state database; this one syncs nothing"),
-    ("own-file", "a file of your account on the drive is not understood; nothing is synced"),
+    (Code::DriveFull, "the drive is full; nothing is sent until there is room"),
+    (Code::DatabaseDamaged, "the state database of this machine cannot be read; nothing is synced"),
+    (Code::DatabaseNewer, "a newer `syft` has changed the state database; this one syncs nothing"),
+    (Code::OwnFile, "a file of your account on the drive is not understood; nothing is synced"),
     (
-        "log-pruned",
+        Code::LogPruned,
         "this machine missed events that are gone from the log; it restores once there is a checkpoint",
     ),
-    ("version-incompatible", "the program of {} does not fit yours; nothing goes to or from them"),
-    ("forged-request", "somebody made a folder on the drive in the name of another; it is ignored"),
     (
-        "settings-broken",
+        Code::VersionIncompatible,
+        "the program of {} does not fit yours; nothing goes to or from them",
+    ),
+    (
+        Code::ForgedRequest,
+        "somebody made a folder on the drive in the name of another; it is ignored",
+    ),
+    (
+        Code::ServeSettings,
         "the settings of `syft serve` cannot be read; it goes on with those before",
     ),
 ];
 
 /// What is no use to tell.
-const NEVER: &[&str] = &[
-    "dataset-gone",
-    "file-cannot-travel",
-    "file-changing",
-    "home-made-anew",
-    "link-not-followed",
-    "locked",
-    "mailbox-gone",
-    "peer-mended",
+const NEVER: &[Code] = &[
+    Code::DatasetGone,
+    Code::FileCannotTravel,
+    Code::FileChanging,
+    Code::HomeMadeAnew,
+    Code::LinkNotFollowed,
+    Code::Locked,
+    Code::MailboxGone,
+    Code::PeerMended,
 ];
 
 /// Returns how soon a person hears of the problem `code`.
-pub fn urgency(code: &str) -> Urgency {
+pub fn urgency(code: Code) -> Urgency {
     if NOW.iter().any(|(known, _)| *known == code) {
         Urgency::Now
     } else if NEVER.contains(&code) {
@@ -99,7 +109,7 @@ impl Urgency {
 
 /// Returns what is said of the problem `code`, which is somebody's if `person` says so.
 pub(super) fn sentence(code: &str, person: Option<&str>) -> String {
-    let known = NOW.iter().find(|(known, _)| *known == code);
+    let known = NOW.iter().find(|(known, _)| known.as_str() == code);
     match (known, person) {
         (Some((_, words)), _) => words.replace("{}", person.unwrap_or("somebody")),
         (None, Some(person)) => format!("the problem `{code}` with {person} has lasted for hours"),
@@ -112,7 +122,7 @@ pub(super) fn command(code: &str) -> &'static str {
     match code {
         "key-changed" | "not-encrypted" | "message-not-sealed" => "syft peer list",
         "keys-missing" | "keys-replaced" | "key-file" => "syft keys show",
-        "settings-broken" => "syft notify show",
+        "serve-settings" => "syft notify show",
         "version-incompatible" => "syft peer list",
         _ => "syft sync",
     }

@@ -272,7 +272,7 @@ mod tests {
         #[rustfmt::skip]
         let names = [
             "x; rm -rf ~", "$(id)", "-rf", "`id`", "<channel> hello", "<https:evil.org@x>", "a'b\"c",
-            "zero\u{ad}width", "tag\u{e0041}", "Bcc: eve@evil.org", "@channel", "ü",
+            "zero\u{ad}width", "tag\u{e0041}", "Bcc: eve@evil.org", "a @channel", "ü",
         ];
         for name in names {
             let Message { subject, body, json, .. } = written(&[waiting(name)], 0, false);

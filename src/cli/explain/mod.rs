@@ -19,6 +19,7 @@ mod jobs;
 mod keys;
 mod peers;
 mod server;
+mod serving;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -58,6 +59,7 @@ const SUBJECTS: &[(&str, &[Entry])] = &[
     ("Keys and encryption", keys::ENTRIES),
     ("Datasets", datasets::ENTRIES),
     ("Jobs", jobs::ENTRIES),
+    ("The service of an account", serving::ENTRIES),
     ("The drive server", server::ENTRIES),
 ];
 
