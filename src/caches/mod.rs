@@ -25,6 +25,7 @@ mod missing;
 pub mod notices;
 pub mod proposed;
 mod scan;
+pub mod sizes;
 mod staged;
 mod stats;
 mod store;

@@ -6,8 +6,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 
 use super::{
-    account, auto_approve, checkpoint, completions, dataset, delete, demo, drive, explain, job,
-    keys, login, notify, peer, perm, resolve, serve, service, status, sync,
+    account, auto_approve, bug_report, checkpoint, completions, dataset, delete, demo, drive,
+    explain, job, keys, login, notify, peer, perm, resolve, serve, service, status, sync,
 };
 use crate::model::Email;
 
@@ -137,5 +137,6 @@ pub(crate) enum Command {
     Drive(drive::Command),
     Demo(demo::Args),
     Explain(explain::Args),
+    BugReport(bug_report::Args),
     Completions(completions::Args),
 }

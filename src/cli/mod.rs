@@ -12,6 +12,7 @@
 mod account;
 mod args;
 mod auto_approve;
+mod bug_report;
 mod checkpoint;
 mod completions;
 mod context;
@@ -189,6 +190,7 @@ async fn dispatch(cli: &Cli, ui: &mut Ui) -> Outcome {
         Command::Delete(args) => delete::run(args, &context, ui).await,
         Command::Drive(command) => drive::run(command, ui).await,
         Command::Demo(args) => demo::run(args, ui).await,
+        Command::BugReport(args) => bug_report::run(args, &context, ui).await,
         Command::Explain(args) => explain::run(args, ui),
         Command::Completions(args) => completions::run(args, ui),
     }

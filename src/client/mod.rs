@@ -7,6 +7,7 @@
 
 mod attention;
 mod buckets;
+mod bug_report;
 mod clock;
 mod configuration;
 mod datasets;
@@ -17,6 +18,7 @@ mod inventory;
 mod jobs;
 mod keys;
 mod login;
+mod outcome;
 mod peers;
 mod rebuilding;
 mod reception;
@@ -47,6 +49,7 @@ use crate::wire::Dialect;
 
 pub use attention::{LastSync, Memory, News};
 pub use buckets::AccessKey;
+pub use bug_report::{BugReport, Fact, Line, Numbers, Section, UNKNOWN, bug_report};
 pub use clock::{Clock, SystemClock};
 pub use configuration::{AccountInfo, Configuration};
 pub use datasets::Updated;
@@ -211,7 +214,9 @@ impl Client {
     pub async fn sync(&self, options: &SyncOptions) -> Result<Report> {
         self.expect_not_deleted()?;
         let _lock = if options.force { self.lock_anywhere().await? } else { self.lock().await? };
-        self.sync_locked(options).await
+        let outcome = self.sync_locked(options).await;
+        outcome::note(&self.account, &outcome);
+        outcome
     }
 
     async fn sync_locked(&self, options: &SyncOptions) -> Result<Report> {

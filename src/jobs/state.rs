@@ -98,7 +98,8 @@ pub struct InvalidState(String);
 const CANONICAL_NAME: &str = "JobState";
 
 impl JobStatus {
-    const ALL: [Self; 7] = [
+    /// All of them.
+    pub const ALL: [Self; 7] = [
         Self::Received,
         Self::Pending,
         Self::Approved,

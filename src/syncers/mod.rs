@@ -38,7 +38,7 @@ pub use options::SyncOptions;
 pub use owner::{
     AfterTakingIn, CheckpointKind, CheckpointStatus, CheckpointSummary, DatasiteOwnerSyncer,
 };
-pub use remote::{Freshness, refresh};
+pub use remote::{Freshness, listed_at, refresh};
 pub use report::{Problem, Refused, Report};
 pub(crate) use sending::told;
 pub use watcher::DatasiteWatcherSyncer;

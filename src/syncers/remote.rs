@@ -64,6 +64,15 @@ pub(super) fn was_listed_at(account: &Account, now: Timestamp) -> Result<bool> {
     Ok(listed_at == Some(now.micros().to_string()))
 }
 
+/// Returns when this machine last listed everything, by its own clock; `None` if it never did.
+///
+/// # Errors
+/// If the database fails.
+pub fn listed_at(account: &Account) -> Result<Option<Timestamp>> {
+    let at = account.store.read(|db| meta::get(db, LISTED_AT))?;
+    Ok(at.and_then(|text| text.parse().ok()).map(Timestamp::from_micros))
+}
+
 /// Notes that the catalogue was wrong, so that the next sync lists everything.
 ///
 /// # Errors

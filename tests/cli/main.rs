@@ -14,4 +14,5 @@ mod quiet;
 mod refusals;
 mod service;
 mod story;
+mod trouble;
 mod world;

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has to stop")]
 
+mod bug_report;
 mod cost;
 mod datasets;
 mod defects;

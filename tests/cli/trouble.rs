@@ -1,0 +1,56 @@
+//! What helps when something is wrong.
+
+use crate::world::{OWNER, SCIENTIST, World, token};
+
+#[test]
+fn a_bug_report_is_shown_before_it_is_written_and_written_only_to_a_new_file() {
+    let world = World::working();
+    let shown = world.run("owner", &["bug-report"]);
+    assert_eq!(shown.exit, 0, "{shown:?}");
+    assert!(shown.stdout.contains("server-on-this-machine"), "{shown:?}");
+    assert!(shown.stderr.contains("Nothing of this was sent"), "{shown:?}");
+    let file = world.folder.path().join("report.txt");
+    let to = file.to_str().unwrap();
+    let written = world.run("owner", &["bug-report", "--to", to]);
+    assert_eq!(written.exit, 0, "{written:?}");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(written.stdout, text);
+    let again = world.run("owner", &["bug-report", "--to", to]);
+    assert_eq!(again.exit, 1, "{again:?}");
+    assert!(again.stderr.contains("error[file]"), "{again:?}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+    assert_eq!(world.run("owner", &["bug-report", "--yes"]).exit, 2);
+}
+
+#[test]
+fn a_bug_report_of_the_program_names_nobody_and_nothing() {
+    let world = World::working();
+    let place = world.folder.path().file_name().unwrap().to_str().unwrap().to_lowercase();
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    for home in ["owner", "scientist"] {
+        let ended = world.run(home, &["bug-report"]);
+        let json = world.run(home, &["--json", "bug-report"]);
+        let said = [ended.stdout, ended.stderr, json.stdout, json.stderr].concat().to_lowercase();
+        let secrets = [OWNER, SCIENTIST, "olga", "sam@", "census", "424242", "mock.csv"];
+        let tokens = [token(OWNER), token(SCIENTIST), world.url.clone(), place.clone()];
+        let host = (host.trim().len() > 5).then(|| host.trim().to_lowercase());
+        let secrets = secrets.map(str::to_owned).into_iter().chain(tokens).chain(host);
+        for secret in secrets {
+            assert!(!said.contains(&secret), "`{secret}` is in\n{said}");
+        }
+        assert!(!said.contains('@') && !said.contains("://"), "{said}");
+    }
+}
+
+#[test]
+fn a_bug_report_is_made_where_nothing_else_works() {
+    let world = World::logged_in();
+    let state = world.home("owner").join(format!("SyftBox_{OWNER}-events/state.db"));
+    std::fs::write(&state, "no database at all, and long enough to be looked at as one").unwrap();
+    assert_eq!(world.owner(&["sync"]).exit, 1);
+    let text = world.run("owner", &["bug-report"]);
+    assert_eq!(text.exit, 0);
+    assert!(text.stdout.contains("cannot-be-read"), "{text:?}");
+    let answer = world.owner(&["bug-report"]).done();
+    assert_eq!(answer["report"][0]["facts"]["version"], env!("CARGO_PKG_VERSION"));
+}
