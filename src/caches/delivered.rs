@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection as Database, params};
+use rusqlite::{Connection as Database, OptionalExtension as _, params};
 
 use super::journal::parse_id;
 use super::{Error, Result};
@@ -100,6 +100,16 @@ pub fn replaced(db: &Database) -> Result<Vec<FileId>> {
     )?;
     let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
     rows.map(|row| parse_id(&row?)).collect()
+}
+
+/// Returns to whom a message was sent; `None` if it is not among those that lie in an outbox.
+pub fn addressee(db: &Database, file: &FileId) -> Result<Option<Email>> {
+    let found: Option<String> = db
+        .prepare_cached("SELECT peer FROM delivered WHERE file = ?1")?
+        .query_row([file.as_str()], |row| row.get(0))
+        .optional()?;
+    let peer = found.map(|text| Email::parse(&text)).transpose();
+    peer.map_err(|error| Error::damaged(error.to_string()))
 }
 
 /// Notes that a message is gone.

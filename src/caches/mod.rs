@@ -24,6 +24,7 @@ pub mod meta;
 mod missing;
 pub mod notices;
 pub mod proposed;
+pub mod references;
 mod scan;
 pub mod sizes;
 mod staged;

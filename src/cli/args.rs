@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::{
     account, auto_approve, bug_report, checkpoint, completions, dataset, delete, demo, drive,
-    explain, job, keys, login, notify, peer, perm, resolve, serve, service, status, sync,
+    explain, job, keys, login, notify, orphans, peer, perm, resolve, serve, service, status, sync,
 };
 use crate::model::Email;
 
@@ -132,6 +132,7 @@ pub(crate) enum Command {
     Keys(keys::Command),
     #[command(subcommand)]
     Checkpoint(checkpoint::Command),
+    Orphans(orphans::Args),
     Delete(delete::Args),
     #[command(subcommand)]
     Drive(drive::Command),

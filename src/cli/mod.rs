@@ -26,6 +26,7 @@ mod job;
 mod keys;
 mod login;
 mod notify;
+mod orphans;
 mod peer;
 mod perm;
 mod report;
@@ -187,6 +188,7 @@ async fn dispatch(cli: &Cli, ui: &mut Ui) -> Outcome {
         Command::Perm(command) => perm::run(command, &context, ui).await,
         Command::Keys(command) => keys::run(command, &context, ui).await,
         Command::Checkpoint(command) => checkpoint::run(command, &context, ui).await,
+        Command::Orphans(args) => orphans::run(args, &context, ui).await,
         Command::Delete(args) => delete::run(args, &context, ui).await,
         Command::Drive(command) => drive::run(command, ui).await,
         Command::Demo(args) => demo::run(args, ui).await,

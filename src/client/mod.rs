@@ -18,6 +18,7 @@ mod inventory;
 mod jobs;
 mod keys;
 mod login;
+mod orphans;
 mod outcome;
 mod peers;
 mod rebuilding;
@@ -47,6 +48,7 @@ use crate::syncers::{
 };
 use crate::wire::Dialect;
 
+pub use crate::syncers::orphans::{Deleted, Orphan, Orphans, Why as WhyOrphan};
 pub use attention::{LastSync, Memory, News};
 pub use buckets::AccessKey;
 pub use bug_report::{BugReport, Fact, Line, Numbers, Section, UNKNOWN, bug_report};

@@ -190,6 +190,8 @@ codes! {
     ForgedRequest = "forged-request",
     /// The folders for a peer could not be made.
     PeerNotOpened = "peer-not-opened",
+    /// Something on the drive that nothing needs could not be deleted.
+    OrphanNotDeleted = "orphan-not-deleted",
     /// Something of ours for a peer is gone from the drive and could not be made again.
     PeerNotMended = "peer-not-mended",
     /// Something of ours for a peer was gone from the drive and was made again.

@@ -6,7 +6,7 @@
 //! the trash, or the listing lags) counts as gone once a full listing does not show it either.
 
 use crate::caches::{catalogue, meta};
-use crate::connections::{self, FileId};
+use crate::connections::{self, Entry, FileId};
 use crate::model::{Code, Timestamp};
 use crate::peers::PeerState;
 use crate::wire::names::{Direction, PEERS_FILE};
@@ -55,7 +55,7 @@ pub(super) async fn gather_peers(
         gathered.is_lost_read = true;
     }
     for stray in &directory.stray_peers_files {
-        let (key, revision) = (format!("peers.stray {}", stray.id), stray.revision.to_string());
+        let (key, revision) = (stray_key(&stray.id), stray.revision.to_string());
         if account.store.read(|db| meta::get(db, &key))?.as_ref() == Some(&revision) {
             continue;
         }
@@ -76,6 +76,20 @@ pub(super) async fn gather_peers(
         }
     }
     Ok(gathered)
+}
+
+/// True if all that a stray peers file says, as it is now, is in ours.
+///
+/// # Errors
+/// If the database fails.
+pub(super) fn is_gathered(account: &Account, stray: &Entry) -> Result<bool> {
+    let key = stray_key(&stray.id);
+    let read = account.store.read(|db| meta::get(db, &key))?;
+    Ok(read == Some(stray.revision.to_string()))
+}
+
+fn stray_key(stray: &FileId) -> String {
+    format!("peers.stray {stray}")
 }
 
 /// Notes that all peers that were found are in our peers file.

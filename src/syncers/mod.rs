@@ -15,6 +15,7 @@ mod guarding;
 mod homing;
 mod mending;
 mod options;
+pub mod orphans;
 pub(crate) mod own_versions;
 mod owner;
 pub mod peering;

@@ -165,6 +165,22 @@ pub fn is_peers_file_known(account: &Account) -> Result<bool> {
     Ok(account.store.read(|db| meta::get(db, PEERS))?.is_some())
 }
 
+/// True if the peers file that is known here is the one that lies on the drive, as it is now, and
+/// the only one that counts.
+///
+/// # Errors
+/// If the database fails.
+pub(super) fn is_peers_file_current(account: &Account, directory: &Directory) -> Result<bool> {
+    let Some(entry) = &directory.peers_file else { return Ok(false) };
+    let (revision, file) =
+        account.store.read(|db| Ok((meta::get(db, PEERS_REVISION)?, meta::get(db, PEERS)?)))?;
+    let mut strays = directory.stray_peers_files.iter();
+    let are_strays_read = strays.try_fold(true, |all, stray| {
+        Ok::<_, Error>(all && mending::is_gathered(account, stray)?)
+    })?;
+    Ok(file.is_some() && revision == Some(revision_of(entry)) && are_strays_read)
+}
+
 pub(super) fn remembered_file(account: &Account) -> Result<PeersFile> {
     match account.store.read(|db| meta::get(db, PEERS))? {
         Some(text) => parse_peers_file(text.as_bytes()),

@@ -101,7 +101,7 @@ pub(super) async fn create_folder(
 }
 
 /// True if something of ours was deleted: asked by its id, which no listing delays.
-async fn is_gone(account: &Account, id: &FileId) -> Result<bool> {
+pub(super) async fn is_gone(account: &Account, id: &FileId) -> Result<bool> {
     match account.router.own().shares(id).await {
         Ok(_) => Ok(false),
         Err(connections::Error::NotFound { .. }) => Ok(true),

@@ -10,11 +10,12 @@ use crate::world::{Ended, OWNER, SCIENTIST, World, program};
 #[test]
 fn stdout_is_one_json_object_whatever_happens() {
     let world = World::working();
-    let commands: [&[&str]; 17] = [
+    let commands: [&[&str]; 18] = [
         &["status"],
         &["sync"],
         &["sync", "--dry-run"],
         &["peer", "list"],
+        &["orphans"],
         &["bug-report"],
         &["peer", "reject", SCIENTIST],
         &["dataset", "list"],

@@ -1,4 +1,6 @@
-//! What helps when something is wrong.
+//! What helps when something is wrong: the bug report, what is left over.
+
+use serde_json::json;
 
 use crate::world::{OWNER, SCIENTIST, World, token};
 
@@ -53,4 +55,17 @@ fn a_bug_report_is_made_where_nothing_else_works() {
     assert!(text.stdout.contains("cannot-be-read"), "{text:?}");
     let answer = world.owner(&["bug-report"]).done();
     assert_eq!(answer["report"][0]["facts"]["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn what_is_left_over_is_deleted_only_with_a_word_for_it() {
+    let world = World::working();
+    let found = world.owner(&["orphans"]).done();
+    assert_eq!(found, json!({ "orphans": [], "complete": true, "deleted": [] }));
+    let ended = world.run("owner", &["orphans"]);
+    assert!(ended.stdout.is_empty() && ended.stderr.contains("Nothing is left over"), "{ended:?}");
+    let unconfirmed = world.run("owner", &["orphans", "--delete"]);
+    assert_eq!(unconfirmed.exit, 2, "{unconfirmed:?}");
+    assert_eq!(world.owner(&["orphans", "--delete", "--yes"]).done()["deleted"], json!([]));
+    assert_eq!(world.run("owner", &["orphans", "--yes"]).exit, 2);
 }

@@ -15,6 +15,7 @@ mod home;
 mod hostile;
 mod losses;
 mod measures;
+mod orphans;
 mod pruning;
 mod quota;
 mod rebuilt;

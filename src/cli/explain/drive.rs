@@ -23,6 +23,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         next: "Run `syft sync`, which looks anew at what is there.",
     },
     Entry {
+        code: Code::OrphanNotDeleted,
+        what: "Something on the drive that nothing needs could not be deleted.",
+        why: "The drive does not let this account delete it, or was not to be reached.",
+        next: "Run `syft orphans` again: it shows what is left, and does no harm where it is.",
+    },
+    Entry {
         code: Code::SignedOut,
         what: "The drive does not accept the sign-in of this account any more. Nothing is lost.",
         why: "It was revoked or has ended: a Google app in *Testing* ends each sign-in after 7 days.",

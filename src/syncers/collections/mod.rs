@@ -12,6 +12,7 @@ mod resealing;
 mod restoring;
 mod updating;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -208,6 +209,24 @@ pub(super) fn publish_again(db: &rusqlite::Connection, lost: &[Lost]) -> caches:
         }
     }
     meta::remove(db, restoring::RESTORED)
+}
+
+/// Returns the collections of ours of which there is a newer one of the same half, each with the
+/// newest, which is what readers and other machines of the account take.
+pub(super) fn replaced(own: &[Entry]) -> Vec<(Entry, Entry)> {
+    let mut halves: BTreeMap<(DatasetName, Half), Vec<&Entry>> = BTreeMap::new();
+    for entry in own {
+        if let Some(name) = CollectionName::parse(&entry.name) {
+            halves.entry((name.dataset, name.half)).or_default().push(entry);
+        }
+    }
+    let mut replaced = Vec::new();
+    for mut copies in halves.into_values() {
+        copies.sort_by_key(|entry| (entry.created_micros, &entry.id));
+        let Some(newest) = copies.pop() else { continue };
+        replaced.extend(copies.into_iter().map(|older| (older.clone(), newest.clone())));
+    }
+    replaced
 }
 
 fn held(account: &Account) -> Result<Vec<Held>> {
