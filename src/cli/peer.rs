@@ -24,6 +24,7 @@ const ADD_EXAMPLES: &str = "Examples:\n  syft peer add owner@example.org";
 const LIST_EXAMPLES: &str = "\
 Examples:
   syft peer list
+  syft peer list --versions
   syft peer list --json
   syft peer list --no-sync     # what is known here, without asking the drive";
 const APPROVE_EXAMPLES: &str = "Examples:\n  syft peer approve ann@example.org";
@@ -40,7 +41,7 @@ pub(crate) enum Command {
     Add(Who),
     /// List the people you work with, and who asks to
     #[command(after_help = LIST_EXAMPLES)]
-    List(PreSync),
+    List(ListArgs),
     /// Agree to work with somebody who asked
     ///
     /// They can then submit jobs, and see the mock half of datasets that are for everybody. They
@@ -50,6 +51,17 @@ pub(crate) enum Command {
     /// Turn down somebody who asked; they are not told
     #[command(after_help = REJECT_EXAMPLES)]
     Reject(Who),
+}
+
+/// What is shown of peers.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ListArgs {
+    /// Show which version each of them runs, how you speak with each, and why if you cannot
+    #[arg(long)]
+    versions: bool,
+
+    #[command(flatten)]
+    pre_sync: PreSync,
 }
 
 /// Whom it is about.
@@ -62,7 +74,7 @@ pub(crate) struct Who {
 
 pub(crate) async fn run(command: &Command, context: &Context, ui: &mut Ui) -> Outcome {
     match command {
-        Command::List(said) => list(*said, context, ui).await,
+        Command::List(args) => list(args, context, ui).await,
         Command::Add(who) => {
             let client = context.open().await?;
             let report = client.add_peer(&who.peer).await?;
@@ -115,8 +127,8 @@ async fn finish(
     Ok(exit_of(report, client.role()))
 }
 
-async fn list(said: PreSync, context: &Context, ui: &mut Ui) -> Outcome {
-    let fresh = context.open_fresh(said, ui).await?;
+async fn list(args: &ListArgs, context: &Context, ui: &mut Ui) -> Outcome {
+    let fresh = context.open_fresh(args.pre_sync, ui).await?;
     let peers = fresh.client.peers().await?;
     let exit =
         fresh.answer(json!({ "peers": peers.iter().map(peer_json).collect::<Vec<_>>() }), ui);
@@ -126,6 +138,10 @@ async fn list(said: PreSync, context: &Context, ui: &mut Ui) -> Outcome {
             Role::Owner => "a scientist asks with `syft peer add`, and shows up here after a sync",
             Role::Scientist => "ask an owner with `syft peer add EMAIL`",
         });
+        return Ok(exit);
+    }
+    if args.versions {
+        show_versions(&peers, ui);
         return Ok(exit);
     }
     let rows = peers.iter().map(|peer| {
@@ -156,6 +172,62 @@ async fn list(said: PreSync, context: &Context, ui: &mut Ui) -> Outcome {
         ui.hint(format_args!("{who} to work with you: `syft peer approve {}`", first.peer.email));
     }
     Ok(exit)
+}
+
+fn show_versions(peers: &[Acquaintance], ui: &mut Ui) {
+    let rows = peers.iter().map(|peer| {
+        let said = |text: Option<String>| text.unwrap_or_else(|| "not known".to_owned());
+        let fits = match is_compatible(peer) {
+            Some(true) => ("yes".to_owned(), Tone::Good),
+            Some(false) => ("no".to_owned(), Tone::Bad),
+            None => ("not known".to_owned(), Tone::Look),
+        };
+        [
+            (peer.peer.email.to_string(), Tone::Plain),
+            (said(peer.version_shown()), Tone::Plain),
+            (said(protocol(peer)), Tone::Dim),
+            (said(ours(peer)), Tone::Plain),
+            fits,
+            (reason(peer).unwrap_or_default().to_owned(), Tone::Dim),
+        ]
+    });
+    ui.table(["PERSON", "THEIRS", "PROTOCOL", "YOU SPEAK", "FITS", "WHY NOT"], rows.collect());
+}
+
+/// The version in which we speak with a peer.
+fn ours(peer: &Acquaintance) -> Option<String> {
+    Some(peer.speech.dialect.as_ref()?.client_version.to_string())
+}
+
+/// The version of the protocol that a peer states, shortened.
+fn protocol(peer: &Acquaintance) -> Option<String> {
+    const CHARACTERS_MAX: usize = 20;
+    let stated = &peer.version.as_ref()?.protocol_version;
+    (!stated.is_empty()).then(|| stated.chars().take(CHARACTERS_MAX).collect())
+}
+
+/// Whether the programs fit; `None` if that is not known.
+const fn is_compatible(peer: &Acquaintance) -> Option<bool> {
+    match peer.speech.compatibility {
+        Compatibility::Same | Compatibility::PatchDifference => Some(true),
+        Compatibility::Incompatible => Some(false),
+        Compatibility::Unknown => None,
+    }
+}
+
+/// Why the programs do not fit, or why that is not known.
+const fn reason(peer: &Acquaintance) -> Option<&'static str> {
+    match (peer.speech.compatibility, &peer.version, &peer.speech.dialect) {
+        (Compatibility::Same | Compatibility::PatchDifference, ..) => None,
+        (Compatibility::Incompatible, ..) => {
+            Some("theirs is of a generation that is not spoken here")
+        }
+        (Compatibility::Unknown, Some(_), _) => Some("their version is not of the form 1.2.3"),
+        (Compatibility::Unknown, None, Some(_)) => {
+            Some("their version file cannot be read; their folders tell how they speak")
+        }
+        (Compatibility::Unknown, None, None) => Some("they have not shown a version yet"),
+    }
 }
 
 const fn state_words(state: PeerState) -> (&'static str, Tone) {
@@ -215,6 +287,10 @@ pub(crate) fn peer_json(peer: &Acquaintance) -> Value {
         "version": peer.version_shown(),
         "generation": peer.speech.dialect.as_ref().map(Dialect::generation),
         "compatibility": compatibility_word(peer.speech.compatibility),
+        "compatible": is_compatible(peer),
+        "protocol": protocol(peer),
+        "ours": ours(peer),
+        "reason": reason(peer),
         "encrypted": in_use.is_some(),
         "stopped": peer.secrecy.is_stopped(),
         "fingerprint": in_use.map(|fingerprint| fingerprint.to_string()),

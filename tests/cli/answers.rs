@@ -10,11 +10,12 @@ use crate::world::{Ended, OWNER, SCIENTIST, World, program};
 #[test]
 fn stdout_is_one_json_object_whatever_happens() {
     let world = World::working();
-    let commands: [&[&str]; 18] = [
+    let commands: [&[&str]; 19] = [
         &["status"],
         &["sync"],
         &["sync", "--dry-run"],
         &["peer", "list"],
+        &["peer", "list", "--versions"],
         &["orphans"],
         &["bug-report"],
         &["peer", "reject", SCIENTIST],

@@ -1,4 +1,4 @@
-//! What helps when something is wrong: the bug report, what is left over.
+//! What helps when something is wrong: the bug report, what is left over, the table of versions.
 
 use serde_json::json;
 
@@ -68,4 +68,25 @@ fn what_is_left_over_is_deleted_only_with_a_word_for_it() {
     assert_eq!(unconfirmed.exit, 2, "{unconfirmed:?}");
     assert_eq!(world.owner(&["orphans", "--delete", "--yes"]).done()["deleted"], json!([]));
     assert_eq!(world.run("owner", &["orphans", "--yes"]).exit, 2);
+}
+
+#[test]
+fn versions_of_peers_are_a_table() {
+    let world = World::logged_in();
+    world.scientist(&["peer", "add", OWNER]).done();
+    let before = world.scientist(&["peer", "list"]).done();
+    assert_eq!(before["peers"][0]["compatible"], json!(null));
+    assert!(before["peers"][0]["reason"].is_string(), "{before}");
+    let unknown = world.run("scientist", &["peer", "list", "--versions"]);
+    assert!(unknown.stdout.contains("not known"), "{unknown:?}");
+    world.owner(&["sync"]).done();
+    world.owner(&["peer", "approve", SCIENTIST]).done();
+    world.scientist(&["sync"]).done();
+    let peer = &world.scientist(&["peer", "list"]).done()["peers"][0];
+    assert_eq!((&peer["compatible"], &peer["reason"]), (&json!(true), &json!(null)), "{peer}");
+    assert_eq!((&peer["ours"], &peer["protocol"]), (&peer["version"], &json!("1.0.0")), "{peer}");
+    let table = world.run("scientist", &["peer", "list", "--versions"]).stdout;
+    for word in ["THEIRS", "PROTOCOL", "YOU SPEAK", "FITS", "1.0.0", "yes", OWNER] {
+        assert!(table.contains(word), "{word}: {table}");
+    }
 }
