@@ -8,6 +8,7 @@ use super::context::{Context, now_seconds, problems_json};
 use super::report::{Exit, Failure, Outcome};
 use super::text::{age, count, moment, size};
 use super::ui::{Tone, Ui};
+use crate::cli::args::PreSync;
 use crate::client::{Client, Deleted, Orphan, Orphans, WhyOrphan};
 use crate::connections::FileId;
 use crate::model::Code;
@@ -33,6 +34,9 @@ pub(crate) struct Args {
     /// Do not ask
     #[arg(long, requires = "delete")]
     yes: bool,
+
+    #[command(flatten)]
+    pre_sync: PreSync,
 }
 
 pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
@@ -41,7 +45,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
         return Err(Failure::usage(text).hint("add --yes if you are sure"));
     }
     // What waits is sent first, so that nothing is left over only because it was not done yet.
-    let fresh = context.open_fresh(ui).await?;
+    let fresh = context.open_fresh(args.pre_sync, ui).await?;
     let orphans = {
         let _progress = ui.progress("Looking through the drive");
         fresh.client.orphans().await?
