@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use hyper::header::{DATE, HeaderMap};
 
 /// Time, so that tests wind it by hand.
 #[async_trait]
@@ -30,4 +31,11 @@ impl Clock for SystemClock {
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
     }
+}
+
+/// Returns how many seconds our clock is ahead of the server that sent these headers; `None` if it
+/// does not say what time it is.
+pub(crate) fn ahead_seconds(headers: &HeaderMap, now: DateTime<Utc>) -> Option<i64> {
+    let theirs = DateTime::parse_from_rfc2822(headers.get(DATE)?.to_str().ok()?).ok()?;
+    Some(now.signed_duration_since(theirs).num_seconds())
 }

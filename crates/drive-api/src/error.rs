@@ -38,6 +38,24 @@ pub enum Error {
         reason: String,
     },
 
+    /// The Drive API is switched off in the Cloud project that the program's client belongs to.
+    #[error("the Drive API is off in the Google Cloud project {}", project.as_deref().unwrap_or("of this program"))]
+    ApiOff {
+        /// The project's number or name.
+        project: Option<String>,
+    },
+
+    /// The sign-in does not include the files of the drive.
+    #[error("the sign-in does not include the files of the drive")]
+    ScopeMissing,
+
+    /// The organization of the account does not let programs use its drive.
+    #[error("the organization of this account lets no program like this use its drive: {reason}")]
+    Policy {
+        /// Drive's own word.
+        reason: String,
+    },
+
     /// Too many requests, even after all tries.
     #[error("too many requests, the last one for {what}")]
     RateLimited {
@@ -139,6 +157,9 @@ impl Error {
             Self::NotFound { .. }
             | Self::AlreadyExists { .. }
             | Self::Denied { .. }
+            | Self::ApiOff { .. }
+            | Self::ScopeMissing
+            | Self::Policy { .. }
             | Self::Unauthorized { .. }
             | Self::QuotaExceeded { .. }
             | Self::Invalid { .. }
@@ -158,6 +179,8 @@ impl Error {
 pub(crate) struct Complaint {
     pub(crate) reason: Option<String>,
     pub(crate) message: Option<String>,
+    /// The Cloud project that a refusal is about.
+    project: Option<String>,
 }
 
 impl Complaint {
@@ -168,7 +191,8 @@ impl Complaint {
         let reason = text(&error["errors"][0]["reason"])
             .or_else(|| text(&error["details"][0]["reason"]))
             .or_else(|| text(&error["status"]));
-        Self { reason, message: text(&error["message"]) }
+        let project = project(error);
+        Self { reason, message: text(&error["message"]), project }
     }
 
     /// The error for an answer with this status; `retry_after` is what the server asked for.
@@ -185,6 +209,17 @@ impl Complaint {
             404 | 410 => Error::NotFound { what },
             409 => Error::AlreadyExists { what },
             429 => Error::RateLimited { what, retry_after },
+            403 if matches!(reason.as_str(), "accessNotConfigured" | "SERVICE_DISABLED") => {
+                Error::ApiOff { project: self.project }
+            }
+            403 if matches!(
+                reason.as_str(),
+                "insufficientPermissions" | "ACCESS_TOKEN_SCOPE_INSUFFICIENT"
+            ) =>
+            {
+                Error::ScopeMissing
+            }
+            403 if reason == "domainPolicy" => Error::Policy { reason },
             403 if is_rate_limit(&reason) => Error::RateLimited { what, retry_after },
             403 if is_quota(&reason) => Error::QuotaExceeded { what, reason },
             403 if !is_hiccup(&reason) => Error::Denied { what, reason: self.text() },
@@ -206,6 +241,23 @@ impl Complaint {
             (None, None) => "no reason given".to_owned(),
         }
     }
+}
+
+/// Finds the project in what Google says of an API that is off: in the details, else in the text
+/// (`… has not been used in project 123 before …`).
+fn project(error: &serde_json::Value) -> Option<String> {
+    const CHARS_MAX: usize = 64; // a project's name has 30 at most
+    let details = error["details"].as_array().into_iter().flatten();
+    let mut consumers = details.filter_map(|detail| detail["metadata"]["consumer"].as_str());
+    let in_details = consumers.find_map(|consumer| consumer.strip_prefix("projects/"));
+    let in_text = || {
+        let (_, rest) = error["message"].as_str()?.split_once("in project ")?;
+        rest.split_whitespace().next()
+    };
+    let name = in_details.or_else(in_text)?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    (name.len() <= CHARS_MAX && !name.is_empty() && name.chars().all(is_name))
+        .then(|| name.to_owned())
 }
 
 /// True for Drive's words for "slow down", which come with status 403 as well as 429.
@@ -248,6 +300,9 @@ mod tests {
             ("gone",               404,    "notFound",                     "NotFound"),
             ("id taken",           409,    "fileIdInUse",                  "AlreadyExists"),
             ("no right",           403,    "insufficientFilePermissions",  "Denied"),
+            ("API is off",         403,    "accessNotConfigured",          "ApiOff"),
+            ("right left out",     403,    "insufficientPermissions",      "ScopeMissing"),
+            ("no apps here",       403,    "domainPolicy",                 "Policy"),
             ("slow down",          403,    "userRateLimitExceeded",        "RateLimited"),
             ("slow down, newer",   429,    "",                             "RateLimited"),
             ("drive is full",      403,    "storageQuotaExceeded",         "QuotaExceeded"),
@@ -263,6 +318,22 @@ mod tests {
             let body = serde_json::json!({"error": {"errors": [{"reason": reason}]}});
             let error = Complaint::parse(&body).into_error("it", status, None);
             assert!(format!("{error:?}").starts_with(expected), "{what}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn an_api_that_is_off_names_its_project() {
+        let words = "Google Drive API has not been used in project 274881616448 before or it is \
+                     disabled.";
+        #[rustfmt::skip]
+        let cases = [
+            (serde_json::json!({"message": words}),                                  Some("274881616448")),
+            (serde_json::json!({"details": [{"metadata": {"consumer": "projects/my-p-1"}}]}), Some("my-p-1")),
+            (serde_json::json!({"message": "in project \u{1b}[31m before"}),         None),
+            (serde_json::json!({"message": "no"}),                                   None),
+        ];
+        for (error, expected) in cases {
+            assert_eq!(project(&error).as_deref(), expected, "{error}");
         }
     }
 

@@ -11,7 +11,7 @@ use futures::stream;
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::{StatusCode, body::Frame};
 
-use crate::http::{ApiError, Dropped, Reply, error_reply};
+use crate::http::{ApiError, Dropped, Reply, error_reply, written_reply};
 
 /// Whether the request is carried out before it fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +38,15 @@ pub enum Outcome {
         status: u16,
         /// Drive's reason, such as `backendError` or `userRateLimitExceeded`.
         reason: String,
+    },
+    /// This very answer, such as one that a service was seen to give.
+    Answer {
+        /// HTTP status.
+        status: u16,
+        /// Headers, `Date` and `Location` among them if wanted.
+        headers: Vec<(&'static str, String)>,
+        /// Body.
+        body: String,
     },
 }
 
@@ -101,6 +110,9 @@ impl Fault {
     pub(crate) fn answer(self, reply: Option<Reply>) -> Result<Reply, Dropped> {
         match (self.outcome, reply) {
             (Outcome::Status { status, reason }, _) => Ok(error_reply(&error(status, &reason))),
+            (Outcome::Answer { status, headers, body }, _) => {
+                Ok(written_reply(status, &headers, body))
+            }
             (Outcome::Cut { bytes }, Some(reply)) => Ok(cut(reply, bytes)),
             (Outcome::Drop | Outcome::Cut { .. }, _) => Err(Dropped),
         }

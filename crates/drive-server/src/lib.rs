@@ -26,5 +26,5 @@ pub use accounts::{Account, accounts, add_account};
 pub use error::Error;
 pub use faults::{Fault, Faults, Outcome, When};
 pub use log::Stats;
-pub use options::Options;
+pub use options::{Options, ServiceAccount};
 pub use server::{Server, serve};

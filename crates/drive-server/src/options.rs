@@ -23,6 +23,22 @@ pub struct Options {
     pub admin: bool,
     /// Life of an access token that the sign-in hands out. Default one hour, as Google has it.
     pub token_life: Duration,
+    /// Life of a sign-in as a whole, which the answer then tells, as Google does for an app in
+    /// Testing. Default none: for ever.
+    pub sign_in_life: Option<Duration>,
+    /// Service accounts that may act for people. Default none.
+    pub service_accounts: Vec<ServiceAccount>,
+}
+
+/// A service account with domain-wide delegation.
+#[derive(Debug, Clone)]
+pub struct ServiceAccount {
+    /// Its address, the issuer of what it signs.
+    pub email: String,
+    /// Its RSA key: `RSAPublicKey` of PKCS #1, in DER.
+    pub public_key: Vec<u8>,
+    /// For whom it may act; nobody: delegation is off.
+    pub may_act_for: Vec<String>,
 }
 
 impl Options {
@@ -35,6 +51,8 @@ impl Options {
             log: None,
             admin: false,
             token_life: Duration::from_secs(3600),
+            sign_in_life: None,
+            service_accounts: Vec::new(),
         }
     }
 }

@@ -68,6 +68,8 @@ pub async fn serve(options: Options) -> Result<Server, Error> {
         latency_us: AtomicU64::new(latency_us),
         admin: options.admin,
         token_life: options.token_life,
+        sign_in_life: options.sign_in_life,
+        service_accounts: options.service_accounts,
         url: url.clone(),
     });
     let (stop, stopping) = watch::channel(false);

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use chrono::{DateTime, Utc};
+
+use super::Misread;
 use crate::error::{Source, clean};
 
 /// Why signing in, or renewing a token, did not work.
@@ -40,6 +43,20 @@ pub enum SignInError {
     #[error("the sign-in has expired or was withdrawn")]
     Revoked,
 
+    /// The sign-in was given for a time only, and that is over: seven days for an app in Testing.
+    #[error("the sign-in ended on {}, as it was given for a time only", day(*ended))]
+    Ended {
+        /// When.
+        ended: DateTime<Utc>,
+    },
+
+    /// The server takes what was made now for old or for to come.
+    #[error("the clock of this machine is {}", off(*ahead_seconds))]
+    ClockOff {
+        /// How far it is ahead of the server's, if the server said; behind if negative.
+        ahead_seconds: Option<i64>,
+    },
+
     /// `invalid_client` and its kin: Google does not know the program's credentials.
     #[error("the OAuth client in the credentials is not accepted: {reason}")]
     BadClient {
@@ -58,6 +75,45 @@ pub enum SignInError {
         reason: String,
     },
 
+    /// `policy_enforced`, `disallowed_useragent` and their kin: Google does not let this program in.
+    #[error("Google blocks this program for this account: {reason}")]
+    Blocked {
+        /// The server's word.
+        reason: String,
+    },
+
+    /// `unauthorized_client` to a service account: nobody let it act for people.
+    #[error("the service account {account} may not act for people of this organization")]
+    NoDelegation {
+        /// Its address.
+        account: String,
+        /// The number by which an administrator lets it in.
+        client_id: String,
+    },
+
+    /// There is nobody of this address whom the service account could act for.
+    #[error(
+        "the service account cannot act for {email}: there is no such person in its organization"
+    )]
+    NobodyToActFor {
+        /// Whom it was to act for.
+        email: String,
+    },
+
+    /// A service account that would act for itself.
+    #[error(
+        "a service account has no drive of its own: it has no storage since 2025, and what lies \
+             on a Shared Drive has no owner by whom peers could know it"
+    )]
+    NotForItself,
+
+    /// The key of a service account is not accepted.
+    #[error("the key of the service account is not accepted: {reason}")]
+    BadKey {
+        /// What is wrong with it.
+        reason: String,
+    },
+
     /// Access was granted, but not to the files of the drive.
     #[error("access to the drive was left out when signing in")]
     ScopeMissing,
@@ -66,9 +122,23 @@ pub enum SignInError {
     #[error("the answer from the browser does not belong to this sign-in")]
     WrongState,
 
-    /// What was pasted is no address with a code in it.
-    #[error("that is not the address that the browser was sent to")]
-    NoCode,
+    /// What was pasted does not end the sign-in.
+    #[error("{0}")]
+    Misread(Misread),
+
+    /// The browser cannot come back: nothing can listen on 127.0.0.1, or Google does not send there.
+    #[error("a browser cannot come back to this program: {reason}")]
+    NoLoopback {
+        /// What stands in the way.
+        reason: String,
+    },
+
+    /// The keyring in which it is kept cannot be used.
+    #[error("the sign-in is kept in the keyring, which {problem}")]
+    Keyring {
+        /// What is wrong with it.
+        problem: String,
+    },
 
     /// Nobody finished signing in.
     #[error("nobody finished signing in within {seconds} seconds")]
@@ -107,7 +177,16 @@ impl SignInError {
             | Self::Policy { .. }
             | Self::ScopeMissing
             | Self::WrongState
-            | Self::NoCode
+            | Self::Misread(_)
+            | Self::NoLoopback { .. }
+            | Self::Keyring { .. }
+            | Self::Ended { .. }
+            | Self::ClockOff { .. }
+            | Self::Blocked { .. }
+            | Self::NoDelegation { .. }
+            | Self::NobodyToActFor { .. }
+            | Self::NotForItself
+            | Self::BadKey { .. }
             | Self::TimedOut { .. }
             | Self::Refused { .. } => false,
         }
@@ -119,19 +198,50 @@ impl SignInError {
             Some(description) => format!("{}: {}", clean(code), clean(description)),
             None => clean(code),
         };
+        let about_time = description.is_some_and(|text| {
+            text.starts_with("Invalid JWT") && (text.contains("iat") || text.contains("timeframe"))
+        });
         match code {
+            "invalid_grant" if about_time => Self::ClockOff { ahead_seconds: None },
             "invalid_grant" => Self::Revoked,
-            "invalid_client" | "unauthorized_client" | "deleted_client" | "disabled_client" => {
+            "invalid_client" | "unauthorized_client" | "deleted_client" => {
                 Self::BadClient { reason }
             }
             "access_denied" => Self::AccessDenied,
-            "admin_policy_enforced" | "org_internal" => Self::Policy { reason },
+            "admin_policy_enforced" | "org_internal" | "access_not_configured" => {
+                Self::Policy { reason }
+            }
+            "policy_enforced" | "disallowed_useragent" | "disabled_client" | "app_blocked" => {
+                Self::Blocked { reason }
+            }
+            "redirect_uri_mismatch" => Self::NoLoopback { reason },
             "invalid_scope" => Self::ScopeMissing,
             "temporarily_unavailable" | "server_error" => {
                 Self::Unavailable { source: reason.into() }
             }
             _ => Self::Refused { reason },
         }
+    }
+}
+
+fn day(moment: DateTime<Utc>) -> String {
+    moment.format("%-d %B %Y").to_string()
+}
+
+fn off(ahead_seconds: Option<i64>) -> String {
+    match ahead_seconds {
+        Some(seconds) if seconds > 0 => format!("{} ahead", span(seconds)),
+        Some(seconds) if seconds < 0 => format!("{} behind", span(-seconds)),
+        _ => "not that of the sign-in server".to_owned(),
+    }
+}
+
+/// Returns so many seconds in the unit that a person would take.
+fn span(seconds: i64) -> String {
+    const STEPS: [(i64, &str); 3] = [(86_400, "days"), (3600, "hours"), (60, "minutes")];
+    match STEPS.iter().find(|(length, _)| seconds >= 2 * length) {
+        Some((length, unit)) => format!("{} {unit}", seconds / length),
+        None => format!("{seconds} seconds"),
     }
 }
 
@@ -144,6 +254,9 @@ mod tests {
         #[rustfmt::skip]
         let cases = [
             ("invalid_grant",           "Revoked"),
+            ("access_not_configured",   "Policy"),
+            ("policy_enforced",         "Blocked"),
+            ("redirect_uri_mismatch",   "NoLoopback"),
             ("invalid_client",          "BadClient"),
             ("unauthorized_client",     "BadClient"),
             ("access_denied",           "AccessDenied"),
@@ -156,5 +269,25 @@ mod tests {
             let error = SignInError::from_code(code, Some("in words"));
             assert!(format!("{error:?}").starts_with(expected), "{code}: {error:?}");
         }
+    }
+
+    #[test]
+    fn a_clock_that_is_off_is_told_by_how_much() {
+        #[rustfmt::skip]
+        let cases = [
+            (Some(400),       "the clock of this machine is 6 minutes ahead"),
+            (Some(-200_000),  "the clock of this machine is 2 days behind"),
+            (Some(-90),       "the clock of this machine is 90 seconds behind"),
+            (None,            "the clock of this machine is not that of the sign-in server"),
+        ];
+        for (ahead_seconds, text) in cases {
+            assert_eq!(SignInError::ClockOff { ahead_seconds }.to_string(), text);
+        }
+        let words = "Invalid JWT: Token must be a short-lived token (60 minutes) and in a \
+                     reasonable timeframe. Check your iat and exp values in the JWT claim.";
+        let error = SignInError::from_code("invalid_grant", Some(words));
+        assert!(matches!(error, SignInError::ClockOff { .. }), "{error:?}");
+        let error = SignInError::from_code("invalid_grant", Some("Invalid JWT Signature."));
+        assert!(matches!(error, SignInError::Revoked), "{error:?}");
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use google_drive3::common;
 use hyper::Request;
 use hyper::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
@@ -12,7 +13,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::{AccessToken, SignInError};
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::error::Error;
 use crate::retry::{self, Failed, Repeat, Symptom, Verdict};
 use crate::transport::{AGENT, Answer, HttpClient, collect, failed_request, http_client};
@@ -26,8 +27,37 @@ pub(super) struct Granted {
     pub(super) access_token: AccessToken,
     pub(super) expires_in: Duration,
     pub(super) refresh_token: Option<String>,
+    /// When the refresh token ends, where the server says so: that of an app in Testing does.
+    pub(super) refresh_expires_in: Option<Duration>,
     /// `None`: just what was asked for.
     pub(super) scopes: Option<Vec<String>>,
+}
+
+/// Why a token endpoint gave nothing.
+pub(super) struct Refused {
+    pub(super) error: SignInError,
+    /// The server's code; empty if it did not answer.
+    pub(super) code: String,
+    words: String,
+}
+
+impl Refused {
+    /// True if the server's words hold these.
+    pub(super) fn says(&self, words: &str) -> bool {
+        self.words.contains(words)
+    }
+}
+
+impl From<SignInError> for Refused {
+    fn from(error: SignInError) -> Self {
+        Self { error, code: String::new(), words: String::new() }
+    }
+}
+
+impl From<Refused> for SignInError {
+    fn from(refused: Refused) -> Self {
+        refused.error
+    }
 }
 
 /// One token endpoint.
@@ -45,8 +75,18 @@ impl TokenEndpoint {
     pub(super) async fn renew(
         &self,
         url: &Url,
-        form: &[(&str, &str)],
+        form: &[(&str, impl AsRef<str> + Sync)],
     ) -> Result<Granted, SignInError> {
+        Ok(self.ask(url, form, Repeat::Safe).await?)
+    }
+
+    /// Asks for a token with a signed statement. Safe to repeat; what was refused is told as it is,
+    /// since the words mean something else where no person signed in.
+    pub(super) async fn assert(
+        &self,
+        url: &Url,
+        form: &[(&str, impl AsRef<str> + Sync)],
+    ) -> Result<Granted, Refused> {
         self.ask(url, form, Repeat::Safe).await
     }
 
@@ -54,22 +94,22 @@ impl TokenEndpoint {
     pub(super) async fn exchange(
         &self,
         url: &Url,
-        form: &[(&str, &str)],
+        form: &[(&str, impl AsRef<str> + Sync)],
     ) -> Result<Granted, SignInError> {
-        self.ask(url, form, Repeat::OnlyIfNotDone).await
+        Ok(self.ask(url, form, Repeat::OnlyIfNotDone).await?)
     }
 
     async fn ask(
         &self,
         url: &Url,
-        form: &[(&str, &str)],
+        form: &[(&str, impl AsRef<str> + Sync)],
         repeat: Repeat,
-    ) -> Result<Granted, SignInError> {
+    ) -> Result<Granted, Refused> {
         let form = encoded(form);
         let mut delays = retry::delays().take(TRIES_MAX - 1);
         loop {
             let failed = match self.post(url, form.clone()).await {
-                Ok(answer) if is_final(&answer) => return read(&answer),
+                Ok(answer) if is_final(&answer) => return read(&answer, self.clock.now()),
                 Ok(answer) => {
                     let symptom = Symptom::Answer { status: answer.status.as_u16(), reason: None };
                     let text = format!("status {}", answer.status);
@@ -80,7 +120,7 @@ impl TokenEndpoint {
             let verdict = retry::judge(&failed.symptom, repeat);
             match delays.next().filter(|_| verdict == Verdict::Again) {
                 Some(delay) => self.clock.sleep(delay).await,
-                None => return Err(unavailable(failed.error)),
+                None => return Err(unavailable(failed.error).into()),
             }
         }
     }
@@ -105,7 +145,7 @@ impl TokenEndpoint {
     }
 }
 
-fn encoded(form: &[(&str, &str)]) -> Bytes {
+fn encoded(form: &[(&str, impl AsRef<str>)]) -> Bytes {
     let mut encoder = url::form_urlencoded::Serializer::new(String::new());
     encoder.extend_pairs(form).finish().into()
 }
@@ -116,9 +156,10 @@ fn is_final(answer: &Answer) -> bool {
     status < 500 && status != 429 && status != 408
 }
 
-fn read(answer: &Answer) -> Result<Granted, SignInError> {
+fn read(answer: &Answer, now: DateTime<Utc>) -> Result<Granted, Refused> {
     const EXPIRES_IN_DEFAULT: u64 = 3600; // what Google gives
     const EXPIRES_IN_MAX: u64 = 30 * 24 * 3600; // beyond this it is no promise
+    const REFRESH_EXPIRES_IN_MAX: u64 = 400 * 24 * 3600; // so that no date overflows
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let text = |key: &str| body[key].as_str();
     if !answer.status.is_success() {
@@ -128,10 +169,17 @@ fn read(answer: &Answer) -> Result<Granted, SignInError> {
             Some(subtype @ ("admin_policy_enforced" | "org_internal")) => subtype.to_owned(),
             _ => code,
         };
-        return Err(SignInError::from_code(&code, text("error_description")));
+        let description = text("error_description");
+        let error = match SignInError::from_code(&code, description) {
+            SignInError::ClockOff { .. } => {
+                SignInError::ClockOff { ahead_seconds: clock::ahead_seconds(&answer.headers, now) }
+            }
+            error => error,
+        };
+        return Err(Refused { error, code, words: description.unwrap_or_default().to_owned() });
     }
     let Some(token) = text("access_token") else {
-        return Err(SignInError::Refused { reason: "the answer holds no token".to_owned() });
+        return Err(SignInError::Refused { reason: "the answer holds no token".to_owned() }.into());
     };
     let expires_in = body["expires_in"].as_u64().unwrap_or(EXPIRES_IN_DEFAULT).min(EXPIRES_IN_MAX);
     let scopes = text("scope").map(|scope| scope.split_whitespace().map(str::to_owned).collect());
@@ -139,6 +187,10 @@ fn read(answer: &Answer) -> Result<Granted, SignInError> {
         access_token: AccessToken::new(token)?,
         expires_in: Duration::from_secs(expires_in),
         refresh_token: text("refresh_token").map(str::to_owned),
+        refresh_expires_in: body["refresh_token_expires_in"]
+            .as_u64()
+            .filter(|seconds| (1..=REFRESH_EXPIRES_IN_MAX).contains(seconds))
+            .map(Duration::from_secs),
         scopes,
     })
 }

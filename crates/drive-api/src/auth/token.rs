@@ -3,6 +3,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use hyper::header::HeaderValue;
 
 use super::SignInError;
@@ -61,6 +62,11 @@ pub trait TokenSource: fmt::Debug + Send + Sync {
     /// Returns another token, since the server turned down `refused`. If a newer one is there
     /// already, because somebody else was faster, that one.
     async fn refresh(&self, refused: &AccessToken) -> Result<AccessToken, Error>;
+
+    /// Returns when the sign-in as a whole ends, as far as is known by now without asking.
+    async fn ends(&self) -> Option<DateTime<Utc>> {
+        None
+    }
 }
 
 /// One token that never changes, as our own server gives them.

@@ -303,7 +303,8 @@ async fn every_call_can_run_on_any_thread() {
     sendable(&drive.start_page_token());
     sendable(&drive.changes("1"));
     sendable(&drive.batch(Vec::new()));
-    let way = drive_api::auth::Way::Browser { show: Box::new(|_| {}) };
-    let options = drive_api::auth::SignIn::new("t", way);
-    sendable(&drive_api::auth::sign_in(std::path::Path::new("c"), options));
+    let way = drive_api::auth::Way::browser(|_| {});
+    if let Ok(credentials) = drive_api::auth::Credentials::read(std::path::Path::new("c")) {
+        sendable(&drive_api::auth::sign_in(&credentials, drive_api::auth::SignIn::new(way)));
+    }
 }

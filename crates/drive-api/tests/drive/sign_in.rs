@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use drive_api::auth::{SCOPE, SignIn, SignInError, TokenFile, TokenSource, Way, sign_in};
+use drive_api::auth::{
+    Credentials, Keeper as _, Misread, SCOPE, SavedToken, SignIn, SignInError, TokenDocument,
+    TokenFile, TokenSource, Unkept, Way, sign_in,
+};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -44,32 +47,48 @@ impl Desk {
 
     fn options(&self, way: Way) -> SignIn {
         let clock = HandClock::at("2026-11-21T10:00:00.5Z");
-        SignIn { clock, email: Some("a@x".to_owned()), ..SignIn::new(self.token(), way) }
+        SignIn { clock, email: Some("a@x".to_owned()), ..SignIn::new(way) }
     }
 
     /// Signs in while `browser` gets the address of the page.
     async fn sign_in<F: Future<Output = ()>>(
         &self,
         browser: impl FnOnce(Url) -> F,
-    ) -> Result<TokenFile, SignInError> {
+    ) -> Result<TokenDocument, SignInError> {
         let (show, shown) = oneshot::channel();
-        let way = Way::Browser { show: Box::new(|url| show.send(url.clone()).unwrap()) };
-        let credentials = self.credentials();
+        let way = Way::browser(|url| show.send(url.clone()).unwrap());
+        let credentials = Credentials::read(&self.credentials())?;
         let signing = sign_in(&credentials, self.options(way));
         let (token, ()) = tokio::join!(signing, async { browser(shown.await.unwrap()).await });
         token
     }
 
+    /// Signs in with a person who pastes once, and is gone then.
     async fn paste(
         &self,
         pasted: impl FnOnce(&Url) -> String + Send + 'static,
-    ) -> Result<TokenFile, SignInError> {
-        let ask = |url: &Url| {
-            let line = pasted(url);
+    ) -> Result<TokenDocument, SignInError> {
+        let mut pasted = Some(pasted);
+        let mut first = move |url: &Url| pasted.take().map(|pasted| pasted(url));
+        self.pastes(move |url, _| first(url).unwrap_or_default()).await
+    }
+
+    /// Signs in with a person who pastes each time they are asked, knowing what was wrong before.
+    async fn pastes(
+        &self,
+        mut pasted: impl FnMut(&Url, Option<&SignInError>) -> String + Send + 'static,
+    ) -> Result<TokenDocument, SignInError> {
+        let (show, shown) = std::sync::mpsc::channel();
+        let mut page = None;
+        let ask = move |problem: Option<&SignInError>| {
+            let url = page.get_or_insert_with(|| shown.recv().unwrap());
+            let line = pasted(url, problem);
             let later: drive_api::auth::Pasted = Box::pin(async move { Ok::<_, io::Error>(line) });
             later
         };
-        sign_in(&self.credentials(), self.options(Way::Paste { ask: Box::new(ask) })).await
+        let show = Box::new(move |url: &Url| show.send(url.clone()).unwrap());
+        let way = Way { show, listen: false, ask: Some(Box::new(ask)) };
+        sign_in(&Credentials::read(&self.credentials())?, self.options(way)).await
     }
 }
 
@@ -116,7 +135,11 @@ async fn signing_in_writes_a_token_file_as_python_does() {
         })
         .await
         .unwrap();
-    assert_eq!(token.token().await.unwrap().secret(), "ya29.A");
+    let file = std::sync::Arc::new(TokenFile::at(desk.token()));
+    file.write(&token).await.unwrap();
+    let clock = HandClock::at("2026-11-21T10:00:00.5Z");
+    let kept = SavedToken::with_clock(file, clock);
+    assert_eq!(kept.token().await.unwrap().secret(), "ya29.A");
 
     let asked = pairs(&page.unwrap());
     for (key, value) in [
@@ -186,7 +209,6 @@ async fn a_no_from_the_person_is_told_on_both_sides() {
         .await
         .unwrap_err();
     assert!(matches!(error, SignInError::AccessDenied), "{error:?}");
-    assert!(!desk.token().exists());
 }
 
 #[tokio::test]
@@ -208,16 +230,81 @@ async fn a_pasted_address_signs_in_too() {
     let desk = Desk::with([granted()]).await;
     let token = desk.paste(|url| format!("  {} \n", back(url, "state=STATE&code=c"))).await;
     assert!(token.is_ok(), "{token:?}");
-    for (answer, expected) in [
-        ("state=forged&code=c", "WrongState"),
-        ("state=STATE", "NoCode"),
-        ("state=STATE&error=admin_policy_enforced", "Policy"),
-    ] {
-        let error = desk.paste(move |url| back(url, answer).into()).await.unwrap_err();
-        assert!(format!("{error:?}").starts_with(expected), "{answer}: {error:?}");
-    }
-    let error = desk.paste(|_| "4/just-the-code".to_owned()).await.unwrap_err();
-    assert!(matches!(error, SignInError::NoCode), "{error:?}");
+    let refused = |url: &Url| back(url, "state=STATE&error=admin_policy_enforced").into();
+    let error = desk.paste(refused).await.unwrap_err();
+    assert!(matches!(error, SignInError::Policy { .. }), "{error:?}");
+    let error = desk.paste(|_| String::new()).await.unwrap_err();
+    assert!(matches!(error, SignInError::Misread(Misread::Nothing)), "{error:?}");
+}
+
+#[tokio::test]
+async fn who_pastes_something_else_is_told_what_it_was_and_asked_again() {
+    let desk = Desk::with([granted()]).await;
+    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let noted = std::sync::Arc::clone(&told);
+    let token = desk
+        .pastes(move |url, problem| {
+            let mut noted = noted.lock().unwrap();
+            noted.push(problem.map(|problem| format!("{problem:?}")));
+            match noted.len() {
+                1 => "4/just-the-code".to_owned(),
+                2 => url.to_string(),
+                3 => back(url, "state=forged&code=c").into(),
+                4 => back(url, "state=STATE").into(),
+                5 => " ".to_owned(),
+                _ => back(url, "state=STATE&code=c").into(),
+            }
+        })
+        .await;
+    assert!(token.is_ok(), "{token:?}");
+    let told: Vec<_> = told.lock().unwrap().iter().flatten().cloned().collect();
+    assert_eq!(
+        told,
+        [
+            "Misread(CodeAlone)",
+            "Misread(SignInPage)",
+            "Misread(OtherSignIn)",
+            "Misread(NoCode)",
+            "Misread(Nothing)",
+        ]
+    );
+    assert_eq!(desk.wire.seen().len(), 1, "no wrong paste is sent anywhere");
+}
+
+#[tokio::test]
+async fn a_browser_here_and_a_person_who_pastes_may_both_be_waited_for() {
+    let desk = Desk::with([granted()]).await;
+    let credentials = Credentials::read(&desk.credentials()).unwrap();
+    let (show, shown) = oneshot::channel();
+    let mut way = Way::browser(|url| show.send(url.clone()).unwrap());
+    way.ask = Some(Box::new(|_| Box::pin(std::future::pending())));
+    let signing = sign_in(&credentials, desk.options(way));
+    let browser = async {
+        visit(&back(&shown.await.unwrap(), "state=STATE&code=c")).await;
+    };
+    let (token, ()) = tokio::join!(signing, browser);
+    assert!(token.is_ok(), "{token:?}");
+}
+
+#[tokio::test]
+async fn the_end_of_a_sign_in_is_known_from_its_first_day() {
+    let granted = json!({"access_token": "a", "expires_in": 3599, "refresh_token": "1//R",
+        "scope": SCOPE, "refresh_token_expires_in": 604_799});
+    let desk = Desk::with([ok(&granted.to_string())]).await;
+    let token = desk.paste(|url| back(url, "state=STATE&code=c").into()).await.unwrap();
+    assert_eq!(token.ends().unwrap().to_rfc3339(), "2026-11-28T09:59:59.500+00:00");
+
+    // A week later it is not just refused: it ended.
+    desk.wire.then(Act::Send(answer(
+        400,
+        r#"{"error":"invalid_grant",
+        "error_description":"Token has been expired or revoked."}"#,
+    )));
+    let clock = HandClock::at("2026-11-28T10:00:00Z");
+    let kept = SavedToken::with_clock(std::sync::Arc::new(Unkept(token)), clock);
+    let error = kept.token().await.unwrap_err();
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(source, "the sign-in ended on 28 November 2026, as it was given for a time only");
 }
 
 #[tokio::test]
@@ -236,16 +323,15 @@ async fn each_refusal_of_the_code_has_its_own_error() {
         let error = desk.paste(|url| back(url, "state=STATE&code=c").into()).await.unwrap_err();
         assert!(format!("{error:?}").starts_with(expected), "{expected}: {error:?}");
         assert_eq!(desk.wire.seen().len(), 1, "a code is good for one try");
-        assert!(!desk.token().exists());
     }
 }
 
 #[tokio::test]
 async fn nobody_comes() {
     let desk = Desk::with([]).await;
-    let way = Way::Browser { show: Box::new(|_| {}) };
-    let options = SignIn { time_limit: Duration::ZERO, ..desk.options(way) };
-    let error = sign_in(&desk.credentials(), options).await.unwrap_err();
+    let options = SignIn { time_limit: Duration::ZERO, ..desk.options(Way::browser(|_| {})) };
+    let credentials = Credentials::read(&desk.credentials()).unwrap();
+    let error = sign_in(&credentials, options).await.unwrap_err();
     assert!(matches!(error, SignInError::TimedOut { .. }), "{error:?}");
 }
 
@@ -256,6 +342,8 @@ async fn what_is_no_credentials_file_is_refused_without_quoting_it() {
         r#"{"installed":{"client_secret":"SECRET"}}"#,
         r#"{"installed":{"client_id":"id","auth_uri":"file:///SECRET"}}"#,
         r#"{"token":"SECRET"}"#,
+        r#"{"type":"service_account","private_key":"SECRET"}"#,
+        r#"{"web":{"client_id":"id","client_secret":"SECRET","redirect_uris":["https://x/y"]}}"#,
         "SECRET",
     ] {
         std::fs::write(desk.credentials(), text).unwrap();

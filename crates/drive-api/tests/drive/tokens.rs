@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use drive_api::auth::{AccessToken, SignInError, TokenFile, TokenSource};
+use drive_api::auth::{AccessToken, SavedToken, SignInError, TokenFile, TokenSource};
 use drive_api::{Drive, Endpoint, Error, Settings};
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -35,8 +35,8 @@ impl Home {
         std::fs::write(self.path(), document.to_string()).unwrap();
     }
 
-    fn open(&self) -> TokenFile {
-        TokenFile::open_with(self.path(), self.clock.clone()).unwrap()
+    fn open(&self) -> SavedToken {
+        SavedToken::with_clock(Arc::new(TokenFile::at(self.path())), self.clock.clone())
     }
 
     fn read(&self) -> Value {

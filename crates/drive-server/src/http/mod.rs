@@ -9,6 +9,7 @@ mod call;
 mod changes;
 mod fields;
 mod files;
+mod jwt;
 mod media;
 mod multipart;
 mod oauth;
@@ -37,6 +38,7 @@ use crate::{
     clock,
     faults::{Faults, Plan},
     log::Log,
+    options::ServiceAccount,
     store::{
         Store,
         tokens::{self, Me},
@@ -46,7 +48,7 @@ pub(crate) use api_error::ApiError;
 pub(crate) use call::Call;
 use call::{FORM_BYTES_MAX, Params};
 use reply::Answer;
-pub(crate) use reply::{Reply, error as error_reply};
+pub(crate) use reply::{Reply, error as error_reply, written as written_reply};
 pub(crate) use resumable::Live;
 use route::Route;
 pub(crate) use route::template;
@@ -61,6 +63,8 @@ pub(crate) struct App {
     pub(crate) latency_us: AtomicU64,
     pub(crate) admin: bool,
     pub(crate) token_life: Duration,
+    pub(crate) sign_in_life: Option<Duration>,
+    pub(crate) service_accounts: Vec<ServiceAccount>,
     /// Where we are, for clients that name no host.
     pub(crate) url: String,
 }

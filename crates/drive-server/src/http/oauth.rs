@@ -15,11 +15,11 @@ use super::{
     App,
     api_error::ApiError,
     call::{Call, FORM_BYTES_MAX, Params},
-    oauth_page,
+    jwt, oauth_page,
     reply::{self, Answer, Reply},
 };
 use crate::{
-    accounts,
+    accounts, clock,
     store::{
         ids,
         tokens::{self, Grant, Kind},
@@ -145,7 +145,8 @@ pub(crate) async fn token(app: &App, call: &mut Call) -> Answer {
     match form.get("grant_type") {
         Some("authorization_code") => exchange(app, &form).await,
         Some("refresh_token") => refresh(app, &form).await,
-        _ => Ok(refused("unsupported_grant_type")),
+        Some(jwt::GRANT) => assertion(app, call, &form).await,
+        _ => Ok(refused("unsupported_grant_type", "Invalid grant_type")),
     }
 }
 
@@ -157,7 +158,7 @@ async fn exchange(app: &App, form: &Params) -> Answer {
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
     let (access, refresh) = (ids::secret(), ids::secret());
     let (new_access, new_refresh) = (access.clone(), refresh.clone());
-    let life = app.token_life;
+    let (life, sign_in_life) = (app.token_life, app.sign_in_life);
     let granted = app.store.write(move |txn| {
         let grant = tokens::grant(&txn.tx, &code, Kind::Code, txn.now_ms)?;
         // Good once, also for somebody who guesses at the verifier.
@@ -170,15 +171,19 @@ async fn exchange(app: &App, form: &Params) -> Answer {
         let Some(grant) = grant.filter(fits) else { return Ok(false) };
         let grant = Grant { redirect: None, challenge: None, ..grant };
         let expires = txn.now_ms.saturating_add_unsigned(millis(life));
-        tokens::add(txn, &new_refresh, Kind::Refresh, &grant, None, None)?;
+        let ends = sign_in_life.map(|life| txn.now_ms.saturating_add_unsigned(millis(life)));
+        tokens::add(txn, &new_refresh, Kind::Refresh, &grant, ends, None)?;
         tokens::add(txn, &new_access, Kind::Access, &grant, Some(expires), Some(&new_refresh))?;
         Ok(true)
     });
     if !granted.await? {
-        return Ok(refused("invalid_grant"));
+        return Ok(refused("invalid_grant", "Malformed auth code."));
     }
     let mut out = answer(app, &access);
     out["refresh_token"] = json!(refresh);
+    if let Some(life) = sign_in_life {
+        out["refresh_token_expires_in"] = json!(life.as_secs());
+    }
     Ok(secret(reply::ok(&out)))
 }
 
@@ -196,7 +201,35 @@ async fn refresh(app: &App, form: &Params) -> Answer {
         Ok(true)
     });
     let granted = granted.await?;
-    Ok(if granted { secret(reply::ok(&answer(app, &access))) } else { refused("invalid_grant") })
+    Ok(if granted {
+        secret(reply::ok(&answer(app, &access)))
+    } else {
+        refused("invalid_grant", "Token has been expired or revoked.")
+    })
+}
+
+/// A service account asks for a token of a person.
+async fn assertion(app: &App, call: &Call, form: &Params) -> Answer {
+    let statement = form.get("assertion").unwrap_or_default();
+    let audience = format!("{}/token", call.base);
+    let now_seconds = clock::now_ms().div_euclid(1000);
+    let person = jwt::person(statement, &app.service_accounts, &audience, SCOPE, now_seconds);
+    let person = match person {
+        Ok(person) => person,
+        Err((code, words)) => return Ok(refused(code, words)),
+    };
+    let access = ids::secret();
+    let new_access = access.clone();
+    let life = app.token_life;
+    app.store
+        .write(move |txn| {
+            let principal = tokens::ensure_account(txn, &person)?;
+            let grant = Grant { principal, client: String::new(), redirect: None, challenge: None };
+            let expires = Some(txn.now_ms.saturating_add_unsigned(millis(life)));
+            tokens::add(txn, &new_access, Kind::Access, &grant, expires, None)
+        })
+        .await?;
+    Ok(secret(reply::ok(&answer(app, &access))))
 }
 
 pub(crate) async fn revoke(app: &App, call: &mut Call) -> Answer {
@@ -207,7 +240,11 @@ pub(crate) async fn revoke(app: &App, call: &mut Call) -> Answer {
     let token = form.get("token").or_else(|| call.query.get("token")).unwrap_or_default();
     let token = token.to_owned();
     let known = app.store.write(move |txn| tokens::revoke(txn, &token)).await?;
-    Ok(if known { reply::ok(&json!({})) } else { refused("invalid_token") })
+    Ok(if known {
+        reply::ok(&json!({}))
+    } else {
+        refused("invalid_token", "Token expired or revoked")
+    })
 }
 
 fn answer(app: &App, access: &str) -> serde_json::Value {
@@ -219,8 +256,8 @@ fn answer(app: &App, access: &str) -> serde_json::Value {
     })
 }
 
-fn refused(error: &str) -> Reply {
-    let body = json!({"error": error, "error_description": "Bad Request"});
+fn refused(error: &str, words: &str) -> Reply {
+    let body = json!({"error": error, "error_description": words});
     secret(reply::json(StatusCode::BAD_REQUEST, &body))
 }
 

@@ -56,6 +56,16 @@ pub(crate) fn error(error: &ApiError) -> Reply {
     reply
 }
 
+/// Returns an answer that somebody else has written.
+pub(crate) fn written(status: u16, headers: &[(&'static str, String)], body: String) -> Reply {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut reply = bytes(status, "application/json; charset=utf-8", body);
+    for (name, value) in headers {
+        set(&mut reply, name, value);
+    }
+    reply
+}
+
 pub(crate) fn full(body: Bytes) -> ReplyBody {
     Full::new(body).map_err(|never| match never {}).boxed_unsync()
 }
