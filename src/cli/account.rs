@@ -19,7 +19,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct LogoutArgs {}
 
-pub(crate) fn logout(_: &LogoutArgs, context: &Context, ui: &mut Ui) -> Outcome {
+pub(crate) async fn logout(_: &LogoutArgs, context: &Context, ui: &mut Ui) -> Outcome {
     let configuration = context.configuration()?;
     let email = match context.email()? {
         Some(email) => email,
@@ -33,7 +33,7 @@ pub(crate) fn logout(_: &LogoutArgs, context: &Context, ui: &mut Ui) -> Outcome 
             }
         }
     };
-    Client::logout(&configuration, &email)?;
+    Client::logout(&configuration, &email).await?;
     ui.answer(&json!({ "email": email.as_str() }));
     ui.done(format_args!("Logged out {email}; the SyftBox and what is on the drive stay"));
     Ok(Exit::Done)

@@ -6,8 +6,9 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 
 use super::{
-    account, auto_approve, bug_report, checkpoint, completions, dataset, delete, demo, drive,
-    explain, job, keys, login, notify, orphans, peer, perm, resolve, serve, service, status, sync,
+    account, auto_approve, bug_report, checkpoint, completions, dataset, delete, demo, doctor,
+    drive, explain, job, keys, login, notify, orphans, peer, perm, resolve, serve, service, setup,
+    status, sync,
 };
 use crate::model::Email;
 
@@ -136,6 +137,9 @@ pub(crate) enum Command {
     Delete(delete::Args),
     #[command(subcommand)]
     Drive(drive::Command),
+    #[command(subcommand)]
+    Setup(setup::Command),
+    Doctor(doctor::Args),
     Demo(demo::Args),
     Explain(explain::Args),
     BugReport(bug_report::Args),

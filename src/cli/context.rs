@@ -46,6 +46,11 @@ impl Context {
         said.map(|home| absolute(&home)).transpose()
     }
 
+    /// The same for an account that was named meanwhile.
+    pub(crate) fn with_email(&self, email: Email) -> Self {
+        Self { home: self.home.clone(), email: Some(email) }
+    }
+
     /// Returns where things are kept.
     pub(crate) fn configuration(&self) -> Result<Configuration, Failure> {
         match self.home()? {
@@ -183,7 +188,7 @@ pub(crate) fn now_seconds() -> f64 {
     since.map_or(0.0, |since| since.as_secs_f64())
 }
 
-/// Returns what a variable holds, if it holds something.
+/// Returns a variable that is set to something.
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())
 }

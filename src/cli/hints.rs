@@ -2,12 +2,13 @@
 
 use super::explain;
 use super::report::{Exit, Failure, chain};
+use super::sign_in_hints::{self, AGAIN};
 use crate::caches;
 use crate::channels;
 use crate::client::service::ServiceError;
 use crate::client::{Error, KeysError};
-use crate::connections;
 use crate::connections::object_store::Refusal;
+use crate::connections::{self, Barrier};
 use crate::datasets;
 use crate::jobs;
 use crate::model::{Code, Role};
@@ -26,7 +27,8 @@ impl From<Error> for Failure {
     }
 }
 
-fn hint(error: &Error) -> Option<String> {
+/// Returns what can be done about an error.
+pub(crate) fn hint(error: &Error) -> Option<String> {
     let hint = match error {
         Error::NotLoggedIn { email: None } => {
             "run `syft login-do --email EMAIL …` as a data owner, `syft login-ds` as a data \
@@ -39,8 +41,11 @@ fn hint(error: &Error) -> Option<String> {
             ));
         }
         Error::SeveralAccounts(_) => "name one with --email or in the variable SYFT_EMAIL",
-        Error::WrongAccount { found, .. } => {
-            return Some(format!("log in with `--email {found}`, or sign in as the other account"));
+        Error::WrongAccount { found, expected } => {
+            return Some(format!(
+                "sign in again as {expected} with `syft login-do --email {expected}` (or `login-ds`), \
+                 and choose that account on the page; or log {found} in under its own address"
+            ));
         }
         Error::WrongRole { needed: Role::Owner } => {
             "this account is a data scientist's; name an owner's with --email, or log one in with \
@@ -66,7 +71,8 @@ fn hint(error: &Error) -> Option<String> {
             "mend or remove that file; `syft notify set` and `syft auto-approve add` write it"
         }
         Error::NoHome => "say where to keep things with --home or in the variable SYFT_HOME",
-        Error::SignIn(_) => "sign in again with `syft login-do` or `syft login-ds`",
+        Error::SignIn(error) => return sign_in_hints::of_sign_in(error),
+        Error::Keyring { .. } => return Some(sign_in_hints::of_barrier(&Barrier::Keyring)),
         Error::Address(_) => "an address looks like `http://127.0.0.1:8420`",
         Error::Ambiguous { .. } => "say whose with --from (jobs) or --owner (datasets)",
         Error::InTwoLayouts { name, .. } => {
@@ -158,6 +164,9 @@ pub(crate) fn of_problem(problem: &Problem) -> Option<String> {
 fn case(problem: &Problem) -> Option<String> {
     if problem.code == Code::SuddenlyEmpty {
         return Some(PUT_BACK.to_owned());
+    }
+    if problem.code == Code::AppInTesting {
+        return Some(sign_in_hints::of_barrier(&Barrier::SignInEnded));
     }
     let peer = problem.peer.as_ref()?;
     match problem.code {
@@ -301,7 +310,10 @@ fn connection(error: &connections::Error) -> Option<String> {
     }
     let hint = match error {
         connections::Error::SignedOut { .. } => {
-            "sign in again with `syft login-do` or `syft login-ds`; nothing is lost"
+            return Some(format!("{AGAIN}; nothing is lost"));
+        }
+        connections::Error::Barred { barrier, .. } => {
+            return Some(sign_in_hints::of_barrier(barrier));
         }
         connections::Error::Unavailable { .. } => {
             "look whether the drive can be reached, then run the command again; nothing is lost"

@@ -2,17 +2,22 @@
 
 use std::path::PathBuf;
 
+use drive_api::auth::SignInError;
 use serde_json::json;
 
-use super::context::{Context, absolute, variable};
-use super::hints;
+use super::context::{self, Context, absolute, variable};
 use super::peer::peer_json;
 use super::report::{Exit, Failure, Outcome};
 use super::text::count;
-use super::ui::{self, Ui};
-use crate::client::{AccessKey, Client, Pasted, SignIn};
+use super::ui::Ui;
+use super::{args, browser, hints, setup, sign_in_hints};
+use crate::client::lifetime::{moment, told};
+use crate::client::{
+    self, AccessKey, Again, Client, Clock as _, Configuration, SecretsIn, SignIn, SystemClock,
+};
+use crate::connections::Barrier;
 use crate::connections::object_store::{Address, Credentials};
-use crate::model::Role;
+use crate::model::{Code, Email, Role};
 use crate::wire::Dialect;
 
 const EXAMPLES: &str = "\
@@ -20,14 +25,17 @@ Examples:
   syft login-do --email me@example.org --drive http://127.0.0.1:8420 --token TOKEN
   syft login-ds --email me@example.org --token-path token.json
   syft login-ds --email me@example.org --credentials credentials.json
+  syft login-do --service-account key.json --impersonate me@hospital.org
   syft login-ds --email me@example.org --drive https://drive.example.org --token-path token.json
   syft login-do --email me@example.org --s3 s3://bucket/prefix --region eu-central-1
-  syft login-ds --email me@example.org --s3 https://store.example.org/bucket --s3-credentials FILE";
+  syft login-ds --email me@example.org --s3 https://store.example.org/bucket --s3-credentials FILE
+  syft login-do                  # sign in again, as the last time";
 
 /// Log in
 ///
 /// As a data owner (`login-do`) or as a data scientist (`login-ds`). The account is one of Google Drive, or of a drive that somebody serves with `syft drive serve`.
-/// The sign-in is kept on this machine, readable by you alone, until `syft logout`.
+/// The sign-in is kept on this machine, readable by you alone, until `syft logout`. Without a way to
+/// sign in, that of the last time is taken. `syft setup google` helps with the first time.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -53,9 +61,29 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", group = "way")]
     credentials: Option<PathBuf>,
 
-    /// With --credentials: the browser is on another machine; paste the address that it ends at
-    #[arg(long, requires = "credentials")]
-    paste: bool,
+    /// The browser is on another machine: sign in there, and paste the address that it ends at
+    ///
+    /// Offered by itself where this machine shows no browser, as over SSH.
+    #[arg(long, alias = "paste")]
+    no_browser: bool,
+
+    /// Your Google app is in Testing: the sign-in will end after seven days, which is told in time
+    #[arg(long)]
+    testing: bool,
+
+    /// Through a service account that an administrator lets act for people; its key file
+    #[arg(long, value_name = "FILE", group = "way")]
+    service_account: Option<PathBuf>,
+
+    /// With --service-account: the person that it acts for
+    #[arg(long, value_name = "EMAIL", value_parser = args::email, requires = "service_account")]
+    impersonate: Option<Email>,
+
+    /// Where the sign-in is kept: in the system's keyring, or in a file that you alone can read
+    ///
+    /// `auto`: in the keyring where it answers within three seconds, else in a file; at later logins where it was before. `syft status` says which. [env: SYFT_SECRETS]
+    #[arg(long, value_name = "WHERE", value_parser = ["auto", "file", "keyring"])]
+    secrets: Option<String>,
 
     /// A folder that both sides can reach: a network share, a stick
     #[arg(long, value_name = "DIR", group = "way")]
@@ -95,17 +123,17 @@ pub(crate) async fn scientist(args: &Args, context: &Context, ui: &mut Ui) -> Ou
 }
 
 async fn run(args: &Args, role: Role, context: &Context, ui: &mut Ui) -> Outcome {
-    let email = context.email()?.ok_or_else(|| {
-        Failure::usage("whose account it is was not said").hint("add --email you@example.org")
-    })?;
-    let configuration = context.configuration()?;
-    let sign_in = sign_in(args, role, ui)?;
+    let configuration = context.configuration()?.with_secrets(wish(args)?);
+    let email = whose(args, context, &configuration)?;
+    let sign_in = sign_in(args, role, &email, &configuration, ui)?;
+    let asks = matches!(sign_in, SignIn::Credentials { .. });
     let client = {
         // A question of the sign-in must not be drawn over.
-        let _progress = args.credentials.is_none().then(|| ui.progress("Logging in"));
+        let _progress = (!asks).then(|| ui.progress("Logging in"));
         let home = args.home_version.as_deref().and_then(Dialect::of_generation);
         Client::login(&configuration, &email, role, sign_in, home).await?
     };
+    let ends = client.sign_in_ends().await;
     let peers = client.peers().await?;
     let keys = client.keys()?.filter(|_| client.seals_all());
     let mut answer = json!({
@@ -116,6 +144,9 @@ async fn run(args: &Args, role: Role, context: &Context, ui: &mut Ui) -> Outcome
     if let Some(keys) = &keys {
         answer["fingerprint"] = json!(keys.fingerprint.to_string());
     }
+    if let Some(ends) = ends {
+        answer["sign_in_ends"] = json!(ends);
+    }
     ui.answer(&answer);
     let side = match role {
         Role::Owner => "data owner",
@@ -123,6 +154,16 @@ async fn run(args: &Args, role: Role, context: &Context, ui: &mut Ui) -> Outcome
     };
     ui.done(format_args!("Logged in as {email}, {side}, {}", count(peers.len(), "peer", "peers")));
     ui.say(format_args!("Your SyftBox is `{}`", client.folders().syftbox.display()));
+    if let Some(why) = client.unused_keyring() {
+        ui.warn(format_args!("The sign-in is kept in a file, since the keyring {why}"));
+    }
+    if let Some(ends) = ends {
+        let told = told(ends, moment(SystemClock.now()));
+        ui.warn(format_args!(
+            "This sign-in {told}: it was given for a time only, as to apps in Testing"
+        ));
+        ui.hint(sign_in_hints::of_barrier(&Barrier::SignInEnded));
+    }
     if client.lacks_keys()? {
         ui.warn("This account is encrypted, and its keys are not on this machine");
         ui.hint(hints::BRING_KEYS);
@@ -142,22 +183,82 @@ async fn run(args: &Args, role: Role, context: &Context, ui: &mut Ui) -> Outcome
     Ok(Exit::Done)
 }
 
-fn sign_in(args: &Args, role: Role, ui: &Ui) -> Result<SignIn, Failure> {
+impl Args {
+    /// A sign-in in a browser, with nothing else said.
+    pub(crate) fn with_credentials(path: PathBuf) -> Self {
+        Self {
+            drive: None,
+            token: None,
+            token_path: None,
+            credentials: Some(path),
+            no_browser: false,
+            testing: false,
+            service_account: None,
+            impersonate: None,
+            secrets: None,
+            folder: None,
+            s3: None,
+            s3_credentials: None,
+            region: None,
+            endpoint: None,
+            home_version: None,
+        }
+    }
+}
+
+/// Where the secret of the sign-in is to be.
+fn wish(args: &Args) -> Result<SecretsIn, Failure> {
+    let said = args.secrets.clone().or_else(|| context::variable("SYFT_SECRETS"));
+    match said.as_deref() {
+        None | Some("auto") => Ok(SecretsIn::Auto),
+        Some("file") => Ok(SecretsIn::File),
+        Some("keyring") => Ok(SecretsIn::Keyring),
+        Some(_) => Err(Failure::usage("the variable SYFT_SECRETS is none of auto, file, keyring")),
+    }
+}
+
+/// Whose login it is: who was named, whom a service account acts for, or the only account.
+fn whose(args: &Args, context: &Context, configuration: &Configuration) -> Result<Email, Failure> {
+    let named = context.email()?;
+    if let Some(person) = &args.impersonate {
+        return match named {
+            Some(named) if !named.is_same_account(person.as_str()) => Err(Failure::usage(format!(
+                "--email names {named} and --impersonate {person}; what is done belongs to one"
+            ))),
+            _ => Ok(person.clone()),
+        };
+    }
+    let only = || {
+        let mut accounts = configuration.accounts().ok()?;
+        if accounts.len() == 1 { accounts.pop().map(|account| account.email) } else { None }
+    };
+    named.or_else(only).ok_or_else(|| {
+        Failure::usage("whose account it is was not said").hint("add --email you@example.org")
+    })
+}
+
+fn sign_in(
+    args: &Args,
+    role: Role,
+    email: &Email,
+    configuration: &Configuration,
+    ui: &Ui,
+) -> Result<SignIn, Failure> {
     if let (Some(url), Some(token)) = (&args.drive, &args.token) {
         return Ok(SignIn::Server { url: url.clone(), token: token.clone() });
     }
+    let drive = args.drive.clone();
     if let Some(path) = &args.token_path {
-        return Ok(SignIn::TokenFile { path: absolute(path)?, drive: args.drive.clone() });
+        return Ok(SignIn::TokenFile { path: absolute(path)?, drive });
     }
     if let Some(path) = &args.credentials {
-        if args.paste && !ui.can_ask() {
-            return Err(Failure::usage("--paste needs a terminal to paste into"));
+        return in_browser(absolute(path)?, drive, args.testing, args, ui);
+    }
+    if let Some(path) = &args.service_account {
+        if args.impersonate.is_none() {
+            return Err(client::Error::SignIn(SignInError::NotForItself).into());
         }
-        let (path, drive) = (absolute(path)?, args.drive.clone());
-        let show = Box::new(show_address);
-        let pasted: Option<Box<dyn FnOnce() -> Pasted + Send>> =
-            if args.paste { Some(Box::new(ask_address)) } else { None };
-        return Ok(SignIn::Credentials { path, drive, show, pasted });
+        return Ok(SignIn::ServiceAccount { path: absolute(path)?, drive });
     }
     if let Some(path) = &args.folder {
         return Ok(SignIn::Folder(absolute(path)?));
@@ -165,11 +266,62 @@ fn sign_in(args: &Args, role: Role, ui: &Ui) -> Result<SignIn, Failure> {
     if let Some(address) = &args.s3 {
         return bucket(args, address);
     }
-    let me = role.as_str();
-    Err(Failure::usage("how to sign in was not said").hint(format!(
-        "add `--drive URL --token TOKEN`, `--token-path FILE` or `--credentials FILE`; see `syft \
-         login-{me} --help`"
-    )))
+    let imported = configuration.google_credentials();
+    match configuration.sign_in_again(email)? {
+        Some((_, Again::Credentials { path, drive })) => {
+            // Who once signed in for a week does so again, unless the app was published since.
+            let is_own = path == imported && !setup::published(configuration);
+            in_browser(path, drive, args.testing || is_own, args, ui)
+        }
+        Some((_, Again::TokenFile { path, drive })) => Ok(SignIn::TokenFile { path, drive }),
+        Some((_, Again::ServiceAccount { path, drive })) => {
+            Ok(SignIn::ServiceAccount { path, drive })
+        }
+        Some((_, Again::Folder(path))) => Ok(SignIn::Folder(path)),
+        Some((_, Again::Bucket { address, path })) => {
+            Ok(SignIn::Bucket { address, key: AccessKey::File(path) })
+        }
+        Some((_, Again::Server { url })) => {
+            Err(Failure::usage("the token of the drive has to be said once more")
+                .hint(format!("add `--drive {url} --token TOKEN`")))
+        }
+        None if imported.is_file() => {
+            if !args.testing && !setup::published(configuration) {
+                return Err(Failure::new(
+                    Code::NotPublished,
+                    "as far as is known your Google app is in Testing, so this sign-in would end \
+                     after seven days, also if you publish it later",
+                )
+                .hint(
+                    "publish it, and say so with `syft setup google --way personal --done publish`; \
+                     or sign in with --testing for a week",
+                ));
+            }
+            in_browser(imported, None, args.testing, args, ui)
+        }
+        None => {
+            let me = role.as_str();
+            Err(Failure::usage("how to sign in was not said").hint(format!(
+                "`syft setup google` helps with Google; else add `--drive URL --token TOKEN` or \
+                 `--token-path FILE`; see `syft login-{me} --help`"
+            )))
+        }
+    }
+}
+
+/// Signs in in a browser, here or elsewhere.
+fn in_browser(
+    path: PathBuf,
+    drive: Option<String>,
+    in_testing: bool,
+    args: &Args,
+    ui: &Ui,
+) -> Result<SignIn, Failure> {
+    if args.no_browser && !ui.can_ask() {
+        return Err(Failure::usage("--no-browser needs a terminal to paste into"));
+    }
+    let browser = browser::of_session(args.no_browser, ui.can_ask());
+    Ok(SignIn::Credentials { path, drive, browser, in_testing })
 }
 
 fn bucket(args: &Args, address: &str) -> Result<SignIn, Failure> {
@@ -195,13 +347,4 @@ fn bucket(args: &Args, address: &str) -> Result<SignIn, Failure> {
         })?),
     };
     Ok(SignIn::Bucket { address, key })
-}
-
-fn show_address(url: &str) {
-    ui::tell(&format!("Open this address in a browser, and sign in:\n\n  {url}\n"));
-}
-
-fn ask_address() -> Pasted {
-    ui::tell("Then paste the address that the browser ends at, and press Enter:");
-    Box::pin(async { tokio::task::spawn_blocking(ui::read_line).await? })
 }

@@ -12,6 +12,7 @@
 mod account;
 mod args;
 mod auto_approve;
+mod browser;
 mod bug_report;
 mod checkpoint;
 mod completions;
@@ -19,6 +20,7 @@ mod context;
 mod dataset;
 mod delete;
 mod demo;
+mod doctor;
 mod drive;
 mod explain;
 mod hints;
@@ -34,6 +36,8 @@ mod resolve;
 mod secret;
 mod serve;
 mod service;
+mod setup;
+mod sign_in_hints;
 mod signals;
 mod status;
 mod sync;
@@ -174,7 +178,7 @@ async fn dispatch(cli: &Cli, ui: &mut Ui) -> Outcome {
     match &cli.command {
         Command::LoginDo(args) => login::owner(args, &context, ui).await,
         Command::LoginDs(args) => login::scientist(args, &context, ui).await,
-        Command::Logout(args) => account::logout(args, &context, ui),
+        Command::Logout(args) => account::logout(args, &context, ui).await,
         Command::Status(args) => status::run(args, &context, ui).await,
         Command::Sync(args) => sync::run(args, &context, ui).await,
         Command::Serve(args) => serve::run(args, &context, ui).await,
@@ -191,6 +195,8 @@ async fn dispatch(cli: &Cli, ui: &mut Ui) -> Outcome {
         Command::Orphans(args) => orphans::run(args, &context, ui).await,
         Command::Delete(args) => delete::run(args, &context, ui).await,
         Command::Drive(command) => drive::run(command, ui).await,
+        Command::Setup(command) => setup::run(command, &context, ui).await,
+        Command::Doctor(args) => doctor::run(args, &context, ui).await,
         Command::Demo(args) => demo::run(args, ui).await,
         Command::BugReport(args) => bug_report::run(args, &context, ui).await,
         Command::Explain(args) => explain::run(args, ui),

@@ -1,5 +1,6 @@
 //! `syft status`: is anything wrong, who waits for whom, where things are.
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::args::PreSync;
@@ -10,7 +11,8 @@ use super::peer::peer_json;
 use super::report::{Exit, Failure, Outcome};
 use super::text::{age, count};
 use super::ui::{Tone, Ui};
-use crate::client::{AccountInfo, Configuration};
+use crate::client::lifetime::{moment, remaining, told};
+use crate::client::{AccountInfo, Clock as _, Configuration, SecretAt, SystemClock};
 use crate::jobs::{Job, JobStatus, Listed};
 use crate::model::{Email, Role};
 use crate::peers::PeerState;
@@ -89,7 +91,14 @@ async fn one(account: AccountInfo, said: PreSync, context: &Context, ui: &mut Ui
         })
         .collect();
     let datasets = fresh.client.datasets()?.len();
-    let needs = needs(account.role, &peers, &jobs);
+    let now = moment(SystemClock.now());
+    let ends = fresh.client.sign_in_ends().await;
+    let account = AccountInfo { ends, ..account };
+    let mut needs = needs(account.role, &peers, &jobs);
+    if let Some(ends) = ends.filter(|ends| remaining(*ends, now).is_urgent()) {
+        let text = format!("Your sign-in {}", told(ends, now));
+        needs.insert(0, Need { text, command: "syft doctor".to_owned() });
+    }
     let mut answer = account_json(&account);
     answer["syftbox"] = json!(fresh.client.folders().syftbox.to_string_lossy());
     answer["peers"] = peers.iter().map(peer_json).collect();
@@ -120,8 +129,22 @@ async fn one(account: AccountInfo, said: PreSync, context: &Context, ui: &mut Ui
     ui.field("Jobs", jobs_line(&jobs));
     ui.field("Account", format_args!("{} ({})", account.email, account.role.as_str()));
     ui.field("Drive", &account.service);
+    ui.field("Sign-in", sign_in_line(&account, now));
     ui.field("Folder", fresh.client.folders().syftbox.display());
     Ok(exit)
+}
+
+/// Where the secret lies, and how long it is good.
+fn sign_in_line(account: &AccountInfo, now: DateTime<Utc>) -> String {
+    let place = match &account.secret {
+        SecretAt::Keyring => "in the system's keyring".to_owned(),
+        SecretAt::File(path) => format!("in the file {}", path.display()),
+        SecretAt::None => "none is needed".to_owned(),
+    };
+    match account.ends {
+        Some(ends) => format!("{place}; {} (Google app in Testing)", told(ends, now)),
+        None => place,
+    }
 }
 
 fn first_line(account: &AccountInfo, fresh: &Fresh, exit: Exit, ui: &mut Ui) {
@@ -186,7 +209,16 @@ fn jobs_line(jobs: &[(&Job, &Email)]) -> String {
 }
 
 fn account_json(account: &AccountInfo) -> Value {
+    let (place, path) = match &account.secret {
+        SecretAt::Keyring => ("keyring", None),
+        SecretAt::File(path) => ("file", Some(path.to_string_lossy())),
+        SecretAt::None => ("none", None),
+    };
     json!({
-        "email": account.email.as_str(), "role": account.role.as_str(), "service": account.service
+        "email": account.email.as_str(),
+        "role": account.role.as_str(),
+        "service": account.service,
+        "secret": { "in": place, "path": path },
+        "sign_in_ends": account.ends,
     })
 }

@@ -4,6 +4,21 @@ use crate::model::Timestamp;
 
 pub(crate) use crate::model::shown::{is_treacherous, safe, safe_line};
 
+/// Returns text in lines of at most `width` characters, broken between words, each behind `indent`.
+pub(crate) fn wrapped(text: &str, width: usize, indent: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(format!("{indent}{word}")),
+        }
+    }
+    lines.join("\n")
+}
+
 /// Returns "1 file", "2 files".
 pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
@@ -49,6 +64,13 @@ pub(crate) fn moment(timestamp: Timestamp) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_break_between_words() {
+        assert_eq!(wrapped("a bb ccc", 6, "  "), "  a bb\n  ccc");
+        assert_eq!(wrapped("longer than all", 4, ""), "longer\nthan\nall");
+        assert_eq!(wrapped("", 4, "  "), "");
+    }
 
     #[test]
     fn sizes_and_ages_are_short() {

@@ -7,9 +7,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Result};
+use super::secrets::{Place, Vault};
+use super::{Error, Result, SecretsIn};
 use crate::caches::write_private_file;
 use crate::connections::object_store::Address;
 use crate::model::{Email, Role};
@@ -19,6 +21,7 @@ use crate::model::{Email, Role};
 pub struct Configuration {
     home: PathBuf,
     folder: PathBuf,
+    secrets: SecretsIn,
 }
 
 /// An account that is logged in.
@@ -30,17 +33,45 @@ pub struct AccountInfo {
     pub role: Role,
     /// Where its files are, for a person: `Google Drive`, `http://…`, `folder …`.
     pub service: String,
+    /// Where its secret lies.
+    pub secret: SecretAt,
+    /// When the sign-in as a whole ends, if it does.
+    pub ends: Option<DateTime<Utc>>,
+}
+
+/// Where the secret of a sign-in lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretAt {
+    /// In the system's keyring.
+    Keyring,
+    /// In a file that this user alone can read, or in one that was named.
+    File(PathBuf),
+    /// There is none.
+    None,
 }
 
 /// How an account reaches its files, as it is kept.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "service", rename_all = "kebab-case")]
 pub(super) enum Service {
-    /// A server with Drive's protocol.
-    Server { url: String, token: String },
-    /// Google Drive, or a drive elsewhere, with a token that renews itself.
+    /// A server with Drive's protocol. Without a token here, that is in the keyring.
+    Server {
+        url: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<String>,
+    },
+    /// Google Drive, or a drive elsewhere, with a token that renews itself. Without a path here, it
+    /// is in the keyring.
     Google {
-        token_path: PathBuf,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token_path: Option<PathBuf>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        drive: Option<String>,
+    },
+    /// The same through a service account that acts for the person.
+    #[serde(rename = "service-account")]
+    Delegated {
+        key_path: PathBuf,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         drive: Option<String>,
     },
@@ -58,11 +89,20 @@ pub(super) struct Login {
     /// The generation of the home dialect: `0.1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) generation: Option<String>,
+    /// When the sign-in as a whole ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ends: Option<DateTime<Utc>>,
+    /// The program's credentials that the person signed in with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) credentials: Option<PathBuf>,
+    /// By which the sign-in is known again whose owner was checked: a digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) verified: Option<String>,
     #[serde(flatten)]
     pub(super) service: Service,
 }
 
-const FILE: &str = "account.toml";
+pub(super) const FILE: &str = "account.toml";
 
 /// Tells a login from one that was kept later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +114,7 @@ pub(super) struct Stamp {
 impl Configuration {
     /// Keeps everything below `home`, the configuration in `{home}/.syft`.
     pub fn at(home: &Path) -> Self {
-        Self { home: home.to_owned(), folder: home.join(".syft") }
+        Self { home: home.to_owned(), folder: home.join(".syft"), secrets: SecretsIn::default() }
     }
 
     /// Keeps the SyftBox in the home folder of this user, and the configuration where this system
@@ -85,7 +125,29 @@ impl Configuration {
     pub fn of_user() -> Result<Self> {
         let home = dirs::home_dir().ok_or(Error::NoHome)?;
         let folder = dirs::config_dir().ok_or(Error::NoHome)?.join("syft");
-        Ok(Self { home, folder })
+        Ok(Self { home, folder, secrets: SecretsIn::default() })
+    }
+
+    /// The same with the secrets of logins elsewhere than in files.
+    #[must_use]
+    pub const fn with_secrets(mut self, secrets: SecretsIn) -> Self {
+        self.secrets = secrets;
+        self
+    }
+
+    /// Returns where the credentials of one's own Google app are kept, once they were imported.
+    pub fn google_credentials(&self) -> PathBuf {
+        self.folder.join("google").join("credentials.json")
+    }
+
+    /// Returns where the secrets of logins are to be.
+    pub(super) const fn secrets(&self) -> SecretsIn {
+        self.secrets
+    }
+
+    /// Returns who keeps the secret of an account.
+    pub(super) fn vault(&self, email: &Email) -> Vault {
+        Vault::of(email, &self.folder, self.account_folder(email))
     }
 
     /// Returns the folder in which SyftBoxes lie.
@@ -115,11 +177,28 @@ impl Configuration {
             .filter_map(|email| {
                 let login = self.login(&email).ok()??;
                 let role = Role::parse(&login.role)?;
-                Some(AccountInfo { email, role, service: login.service.to_string() })
+                let (service, ends) = (login.service.to_string(), login.ends);
+                let secret = self.secret_at(&email, &login.service);
+                Some(AccountInfo { email, role, service, secret, ends })
             })
             .collect();
         accounts.sort_by(|a, b| a.email.cmp(&b.email));
         Ok(accounts)
+    }
+
+    fn secret_at(&self, email: &Email, service: &Service) -> SecretAt {
+        match service {
+            Service::Google { token_path: Some(path), .. } => SecretAt::File(path.clone()),
+            Service::Delegated { key_path, .. } => SecretAt::File(key_path.clone()),
+            Service::Server { token: Some(_), .. } => {
+                SecretAt::File(self.account_folder(email).join(FILE))
+            }
+            Service::Google { .. } | Service::Server { .. } => SecretAt::Keyring,
+            Service::ObjectStore { credentials_path, .. } => {
+                SecretAt::File(credentials_path.clone())
+            }
+            Service::Folder { .. } => SecretAt::None,
+        }
     }
 
     pub(super) fn account_folder(&self, email: &Email) -> PathBuf {
@@ -151,24 +230,45 @@ impl Configuration {
         Ok(write_private_file(&path, text.as_bytes())?)
     }
 
-    /// Forgets a login: the secrets go, what was approved stays. False if there was none.
+    /// Forgets a login: the secrets in files go, what was approved stays. False if there was none.
     pub(super) fn forget(&self, email: &Email) -> Result<bool> {
-        let folder = self.account_folder(email);
-        let mut found = false;
-        let secrets = [
-            FILE,
-            super::login::TOKEN_FILE,
-            super::buckets::KEY_FILE,
-            super::serving::PASSWORD_FILE,
-        ];
-        for path in secrets.map(|name| folder.join(name)) {
-            match std::fs::remove_file(&path) {
-                Ok(()) => found = true,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(unusable(&path, &error)),
+        let account = remove(&self.account_folder(email).join(FILE))?;
+        let token = remove(&self.vault(email).file())?;
+        let key = remove(&self.account_folder(email).join(super::buckets::KEY_FILE))?;
+        let password = remove(&self.account_folder(email).join(super::serving::PASSWORD_FILE))?;
+        Ok(account || token || key || password)
+    }
+}
+
+/// Removes a file; false if there is none.
+pub(super) fn remove(path: &Path) -> Result<bool> {
+    match std::fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(unusable(path, &error)),
+    }
+}
+
+impl Login {
+    /// Where the secret is; `None` if it is not ours to keep.
+    pub(super) fn place(&self) -> Option<Place> {
+        match &self.service {
+            Service::Server { token: Some(_), .. } => Some(Place::File),
+            Service::Server { token: None, .. } => Some(Place::Keyring),
+            Service::Google { token_path: None, .. } => Some(Place::Keyring),
+            // One that was named with `--token-path` is its owner's.
+            Service::Google { token_path: Some(path), .. } => {
+                path.ends_with(self.own_file()).then_some(Place::File)
+            }
+            Service::Delegated { .. } | Service::Folder { .. } | Service::ObjectStore { .. } => {
+                None
             }
         }
-        Ok(found)
+    }
+
+    /// The end of the path of the token that we keep ourselves.
+    fn own_file(&self) -> PathBuf {
+        Path::new("accounts").join(&self.email).join(super::secrets::TOKEN_FILE)
     }
 }
 
@@ -179,8 +279,12 @@ fn unusable(path: &Path, error: &dyn fmt::Display) -> Error {
 impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Server { url, .. } | Self::Google { drive: Some(url), .. } => f.write_str(url),
-            Self::Google { drive: None, .. } => f.write_str("Google Drive"),
+            Self::Server { url, .. }
+            | Self::Google { drive: Some(url), .. }
+            | Self::Delegated { drive: Some(url), .. } => f.write_str(url),
+            Self::Google { drive: None, .. } | Self::Delegated { drive: None, .. } => {
+                f.write_str("Google Drive")
+            }
             Self::Folder { path } => write!(f, "folder {}", path.display()),
             Self::ObjectStore { address, .. } => write!(f, "{address}"),
         }

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use drive_api::auth::SignInError;
+
 use crate::caches;
-use crate::connections;
 use crate::connections::object_store::Refusal;
+use crate::connections::{self, Barrier};
 use crate::datasets;
 use crate::jobs;
 use crate::model::{Code, Email, Role};
@@ -94,7 +96,14 @@ pub enum Error {
 
     /// Signing in did not work.
     #[error("signing in did not work")]
-    SignIn(#[from] drive_api::auth::SignInError),
+    SignIn(#[from] SignInError),
+
+    /// The keyring was to keep the sign-in, and cannot.
+    #[error("the keyring {problem}")]
+    Keyring {
+        /// What is wrong with it.
+        problem: String,
+    },
 
     /// The address of the server is none.
     #[error("the address of the drive cannot be used")]
@@ -234,7 +243,8 @@ impl Error {
             Self::Settings { .. } => Code::Settings,
             Self::ServeSettings { .. } => Code::ServeSettings,
             Self::NoHome => Code::NoHome,
-            Self::SignIn(_) => Code::SignIn,
+            Self::SignIn(error) => sign_in_code(error),
+            Self::Keyring { .. } => Barrier::Keyring.code(),
             Self::Address(_) => Code::BadAddress,
             Self::Ambiguous { .. } | Self::InTwoLayouts { .. } => Code::Ambiguous,
             Self::UnknownJob { .. } => Code::UnknownJob,
@@ -264,6 +274,22 @@ impl Error {
             Self::SignIn(error) => error.is_retryable(),
             _ => false,
         }
+    }
+}
+
+fn sign_in_code(error: &SignInError) -> Code {
+    if let Some(barrier) = Barrier::of(error) {
+        return barrier.code();
+    }
+    match error {
+        SignInError::AccessDenied => Code::AccessDenied,
+        SignInError::NoLoopback { .. } => Code::NoLoopback,
+        SignInError::TimedOut { .. } => Code::NobodySignedIn,
+        SignInError::Misread(_) => Code::WrongPaste,
+        SignInError::File { .. } | SignInError::Malformed { .. } => Code::SignInFile,
+        SignInError::Revoked | SignInError::NoRefreshToken => Code::SignedOut,
+        SignInError::Unavailable { .. } => Code::Unavailable,
+        _ => Code::SignIn,
     }
 }
 
@@ -336,6 +362,7 @@ fn connection_code(error: &connections::Error) -> Code {
     }
     match error {
         connections::Error::SignedOut { .. } => Code::SignedOut,
+        connections::Error::Barred { barrier, .. } => barrier.code(),
         connections::Error::Denied { .. } => Code::Denied,
         connections::Error::RateLimited { .. } => Code::RateLimited,
         connections::Error::Unavailable { .. } => Code::Unavailable,

@@ -3,79 +3,17 @@
 //! A login asks the service whose sign-in it is before anything is kept: a token of another account
 //! must never work under this one's name.
 
-use std::fmt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use drive_api::auth::{StaticToken, TokenFile, TokenSource, Way};
-use drive_api::{Drive, Endpoint};
-
-use super::configuration::{Login, Service};
-use super::{AccessKey, Client, Clock, Configuration, Error, Result, SystemClock, buckets};
+use super::configuration::Login;
+use super::entering::{self, Connected, Entered, SignIn};
+use super::lifetime::{Session, moment};
+use super::secrets::{Place, Unusable};
+use super::{Client, Clock, Configuration, Error, Result, SystemClock};
 use crate::caches::Folders;
-use crate::connections::object_store::Address;
-use crate::connections::{Connection, Folder, GDrive};
 use crate::model::{Email, Role};
 use crate::syncers::{self, Directory, SyncOptions, own_versions, peering};
 use crate::wire::Dialect;
-
-pub use drive_api::auth::Pasted;
-
-/// The name of the file with Google's token, in the folder of the account.
-pub(super) const TOKEN_FILE: &str = "token.json";
-
-/// How an account proves who it is.
-pub enum SignIn {
-    /// To a server with Drive's protocol, with a token that it gave.
-    Server {
-        /// Its address.
-        url: String,
-        /// The token.
-        token: String,
-    },
-    /// With a `token.json` as the Python client wrote it. It stays where it is, and is kept fresh
-    /// there, at the address that it names itself.
-    TokenFile {
-        /// Where it is.
-        path: PathBuf,
-        /// The address of the drive; `None` is Google's. The token is sent there.
-        drive: Option<String>,
-    },
-    /// In a browser.
-    Credentials {
-        /// The program's `credentials.json`, which names the page to sign in at.
-        path: PathBuf,
-        /// The address of the drive; `None` is Google's. The token is sent there.
-        drive: Option<String>,
-        /// Called with the address to open.
-        show: Box<dyn Fn(&str) + Send + Sync>,
-        /// Where the browser is on another machine: gets the address that it ended at from the
-        /// person. `None`: the browser is on this machine and comes back by itself.
-        pasted: Option<Box<dyn FnOnce() -> Pasted + Send>>,
-    },
-    /// To a folder that all share. Whoever can read the folder is believed.
-    Folder(PathBuf),
-    /// To a bucket of an object store. Whoever has an access key to it is believed, so everything
-    /// is encrypted there.
-    Bucket {
-        /// Where it is.
-        address: Address,
-        /// What opens it.
-        key: AccessKey,
-    },
-}
-
-impl fmt::Debug for SignIn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Server { url, .. } => write!(f, "Server({url:?})"),
-            Self::TokenFile { path, .. } => write!(f, "TokenFile({path:?})"),
-            Self::Credentials { path, .. } => write!(f, "Credentials({path:?})"),
-            Self::Folder(path) => write!(f, "Folder({path:?})"),
-            Self::Bucket { address, .. } => write!(f, "Bucket({address})"),
-        }
-    }
-}
 
 impl Client {
     /// Logs a data owner in: checks whose sign-in it is, keeps it, and syncs.
@@ -115,27 +53,29 @@ impl Client {
         sign_in: SignIn,
         home: Option<Dialect>,
     ) -> Result<Self> {
-        let service = enter(configuration, email, sign_in).await?;
-        let outcome = Self::check(email, &service).await;
-        let (connection, service) = match outcome {
-            Ok(connection) => settle(configuration, email, connection, service)?,
-            Err(error) => {
-                if let Entered::New { token, .. } = &service {
-                    drop(std::fs::remove_file(token));
-                }
-                return Err(error);
-            }
-        };
-        let before = home_of_login(configuration, email);
-        let generation = before.as_ref().map(Dialect::generation);
-        let (name, side) = (email.to_string(), role.as_str().to_owned());
-        let mut login = Login { email: name, role: side, generation, service };
-        configuration.save(email, &login)?;
+        let last = configuration.login(email).ok().flatten();
         let clock = Arc::new(SystemClock);
+        let entered = entering::enter(email, sign_in, moment(clock.now())).await?;
+        Self::check(email, &entered).await?;
+        let settled = entered.settle(configuration, email, last.as_ref()).await?;
+        let before = last.as_ref().and_then(|login| login.generation.as_deref());
+        let before = before.and_then(Dialect::of_generation);
+        let mut login = Login {
+            email: email.to_string(),
+            role: role.as_str().to_owned(),
+            generation: before.as_ref().map(Dialect::generation),
+            ends: settled.ends,
+            credentials: settled.credentials,
+            verified: settled.verified,
+            service: settled.service,
+        };
+        configuration.save(email, &login)?;
+        entering::clear_other(configuration, email, last.as_ref(), &login).await?;
         let chosen = home.or(before);
         let is_chosen = chosen.is_some();
         let dialect = chosen.unwrap_or_else(Dialect::v0_1);
-        let mut client = Self::assemble(configuration, email, connection, role, clock, dialect)?;
+        let mut client = Self::assemble(configuration, email, role, &login, clock, dialect)?;
+        client.unused_keyring = settled.kept.and_then(|kept| kept.told);
         // Who logs in wants to work, whatever was deleted before.
         client.begin_anew()?;
         if !is_chosen && let Some(found) = client.home_on_drive().await? {
@@ -148,23 +88,20 @@ impl Client {
         Ok(client)
     }
 
+    /// Why the secret of this login is in a file although the keyring was to have it; `None` if it
+    /// is where it was to be, or was not kept just now.
+    pub const fn unused_keyring(&self) -> Option<&Unusable> {
+        self.unused_keyring.as_ref()
+    }
+
     async fn home_on_drive(&self) -> Result<Option<Dialect>> {
         let _lock = self.lock().await?;
         Ok(peering::home_on_drive(&self.account, self.now()).await?)
     }
 
-    async fn check(email: &Email, service: &Entered) -> Result<Arc<dyn Connection>> {
-        let connection = match service {
-            Entered::Known(service) => connect(email, service)?,
-            Entered::New { token, drive } => google(email, token, drive.as_deref())?,
-            Entered::Bucket { address, key } => buckets::connect(email, address, &key.load()?)?,
-        };
-        let found = connection.verify().await?;
-        if found.is_same_account(email.as_str()) {
-            Ok(connection)
-        } else {
-            Err(Error::WrongAccount { expected: email.clone(), found })
-        }
+    async fn check(email: &Email, entered: &Entered) -> Result<()> {
+        let found = entered.connect(email)?.verify().await?;
+        expect(email, found)
     }
 
     /// The first sync of a session: makes the home on the drive, and brings our version files up to
@@ -183,24 +120,37 @@ impl Client {
         Ok(own_versions::refresh_versions(account, &directory, self.now()).await?)
     }
 
-    /// Opens an account that is logged in; without `email` the only one. Asks the service nothing.
+    /// Opens an account that is logged in; without `email` the only one. Asks the service nothing,
+    /// unless a token file holds another sign-in than at the login: then whose that is.
     ///
     /// # Errors
-    /// [`Error::NotLoggedIn`], [`Error::SeveralAccounts`].
+    /// [`Error::NotLoggedIn`], [`Error::SeveralAccounts`], [`Error::WrongAccount`].
     pub async fn open(configuration: &Configuration, email: Option<&Email>) -> Result<Self> {
-        let (email, role, login) = chosen(configuration, email)?;
-        let connection = connect(&email, &login.service)?;
+        let (email, role, mut login) = chosen(configuration, email)?;
         let home = login.generation.as_deref().and_then(Dialect::of_generation);
         let home = home.unwrap_or_else(Dialect::v0_1);
-        Self::assemble(configuration, &email, connection, role, Arc::new(SystemClock), home)
+        let clock = Arc::new(SystemClock);
+        if entering::is_another(&login).await {
+            let connected = entering::connect(configuration, &email, &login.service)?;
+            expect(&email, connected.connection.verify().await?)?;
+            login.verified = entering::mark_of(&login).await;
+            configuration.save(&email, &login)?;
+        }
+        Self::assemble(configuration, &email, role, &login, clock, home)
     }
 
     /// Forgets a login on this machine. Files and state stay.
     ///
     /// # Errors
     /// [`Error::NotLoggedIn`] if there is none.
-    pub fn logout(configuration: &Configuration, email: &Email) -> Result<()> {
+    pub async fn logout(configuration: &Configuration, email: &Email) -> Result<()> {
         let email = spelled(configuration, email)?;
+        let place = configuration.login(&email).ok().flatten().and_then(|login| login.place());
+        if place == Some(Place::Keyring)
+            && let Err(why) = configuration.vault(&email).clear().await
+        {
+            tracing::warn!("the sign-in stays in the keyring, which {why}");
+        }
         if configuration.forget(&email)? {
             Ok(())
         } else {
@@ -211,13 +161,26 @@ impl Client {
     fn assemble(
         configuration: &Configuration,
         email: &Email,
-        connection: Arc<dyn Connection>,
         role: Role,
+        login: &Login,
         clock: Arc<dyn Clock>,
         home: Dialect,
     ) -> Result<Self> {
+        let Connected { connection, tokens } =
+            entering::connect(configuration, email, &login.service)?;
         let folders = Folders::new(configuration.home(), configuration.folder(), email, role);
-        Ok(Self::build(folders, email, connection, role, clock)?.with_home(home))
+        let mut client = Self::build(folders, email, connection, role, clock)?.with_home(home);
+        let (configuration, ends) = (configuration.clone(), login.ends);
+        client.session = Some(Session { configuration, tokens, ends });
+        Ok(client)
+    }
+}
+
+fn expect(email: &Email, found: Email) -> Result<()> {
+    if found.is_same_account(email.as_str()) {
+        Ok(())
+    } else {
+        Err(Error::WrongAccount { expected: email.clone(), found })
     }
 }
 
@@ -241,125 +204,6 @@ pub(super) fn chosen(
     let login = configuration.login(&email)?.ok_or_else(unknown)?;
     let role = Role::parse(&login.role).ok_or_else(unknown)?;
     Ok((email, role, login))
-}
-
-/// A sign-in before it is known whose it is.
-enum Entered {
-    Known(Service),
-    /// A new token, not yet in its place.
-    New {
-        token: PathBuf,
-        drive: Option<String>,
-    },
-    /// An access key that is not yet in its place.
-    Bucket {
-        address: Address,
-        key: AccessKey,
-    },
-}
-
-/// Gets a token if there is none yet.
-async fn enter(configuration: &Configuration, email: &Email, sign_in: SignIn) -> Result<Entered> {
-    let absolute = |path: PathBuf| {
-        std::path::absolute(&path)
-            .map_err(|error| Error::Configuration { path, problem: format!("is no path: {error}") })
-    };
-    Ok(Entered::Known(match sign_in {
-        SignIn::Server { url, token } => Service::Server { url, token },
-        SignIn::TokenFile { path, drive } => {
-            Service::Google { token_path: absolute(path)?, drive: known(drive)? }
-        }
-        SignIn::Folder(path) => Service::Folder { path: absolute(path)? },
-        SignIn::Bucket { address, key: AccessKey::File(path) } => {
-            return Ok(Entered::Bucket { address, key: AccessKey::File(absolute(path)?) });
-        }
-        SignIn::Bucket { address, key } => return Ok(Entered::Bucket { address, key }),
-        SignIn::Credentials { path, drive, show, pasted } => {
-            // Before a person is sent to a browser for nothing.
-            let drive = known(drive)?;
-            let folder = configuration.account_folder(email);
-            std::fs::create_dir_all(&folder).map_err(|error| Error::Configuration {
-                path: folder.clone(),
-                problem: format!("cannot be made: {error}"),
-            })?;
-            let new = folder.join(format!("{TOKEN_FILE}.new"));
-            let way = match pasted {
-                None => Way::Browser { show: Box::new(move |url| show(url.as_str())) },
-                Some(pasted) => Way::Paste {
-                    ask: Box::new(move |url| {
-                        show(url.as_str());
-                        pasted()
-                    }),
-                },
-            };
-            let mut options = drive_api::auth::SignIn::new(&new, way);
-            options.email = Some(email.to_string());
-            drive_api::auth::sign_in(&path, options).await?;
-            return Ok(Entered::New { token: new, drive });
-        }
-    }))
-}
-
-/// Puts a new token into its place.
-fn settle(
-    configuration: &Configuration,
-    email: &Email,
-    connection: Arc<dyn Connection>,
-    entered: Entered,
-) -> Result<(Arc<dyn Connection>, Service)> {
-    match entered {
-        Entered::Known(service) => Ok((connection, service)),
-        Entered::New { token, drive } => {
-            let token_path = configuration.account_folder(email).join(TOKEN_FILE);
-            std::fs::rename(&token, &token_path).map_err(|error| Error::Configuration {
-                path: token_path.clone(),
-                problem: format!("cannot be written: {error}"),
-            })?;
-            let connection = google(email, &token_path, drive.as_deref())?;
-            Ok((connection, Service::Google { token_path, drive }))
-        }
-        Entered::Bucket { address, key } => {
-            let credentials_path = key.settle(configuration, email)?;
-            Ok((connection, Service::ObjectStore { credentials_path, address }))
-        }
-    }
-}
-
-fn connect(email: &Email, service: &Service) -> Result<Arc<dyn Connection>> {
-    match service {
-        Service::Server { url, token } => {
-            let endpoint = Endpoint::at(url)?;
-            let tokens = Arc::new(StaticToken::new(token.as_str())?);
-            Ok(drive(email, endpoint, tokens))
-        }
-        Service::Google { token_path, drive } => google(email, token_path, drive.as_deref()),
-        Service::Folder { path } => Ok(Arc::new(Folder::open(path, email.clone())?)),
-        Service::ObjectStore { credentials_path, address } => {
-            let key = AccessKey::File(credentials_path.clone()).load()?;
-            buckets::connect(email, address, &key)
-        }
-    }
-}
-
-fn google(email: &Email, token_path: &Path, url: Option<&str>) -> Result<Arc<dyn Connection>> {
-    let endpoint = url.map_or_else(|| Ok(Endpoint::google()), Endpoint::at)?;
-    Ok(drive(email, endpoint, Arc::new(TokenFile::open(token_path)?)))
-}
-
-/// Refuses an address that is none.
-fn known(drive: Option<String>) -> Result<Option<String>> {
-    drive.as_deref().map(Endpoint::at).transpose()?;
-    Ok(drive)
-}
-
-fn drive(email: &Email, endpoint: Endpoint, tokens: Arc<dyn TokenSource>) -> Arc<dyn Connection> {
-    Arc::new(GDrive::connect(email.clone(), Drive::new(endpoint, tokens)))
-}
-
-/// Returns the home dialect as of the last login on this machine.
-fn home_of_login(configuration: &Configuration, email: &Email) -> Option<Dialect> {
-    let login = configuration.login(email).ok()??;
-    Dialect::of_generation(&login.generation?)
 }
 
 /// Returns the address as it was spelled at the login.

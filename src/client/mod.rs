@@ -5,6 +5,7 @@
 //! what came of it. Whatever changes something holds the lock of the SyftBox while it does; a
 //! running job does not.
 
+mod again;
 mod attention;
 mod buckets;
 mod bug_report;
@@ -13,11 +14,15 @@ mod configuration;
 mod datasets;
 mod deleted;
 mod deletion;
+pub mod doctor;
+mod entering;
 mod error;
 mod inventory;
 mod jobs;
 mod keys;
+pub mod lifetime;
 mod login;
+mod moving;
 mod orphans;
 mod outcome;
 mod peers;
@@ -25,6 +30,7 @@ mod rebuilding;
 mod reception;
 mod rules;
 mod runs;
+mod secrets;
 pub mod service;
 mod serving;
 mod settings;
@@ -49,18 +55,20 @@ use crate::syncers::{
 use crate::wire::Dialect;
 
 pub use crate::syncers::orphans::{Deleted, Orphan, Orphans, Why as WhyOrphan};
+pub use again::Again;
 pub use attention::{LastSync, Memory, News};
 pub use buckets::AccessKey;
 pub use bug_report::{BugReport, Fact, Line, Numbers, Section, UNKNOWN, bug_report};
 pub use clock::{Clock, SystemClock};
-pub use configuration::{AccountInfo, Configuration};
+pub use configuration::{AccountInfo, Configuration, SecretAt};
 pub use datasets::Updated;
 pub use deletion::{DeletionPlan, DeletionSummary, What};
+pub use entering::{Asker, Browser, Pasted, SignIn};
 pub use error::{Error, Result};
 pub use jobs::{FoundJob, ListedJob};
 pub use keys::{KeysError, KeysInfo, Trust};
-pub use login::{Pasted, SignIn};
 pub use runs::{Ran, RunChoices};
+pub use secrets::{Place, SecretsIn, Unusable};
 pub use serving::{
     Admitted, Attendant, Attended, Courier, Delivery, Looked, Read, ServeFile, ServeLock,
     SmtpPassword,
@@ -82,6 +90,9 @@ pub struct Client {
     clock: Arc<dyn Clock>,
     /// For how many milliseconds another process is waited for.
     patience_ms: AtomicU64,
+    /// `None` where a program brought the connection itself.
+    session: Option<lifetime::Session>,
+    unused_keyring: Option<Unusable>,
 }
 
 impl Client {
@@ -145,7 +156,8 @@ impl Client {
             dialect: Dialect::v0_1(),
             spoken: Dialect::all().to_vec(),
         };
-        Ok(Self { account, clock, patience_ms: AtomicU64::new(0) })
+        let patience_ms = AtomicU64::new(0);
+        Ok(Self { account, clock, patience_ms, session: None, unused_keyring: None })
     }
 
     /// The same client with another home dialect: that of the Python client that may use the
@@ -216,7 +228,10 @@ impl Client {
     pub async fn sync(&self, options: &SyncOptions) -> Result<Report> {
         self.expect_not_deleted()?;
         let _lock = if options.force { self.lock_anywhere().await? } else { self.lock().await? };
-        let outcome = self.sync_locked(options).await;
+        let mut outcome = self.sync_locked(options).await;
+        if let Ok(report) = &mut outcome {
+            self.watch_sign_in(report).await;
+        }
         outcome::note(&self.account, &outcome);
         outcome
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::FileId;
+use super::{Barrier, FileId};
 
 /// What a call of a connection gives.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -48,6 +48,15 @@ pub enum Error {
         service: &'static str,
         /// What the service said.
         source: Source,
+    },
+
+    /// Something keeps the account from the service until a person does something about it.
+    #[error("{}", innermost(why.as_ref()))]
+    Barred {
+        /// What.
+        barrier: Barrier,
+        /// What the service said. Not a cause beside the text: it is the text.
+        why: Source,
     },
 
     /// Too many requests; it was tried again already.
@@ -109,6 +118,7 @@ impl Error {
             | Self::AlreadyExists { .. }
             | Self::Denied { .. }
             | Self::SignedOut { .. }
+            | Self::Barred { .. }
             | Self::Full { .. }
             | Self::TooLarge { .. }
             | Self::TokenExpired
@@ -116,4 +126,14 @@ impl Error {
             | Self::Io(_) => false,
         }
     }
+}
+
+/// The last cause is what a person can do something about; those before it only repeat that the
+/// account is signed out.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut last = error;
+    while let Some(cause) = last.source() {
+        last = cause;
+    }
+    last.to_string()
 }

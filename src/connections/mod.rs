@@ -4,6 +4,7 @@
 //! checkpoints: those are files to it, and [`ConnectionRouter`] gives them their names. So a new
 //! service costs one file here and no change above.
 
+mod barrier;
 mod call;
 pub mod conformance;
 mod entry;
@@ -26,6 +27,7 @@ use std::path::Path;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub use barrier::Barrier;
 pub use call::Call;
 pub use entry::{
     Access, Change, Changes, Content, Entry, FileId, Grant, InvalidFileId, Kind, NameIs, NewEntry,

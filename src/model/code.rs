@@ -74,6 +74,44 @@ codes! {
     NoHome = "no-home",
     /// Signing in did not work.
     SignIn = "sign-in",
+    /// The Drive API is off in the Google Cloud project of the program's client.
+    ApiOff = "api-off",
+    /// The sign-in does not include the files of the drive.
+    MissingScope = "missing-scope",
+    /// The organization of the account does not allow the program.
+    AdminPolicy = "admin-policy",
+    /// Google does not let the program in.
+    AppBlocked = "app-blocked",
+    /// The clock of this machine is off.
+    ClockOff = "clock-off",
+    /// The sign-in is good for a time only, as with a Google app in Testing.
+    AppInTesting = "app-in-testing",
+    /// The Google app is not published, as far as is known.
+    NotPublished = "not-published",
+    /// The credentials of the program are not accepted.
+    BadClient = "bad-client",
+    /// Access was not granted in the browser.
+    AccessDenied = "access-denied",
+    /// A browser cannot come back to the program.
+    NoLoopback = "no-loopback",
+    /// Nobody finished signing in in time.
+    NobodySignedIn = "nobody-signed-in",
+    /// What was pasted does not end the sign-in.
+    WrongPaste = "wrong-paste",
+    /// A file to sign in with cannot be used.
+    SignInFile = "sign-in-file",
+    /// The keyring that keeps the sign-in, or was to keep it, cannot be used.
+    Keyring = "keyring",
+    /// Others on this machine may read the secret of a sign-in.
+    SecretReadable = "secret-readable",
+    /// A service account would act for itself.
+    ServiceAccountAlone = "service-account-alone",
+    /// The service account may not act for people.
+    NoDelegation = "no-delegation",
+    /// There is nobody whom the service account could act for.
+    NobodyToActFor = "nobody-to-act-for",
+    /// The key of the service account is not accepted.
+    BadKey = "bad-key",
     /// The address of the drive is none.
     BadAddress = "bad-address",
     /// The command line is wrong.
@@ -98,6 +136,10 @@ codes! {
     Leak = "leak",
     /// Something on the own disk could not be read or written.
     Disk = "disk",
+    /// Nothing can be written where the files are to lie.
+    HomeNotWritable = "home-not-writable",
+    /// Little space is free on the own disk.
+    DiskNearlyFull = "disk-nearly-full",
     /// The state database is damaged.
     DatabaseDamaged = "database-damaged",
     /// The state database was written by a later release.
@@ -142,6 +184,8 @@ codes! {
     RateLimited = "rate-limited",
     /// The drive could not be reached, or failed.
     Unavailable = "unavailable",
+    /// The drive answers slowly.
+    Slow = "slow",
     /// The account has no space left on the drive.
     DriveFull = "drive-full",
     /// A file on the drive has more bytes than are taken.

@@ -63,8 +63,8 @@ async fn a_login_is_cheap_kept_secret_and_opens_again() {
         matches!(Client::open(&here, None).await, Err(Error::SeveralAccounts(all)) if all.len() == 2)
     );
     assert_eq!(Client::open(&here, Some(&email("DS@example.org"))).await.unwrap().email(), &other);
-    Client::logout(&here, &other).unwrap();
-    assert!(matches!(Client::logout(&here, &other), Err(Error::NotLoggedIn { .. })));
+    Client::logout(&here, &other).await.unwrap();
+    assert!(matches!(Client::logout(&here, &other).await, Err(Error::NotLoggedIn { .. })));
     assert_eq!(Client::open(&here, None).await.unwrap().email(), &me);
 }
 

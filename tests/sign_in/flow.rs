@@ -65,7 +65,7 @@ async fn who_presses_deny_is_told_on_both_sides() {
     let url = login.page().await;
     let last = get(&url).await.submit(&url, &[], "deny").await.follow().await;
     assert!(last.text.contains("access was not granted"), "{last:?}");
-    login.end().await.failed_with("sign-in", "access was not granted");
+    login.end().await.failed_with("access-denied", "access was not granted");
     nothing_is_kept(&world);
 }
 

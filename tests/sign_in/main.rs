@@ -4,6 +4,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has to stop")]
 
 mod browser;
+mod delegation;
+mod doctor;
 mod flow;
+mod keyring;
+mod lifetime;
+mod pasting;
 mod renewal;
+mod secret_service;
+mod setup;
 mod world;

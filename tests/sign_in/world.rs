@@ -27,10 +27,15 @@ impl World {
 
     /// With access tokens that live that long.
     pub(crate) async fn with_life(token_life: Duration) -> Self {
+        Self::with(|options| options.token_life = token_life).await
+    }
+
+    /// With a server that is other than usual.
+    pub(crate) async fn with(choose: impl FnOnce(&mut Options)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("drive");
         let mut options = Options::new(&data);
-        options.token_life = token_life;
+        choose(&mut options);
         let server = serve(options).await.unwrap();
         let secrets = [ME, OTHER].map(|who| (who, add_account(&data, who, None).unwrap().token));
         let world = Self { server, folder, secrets };
@@ -48,6 +53,10 @@ impl World {
         format!("{}/token", self.server.url())
     }
 
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -63,9 +72,15 @@ impl World {
 
     /// Starts `syft` with these arguments.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        self.start_with(arguments, &[])
+    }
+
+    /// The same with these variables.
+    pub(crate) fn start_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_syft"));
         command.args(arguments).args(["--json", "--email", ME, "--home"]);
         command.arg(self.path("home")).env_clear().env("HOME", self.path("nobody"));
+        command.envs(variables.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.kill_on_drop(true).spawn().unwrap();
         let out = child.stdout.take().unwrap();
@@ -79,21 +94,31 @@ impl World {
 
     /// Starts a login through the browser.
     pub(crate) fn login(&self) -> Running {
+        self.login_with(&[], &[])
+    }
+
+    /// The same with more arguments, and with variables.
+    pub(crate) fn login_with(&self, more: &[&str], variables: &[(&str, &str)]) -> Running {
         let credentials = self.path("credentials.json");
-        let url = self.server.url();
-        self.start(&["login-do", "--drive", url, "--credentials", credentials.to_str().unwrap()])
+        let credentials = credentials.to_str().unwrap();
+        let login = ["login-do", "--drive", self.server.url(), "--credentials", credentials];
+        self.start_with(&[&login, more].concat(), variables)
     }
 
     /// A login through the browser, from the first word to the last.
     pub(crate) async fn logged_in(&self) -> Ended {
-        let mut login = self.login();
+        let ended = self.consent(self.login()).await;
+        assert_eq!(ended.code, 0, "{ended:?}");
+        ended
+    }
+
+    /// Consents to a login that has begun.
+    pub(crate) async fn consent(&self, mut login: Running) -> Ended {
         let url = login.page().await;
         let (who, secret) = &self.secrets[0];
         let typed = [("email", *who), ("secret", secret.as_str())];
         super::browser::get(&url).await.submit(&url, &typed, "allow").await.follow().await;
-        let ended = login.end().await;
-        assert_eq!(ended.code, 0, "{ended:?}");
-        ended
+        login.end().await
     }
 }
 

@@ -80,7 +80,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::SignIn,
         what: "Signing in did not work.",
         why: "It was cancelled, the code was for another attempt, or the provider turned it down.",
-        next: "Sign in again: `syft login-do --email EMAIL` or `syft login-ds --email EMAIL`; with `--paste` if the browser is on another machine.",
+        next: "Sign in again: `syft login-do --email EMAIL` or `syft login-ds --email EMAIL`; with `--no-browser` if the browser is on another machine.",
     },
     Entry {
         code: Code::BadAddress,

@@ -5,6 +5,18 @@ use crate::model::Code;
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry {
+        code: Code::HomeNotWritable,
+        what: "Nothing can be written where the files are to lie.",
+        why: "The folder belongs to somebody else, or the file system is read-only or full.",
+        next: "Make the folder yours, or keep things elsewhere: `syft --home FOLDER doctor`, or the variable `SYFT_HOME`.",
+    },
+    Entry {
+        code: Code::DiskNearlyFull,
+        what: "Little space is free on the own disk.",
+        why: "Other files take it.",
+        next: "Free some space, then run `syft doctor`.",
+    },
+    Entry {
         code: Code::Disk,
         what: "Something on the own disk could not be read or written.",
         why: "The disk is full or read-only, or the rights do not allow it.",

@@ -77,6 +77,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         next: "Look whether its address opens in a browser, then run the command again.",
     },
     Entry {
+        code: Code::Slow,
+        what: "The drive answers slowly.",
+        why: "A slow network, or a drive that is far away or busy.",
+        next: "Each sync takes that long for each request; `syft --verbose sync` shows them.",
+    },
+    Entry {
         code: Code::DriveFull,
         what: "The account has no space left on the drive.",
         why: "Its quota is used up, perhaps by other files.",

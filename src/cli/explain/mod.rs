@@ -15,6 +15,7 @@ mod accounts;
 mod datasets;
 mod disk;
 mod drive;
+mod google;
 mod jobs;
 mod keys;
 mod peers;
@@ -53,6 +54,7 @@ pub(crate) struct Entry {
 
 const SUBJECTS: &[(&str, &[Entry])] = &[
     ("Accounts and this machine", accounts::ENTRIES),
+    ("Signing in to Google", google::ENTRIES),
     ("The own disk", disk::ENTRIES),
     ("The drive", drive::ENTRIES),
     ("Other people", peers::ENTRIES),

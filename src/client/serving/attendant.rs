@@ -6,7 +6,6 @@ use super::super::{Client, Configuration, Error, Result};
 use super::admitting::{self, Admitted};
 use super::facts;
 use super::file::{Read, ServeFile};
-use super::sign_in;
 use crate::caches::notices::{self, Noticed};
 use crate::model::{Code, Email, Role, Timestamp};
 use crate::notices::{Fact, Facts, Look, News, Seen, Settings, look};
@@ -15,7 +14,6 @@ use crate::syncers::Report;
 /// Looks after one account.
 #[derive(Debug)]
 pub struct Attendant {
-    configuration: Configuration,
     file: ServeFile,
 }
 
@@ -38,8 +36,7 @@ impl Attendant {
     /// # Errors
     /// [`Error::ServeSettings`] if they cannot be used: later on, the last good ones go on.
     pub fn open(configuration: &Configuration, account: &Email) -> Result<Self> {
-        let file = ServeFile::open(configuration, account)?;
-        Ok(Self { configuration: configuration.clone(), file })
+        Ok(Self { file: ServeFile::open(configuration, account)? })
     }
 
     /// Returns the settings that are used.
@@ -73,7 +70,8 @@ impl Attendant {
         }
         let mut facts = facts::of_account(client, now).await?;
         facts.extend(facts::of_sync(synced, now));
-        let ends = sign_in::ends(&self.configuration, client.email());
+        let ends = client.sign_in_ends().await;
+        let ends = ends.map(|ends| Timestamp::from_micros(ends.timestamp_micros()));
         facts.extend(facts::of_sign_in(ends, now));
         if self.file.broken().is_some() {
             facts.extend(facts::problem(Code::ServeSettings, None, now));

@@ -277,7 +277,7 @@ async fn send(
                     send_mail(&envelope, Carrier::Smtp(smtp, password), message).await
                 }
                 Via::Gmail => {
-                    let gmail = sign_in::gmail(configuration, account)?;
+                    let gmail = sign_in::gmail(configuration, account).await?;
                     send_mail(&envelope, Carrier::Gmail(&gmail), message).await
                 }
             }

@@ -3,7 +3,9 @@
 use drive_api::Error as DriveError;
 
 use super::SERVICE;
-use crate::connections::{Change, Entry, Error, FileId, Kind, NameIs, Ownership, Query, Result};
+use crate::connections::{
+    Barrier, Change, Entry, Error, FileId, Kind, NameIs, Ownership, Query, Result,
+};
 use crate::model::Email;
 
 const TEXT_BYTES_MAX: usize = 2_000; // each of folders and names: thrice that, escaped, fits a URL
@@ -105,6 +107,9 @@ fn chunks<T>(items: &[T], bytes: impl Fn(&T) -> usize) -> Vec<&[T]> {
 /// What Drive's error about `subject` means to a caller who tried to do `what`.
 pub(super) fn failed(error: DriveError, subject: &FileId, what: &str) -> Error {
     let service = SERVICE;
+    if let Some(barrier) = barrier(&error) {
+        return Error::Barred { barrier, why: error.into() };
+    }
     match error {
         DriveError::NotFound { .. } => Error::NotFound { id: subject.clone() },
         DriveError::AlreadyExists { .. } => Error::AlreadyExists { id: subject.clone() },
@@ -129,6 +134,16 @@ pub(super) fn failed(error: DriveError, subject: &FileId, what: &str) -> Error {
         DriveError::TooLarge { limit_bytes, .. } => Error::TooLarge { limit_bytes },
         DriveError::Io { source, .. } => Error::Io(source),
         error => Error::Unavailable { service, source: error.into() },
+    }
+}
+
+fn barrier(error: &DriveError) -> Option<Barrier> {
+    match error {
+        DriveError::ApiOff { project } => Some(Barrier::ApiOff { project: project.clone() }),
+        DriveError::ScopeMissing => Some(Barrier::ScopeMissing),
+        DriveError::Policy { .. } => Some(Barrier::AdminPolicy),
+        DriveError::SignedOut { source } => Barrier::of(source),
+        _ => None,
     }
 }
 

@@ -147,7 +147,8 @@ impl TokenDocument {
         self.text("expiry").and_then(parse_expiry)
     }
 
-    pub(super) fn scopes(&self) -> Vec<&str> {
+    /// Returns the rights that it gives; none if it does not say.
+    pub fn scopes(&self) -> Vec<&str> {
         let scopes = self.0.get("scopes").and_then(Value::as_array);
         scopes.into_iter().flatten().filter_map(Value::as_str).collect()
     }

@@ -20,7 +20,7 @@ use url::Url;
 use super::document::NewToken;
 use super::loopback::{Loopback, Page};
 use super::oauth::{Granted, TokenEndpoint};
-use super::{Credentials, SignInError, TokenDocument, pasted};
+use super::{Credentials, Misread, SignInError, TokenDocument, pasted};
 use crate::clock::{Clock, SystemClock};
 
 /// The right that is asked for: all of the account's drive. A narrower one does not show what peers
@@ -142,6 +142,7 @@ impl Attempt<'_> {
         };
         let redirect = loopback.as_ref().map_or(PASTED_REDIRECT.to_owned(), Loopback::address);
         show(&self.url(&redirect));
+        let listens = loopback.is_some();
         let listening = async {
             match loopback {
                 Some(loopback) => self.listen(loopback, &redirect).await,
@@ -152,7 +153,7 @@ impl Attempt<'_> {
             None => listening.await,
             Some(ask) => tokio::select! {
                 granted = listening => granted,
-                code = self.pasted(ask) => self.exchange(&code?, &redirect).await,
+                code = self.pasted(ask, listens) => self.exchange(&code?, &redirect).await,
             },
         }
     }
@@ -201,17 +202,18 @@ impl Attempt<'_> {
         }
     }
 
-    /// Asks until a paste is right, or says no for good, or nobody is there any more.
-    async fn pasted(&self, mut ask: Asker) -> Result<String, SignInError> {
+    /// Asks until a paste is right, or says no for good. Who is gone pastes nothing: then there may
+    /// still be a browser that comes back.
+    async fn pasted(&self, mut ask: Asker, listens: bool) -> Result<String, SignInError> {
         let mut problem = None;
         loop {
-            let line = ask(problem.as_ref()).await;
-            let line = line.map_err(|source| SignInError::Unavailable { source: source.into() })?;
-            match pasted::read(&line, &self.state) {
-                // The end of the input comes as an empty line.
-                Err(error @ SignInError::Misread(super::Misread::Nothing)) if line.is_empty() => {
-                    return Err(error);
+            let Ok(line) = ask(problem.as_ref()).await else {
+                if listens {
+                    return std::future::pending().await;
                 }
+                return Err(problem.unwrap_or(SignInError::Misread(Misread::Nothing)));
+            };
+            match pasted::read(&line, &self.state) {
                 Err(error @ SignInError::Misread(_)) => problem = Some(error),
                 ended => return ended,
             }

@@ -70,20 +70,21 @@ impl Desk {
     ) -> Result<TokenDocument, SignInError> {
         let mut pasted = Some(pasted);
         let mut first = move |url: &Url| pasted.take().map(|pasted| pasted(url));
-        self.pastes(move |url, _| first(url).unwrap_or_default()).await
+        self.pastes(move |url, _| first(url)).await
     }
 
     /// Signs in with a person who pastes each time they are asked, knowing what was wrong before.
     async fn pastes(
         &self,
-        mut pasted: impl FnMut(&Url, Option<&SignInError>) -> String + Send + 'static,
+        mut pasted: impl FnMut(&Url, Option<&SignInError>) -> Option<String> + Send + 'static,
     ) -> Result<TokenDocument, SignInError> {
         let (show, shown) = std::sync::mpsc::channel();
         let mut page = None;
         let ask = move |problem: Option<&SignInError>| {
             let url = page.get_or_insert_with(|| shown.recv().unwrap());
             let line = pasted(url, problem);
-            let later: drive_api::auth::Pasted = Box::pin(async move { Ok::<_, io::Error>(line) });
+            let later: drive_api::auth::Pasted =
+                Box::pin(async move { line.ok_or(io::ErrorKind::UnexpectedEof.into()) });
             later
         };
         let show = Box::new(move |url: &Url| show.send(url.clone()).unwrap());
@@ -246,14 +247,14 @@ async fn who_pastes_something_else_is_told_what_it_was_and_asked_again() {
         .pastes(move |url, problem| {
             let mut noted = noted.lock().unwrap();
             noted.push(problem.map(|problem| format!("{problem:?}")));
-            match noted.len() {
+            Some(match noted.len() {
                 1 => "4/just-the-code".to_owned(),
                 2 => url.to_string(),
                 3 => back(url, "state=forged&code=c").into(),
                 4 => back(url, "state=STATE").into(),
                 5 => " ".to_owned(),
                 _ => back(url, "state=STATE&code=c").into(),
-            }
+            })
         })
         .await;
     assert!(token.is_ok(), "{token:?}");
