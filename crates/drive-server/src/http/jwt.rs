@@ -83,3 +83,75 @@ fn json(part: &str) -> Result<Value, Refusal> {
     let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| MALFORMED)?;
     serde_json::from_slice(&bytes).map_err(|_| MALFORMED)
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::STANDARD;
+    use ring::rand::SystemRandom;
+    use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+    use serde_json::json;
+
+    use super::*;
+
+    const KEY: &str = include_str!("../../../../fixtures/google/service_account.json");
+    const PUBLIC: &[u8] = include_bytes!("../../../../fixtures/google/service_account.public.der");
+    const NOW: i64 = 1_800_000_000;
+
+    fn signed(header: &Value, claims: &Value) -> String {
+        let key: Value = serde_json::from_str(KEY).unwrap();
+        let pem = key["private_key"].as_str().unwrap();
+        let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+        let pair = RsaKeyPair::from_pkcs8(&STANDARD.decode(body).unwrap()).unwrap();
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let text = format!("{}.{}", part(header), part(claims));
+        let mut signature = vec![0; pair.public().modulus_len()];
+        pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature)
+            .unwrap();
+        format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    fn judged(statement: &str, may_act_for: &[&str]) -> Result<String, Refusal> {
+        let account = ServiceAccount {
+            email: "robot@x".to_owned(),
+            public_key: PUBLIC.to_vec(),
+            may_act_for: may_act_for.iter().map(|person| (*person).to_owned()).collect(),
+        };
+        person(statement, &[account], "http://h/token", "drive", NOW)
+    }
+
+    #[test]
+    fn each_claim_is_checked() {
+        let good = json!({"iss": "robot@x", "sub": "me@x", "aud": "http://h/token",
+            "scope": "drive", "iat": NOW - 5, "exp": NOW + 3595});
+        let header = json!({"alg": "RS256"});
+        assert_eq!(judged(&signed(&header, &good), &["me@x"]), Ok("me@x".to_owned()));
+        assert_eq!(judged(&signed(&header, &good), &[]), Err(NOT_ALLOWED));
+        #[rustfmt::skip]
+        let cases = [
+            (json!({"iss": "other@x"}),                          "account not found"),
+            (json!({"aud": "http://elsewhere/token"}),           "Failed audience check"),
+            (json!({"iat": NOW - 9000, "exp": NOW - 5400}),      "Check your iat and exp"),
+            (json!({"iat": NOW + 900, "exp": NOW + 4500}),       "Check your iat and exp"),
+            (json!({"exp": NOW + 9000}),                         "Check your iat and exp"),
+            (json!({"exp": null}),                               "Check your iat and exp"),
+            (json!({"scope": "drive.file"}),                     "not authorized for any of the scopes"),
+            (json!({"sub": "you@x"}),                            "Invalid email or User ID"),
+            (json!({"sub": null}),                               "Invalid email or User ID"),
+        ];
+        for (changes, words) in cases {
+            let mut claims = good.clone();
+            claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+            let (_, said) = judged(&signed(&header, &claims), &["me@x"]).unwrap_err();
+            assert!(said.contains(words), "{changes}: {said}");
+        }
+        let none = signed(&json!({"alg": "none"}), &good);
+        assert_eq!(judged(&none, &["me@x"]), Err(MALFORMED));
+        let mut forged = signed(&header, &good);
+        let other = signed(&header, &json!({"iss": "robot@x"}));
+        forged.truncate(forged.rfind('.').unwrap());
+        let forged = format!("{forged}.{}", other.rsplit_once('.').unwrap().1);
+        let (_, said) = judged(&forged, &["me@x"]).unwrap_err();
+        assert_eq!(said, "Invalid JWT Signature.");
+        assert_eq!(judged("nonsense", &["me@x"]), Err(MALFORMED));
+    }
+}
