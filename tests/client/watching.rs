@@ -338,7 +338,7 @@ async fn a_login_that_goes_or_changes_is_followed() {
     let senses = Box::new(hand.clone());
     let mut watch = Watch::open_with(configuration.clone(), None, options, senses).await.unwrap();
     assert!(matches!(watch.next().await, WatchEvent::Synced { .. }));
-    Client::logout(&configuration, &first).unwrap();
+    Client::logout(&configuration, &first).await.unwrap();
     for is_first in [true, false] {
         match watch.next().await {
             WatchEvent::Failed { error: Error::NotLoggedIn { .. }, is_news, .. } => {
