@@ -55,22 +55,9 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
             "this account is a data owner's; name a scientist's with --email, or log one in with \
              `syft login-ds`"
         }
-        Error::DeletionBegun => {
-            "run `syft delete` again to finish it, or `syft sync --anew` to go on with what is left"
-        }
-        Error::Deleted => {
-            "run `syft sync --anew` to put it there again with what is on this machine, or `syft \
-             delete --local-only` to delete that as well"
-        }
         Error::Locked { .. } => {
             "wait until the other one is done, or let `syft sync --wait` wait for it"
         }
-        Error::Configuration { .. } => "log in again to write it anew",
-        Error::Settings { .. } => "correct the file or remove it; it may say `pre_sync = false`",
-        Error::ServeSettings { .. } => {
-            "mend or remove that file; `syft notify set` and `syft auto-approve add` write it"
-        }
-        Error::NoHome => "say where to keep things with --home or in the variable SYFT_HOME",
         Error::SignIn(error) => return sign_in_hints::of_sign_in(error),
         Error::Keyring { .. } => return Some(sign_in_hints::of_barrier(&Barrier::Keyring)),
         Error::Address(_) => "an address looks like `http://127.0.0.1:8420`",
@@ -97,6 +84,27 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
         Error::Dataset(error) => return dataset(error),
         Error::Sync(error) => return sync(error),
         Error::Connection(error) => return connection(error),
+        error => return on_this_machine(error).map(str::to_owned),
+    };
+    Some(hint.to_owned())
+}
+
+/// What helps where something on this machine is in the way.
+const fn on_this_machine(error: &Error) -> Option<&'static str> {
+    Some(match error {
+        Error::DeletionBegun => {
+            "run `syft delete` again to finish it, or `syft sync --anew` to go on with what is left"
+        }
+        Error::Deleted => {
+            "run `syft sync --anew` to put it there again with what is on this machine, or `syft \
+             delete --local-only` to delete that as well"
+        }
+        Error::Configuration { .. } => "log in again to write it anew",
+        Error::Settings { .. } => "correct the file or remove it; it may say `pre_sync = false`",
+        Error::ServeSettings { .. } => {
+            "mend or remove that file; `syft notify set` and `syft auto-approve add` write it"
+        }
+        Error::NoHome => "say where to keep things with --home or in the variable SYFT_HOME",
         Error::Cache(caches::Error::Damaged { .. }) => {
             "bring back a copy of it if there is one; else `syft sync --rebuild` keeps it aside and \
              learns everything anew from the drive and the disk"
@@ -106,8 +114,7 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
              everything anew from the drive and the disk"
         }
         _ => return None,
-    };
-    Some(hint.to_owned())
+    })
 }
 
 /// How the keys of an account come to another machine.
