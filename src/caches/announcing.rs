@@ -72,23 +72,11 @@ pub fn rolling_count(db: &Database) -> Result<usize> {
     Ok(usize::try_from(count).unwrap_or(0))
 }
 
-/// Begins the rolling state anew: a checkpoint holds what it held.
+/// Begins the rolling state anew: a checkpoint holds what it held. What is not in the log yet stays,
+/// for it will come after that.
 pub fn clear_rolling(db: &Database) -> Result<()> {
     db.execute("DELETE FROM rolling", [])?;
-    Ok(())
-}
-
-/// Drops from the rolling state what was agreed on later than `after` and not later than `until`: a
-/// checkpoint of another machine holds it.
-pub fn drop_rolling(db: &Database, datasite: &Email, after: f64, until: f64) -> Result<()> {
-    db.prepare_cached(
-        "DELETE FROM rolling WHERE path IN (
-             SELECT path FROM agreed WHERE datasite = ?1 AND moment > ?2 AND moment <= ?3
-             UNION SELECT path FROM tombstones WHERE datasite = ?1 AND moment > ?2 AND moment <= ?3
-         )",
-    )?
-    .execute(params![datasite.as_str(), after, until])?;
-    Ok(())
+    unlogged(db)?.iter().try_for_each(|event| roll(db, event))
 }
 
 /// Notes that `peer` is to be told what stands at `path`, in an event of the id `event`.

@@ -61,38 +61,104 @@ pub fn includes(coverage: &LogCoverage, recent: &BTreeSet<&str>, message: &LogMe
     message.made_micros <= coverage.through_micros() || recent.contains(message.id.as_str())
 }
 
+/// Returns what a rolling state goes on from that begins empty now. Its events will say whatever is
+/// taken in from now on, so this names all that is seen, and `sent`, which may not be listed yet. Too
+/// much is named where it is too much to name: then less counts as said.
+pub fn beginning(log: &[LogMessage], sent: impl IntoIterator<Item = String>) -> LogCoverage {
+    let mut named = coverage(log);
+    let is_left_out = |message: &LogMessage| {
+        message.is_seen
+            && message.made_micros > named.through_micros()
+            && !named.recent.contains(&message.id)
+    };
+    if named.recent.len() >= RECENT_MAX && log.iter().any(is_left_out) {
+        named.through = Timestamp::from_micros(i64::MAX).seconds();
+        named.recent.clear();
+    }
+    named.recent.extend(sent);
+    named
+}
+
+/// What a file of ours says of the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    /// What it includes with all that its maker thought it to lie upon.
+    pub log: LogCoverage,
+    /// What of that its own events do not say; `None`: none of it do they say for certain.
+    pub since: Option<LogCoverage>,
+}
+
+impl Layer {
+    /// A full checkpoint lies on nothing. One that says nothing of the log includes nothing for
+    /// certain: a Python client may never have had the binary files that our own one held.
+    pub fn full(log: Option<LogCoverage>) -> Self {
+        Self { log: log.unwrap_or(LogCoverage::NOTHING), since: Some(LogCoverage::NOTHING) }
+    }
+}
+
 /// What the checkpoints that were read say of the log.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Known {
-    /// What the last file of ours includes. Those before it do not count: their maker may have seen
-    /// what that of the last one had not, and the last one is laid over them.
-    pub coverage: Option<LogCoverage>,
-    /// Without it: the newest event that a file names, by the clock of the machine that made it.
+    /// What our files say, and what a full checkpoint does, oldest first.
+    pub layers: Vec<Layer>,
+    /// Without any: the newest event that a file names, by the clock of the machine that made it.
     pub since: Option<Timestamp>,
-    /// Without it: when the service made the newest file.
+    /// Without any: when the service made the newest file.
     pub made_micros: Option<i64>,
+}
+
+impl Known {
+    /// Returns which of these messages are included in what was laid, by their places.
+    ///
+    /// A file includes what it says if that is in its own events, or in what it was truly laid on:
+    /// its maker may have known another checkpoint than the one that lies below. And what the maker
+    /// had not seen is not included any more, though a file below has it: older content may lie over
+    /// it now.
+    pub fn included(&self, log: &[LogMessage]) -> Vec<bool> {
+        let mut included = vec![false; log.len()];
+        for Layer { log: said, since } in &self.layers {
+            let (recent, before) = (ids(said), since.as_ref().map(ids));
+            for (message, is_included) in log.iter().zip(&mut included) {
+                let is_own = match (since, &before) {
+                    (Some(since), Some(before)) => !includes(since, before, message),
+                    _ => false,
+                };
+                *is_included = includes(said, &recent, message) && (*is_included || is_own);
+            }
+        }
+        included
+    }
+
+    /// Returns until when all is included, also what is gone from the log.
+    pub fn through_micros(&self) -> i64 {
+        self.layers.iter().fold(0, |below, Layer { log, since }| match since {
+            Some(since) if since.is_nothing() => log.through_micros(),
+            _ => below.min(log.through_micros()),
+        })
+    }
+}
+
+fn ids(coverage: &LogCoverage) -> BTreeSet<&str> {
+    coverage.recent.iter().map(String::as_str).collect()
 }
 
 /// Returns the place of the first message that the checkpoints may not include; all that follow are
 /// read as well. `log` is in the order in which the service made it.
 ///
-/// Other clients say nothing of the log but the time of the newest event, by their clock: from them
-/// on, all is read whose name is later than that, or that was made shortly before the file or later.
+/// Other clients say nothing of the log but the time of the newest event, by their clock: where they
+/// made all that was laid, all is read whose name is later than that, or that was made shortly before
+/// the file or later.
 pub fn first_missing(log: &[LogMessage], known: &Known) -> usize {
-    let recent: BTreeSet<&str> = known
-        .coverage
-        .iter()
-        .flat_map(|coverage| coverage.recent.iter().map(String::as_str))
-        .collect();
-    let is_missing = |message: &LogMessage| match &known.coverage {
-        Some(coverage) => !includes(coverage, &recent, message),
-        None => {
+    let missing = if known.layers.is_empty() {
+        log.iter().position(|message| {
             let is_new =
                 known.made_micros.is_none_or(|at| message.made_micros > at - OVERLAP_MICROS);
             is_new || known.since.is_none_or(|since| message.named > since)
-        }
+        })
+    } else {
+        known.included(log).iter().position(|is_included| !is_included)
     };
-    log.iter().position(is_missing).unwrap_or(log.len())
+    missing.unwrap_or(log.len())
 }
 
 /// Whether this machine has all of the log.
@@ -202,10 +268,12 @@ mod tests {
 
     #[test]
     fn what_is_read_is_all_from_the_first_that_may_be_missing() {
-        let of =
-            |hours: &[&str]| Known { coverage: Some(coverage(&log(hours))), ..Known::default() };
+        let of = |hours: &[&str]| Known {
+            layers: vec![Layer::full(Some(coverage(&log(hours))))],
+            ..Known::default()
+        };
         let python = |since: i64, made: i64| Known {
-            coverage: None,
+            layers: Vec::new(),
             since: Some(Timestamp::from_micros(since * HOUR)),
             made_micros: Some(made * HOUR),
         };
@@ -224,6 +292,70 @@ mod tests {
         for (what, known, hours, wanted) in cases {
             assert_eq!(first_missing(&log(hours), known), *wanted, "{what}");
         }
+    }
+
+    #[test]
+    fn a_file_counts_for_its_own_events_and_for_what_it_was_laid_on() {
+        let full = |hours: &[&str]| Layer::full(Some(coverage(&log(hours))));
+        let later = |hours: &[&str], since: &[&str]| Layer {
+            log: coverage(&log(hours)),
+            since: Some(beginning(&log(since), None)),
+        };
+        let unknown = |hours: &[&str]| Layer { since: None, ..full(hours) };
+        let (all, lies) = (["8", "9", "10", "11"], log(&["8", "9", "10", "11"]));
+        #[rustfmt::skip]
+        let cases: &[(&str, Vec<Layer>, &[&str])] = &[
+            ("nothing",                            vec![],                                               &[]),
+            ("python's full one",                  vec![Layer::full(None)],                              &[]),
+            ("its own one below",                  vec![full(&["8", "9"]), later(&all, &["8", "9"])],    &["8", "9", "10", "11"]),
+            ("another's below that lacks one",     vec![full(&["8"]), later(&all, &["8", "9", "10"])],   &["8", "11"]),
+            ("another's below that has more",      vec![full(&all), later(&["8", "9"], &["8"])],         &["8", "9"]),
+            ("python's below",                     vec![Layer::full(None), later(&all, &["8", "9"])],    &["10", "11"]),
+            ("none below",                         vec![later(&all, &["8", "9"])],                       &["10", "11"]),
+            ("from the beginning",                 vec![later(&all, &[])],                               &["8", "9", "10", "11"]),
+            ("one that does not say since when",   vec![full(&["8"]), unknown(&all)],                    &["8"]),
+            ("a second increment without a first", vec![full(&["8"]), later(&all, &["8", "9", "10"])],   &["8", "11"]),
+        ];
+        for (what, layers, wanted) in cases {
+            let known = Known { layers: layers.clone(), ..Known::default() };
+            let included = known.included(&lies);
+            let got: Vec<&str> =
+                all.iter().zip(included).filter(|(_, is)| *is).map(|(hour, _)| *hour).collect();
+            assert_eq!(got, *wanted, "{what}");
+        }
+    }
+
+    #[test]
+    fn what_is_gone_is_included_if_each_file_says_so() {
+        let full = |hours: &[&str]| Layer::full(Some(coverage(&log(hours))));
+        let later = |hours: &[&str], since: &[&str]| Layer {
+            log: coverage(&log(hours)),
+            since: Some(coverage(&log(since))),
+        };
+        #[rustfmt::skip]
+        let cases = [
+            ("nothing",                        vec![],                                          0),
+            ("a full one",                     vec![full(&["9"])],                              7),
+            ("with what came since",           vec![full(&["9"]), later(&["9", "20"], &["9"])], 7),
+            ("whose maker was behind",         vec![full(&["20"]), later(&["9"], &["8"])],      7),
+            ("a full one that is missing",     vec![later(&["9", "20"], &["9"])],               0),
+            ("python's",                       vec![Layer::full(None)],                         0),
+        ];
+        for (what, layers, hour) in cases {
+            let known = Known { layers, ..Known::default() };
+            assert_eq!(known.through_micros(), hour * HOUR, "{what}");
+        }
+    }
+
+    #[test]
+    fn what_begins_now_goes_on_from_all_that_was_seen() {
+        let got = beginning(&log(&["1", "5!", "9"]), ["sent".to_owned()]);
+        assert_eq!(got.recent, ["m9", "sent"]);
+        let long: Vec<LogMessage> = (0..=RECENT_MAX)
+            .map(|place| LogMessage { id: format!("m{place}"), ..log(&["9"]).remove(0) })
+            .collect();
+        let got = beginning(&long, None);
+        assert!(long.iter().all(|message| includes(&got, &BTreeSet::new(), message)));
     }
 
     #[test]

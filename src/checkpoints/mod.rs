@@ -14,7 +14,8 @@ mod plan;
 mod prune;
 
 pub use coverage::{
-    Known, LogMessage, OVERLAP_MICROS, Standing, coverage, first_missing, includes, reach, standing,
+    Known, Layer, LogMessage, OVERLAP_MICROS, Standing, beginning, coverage, first_missing,
+    includes, reach, standing,
 };
 pub use plan::{Due, INCREMENTS_MAX, Reading, continues, due, increments_to_lay, reading};
 pub use prune::{

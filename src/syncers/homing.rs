@@ -15,7 +15,7 @@ use crate::connections::{self, FileId, Relocation};
 use crate::model::{Code, Role};
 use crate::wire::{FileChangeEventsMessage, Packed as _};
 
-use super::sending::{ROLLING_BASE, ROLLING_DIRTY, ROLLING_FILE, told};
+use super::sending::{ROLLING_BASE, ROLLING_DIRTY, ROLLING_FILE, ROLLING_SINCE, told};
 use super::{Account, Directory, Report, Result, collections, owner, peering};
 
 /// Meta key: the folder of the event log as the last sync found it.
@@ -134,7 +134,7 @@ fn say_all_again(db: &rusqlite::Connection, account: &Account) -> crate::caches:
         events.extend(message.map(|message| message.events).unwrap_or_default());
     }
     announcing::log_again(db, &events)?;
-    for key in [owner::RESTORED, ROLLING_BASE, ROLLING_DIRTY, ROLLING_FILE] {
+    for key in [owner::RESTORED, ROLLING_BASE, ROLLING_SINCE, ROLLING_DIRTY, ROLLING_FILE] {
         meta::remove(db, key)?;
     }
     owner::log::forget(db)

@@ -29,10 +29,13 @@ const IDS_MAX: usize = 1000;
 /// How many folders are written to at once.
 const FOLDERS_AT_ONCE: usize = 8;
 
-/// Meta keys of the rolling state: whether it must be sent, its file, and its base.
+/// Meta keys of the rolling state: whether it must be sent, its file, and the checkpoint that it is
+/// laid on.
 pub(super) const ROLLING_DIRTY: &str = "rolling.dirty";
 pub(super) const ROLLING_FILE: &str = "rolling.file";
 pub(super) const ROLLING_BASE: &str = "rolling.base";
+/// What of the event log was included before its first event.
+pub(super) const ROLLING_SINCE: &str = "rolling.since";
 /// What our own catalogue calls a rolling state until the service has told its name.
 pub(super) const ROLLING_NOTE: &str = "rolling state";
 
@@ -223,9 +226,10 @@ async fn send_rolling_state(
     state.last_event_timestamp = events.iter().map(|event| event.timestamp).reduce(f64::max);
     state.events = events;
     state.log = Some(log::coverage(account, directory)?);
+    state.since = log::since(account)?;
     let json = state.to_json();
     if json.len() > limits::UNPACKED_BYTES_MAX {
-        return Ok(()); // Nobody could read it. The log says it all.
+        return Ok(()); // Nobody could read it. A checkpoint is due soon, or the log says it all.
     }
     let content = sealing::seal_own(account, archive::pack(&json, gzip_time(now)))?;
     let content = Content::Bytes(content.into());

@@ -19,6 +19,14 @@ pub struct LogCoverage {
 }
 
 impl LogCoverage {
+    /// What a file includes of the log that was made before there was any.
+    pub const NOTHING: Self = Self { through: 0.0, recent: Vec::new() };
+
+    /// True if it names no message at all.
+    pub fn is_nothing(&self) -> bool {
+        self.through_micros() <= 0 && self.recent.is_empty()
+    }
+
     /// Returns [`LogCoverage::through`] in microseconds; 0 if it is no moment.
     pub fn through_micros(&self) -> i64 {
         Timestamp::from_seconds(self.through).map_or(0, Timestamp::micros)

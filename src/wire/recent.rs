@@ -30,6 +30,10 @@ pub struct IncrementalCheckpoint {
     /// neither write nor read it.
     #[serde(rename = "syft_log", default, skip_serializing_if = "Option::is_none")]
     pub log: Option<LogCoverage>,
+    /// How much of it was included before the first of these events: the events say all that is in
+    /// `log` and not in this. Ours.
+    #[serde(rename = "syft_since", default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<LogCoverage>,
 }
 
 /// The file `rolling_state_…`, and an owner's `.cache/rolling_state.json`: the latest event of
@@ -55,6 +59,9 @@ pub struct RollingState {
     /// as in an increment.
     #[serde(rename = "syft_log", default, skip_serializing_if = "Option::is_none")]
     pub log: Option<LogCoverage>,
+    /// How much of it was included before the first of these events, as in an increment.
+    #[serde(rename = "syft_since", default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<LogCoverage>,
 }
 
 impl Packed for IncrementalCheckpoint {
@@ -74,7 +81,8 @@ impl IncrementalCheckpoint {
         events: Vec<FileChangeEvent>,
     ) -> Self {
         let (email, timestamp) = (email.to_string(), timestamp.seconds());
-        Self { version: version(), timestamp, email, sequence_number, events, log: None }
+        let (log, since) = (None, None);
+        Self { version: version(), timestamp, email, sequence_number, events, log, since }
     }
 
     /// Reads all fields but the events.
@@ -97,6 +105,7 @@ impl RollingState {
             last_event_timestamp: None,
             events: Vec::new(),
             log: None,
+            since: None,
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use syft::checkpoints::Due;
 use syft::connections::faulty::{Crash, Fault, unavailable};
-use syft::connections::{Content, Entry, FileId, NewEntry, Query};
+use syft::connections::{self, Content, Entry, FileId, NewEntry, Query};
 use syft::permissions::Level;
 use syft::syncers::{CheckpointKind, DatasiteOwnerSyncer, SyncOptions};
 use syft::wire::names::{CheckpointName, EventsName, IncrementalName, RollingStateName};
@@ -217,6 +217,81 @@ async fn two_machines_that_make_checkpoints_at_once_lose_nothing() {
     }
 }
 
+/// What another's full checkpoint lacks, this machine took in before: nothing that it lays over that
+/// one may stand for it.
+#[tokio::test]
+async fn what_goes_on_from_anothers_checkpoint_claims_nothing_that_that_one_lacks() {
+    for has_own in [true, false] {
+        for options in [SyncOptions::default(), often()] {
+            let world = World::new();
+            let (first, second) = (world.owner("do@example.org"), world.owner("do@example.org"));
+            first.put("a.txt", "zero");
+            first.put("gone.txt", "x");
+            first.sync().await;
+            second.sync().await;
+            world.drive.set_lag(1000);
+            first.put("a.txt", "one");
+            first.delete(&first.email, "gone.txt");
+            first.sync().await;
+            if has_own {
+                checkpoint(&first).await.unwrap();
+            }
+            // Made hours later, of what the second knew before.
+            world.drive.advance_micros(3 * 3_600_000_000);
+            world.wind(3 * 3_600);
+            checkpoint(&second).await.unwrap();
+            world.drive.set_lag(0);
+            world.drive.release();
+            first.put("b.txt", "b");
+            first.put("c.txt", "c");
+            first.try_sync_with(&options).await.unwrap();
+            let (joined, counts) = join(&world, &first).await;
+            assert_eq!(joined.tree(&first.email), first.tree(&first.email), "{has_own} {counts:?}");
+            assert_eq!(counts[1], 1, "{counts:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_increment_stands_for_nothing_of_a_full_checkpoint_that_cannot_be_read() {
+    let world = World::new();
+    let owner = world.owner("do@example.org");
+    owner.put("a.txt", "one");
+    owner.sync().await;
+    checkpoint(&owner).await.unwrap();
+    let full = files(&owner, is_full).await.remove(0);
+    let garbage = Content::Bytes(b"garbage".to_vec().into());
+    owner.session().replace(&full.id, garbage).await.unwrap();
+    owner.put("b.txt", "b");
+    owner.put("c.txt", "c");
+    owner.try_sync_with(&often()).await.unwrap();
+    assert_eq!(files(&owner, is_increment).await.len(), 1);
+    let second = world.owner("do@example.org");
+    second.try_sync().await.unwrap();
+    assert_eq!(second.tree(&owner.email), owner.tree(&owner.email));
+}
+
+#[tokio::test]
+async fn a_message_of_the_log_that_is_too_large_to_be_read_holds_nothing_up() {
+    let world = World::new();
+    let (owner, other) = (world.owner("do@example.org"), world.owner("do@example.org"));
+    owner.put("a.txt", "one");
+    owner.sync().await;
+    let large = files(&owner, is_log).await.remove(0).id;
+    owner.put("b.txt", "two");
+    owner.sync().await;
+    let fault = Fault::before(|| connections::Error::TooLarge { limit_bytes: 7 });
+    other.script.when(usize::MAX, fault, move |call| {
+        call.method == "read" && call.subject == large.as_str()
+    });
+    let rolling: Vec<FileId> = files(&owner, is_rolling).await.into_iter().map(|f| f.id).collect();
+    owner.session().delete(&rolling).await.unwrap();
+    let report = other.try_sync().await.unwrap();
+    assert_eq!(report.problems.len(), 1, "{report:?}");
+    assert_eq!(other.read(&owner.email, "b.txt").as_deref(), Some("two"));
+    assert!(other.sync().await.is_idle(), "it is told once");
+}
+
 #[tokio::test]
 async fn a_machine_joins_at_any_moment_of_a_checkpoint() {
     for kind in ["increment", "full"] {
@@ -338,31 +413,32 @@ async fn what_is_due_is_made_and_told() {
 }
 
 #[tokio::test]
-async fn a_python_checkpoint_is_laid_and_what_python_says_no_word_of_is_read() {
+async fn a_python_checkpoint_is_laid_and_all_of_the_log_is_read() {
     let world = World::new();
     let owner = world.owner("do@example.org");
     owner.put("a.txt", "one");
-    owner.put("b.txt", "two");
+    owner.write(&owner.email, "blob.bin", &[0, 255, 254]);
     owner.sync().await;
     world.drive.advance_micros(3 * 3_600_000_000);
     checkpoint(&owner).await.unwrap();
-    // As Python writes it: text alone, and no word of the log.
+    // As Python writes it where it never got the binary: text alone, and no word of the log.
     let full = files(&owner, is_full).await.remove(0);
     let bytes = owner.session().read(&full.id, u64::MAX).await.unwrap();
     let mut file = Checkpoint::from_file_bytes(&bytes).unwrap();
     file.log = None;
+    file.binary_files.clear();
     let content = Content::Bytes(file.to_file_bytes(0).into());
     owner.session().replace(&full.id, content).await.unwrap();
     world.drive.advance_micros(3 * 3_600_000_000);
     owner.put("c.txt", "three");
     owner.sync().await;
     let (second, counts) = join(&world, &owner).await;
-    assert_eq!(counts, [0, 1, 0, 1], "our rolling state says what there is");
+    assert_eq!(counts, [2, 1, 0, 1], "nobody says what the checkpoint includes");
     assert_eq!(second.tree(&owner.email), owner.tree(&owner.email));
     let rolling = files(&owner, is_rolling).await;
     owner.session().delete(&[rolling[0].id.clone()]).await.unwrap();
     let (third, counts) = join(&world, &owner).await;
-    assert_eq!(counts, [1, 1, 0, 0], "the log does, from the checkpoint on");
+    assert_eq!(counts, [2, 1, 0, 0]);
     assert_eq!(third.tree(&owner.email), owner.tree(&owner.email));
 }
 

@@ -273,6 +273,55 @@ async fn a_machine_that_lacks_something_makes_no_checkpoint() {
     }
 }
 
+/// It would refuse as outdated what was made of what it does not know.
+#[tokio::test]
+async fn a_machine_that_lacks_something_judges_no_proposal() {
+    let world = World::new();
+    let (owner, away) = stage(&world).await;
+    let scientist = world.scientist("ds@example.org");
+    acquaint(&owner, &scientist).await;
+    owner.grant("w/", &scientist.email, Level::Write);
+    owner.put("w/a", "begin");
+    owner.sync().await;
+    scientist.sync().await;
+    world.drive.advance_micros(8 * DAY);
+    prune(&owner).await;
+    assert_eq!(files(&owner, is_note).await.len(), 1, "{:?}", kept_because(&owner));
+    let full = files(&owner, is_full).await.remove(0);
+    let garbage = Content::Bytes(b"garbage".to_vec().into());
+    owner.session().replace(&full.id, garbage).await.unwrap();
+    scientist.write(&owner.email, "w/a", b"proposed");
+    scientist.sync().await;
+    let report = away.try_sync().await.unwrap();
+    assert_eq!((report.accepted, report.refused.len()), (0, 0), "{report:?}");
+    checkpoint(&owner).await.unwrap();
+    assert_eq!(away.sync().await.accepted, 1);
+    scientist.sync().await;
+    assert_eq!(scientist.read(&owner.email, "w/a").as_deref(), Some("proposed"));
+}
+
+/// What stood in the files when the database was lost nobody knows, and the log that told it is gone.
+#[tokio::test]
+async fn an_old_copy_is_no_edit_where_the_log_is_pruned() {
+    let world = World::new();
+    let (owner, mut away) = stage(&world).await;
+    owner.delete(&owner.email, "empty.txt");
+    owner.sync().await;
+    world.drive.advance_micros(8 * DAY);
+    prune(&owner).await;
+    away.forget();
+    let report = away.try_sync().await.unwrap();
+    owner.sync().await;
+    let is_kept = |(path, _): &mut (String, String)| path.contains(KEPT_ASIDE_MARK);
+    let mut here = away.tree(&owner.email);
+    let kept: Vec<_> = here.extract_if(.., is_kept).collect();
+    let there = owner.tree(&owner.email);
+    assert_eq!(here, there, "{report:?}");
+    assert_eq!(owner.read(&owner.email, "a.txt").as_deref(), Some("a49"));
+    assert_eq!(owner.read(&owner.email, "empty.txt"), None);
+    assert!(kept.iter().any(|(_, content)| content == "a9"), "nothing is thrown away: {kept:?}");
+}
+
 #[tokio::test]
 async fn nothing_is_pruned_while_python_works_with_the_account_or_a_peer_waits() {
     let world = World::new();

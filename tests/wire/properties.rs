@@ -139,6 +139,7 @@ fn check_wild(events: Vec<FileChangeEvent>, id: Uuid, number: f64, text: String)
             sequence_number: 3,
             events: events.clone(),
             log: Some(LogCoverage { through: number, recent: vec![text.clone()] }),
+            since: Some(LogCoverage { through: number, recent: vec![text.clone()] }),
         },
         u32::MAX,
     );
@@ -151,6 +152,7 @@ fn check_wild(events: Vec<FileChangeEvent>, id: Uuid, number: f64, text: String)
             last_event_timestamp: None,
             events: events.clone(),
             log: None,
+            since: Some(LogCoverage::NOTHING),
         },
         1_780_000_000,
     );

@@ -7,12 +7,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::caches::{agreed, announcing, catalogue, journal, meta};
+use crate::caches::{agreed, announcing, catalogue, intents, journal, meta};
 use crate::checkpoints::{Due, due};
 use crate::connections::{self, Content, Entry, FileId, OCTETS};
 use crate::model::{Code, DatasitePath, Digest, Timestamp};
 use crate::wire::names::{CheckpointName, CheckpointsFolder, IncrementalName, RollingStateName};
-use crate::wire::{self, FullState, IncrementalCheckpoint, Packed};
+use crate::wire::{self, FullState, IncrementalCheckpoint, LogCoverage, Packed};
 
 use super::super::placing::{Place, create_folder, put_file};
 use super::super::sending::{
@@ -87,18 +87,41 @@ pub(super) async fn try_create(
             delete(account, &left).await.map(|()| None)
         }
         Due::Increment(sequence) => {
-            create_increment(account, &directory, sequence, now).await.map(Some)
-        }
-        Due::Full => match create(account, now).await {
-            // It can still be told what came since the last one.
-            Err(Error::CheckpointTooLarge { .. }) => {
-                let names = increments(&existing(account, &directory)?);
-                let last = names.iter().map(|name| name.sequence).max().unwrap_or(0);
-                create_increment(account, &directory, last + 1, now).await.map(Some)
+            match create_increment(account, &directory, sequence, now).await {
+                Err(Error::CheckpointTooLarge { .. }) => {}
+                made => return made.map(Some),
             }
-            made => made.map(Some),
-        },
+            match create(account, now).await {
+                Err(Error::CheckpointTooLarge { .. } | Error::NotSynced { .. }) => {}
+                made => return made.map(Some),
+            }
+            leave_to_the_log(account, &directory)
+        }
+        Due::Full => {
+            match create(account, now).await {
+                // It can still be told what came since the last one.
+                Err(Error::CheckpointTooLarge { .. } | Error::NotSynced { .. }) => {}
+                made => return made.map(Some),
+            }
+            let names = increments(&existing(account, &directory)?);
+            let last = names.iter().map(|name| name.sequence).max().unwrap_or(0);
+            match create_increment(account, &directory, last + 1, now).await {
+                Err(Error::CheckpointTooLarge { .. }) => leave_to_the_log(account, &directory),
+                made => made.map(Some),
+            }
+        }
     }
+}
+
+/// What is too much for any file only the log says. What comes from now on files say again.
+fn leave_to_the_log(account: &Account, directory: &Directory) -> Result<Option<CheckpointSummary>> {
+    let since = log::beginning(account, directory)?;
+    account.store.write(|db| {
+        announcing::clear_rolling(db)?;
+        log::note_since(db, &since)?;
+        meta::remove(db, ROLLING_DIRTY)
+    })?;
+    Ok(None)
 }
 
 /// Makes a full checkpoint and deletes what it replaces.
@@ -122,8 +145,10 @@ pub(super) async fn create(account: &Account, now: Timestamp) -> Result<Checkpoi
     let name = CheckpointName { timestamp };
     let size = bytes.len();
     let file = put(account, &directory, &name.to_string(), bytes).await?;
+    let since = log::beginning(account, &directory)?;
     account.store.write(|db| {
-        begin_anew(db, timestamp)?;
+        begin_anew(db, timestamp, &since)?;
+        meta::remove(db, ROLLING_DIRTY)?;
         meta::set(db, ROLLING_FULL, &timestamp.canonical())?;
         meta::set(db, OWN_FULL, &format!("{file} {size} {through}"))?;
         directory.personal.as_ref().map_or(Ok(()), |log| journal::include_seen(db, log))
@@ -145,9 +170,14 @@ async fn create_increment(
     let files = events.len();
     let mut increment = IncrementalCheckpoint::new(&account.email, timestamp, sequence, events);
     increment.log = Some(log::coverage(account, directory)?);
+    increment.since = log::since(account)?;
     let name = IncrementalName { sequence, timestamp }.to_string();
     put(account, directory, &name, packed(account, &increment, files, now)?).await?;
-    account.store.write(|db| begin_anew(db, timestamp))?;
+    let since = log::beginning(account, directory)?;
+    account.store.write(|db| {
+        begin_anew(db, timestamp, &since)?;
+        meta::remove(db, ROLLING_DIRTY)
+    })?;
     delete(account, &rolling_states(account, directory)?).await?;
     Ok(CheckpointSummary { kind: CheckpointKind::Increment(sequence), files })
 }
@@ -204,11 +234,17 @@ pub(super) async fn put_into(
     put_file(account, None, place, Content::Bytes(bytes.into())).await
 }
 
-/// Begins the rolling state anew, after a checkpoint.
-fn begin_anew(db: &rusqlite::Connection, base: Timestamp) -> crate::caches::Result<()> {
+/// Begins the rolling state anew upon the checkpoint made at `base`, whoever made it. What was
+/// included `since` before its first event it does not say: whoever lays it asks whether what lies
+/// below says so.
+pub(super) fn begin_anew(
+    db: &rusqlite::Connection,
+    base: Timestamp,
+    since: &LogCoverage,
+) -> crate::caches::Result<()> {
     announcing::clear_rolling(db)?;
     meta::set(db, ROLLING_BASE, &base.canonical())?;
-    meta::remove(db, ROLLING_DIRTY)?;
+    log::note_since(db, since)?;
     meta::remove(db, ROLLING_FILE)
 }
 
@@ -251,8 +287,8 @@ pub(super) async fn delete(account: &Account, files: &[FileId]) -> Result<()> {
     refused
 }
 
-/// Reads every announced file. The disk must hold what was announced; what has changed since is
-/// taken from the events, if they still have it.
+/// Reads every announced file. The disk must hold what was announced; what has changed since, or
+/// cannot be read or written now, is taken from the writes that wait, or from the events.
 fn read_files(account: &Account) -> Result<BTreeMap<DatasitePath, wire::Content>> {
     let tree = account.tree(&account.email)?;
     let (agreed, events) = account
@@ -260,8 +296,16 @@ fn read_files(account: &Account) -> Result<BTreeMap<DatasitePath, wire::Content>
         .read(|db| Ok((agreed::snapshot(db, &account.email)?, announcing::rolling(db)?)))?;
     let mut files = BTreeMap::new();
     for (path, digest) in agreed {
-        let on_disk = tree.read(&path)?.filter(|content| Digest::of(content) == digest);
-        let content = match on_disk {
+        let is_it = |content: &Vec<u8>| Digest::of(content) == digest;
+        let at_hand = match tree.read(&path).ok().flatten().filter(is_it) {
+            Some(content) => Some(content),
+            None => account
+                .store
+                .read(|db| intents::at(db, &account.email, &path))?
+                .and_then(|write| write.content)
+                .filter(is_it),
+        };
+        let content = match at_hand {
             Some(content) => Some(wire::Content::from_bytes(content)),
             None => events
                 .iter()
@@ -349,6 +393,70 @@ mod tests {
     use super::*;
     use crate::connections::MemoryDrive;
     use crate::model::Role;
+
+    #[tokio::test]
+    async fn what_is_too_much_for_any_file_is_left_to_the_log() {
+        let drive = MemoryDrive::new();
+        let (account, _home) = account(&drive, "do@example.org", Role::Owner);
+        let tree = account.tree(&account.email).unwrap();
+        let syncer = owner::DatasiteOwnerSyncer::new(&account);
+        let options = SyncOptions { checkpoint_threshold: 1, ..SyncOptions::default() };
+        let mut now = Timestamp::from_micros(1_780_000_000_000_000);
+        for (number, content) in [(2 * ENTRIES_MAX, "one"), (2 * ENTRIES_MAX, "two"), (1, "three")]
+        {
+            for number in 0..number {
+                let path = DatasitePath::parse(&format!("{number}")).unwrap();
+                tree.write(&path, content.as_bytes()).unwrap();
+            }
+            now = Timestamp::from_micros(now.micros() + 60_000_000);
+            drive.advance_micros(60_000_000);
+            let report = syncer.sync(&options, now, &|_| {}).await.unwrap();
+            assert_eq!(report.problems, [], "{content}");
+            assert_eq!(account.store.read(announcing::rolling_count).unwrap(), 0, "{content}");
+        }
+        let (other, _home) =
+            super::super::super::account::tests::account(&drive, "do@example.org", Role::Owner);
+        let joined = owner::DatasiteOwnerSyncer::new(&other);
+        joined.sync(&SyncOptions::default(), now, &|_| {}).await.unwrap();
+        let read = |account: &Account, number: usize| {
+            let path = DatasitePath::parse(&format!("{number}")).unwrap();
+            account.tree(&account.email).unwrap().read(&path).unwrap().unwrap()
+        };
+        for number in 0..2 * ENTRIES_MAX {
+            assert_eq!(read(&other, number), read(&account, number), "{number}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_not_at_hand_leaves_an_increment_in_the_place_of_a_full_one() {
+        let drive = MemoryDrive::new();
+        let (account, _home) = account(&drive, "do@example.org", Role::Owner);
+        let tree = account.tree(&account.email).unwrap();
+        let syncer = owner::DatasiteOwnerSyncer::new(&account);
+        let options = SyncOptions { checkpoint_threshold: 1, ..SyncOptions::default() };
+        let mut now = Timestamp::from_micros(1_780_000_000_000_000);
+        for round in 1..=4 {
+            let path = DatasitePath::parse("a.txt").unwrap();
+            tree.write(&path, format!("round {round}").as_bytes()).unwrap();
+            now = Timestamp::from_micros(now.micros() + 60_000_000);
+            let auto_checkpoint = round < 4;
+            let options = SyncOptions { auto_checkpoint, ..options.clone() };
+            syncer.sync(&options, now, &|_| {}).await.unwrap();
+        }
+        let lost = DatasitePath::parse("lost.txt").unwrap();
+        let digest = Digest::of(b"in the way of it stands a folder");
+        let put = |content: Option<&[u8]>| {
+            account.store.write(|db| {
+                agreed::put(db, &account.email, &lost, Some(&digest), now)?;
+                intents::add(db, &account.email, &lost, None, content, None)
+            })
+        };
+        put(None).unwrap();
+        let made = try_create(&account, 1, now).await.unwrap().unwrap();
+        assert_eq!(made.kind, CheckpointKind::Increment(4));
+        put(Some(b"in the way of it stands a folder")).unwrap();
+        assert_eq!(create(&account, now).await.unwrap().files, 2);
+    }
 
     #[tokio::test]
     async fn where_everything_is_too_much_for_one_file_increments_go_on() {

@@ -6,8 +6,7 @@
 
 use bytes::Bytes;
 
-use crate::caches::{DatasiteTree, agreed, announcing, catalogue, journal, meta, scan};
-use crate::checkpoints::OVERLAP_MICROS;
+use crate::caches::{DatasiteTree, agreed, catalogue, journal, meta, scan};
 use crate::connections::{self, Entry};
 use crate::model::{Code, Email, Timestamp};
 use crate::wire::names::{CheckpointName, EventsName};
@@ -16,9 +15,9 @@ use crate::wire::{FileChangeEventsMessage, Packed as _, limits};
 use super::super::applying::{Edits, Ground};
 use super::super::batches::batches;
 use super::super::sealing::{OwnFile, OwnFiles};
-use super::super::sending::{self, ROLLING_BASE, ROLLING_FILE};
+use super::super::sending;
 use super::super::{Account, Directory, Report, Result, writing};
-use super::checkpoint::ROLLING_FULL;
+use super::checkpoint::{self, ROLLING_FULL};
 use super::kept_back::{self, Why};
 use super::told::Told;
 use super::{Acquaintance, log, nanoseconds, restore, take_in as inbox, unsealed};
@@ -117,28 +116,20 @@ fn settle(account: &Account) -> Result<()> {
     Ok(())
 }
 
-/// If another machine made a full checkpoint, the rolling state goes on from there, without what is
-/// so old that the checkpoint must hold it. That a checkpoint holds more than this machine had seen
-/// does no harm: each file says what it includes.
+/// If another machine made a full checkpoint, the rolling state begins anew upon it. Whether that one
+/// includes what was taken in here nobody need know: the rolling state says that it does not say it.
 fn heed_new_checkpoint(account: &Account, directory: &Directory) -> Result<()> {
     let Some(folder) = &directory.checkpoints else { return Ok(()) };
     let entries = account.store.read(|db| catalogue::children(db, folder))?;
-    let newest = entries
-        .iter()
-        .filter_map(|entry| Some((CheckpointName::parse(&entry.name)?.timestamp, entry)))
-        .max_by_key(|(made, _)| *made);
-    let Some((made, entry)) = newest else { return Ok(()) };
+    let names = entries.iter().filter_map(|entry| CheckpointName::parse(&entry.name));
+    let Some(made) = names.map(|name| name.timestamp).max() else { return Ok(()) };
+    if account.store.read(|db| meta::get(db, ROLLING_FULL))? == Some(made.canonical()) {
+        return Ok(());
+    }
+    let since = log::beginning(account, directory)?;
     account.store.write(|db| {
-        if meta::get(db, ROLLING_FULL)?.as_deref() == Some(&made.canonical()) {
-            return Ok(());
-        }
-        if entry.created_micros < i64::MAX {
-            let until = Timestamp::from_micros(entry.created_micros - OVERLAP_MICROS);
-            announcing::drop_rolling(db, &account.email, 0.0, until.seconds())?;
-        }
-        meta::set(db, ROLLING_BASE, &made.canonical())?;
-        meta::set(db, ROLLING_FULL, &made.canonical())?;
-        meta::remove(db, ROLLING_FILE)
+        checkpoint::begin_anew(db, made, &since)?;
+        meta::set(db, ROLLING_FULL, &made.canonical())
     })?;
     Ok(())
 }
@@ -217,6 +208,12 @@ pub(super) async fn read_log(
                 super::log::note_gap(db, entry.created_micros)?;
                 catalogue::remove(db, &id)
             })?,
+            // Nobody can read it, and the rest need not wait for it.
+            Err(error @ connections::Error::TooLarge { .. }) => {
+                let text = format!("`{}`: {}", entry.name, sending::told(&error));
+                report.problem(Code::EventNotUsable, text);
+                give_up(account, entry)?;
+            }
             // The log must be followed without gaps.
             Err(error) => return Err(error.into()),
         }
@@ -232,6 +229,13 @@ fn give_up(account: &Account, entry: &Entry) -> Result<()> {
 /// told once, and read again by another version.
 const NOT_UNDERSTOOD: &str = "not understood ";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Returns which of these messages of the log this program does not understand.
+pub(super) fn given_up(account: &Account, entries: &[Entry]) -> Result<Vec<Entry>> {
+    let noted = account.store.read(|db| meta::with_prefix(db, NOT_UNDERSTOOD))?;
+    let is_one = |entry: &&Entry| noted.iter().any(|(key, _)| *key == not_understood(entry));
+    Ok(entries.iter().filter(is_one).cloned().collect())
+}
 
 fn not_understood(entry: &Entry) -> String {
     format!("{NOT_UNDERSTOOD}{}", entry.id)

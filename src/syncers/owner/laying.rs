@@ -2,19 +2,21 @@
 //! oldest first, so that newer content wins.
 //!
 //! A file that cannot be read ends it: what comes after does not hold what it held, and the event
-//! log says the rest. What the last file of ours includes of the log need not be read again.
+//! log says the rest. What the files include of the log, as they truly lie upon each other, need not
+//! be read again.
 
 use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
 use crate::caches::catalogue;
-use crate::checkpoints::{self, Known};
+use crate::checkpoints::{self, Known, Layer, LogMessage};
 use crate::connections::{self, Entry, FileId};
 use crate::model::{Code, Timestamp};
 use crate::wire::names::{CheckpointName, IncrementalName, RollingStateName};
 use crate::wire::{
-    Checkpoint, FileChangeEvent, FullState, IncrementalCheckpoint, Packed, RollingState, limits,
+    Checkpoint, FileChangeEvent, FullState, IncrementalCheckpoint, LogCoverage, Packed,
+    RollingState, limits,
 };
 
 use super::super::applying;
@@ -36,6 +38,8 @@ pub(super) struct Layers {
     pub laid: Vec<Timestamp>,
     /// The full one among them.
     pub full: Option<Timestamp>,
+    /// What of the log was included before the first event of the rolling state that was laid.
+    rolling_since: Option<LogCoverage>,
 }
 
 /// A full checkpoint, and how much of the log it includes.
@@ -44,7 +48,7 @@ pub(super) struct Full {
     pub name: CheckpointName,
     pub made_micros: i64,
     pub state: FullState,
-    pub log: Option<crate::wire::LogCoverage>,
+    pub log: Option<LogCoverage>,
 }
 
 /// Reads and lays what the drive has. Where any of it is sealed, nothing else counts.
@@ -114,13 +118,17 @@ pub(super) async fn read_full(
 
 impl Layers {
     /// Returns which of these messages of the log are included.
-    pub(super) fn included(&self, entries: &[Entry]) -> BTreeSet<FileId> {
-        let Some(coverage) = &self.known.coverage else { return BTreeSet::new() };
-        let recent: BTreeSet<&str> = coverage.recent.iter().map(String::as_str).collect();
-        let is_included = |entry: &&Entry| {
-            entry.created_micros <= coverage.through_micros() || recent.contains(entry.id.as_str())
-        };
-        entries.iter().filter(is_included).map(|entry| entry.id.clone()).collect()
+    pub(super) fn included(&self, messages: &[LogMessage]) -> BTreeSet<String> {
+        let included = self.known.included(messages);
+        let both = messages.iter().zip(included);
+        both.filter(|(_, is)| *is).map(|(message, _)| message.id.clone()).collect()
+    }
+
+    /// Returns what of the log was included before the first of the events that the rolling state of
+    /// this machine begins with; `None` if no file says so.
+    pub(super) fn since(&self) -> Option<LogCoverage> {
+        let last = || self.known.layers.last().map(|layer| layer.log.clone());
+        self.rolling_since.clone().or_else(last)
     }
 
     fn lay_full(&mut self, full: Full) {
@@ -130,7 +138,7 @@ impl Layers {
             applying::add(&mut self.told.states, path, Some(content), moment, Uuid::nil());
         }
         self.known = Known {
-            coverage: full.log,
+            layers: vec![Layer::full(full.log)],
             since: full.state.last_event,
             made_micros: Some(full.made_micros),
         };
@@ -159,11 +167,11 @@ impl Layers {
             let is_ours = file.log.is_some();
             let newest = file.events.iter().filter_map(moment_of).max();
             self.lay_events(account, file.events, is_ours, report);
-            if is_ours || self.known.coverage.is_none() {
+            if is_ours || self.known.layers.is_empty() {
                 self.known.made_micros = Some(entry.created_micros);
                 self.known.since = self.known.since.max(newest);
             }
-            self.known.coverage = file.log.or_else(|| self.known.coverage.take());
+            self.known.layers.extend(file.log.map(|log| Layer { log, since: file.since }));
             self.told.rolling.clear();
             self.laid.push(name.timestamp);
         }
@@ -185,7 +193,8 @@ impl Layers {
         match file.log {
             Some(log) if checkpoints::continues(file.base_checkpoint_timestamp, &self.laid) => {
                 self.lay_events(account, file.events, true, report);
-                self.known.coverage = Some(log);
+                self.rolling_since = file.since.clone();
+                self.known.layers.push(Layer { log, since: file.since });
             }
             Some(_) => {}
             // Of another client. What it had not seen by then is in the log, which is read.
@@ -203,7 +212,7 @@ impl Layers {
         says_what_it_includes: bool,
         report: &mut Report,
     ) {
-        let all = says_what_it_includes || self.known.coverage.is_none();
+        let all = says_what_it_includes || self.known.layers.is_empty();
         let since = self.known.since;
         for event in events {
             let is_newer = all || moment_of(&event) > since;

@@ -3,14 +3,16 @@
 //!
 //! Nothing is sent or read here but the database.
 
-use crate::caches::{catalogue, journal, meta};
+use crate::caches::{agreed, catalogue, journal, meta};
 use crate::checkpoints::{self, LogMessage, OVERLAP_MICROS, Standing};
 use crate::connections::Entry;
 use crate::model::Timestamp;
 use crate::wire::LogCoverage;
 use crate::wire::names::{EventsName, PrunedName};
 
+use super::super::sending::{ROLLING_BASE, ROLLING_SINCE};
 use super::super::{Account, Directory, Error, Result};
+use super::follow;
 use super::kept_back::{self, Why};
 
 /// Meta keys: when the newest message was made that was taken in; until when the log may be gone
@@ -48,6 +50,42 @@ pub(in crate::syncers) fn coverage(
     directory: &Directory,
 ) -> Result<LogCoverage> {
     Ok(checkpoints::coverage(&counting(account, directory)?))
+}
+
+/// Returns what a rolling state goes on from that begins empty now.
+pub(super) fn beginning(account: &Account, directory: &Directory) -> Result<LogCoverage> {
+    beginning_of(account, &counting(account, directory)?)
+}
+
+/// The same, where this is known of the log.
+pub(super) fn beginning_of(account: &Account, log: &[LogMessage]) -> Result<LogCoverage> {
+    // Of these the catalogue may not know yet.
+    let (pending, unsettled) =
+        account.store.read(|db| Ok((journal::pending_files(db)?, agreed::unsettled(db)?)))?;
+    let sent = pending.into_iter().chain(unsettled).map(|file| file.to_string());
+    Ok(checkpoints::beginning(log, sent))
+}
+
+/// Notes what the rolling state goes on from, within a transaction.
+pub(super) fn note_since(
+    db: &rusqlite::Connection,
+    since: &LogCoverage,
+) -> crate::caches::Result<()> {
+    let text = serde_json::to_string(since)
+        .map_err(|error| crate::caches::Error::damaged(error.to_string()))?;
+    meta::set(db, ROLLING_SINCE, &text)
+}
+
+/// Returns what of the log was included before the first event of the rolling state; `None` if that
+/// is not known.
+pub(in crate::syncers) fn since(account: &Account) -> Result<Option<LogCoverage>> {
+    let (since, base) = account
+        .store
+        .read(|db| Ok((meta::get(db, ROLLING_SINCE)?, meta::get(db, ROLLING_BASE)?)))?;
+    Ok(match since {
+        Some(text) => serde_json::from_str(&text).ok(),
+        None => base.is_none().then_some(LogCoverage::NOTHING),
+    })
 }
 
 /// Returns what is known of the messages that count or may do so once keys come: not of those that
@@ -140,8 +178,12 @@ pub(super) fn note_followed(account: &Account, directory: &Directory) -> Result<
         .store
         .read(|db| Ok((catalogue::newest_seen(db, personal)?, number(db, FOLLOWED)?)))?;
     // What waits for keys is not taken in: should it be gone before they come, it was missed.
-    let sealed = kept_back::sealed(account, &entries(account, directory)?)?;
-    let waits = sealed.iter().map(|entry| entry.created_micros - OVERLAP_MICROS).min();
+    // Nor is what a newer program may understand.
+    let entries = entries(account, directory)?;
+    let (sealed, given_up) =
+        (kept_back::sealed(account, &entries)?, follow::given_up(account, &entries)?);
+    let waits = sealed.iter().chain(&given_up).map(|entry| entry.created_micros - OVERLAP_MICROS);
+    let waits = waits.min();
     let newest = newest.map(|newest| newest.min(waits.unwrap_or(i64::MAX)));
     if newest > before && standing(account, directory)? == Standing::Whole {
         let pruned = pruned(account, directory)?;

@@ -87,7 +87,10 @@ impl<'a> DatasiteOwnerSyncer<'a> {
         let from_elsewhere =
             follow::follow_log(account, &directory, &peers, &tree, now, &mut report).await?;
         report.pulled += from_elsewhere;
-        self.take_in_proposals(&directory, &peers, &tree, now, &mut report).await?;
+        // Of what it does not know it would refuse what was made of it. What is missing was told.
+        if log::is_whole(account, &directory)? {
+            self.take_in_proposals(&directory, &peers, &tree, now, &mut report).await?;
+        }
         after_taking_in(&mut report);
 
         restating::restate(account, &directory, &tree, now).await?;

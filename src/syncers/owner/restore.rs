@@ -2,12 +2,16 @@
 //! when it was away for so long that the log it would have followed is gone.
 //!
 //! What they do not include is then followed in the event log, as on any day. A local file that
-//! differs is a local edit: it stays and is announced.
+//! differs is a local edit: it stays and is announced. Only where nothing says any longer what stood
+//! here, because the database is lost and the log is pruned, may it be an old copy as well: then it is
+//! kept aside.
+
+use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use crate::caches::{DatasiteTree, Scan, agreed, announcing, journal, meta, scan};
-use crate::checkpoints::{self, Standing};
+use crate::caches::{DatasiteTree, Scan, agreed, intents, journal, meta, scan};
+use crate::checkpoints::{self, LogMessage, Standing};
 use crate::connections::Entry;
 use crate::model::{Code, DatasitePath, Digest, Timestamp};
 use crate::wire::{FileChangeEventsMessage, Packed as _};
@@ -16,8 +20,9 @@ use super::super::applying::{self, Edits, Ground, States};
 use super::super::batches::batches;
 use super::super::sealing::OwnFiles;
 use super::super::sending::{ROLLING_BASE, ROLLING_FILE};
+use super::super::writing::name_aside;
 use super::super::{Account, Directory, Error, Report, Result};
-use super::checkpoint::ROLLING_FULL;
+use super::checkpoint::{self, ROLLING_FULL};
 use super::follow::{Reader, read_log};
 use super::laying::{self, Full, Layers};
 use super::told::Told;
@@ -45,9 +50,10 @@ pub(super) async fn restore_once(
     let messages = log::messages(account, &entries)?;
     let pruned = log::pruned(account, directory)?;
     let waiting = take_in::oldest_waiting(account, directory, peers)?;
-    let covered = layers.known.coverage.as_ref().map_or(0, |log| log.through_micros());
+    let covered = layers.known.through_micros();
     let scan = scan(&account.store, tree, &account.email, nanoseconds(now))?;
-    let included = if is_explained(account, &scan, &layers.told)? {
+    let is_explained = is_explained(account, &scan, &layers.told)?;
+    let included = if is_explained {
         let count = checkpoints::first_missing(&messages, &layers.known);
         // Checkpoints do not say which proposals were taken in, the log does.
         let is_told = |entry: &&Entry| waiting.is_none_or(|made| entry.created_micros < made);
@@ -64,9 +70,20 @@ pub(super) async fn restore_once(
         }
         read
     };
+    let since = match layers.since() {
+        Some(since) => since,
+        None => log::beginning_of(account, &with_seen(messages, &included))?,
+    };
+    // The log that would tell an old copy from an edit is not whole.
+    let is_doubtful = !is_explained && pruned.is_some();
+    let edits = if is_doubtful { Edits::KeepAside } else { Edits::Stay };
     account.store.write(|db| {
-        let ground = Ground { datasite: &account.email, scan: &scan, edits: Edits::Stay, now };
+        let ground = Ground { datasite: &account.email, scan: &scan, edits, now };
         layers.told.commit(db, account, &ground)?;
+        if is_doubtful {
+            keep_unknown_aside(db, &ground, &layers.told)?;
+        }
+        log::note_since(db, &since)?;
         included.iter().try_for_each(|entry| journal::mark_seen(db, &entry.id))?;
         if let Some(file) = &layers.rolling_file {
             meta::set(db, ROLLING_FILE, file.as_str())?;
@@ -100,7 +117,7 @@ async fn read_all(
     report: &mut Report,
 ) -> Result<Vec<Entry>> {
     let (mut read, mut earlier) = (Vec::new(), Told::default());
-    let included = layers.included(entries);
+    let included = layers.included(&log::messages(account, entries)?);
     for entries in batches(entries) {
         let found = read_log(account, reader, entries, report).await?;
         for (entry, message) in found.messages {
@@ -108,7 +125,7 @@ async fn read_all(
             read.push(entry);
         }
         for (entry, bytes) in found.not_sealed {
-            if !included.contains(&entry.id) {
+            if !included.contains(entry.id.as_str()) {
                 continue;
             }
             if let Ok(message) = FileChangeEventsMessage::from_file_bytes(&bytes) {
@@ -119,6 +136,32 @@ async fn read_all(
     }
     layers.told.preceded_by(earlier);
     Ok(read)
+}
+
+/// Returns messages of the log, of which those of these entries are taken in.
+fn with_seen(mut messages: Vec<LogMessage>, entries: &[Entry]) -> Vec<LogMessage> {
+    let seen: BTreeSet<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
+    for message in &mut messages {
+        message.is_seen |= seen.contains(message.id.as_str());
+    }
+    messages
+}
+
+/// Keeps files aside of which nothing says that they should be here: they may have been deleted by
+/// what is gone from the log.
+fn keep_unknown_aside(
+    db: &rusqlite::Connection,
+    ground: &Ground<'_>,
+    told: &Told,
+) -> crate::caches::Result<()> {
+    let is_told = |path: &DatasitePath| told.states.get(path).is_some_and(|s| s.content.is_some());
+    for path in ground.scan.files.keys().filter(|path| !is_told(path)) {
+        if intents::at(db, ground.datasite, path)?.is_none() {
+            let aside = name_aside(path, ground.now);
+            intents::add(db, ground.datasite, path, None, None, Some(&aside))?;
+        }
+    }
+    Ok(())
 }
 
 /// True if all files that lie here are what checkpoints say, or the machine knows what stood here.
@@ -208,16 +251,17 @@ pub(super) fn take_place(
     }
     let entries = log::entries(account, directory)?;
     let kept = kept_back::all(account)?;
+    let is_included =
+        |entry: &&Entry| entry.created_micros <= told && !kept.contains_key(&entry.id);
+    let included: Vec<Entry> = entries.iter().filter(is_included).cloned().collect();
+    let messages = with_seen(log::counting(account, directory)?, &included);
+    let since = log::beginning_of(account, &messages)?;
     let scan = scan(&account.store, tree, &account.email, nanoseconds(now))?;
     account.store.write(|db| {
         let ground = Ground { datasite: &account.email, scan: &scan, edits: Edits::Stay, now };
         applying::apply(db, &ground, &states)?;
-        announcing::drop_rolling(db, &account.email, -1.0, moment.seconds())?;
-        let included = entries.iter().filter(|entry| entry.created_micros <= told);
-        for entry in included.filter(|entry| !kept.contains_key(&entry.id)) {
-            journal::mark_seen(db, &entry.id)?;
-        }
-        meta::set(db, ROLLING_BASE, &full.name.timestamp.canonical())?;
+        included.iter().try_for_each(|entry| journal::mark_seen(db, &entry.id))?;
+        checkpoint::begin_anew(db, full.name.timestamp, &since)?;
         meta::set(db, ROLLING_FULL, &full.name.timestamp.canonical())?;
         log::heed(db, covered)?;
         log::close_gap(db)
