@@ -252,6 +252,37 @@ async fn what_goes_on_from_anothers_checkpoint_claims_nothing_that_that_one_lack
     }
 }
 
+/// A checkpoint includes by the date what is shown to its maker only hours after it was made.
+#[tokio::test]
+async fn what_is_shown_very_late_is_said_again() {
+    let world = World::new();
+    let (first, second) = (world.owner("do@example.org"), world.owner("do@example.org"));
+    first.put("a.txt", "zero");
+    first.put("gone.txt", "x");
+    first.sync().await;
+    second.sync().await;
+    world.drive.set_lag(1000);
+    first.put("a.txt", "one");
+    first.delete(&first.email, "gone.txt");
+    first.sync().await;
+    world.drive.advance_micros(4 * 3_600_000_000);
+    second.put("b.txt", "b");
+    second.sync().await;
+    checkpoint(&second).await.unwrap();
+    world.drive.set_lag(0);
+    world.drive.release();
+    let (early, _) = join(&world, &first).await;
+    second.sync().await;
+    first.sync().await;
+    let (late, _) = join(&world, &first).await;
+    early.sync().await;
+    assert_eq!(first.read(&first.email, "a.txt").as_deref(), Some("one"));
+    assert_eq!(first.tree(&first.email).len(), 2);
+    for party in [&second, &late, &early] {
+        assert_eq!(party.tree(&first.email), first.tree(&first.email));
+    }
+}
+
 #[tokio::test]
 async fn an_increment_stands_for_nothing_of_a_full_checkpoint_that_cannot_be_read() {
     let world = World::new();

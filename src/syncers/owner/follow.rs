@@ -4,11 +4,13 @@
 //! Oldest first by the clock of the service, so that newer content wins, and a bounded number of
 //! bytes at a time, each taken in before the next are read.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
-use crate::caches::{DatasiteTree, agreed, catalogue, journal, meta, scan};
+use crate::caches::{DatasiteTree, agreed, catalogue, journal, meta, scan, unstated};
 use crate::connections::{self, Entry};
-use crate::model::{Code, Email, Timestamp};
+use crate::model::{Code, DatasitePath, Email, Timestamp};
 use crate::wire::names::{CheckpointName, EventsName};
 use crate::wire::{FileChangeEventsMessage, Packed as _, limits};
 
@@ -84,14 +86,21 @@ fn take_in(
 ) -> Result<usize> {
     let scan = scan(&account.store, tree, &account.email, nanoseconds(now))?;
     let mut told = Told::before(account, &messages)?;
-    let mut read = Vec::new();
+    let (mut read, mut late) = (Vec::new(), BTreeSet::new());
     for (entry, message) in messages {
+        if account.store.read(|db| log::is_late(db, &entry))? {
+            let paths = message.events.iter().map(|event| event.path_in_datasite.as_str());
+            late.extend(paths.filter_map(|path| DatasitePath::parse(path).ok()));
+        }
         told.follow(account, &entry, message.events, report);
         read.push(entry);
     }
+    late.retain(|path| told.states.contains_key(path));
     account.store.write(|db| {
         let ground = Ground { datasite: &account.email, scan: &scan, edits: Edits::Stay, now };
         told.commit(db, account, &ground)?;
+        // Who joins by a file of ours takes it for read: it is said once more.
+        late.iter().try_for_each(|path| unstated::add(db, path))?;
         read.iter().try_for_each(|entry| {
             kept_back::release(db, entry)?;
             journal::mark_seen(db, &entry.id)

@@ -20,6 +20,8 @@ use super::kept_back::{self, Why};
 const FOLLOWED: &str = "log.followed";
 const HEEDED: &str = "log.heeded";
 const GAP: &str = "log.gap";
+/// Meta key: until when files of this machine said that they include all.
+const CLAIMED: &str = "log.claimed";
 
 /// Returns the messages of the event log, in the order in which the service made them, with their
 /// entries.
@@ -44,12 +46,21 @@ pub(super) fn messages(account: &Account, entries: &[Entry]) -> Result<Vec<LogMe
     Ok(entries.iter().map(message).collect())
 }
 
-/// Returns how much of the log a file includes that is made of what is agreed now.
+/// Returns how much of the log a file includes that is made of what is agreed now, and notes that
+/// one may say so.
 pub(in crate::syncers) fn coverage(
     account: &Account,
     directory: &Directory,
 ) -> Result<LogCoverage> {
-    Ok(checkpoints::coverage(&counting(account, directory)?))
+    let coverage = checkpoints::coverage(&counting(account, directory)?);
+    account.store.write(|db| set_at_least(db, CLAIMED, coverage.through_micros()))?;
+    Ok(coverage)
+}
+
+/// True if a file of this machine may include a message by its date that was not taken in: it came
+/// into the log, or was shown, much later than it was made.
+pub(super) fn is_late(db: &rusqlite::Connection, entry: &Entry) -> crate::caches::Result<bool> {
+    Ok(number(db, CLAIMED)?.is_some_and(|claimed| entry.created_micros <= claimed))
 }
 
 /// Returns what a rolling state goes on from that begins empty now.
@@ -168,7 +179,7 @@ pub(super) fn close_gap(db: &rusqlite::Connection) -> crate::caches::Result<()> 
 
 /// Forgets how far the log was followed: it is another one.
 pub(in crate::syncers) fn forget(db: &rusqlite::Connection) -> crate::caches::Result<()> {
-    [FOLLOWED, HEEDED, GAP].into_iter().try_for_each(|key| meta::remove(db, key))
+    [FOLLOWED, HEEDED, GAP, CLAIMED].into_iter().try_for_each(|key| meta::remove(db, key))
 }
 
 /// Notes how far the log has been followed. What is pruned until then is heeded by that.
