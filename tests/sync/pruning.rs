@@ -1,6 +1,9 @@
 //! The event log is shortened behind a full checkpoint, and whoever was away meanwhile comes back
 //! to everything.
 
+use std::fs::File;
+use std::time::{Duration, UNIX_EPOCH};
+
 use syft::connections::faulty::{Crash, Fault, unavailable};
 use syft::connections::{Content, Entry, FileId, Kind, NewEntry, Query, Relocation};
 use syft::model::{KEPT_ASIDE_MARK, Timestamp};
@@ -309,6 +312,10 @@ async fn an_old_copy_is_no_edit_where_the_log_is_pruned() {
     owner.sync().await;
     world.drive.advance_micros(8 * DAY);
     prune(&owner).await;
+    let root = away.account().tree(&owner.email).unwrap().root().to_owned();
+    let old = UNIX_EPOCH + Duration::from_secs(1_780_000_000);
+    File::options().write(true).open(root.join("empty.txt")).unwrap().set_modified(old).unwrap();
+    away.put("new.txt", "made today");
     away.forget();
     let report = away.try_sync().await.unwrap();
     owner.sync().await;
@@ -319,6 +326,7 @@ async fn an_old_copy_is_no_edit_where_the_log_is_pruned() {
     assert_eq!(here, there, "{report:?}");
     assert_eq!(owner.read(&owner.email, "a.txt").as_deref(), Some("a49"));
     assert_eq!(owner.read(&owner.email, "empty.txt"), None);
+    assert_eq!(owner.read(&owner.email, "new.txt").as_deref(), Some("made today"));
     assert!(kept.iter().any(|(_, content)| content == "a9"), "nothing is thrown away: {kept:?}");
 }
 

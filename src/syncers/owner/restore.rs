@@ -7,6 +7,7 @@
 //! kept aside.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, UNIX_EPOCH};
 
 use uuid::Uuid;
 
@@ -77,12 +78,14 @@ pub(super) async fn restore_once(
     // The log that would tell an old copy from an edit is not whole.
     let is_doubtful = !is_explained && pruned.is_some();
     let edits = if is_doubtful { Edits::KeepAside } else { Edits::Stay };
+    let old = match pruned.filter(|_| is_doubtful) {
+        Some(pruned) => untold_before(pruned, tree, &scan, &layers.told),
+        None => Vec::new(),
+    };
     account.store.write(|db| {
         let ground = Ground { datasite: &account.email, scan: &scan, edits, now };
         layers.told.commit(db, account, &ground)?;
-        if is_doubtful {
-            keep_unknown_aside(db, &ground, &layers.told)?;
-        }
+        old.iter().try_for_each(|path| keep_aside(db, &ground, path))?;
         log::note_since(db, &since)?;
         included.iter().try_for_each(|entry| journal::mark_seen(db, &entry.id))?;
         if let Some(file) = &layers.rolling_file {
@@ -147,21 +150,26 @@ fn with_seen(mut messages: Vec<LogMessage>, entries: &[Entry]) -> Vec<LogMessage
     messages
 }
 
-/// Keeps files aside of which nothing says that they should be here: they may have been deleted by
-/// what is gone from the log.
-fn keep_unknown_aside(
+/// Returns files of which nothing says that they should be here, and that were last written before
+/// `pruned`: what is gone from the log may have deleted them. Younger ones are new.
+fn untold_before(pruned: i64, tree: &DatasiteTree, scan: &Scan, told: &Told) -> Vec<DatasitePath> {
+    let pruned = UNIX_EPOCH + Duration::from_micros(pruned.unsigned_abs());
+    let is_told = |path: &DatasitePath| told.states.get(path).is_some_and(|s| s.content.is_some());
+    let is_new = |path: &DatasitePath| {
+        let written = std::fs::symlink_metadata(tree.root().join(path.as_str()));
+        written.and_then(|found| found.modified()).is_ok_and(|written| written > pruned)
+    };
+    scan.files.keys().filter(|path| !is_told(path) && !is_new(path)).cloned().collect()
+}
+
+/// Keeps what stands at a path aside, within a transaction.
+fn keep_aside(
     db: &rusqlite::Connection,
     ground: &Ground<'_>,
-    told: &Told,
+    path: &DatasitePath,
 ) -> crate::caches::Result<()> {
-    let is_told = |path: &DatasitePath| told.states.get(path).is_some_and(|s| s.content.is_some());
-    for path in ground.scan.files.keys().filter(|path| !is_told(path)) {
-        if intents::at(db, ground.datasite, path)?.is_none() {
-            let aside = name_aside(path, ground.now);
-            intents::add(db, ground.datasite, path, None, None, Some(&aside))?;
-        }
-    }
-    Ok(())
+    let aside = name_aside(path, ground.now);
+    intents::add(db, ground.datasite, path, None, None, Some(&aside))
 }
 
 /// True if all files that lie here are what checkpoints say, or the machine knows what stood here.
