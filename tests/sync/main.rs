@@ -3,10 +3,12 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+mod behind;
 mod bounds;
 mod checkpoints;
 mod cost;
 mod crash;
+mod crossing;
 mod edits;
 mod found;
 #[cfg(unix)]

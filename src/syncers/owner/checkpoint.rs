@@ -95,7 +95,7 @@ pub(super) async fn try_create(
                 Err(Error::CheckpointTooLarge { .. } | Error::NotSynced { .. }) => {}
                 made => return made.map(Some),
             }
-            leave_to_the_log(account, &directory)
+            log::leave_to_it(account, &directory).map(|()| None)
         }
         Due::Full => {
             match create(account, now).await {
@@ -106,22 +106,13 @@ pub(super) async fn try_create(
             let names = increments(&existing(account, &directory)?);
             let last = names.iter().map(|name| name.sequence).max().unwrap_or(0);
             match create_increment(account, &directory, last + 1, now).await {
-                Err(Error::CheckpointTooLarge { .. }) => leave_to_the_log(account, &directory),
+                Err(Error::CheckpointTooLarge { .. }) => {
+                    log::leave_to_it(account, &directory).map(|()| None)
+                }
                 made => made.map(Some),
             }
         }
     }
-}
-
-/// What is too much for any file only the log says. What comes from now on files say again.
-fn leave_to_the_log(account: &Account, directory: &Directory) -> Result<Option<CheckpointSummary>> {
-    let since = log::beginning(account, directory)?;
-    account.store.write(|db| {
-        announcing::clear_rolling(db)?;
-        log::note_since(db, &since)?;
-        meta::remove(db, ROLLING_DIRTY)
-    })?;
-    Ok(None)
 }
 
 /// Makes a full checkpoint and deletes what it replaces.
@@ -440,7 +431,7 @@ mod tests {
             tree.write(&path, format!("round {round}").as_bytes()).unwrap();
             now = Timestamp::from_micros(now.micros() + 60_000_000);
             let auto_checkpoint = round < 4;
-            let options = SyncOptions { auto_checkpoint, ..options.clone() };
+            let options = SyncOptions { auto_checkpoint, ..options };
             syncer.sync(&options, now, &|_| {}).await.unwrap();
         }
         let lost = DatasitePath::parse("lost.txt").unwrap();

@@ -3,14 +3,14 @@
 //!
 //! Nothing is sent or read here but the database.
 
-use crate::caches::{agreed, catalogue, journal, meta};
+use crate::caches::{agreed, announcing, catalogue, journal, meta};
 use crate::checkpoints::{self, LogMessage, OVERLAP_MICROS, Standing};
 use crate::connections::Entry;
 use crate::model::Timestamp;
 use crate::wire::LogCoverage;
 use crate::wire::names::{EventsName, PrunedName};
 
-use super::super::sending::{ROLLING_BASE, ROLLING_SINCE};
+use super::super::sending::{ROLLING_BASE, ROLLING_DIRTY, ROLLING_SINCE};
 use super::super::{Account, Directory, Error, Result};
 use super::follow;
 use super::kept_back::{self, Why};
@@ -75,6 +75,17 @@ pub(super) fn beginning_of(account: &Account, log: &[LogMessage]) -> Result<LogC
         account.store.read(|db| Ok((journal::pending_files(db)?, agreed::unsettled(db)?)))?;
     let sent = pending.into_iter().chain(unsettled).map(|file| file.to_string());
     Ok(checkpoints::beginning(log, sent))
+}
+
+/// Leaves to the log alone what is too much for any file. What comes from now on files say again.
+pub(in crate::syncers) fn leave_to_it(account: &Account, directory: &Directory) -> Result<()> {
+    let since = beginning(account, directory)?;
+    account.store.write(|db| {
+        announcing::clear_rolling(db)?;
+        note_since(db, &since)?;
+        meta::remove(db, ROLLING_DIRTY)
+    })?;
+    Ok(())
 }
 
 /// Notes what the rolling state goes on from, within a transaction.

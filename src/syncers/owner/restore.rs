@@ -32,6 +32,10 @@ use super::{Acquaintance, kept_back, log, nanoseconds, take_in};
 /// Meta key: this machine has read what the account announced before it joined.
 pub(in crate::syncers) const RESTORED: &str = "restored";
 
+/// Meta keys: before the id of a full checkpoint that was read and does not make up for what is
+/// missing; the value says until when it includes the log.
+const TOO_LITTLE: &str = "full until ";
+
 /// Takes in what checkpoints say, unless this machine did that before. In one transaction, with a
 /// note of what of the log is included: the rest is followed.
 pub(super) async fn restore_once(
@@ -202,10 +206,18 @@ pub(super) async fn catch_up(
     };
     let mut own = OwnFiles::load(account, now)?;
     for entry in laying::full_ones(account, directory)? {
+        let key = format!("{TOO_LITTLE}{}", entry.id);
+        let known = account.store.read(|db| meta::get(db, &key))?;
+        let known: Option<i64> = known.and_then(|covered| covered.parse().ok());
+        if known.is_some_and(|covered| covered < through_micros) {
+            continue;
+        }
         let full = laying::read_full(account, &mut own, &entry, report).await?;
         let Some(full) = full else { continue };
         let covered = full.log.as_ref().map_or(0, |log| log.through_micros());
-        if covered >= through_micros {
+        if covered < through_micros {
+            account.store.write(|db| meta::set(db, &key, &covered.to_string()))?;
+        } else {
             let waiting = take_in::oldest_waiting(account, directory, peers)?;
             let place = Place::new(full, covered, waiting);
             return take_place(account, directory, tree, place, now, report);
