@@ -25,6 +25,10 @@ const TABLES: &[&str] = &[
     "rolling",
     "catalogue",
     "identifiers",
+    "noticed",
+    "news",
+    "notices",
+    "admitted",
 ];
 
 /// Returns each table with the number of its rows.

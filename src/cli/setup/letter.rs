@@ -77,10 +77,10 @@ IF YOU PREFER NO GOOGLE ACCESS AT ALL
             None => "  An OAuth client of our own, of the kind Internal: then no outside party is
   involved, and Google shows no warning. To make one (about ten minutes, once
   for everybody here):
-    a. https://console.cloud.google.com/projectcreate, inside our organisation
-    b. https://console.cloud.google.com/apis/library/drive.googleapis.com: Enable
-    c. https://console.cloud.google.com/auth/audience: User type Internal
-    d. https://console.cloud.google.com/auth/clients/create: Desktop app; then
+   a. https://console.cloud.google.com/projectcreate, inside our organisation
+   b. https://console.cloud.google.com/apis/library/drive.googleapis.com: Enable
+   c. https://console.cloud.google.com/auth/audience: User type Internal
+   d. https://console.cloud.google.com/auth/clients/create: Desktop app; then
        Download JSON, and send me that file. Its client ID is the one to trust.
 "
             .to_owned(),

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use uuid::Uuid;
 
 use crate::caches::meta;
-use crate::connections::{Connection, Entry, FileId, Query};
+use crate::connections::{self, Connection, Entry, FileId, Query};
 use crate::datasets::{
     self, ANY_TAG, Audience, CollectionName, DraftFile, FileStep, Half, HeldFile, Limits,
     Publication, Scratch, Wanted,
@@ -80,7 +80,9 @@ async fn restore_all(account: &Account, own: &[Entry], report: &mut Report) -> R
             restore(account, &connection, own, &wanted, content, fetches, None, never).await;
         match restored {
             Ok((publication, _)) => save(account, &publication)?,
-            Err(datasets::Error::Connection(error)) => return Err(error.into()),
+            Err(datasets::Error::Connection(error)) if !is_not_sealed(&error) => {
+                return Err(error.into());
+            }
             Err(error) => {
                 let name = &wanted.name.dataset;
                 let text = if connection.has_met_closed() {
@@ -97,6 +99,12 @@ async fn restore_all(account: &Account, own: &[Entry], report: &mut Report) -> R
         }
     }
     Ok(is_whole)
+}
+
+/// True if the file lies there in plain where all must be sealed: somebody else put it there.
+fn is_not_sealed(error: &connections::Error) -> bool {
+    use std::io::ErrorKind::InvalidData;
+    matches!(error, connections::Error::Io(error) if error.kind() == InvalidData)
 }
 
 /// Makes the record of one of our collections that another machine uploaded, and, if it `fetches`,
