@@ -74,7 +74,8 @@ async fn deserted(world: &World) -> (Party<'_>, Vec<FileId>) {
     owner.put("r/three.txt", "x");
     let problems = owner.try_sync().await.unwrap().problems;
     assert_eq!(problems.iter().map(|p| p.code).collect::<Vec<_>>(), [Code::MailboxGone]);
-    owner.sync().await;
+    let problems = owner.try_sync().await.unwrap().problems;
+    assert_eq!(problems.iter().map(|p| p.code).collect::<Vec<_>>(), [Code::PeerDeparted]);
     let drive = owner.session().root();
     let backup = make(&owner, &drive, "backup", true).await;
     let alike = vec![
