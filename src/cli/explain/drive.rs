@@ -62,7 +62,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::StoreUnsuitable,
         what: "The object store does not keep to the condition `If-None-Match` of a write, without which two writers would undo each other.",
         why: "It is an old release, or one of the few stores that never do.",
-        next: "Update it, or take another: Amazon S3, MinIO, Cloudflare R2 and Ceph do in their present releases.",
+        next: "Update it, or take another whose documentation names conditional writes (`If-None-Match` with PUT), which Amazon S3 has by its own word; `syft login-do` tries it.",
     },
     Entry {
         code: Code::RateLimited,
