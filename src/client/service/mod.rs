@@ -1,6 +1,6 @@
 //! A service that keeps an account in step: made, looked at and removed.
 //!
-//! What it consists of is decided in [`plan`]. It runs under this user's systemd, or by cron.
+//! What it consists of is decided in `plan`. It runs under this user's systemd, or by cron.
 //!
 //! Invariant: a unit without our mark, and a line of a crontab without it, is never written or
 //! removed; to install twice is to install once; what was removed leaves nothing.
