@@ -206,6 +206,8 @@ fn without_google(ui: &mut Ui) -> Exit {
     ui.line("  or a folder that all of you can reach, a network share or a stick: for people who");
     ui.line("  trust one another, since who reaches it can write in another's name");
     ui.line("    syft login-do --email me@example.org --folder DIR");
+    ui.line("  or a bucket with the S3 interface to which you all have a key: all is sealed");
+    ui.line("    syft login-do --email me@example.org --s3 s3://bucket/prefix");
     ui.hint("run `syft drive serve --data drive`; put a proxy with TLS before it across a network");
     Exit::Done
 }
