@@ -37,8 +37,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: Code::DatasetFiles,
         what: "The files cannot become a dataset.",
-        why: "One is a link or a device, has a name that other machines cannot hold, or two would have one name for the Python client.",
-        next: "Look at the file that is named; copy what a link leads to, or rename it.",
+        why: "There are none, one is a link or a device, one has a name that other machines cannot hold, or two would have one name for the Python client.",
+        next: "If there are none: look at what `--mock` and `--private` name, as empty folders hold no dataset. Else look at the file that is named; copy what a link leads to, or rename it.",
     },
     Entry {
         code: Code::DatasetDamaged,
