@@ -1,8 +1,10 @@
 //! Listens on 127.0.0.1 for the browser that comes back from a sign-in page, and thanks it.
 //!
 //! Any page in the browser can send requests here. What they carry is judged by the caller; a
-//! request that is not ours is turned away and the listening goes on.
+//! request that is not ours is turned away and the listening goes on. Other programs may connect and
+//! say nothing, as many as they like: the oldest of them makes room for who comes next.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +19,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 const CONNECTIONS_MAX: usize = 32;
 
@@ -26,6 +28,8 @@ pub(super) struct Loopback {
     listener: TcpListener,
     address: String,
     connections: JoinSet<bool>,
+    /// The same, the oldest first.
+    ages: VecDeque<AbortHandle>,
     visits: (mpsc::Sender<Visit>, mpsc::Receiver<Visit>),
 }
 
@@ -50,7 +54,8 @@ impl Loopback {
     pub(super) async fn bind() -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = format!("http://{}/", listener.local_addr()?);
-        Ok(Self { listener, address, connections: JoinSet::new(), visits: mpsc::channel(1) })
+        let (connections, ages, visits) = (JoinSet::new(), VecDeque::new(), mpsc::channel(1));
+        Ok(Self { listener, address, connections, ages, visits })
     }
 
     /// The redirect address.
@@ -59,17 +64,33 @@ impl Loopback {
     }
 
     /// Waits for the next request that carries a query. Connections that say nothing hold up nobody.
-    pub(super) async fn visit(&mut self) -> io::Result<Visit> {
+    pub(super) async fn visit(&mut self) -> Visit {
+        /// So that a machine that is short of something is not asked all the time.
+        const PAUSE: Duration = Duration::from_millis(50);
         loop {
-            let has_room = self.connections.len() < CONNECTIONS_MAX;
             tokio::select! {
-                Some(visit) = self.visits.1.recv() => return Ok(visit),
-                accepted = self.listener.accept(), if has_room => {
-                    self.connections.spawn(serve_one(accepted?.0, self.visits.0.clone()));
-                }
+                Some(visit) = self.visits.1.recv() => return visit,
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => self.take(stream),
+                    // A visitor who is gone already, or too many open files: the next one counts.
+                    Err(error) => {
+                        tracing::debug!(%error, "a connection was not taken");
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                },
                 Some(_) = self.connections.join_next(), if !self.connections.is_empty() => {}
             }
         }
+    }
+
+    fn take(&mut self, stream: TcpStream) {
+        self.ages.retain(|connection| !connection.is_finished());
+        if self.ages.len() >= CONNECTIONS_MAX
+            && let Some(oldest) = self.ages.pop_front()
+        {
+            oldest.abort();
+        }
+        self.ages.push_back(self.connections.spawn(serve_one(stream, self.visits.0.clone())));
     }
 
     /// Answers the visit that ends it all, and sees that the page reaches the browser.

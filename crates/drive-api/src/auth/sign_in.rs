@@ -181,9 +181,8 @@ impl Attempt<'_> {
     }
 
     async fn listen(&self, mut loopback: Loopback, redirect: &str) -> Result<Granted, SignInError> {
-        let unavailable = |source: io::Error| SignInError::Unavailable { source: source.into() };
         loop {
-            let visit = loopback.visit().await.map_err(unavailable)?;
+            let visit = loopback.visit().await;
             let granted = match pasted::answer(visit.query(), &self.state) {
                 // Somebody else's request must not end our sign-in: go on listening.
                 Err(SignInError::Misread(_)) => {

@@ -288,6 +288,23 @@ async fn a_browser_here_and_a_person_who_pastes_may_both_be_waited_for() {
 }
 
 #[tokio::test]
+async fn who_connects_and_says_nothing_keeps_no_browser_out() {
+    let desk = Desk::with([granted()]).await;
+    let token = desk
+        .sign_in(async |url| {
+            let back = back(&url, "state=STATE&code=c");
+            let address = format!("127.0.0.1:{}", back.port().unwrap());
+            let mut silent = Vec::new();
+            for _ in 0..100 {
+                silent.push(TcpStream::connect(&address).await.unwrap());
+            }
+            assert!(visit(&back).await.contains("You are signed in"));
+        })
+        .await;
+    assert!(token.is_ok(), "{token:?}");
+}
+
+#[tokio::test]
 async fn the_end_of_a_sign_in_is_known_from_its_first_day() {
     let granted = json!({"access_token": "a", "expires_in": 3599, "refresh_token": "1//R",
         "scope": SCOPE, "refresh_token_expires_in": 604_799});
