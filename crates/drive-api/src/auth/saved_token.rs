@@ -1,7 +1,8 @@
 //! A sign-in that renews itself: the token that is kept, renewed shortly before it expires.
 //!
 //! What is kept may be shared with a Python program or another process of ours, so it is read again
-//! before a token is renewed.
+//! before a token is renewed, and before it is replaced. Invariant: a renewal takes the place of the
+//! sign-in that it renews and of no other: who signed in anew meanwhile, or logged out, is not undone.
 
 use std::fmt;
 use std::sync::Arc;
@@ -123,11 +124,7 @@ impl SavedToken {
             Ok(granted) => {
                 let token = granted.access_token.clone();
                 document.renew(granted, self.clock.now());
-                // What cannot be written costs a renewal at the next start, no more.
-                if let Err(error) = self.keeper.write(&document).await {
-                    tracing::warn!(%error, "the renewed token is not kept");
-                }
-                stored.document = Some(document);
+                stored.document = Some(self.keep(document, &refresh_token).await);
                 Ok(token)
             }
             Err(SignInError::Revoked) => {
@@ -136,6 +133,21 @@ impl SavedToken {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Keeps a renewed document if what lies there is still the sign-in that was renewed, and returns
+    /// what to go on with. What cannot be kept costs a renewal at the next start, no more.
+    async fn keep(&self, document: TokenDocument, renewed: &str) -> TokenDocument {
+        match self.keeper.read().await {
+            Ok(kept) if kept.refresh_token() != Some(renewed) => return kept,
+            Ok(_) => {
+                if let Err(error) = self.keeper.write(&document).await {
+                    tracing::warn!(%error, "the renewed token is not kept");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the renewed token is not kept"),
+        }
+        document
     }
 
     /// Why a sign-in is not good any more: its end had come, or somebody withdrew it.

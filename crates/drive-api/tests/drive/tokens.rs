@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use drive_api::auth::{AccessToken, SavedToken, SignInError, TokenFile, TokenSource};
+use drive_api::auth::{
+    AccessToken, Keeper, SavedToken, SignInError, TokenDocument, TokenFile, TokenSource,
+};
 use drive_api::{Drive, Endpoint, Error, Settings};
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -188,6 +190,53 @@ async fn what_another_program_wrote_meanwhile_is_used() {
     home.write(json!({"token": "ya29.THEIRS"}));
     let refused = AccessToken::new("ya29.ACCESS").unwrap();
     assert_eq!(file.refresh(&refused).await.unwrap().secret(), "ya29.THEIRS");
+}
+
+/// Somebody else comes right after the sign-in was read, while a token is asked for.
+#[derive(Debug)]
+struct Meanwhile {
+    file: TokenFile,
+    then: std::sync::Mutex<Option<fn(&std::path::Path)>>,
+}
+
+#[async_trait::async_trait]
+impl Keeper for Meanwhile {
+    async fn read(&self) -> Result<TokenDocument, SignInError> {
+        let read = self.file.read().await;
+        if let Some(then) = self.then.lock().unwrap().take() {
+            then(self.file.path());
+        }
+        read
+    }
+
+    async fn write(&self, document: &TokenDocument) -> Result<(), SignInError> {
+        self.file.write(document).await
+    }
+}
+
+#[tokio::test]
+async fn a_renewal_undoes_neither_a_new_sign_in_nor_a_logout() {
+    const SIGNED_IN_ANEW: &str = r#"{"token":"ya29.OTHER","refresh_token":"1//OTHER",
+        "expiry":"2026-06-11T13:00:00Z"}"#;
+    let cases: [(fn(&std::path::Path), _); 2] = [
+        (|path| std::fs::write(path, SIGNED_IN_ANEW).unwrap(), "ya29.OTHER"),
+        (|path| std::fs::remove_file(path).unwrap(), "ya29.NEW"),
+    ];
+    for (then, goes_on_with) in cases {
+        let wire = Wire::play([granted("ya29.NEW")]).await;
+        let home = Home::at("2026-06-11T12:00:00Z");
+        home.write(json!({"token_uri": wire.url}));
+        let file = TokenFile::at(home.path());
+        let keeper = Meanwhile { file, then: std::sync::Mutex::new(Some(then)) };
+        let tokens = SavedToken::with_clock(Arc::new(keeper), home.clock.clone());
+        assert_eq!(tokens.token().await.unwrap().secret(), "ya29.NEW");
+        match std::fs::read_to_string(home.path()) {
+            Ok(kept) => assert_eq!(kept, SIGNED_IN_ANEW),
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound),
+        }
+        assert_eq!(tokens.token().await.unwrap().secret(), goes_on_with);
+        assert_eq!(wire.seen().len(), 1);
+    }
 }
 
 #[tokio::test]
