@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use drive_api::auth::{
-    Credentials, Delegate, Keeper, SavedToken, ServiceAccountKey, StaticToken, TokenDocument,
-    TokenFile, TokenSource, Unkept, Way,
+    Credentials, Delegate, Keeper, SavedToken, ServiceAccountKey, SignInError, StaticToken,
+    TokenDocument, TokenFile, TokenSource, Unkept, Way,
 };
 use drive_api::{Drive, Endpoint};
 use sha2::{Digest as _, Sha256};
@@ -147,6 +147,9 @@ pub(super) async fn enter(email: &Email, sign_in: SignIn, now: DateTime<Utc>) ->
             // Before a person is sent to a browser for nothing.
             let (path, drive) = (absolute(path)?, known(drive)?);
             let credentials = Credentials::read(&path)?;
+            if drive.is_none() {
+                of_google(&credentials, &path)?;
+            }
             let Browser { show, comes_back, ask } = browser;
             let way = Way { show: Box::new(|url| show(url.as_str())), listen: comes_back, ask };
             let mut options = drive_api::auth::SignIn::new(way);
@@ -277,6 +280,20 @@ pub(super) struct Connected {
     pub(super) connection: Arc<dyn Connection>,
     /// `None` where no token is needed.
     pub(super) tokens: Option<Arc<dyn TokenSource>>,
+}
+
+/// Refuses credentials for Google's drive whose addresses are not Google's: whoever made them would
+/// get what the person allows on Google's page.
+pub(super) fn of_google(credentials: &Credentials, path: &Path) -> Result<()> {
+    let Some(key) = credentials.strange_address() else { return Ok(()) };
+    Err(Error::SignIn(SignInError::Malformed {
+        path: path.to_owned(),
+        expected: "a file of credentials for Google",
+        problem: format!(
+            "its `{key}` is not an address of Google's, so the sign-in would be given to somebody \
+             else; name your drive with `--drive` if it is not Google's"
+        ),
+    }))
 }
 
 /// A connection for a login that is kept. Reads no secret yet.

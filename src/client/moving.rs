@@ -6,7 +6,7 @@ use std::path::Path;
 use drive_api::auth::Credentials;
 
 use super::configuration::Service;
-use super::entering::clear_other;
+use super::entering::{clear_other, of_google};
 use super::login::chosen;
 use super::secrets::{Place, SecretsIn};
 use super::{Configuration, Error, Result};
@@ -64,6 +64,7 @@ impl Configuration {
     /// [`Error::SignIn`] if the file is something else.
     pub fn import_google_credentials(&self, path: &Path) -> Result<Credentials> {
         let credentials = Credentials::read(path)?;
+        of_google(&credentials, path)?;
         let bytes = std::fs::read(path).map_err(|error| Error::Configuration {
             path: path.to_owned(),
             problem: format!("cannot be read: {error}"),

@@ -4,12 +4,14 @@ use serde_json::{Value, json};
 
 use super::world::{Ended, ME, World};
 
-/// Credentials as Google lets one download them, for our server.
+/// Credentials as Google lets one download them.
 fn credentials(world: &World) -> String {
     let path = world.path("client_secret_1.json");
     let mut text: Value =
         serde_json::from_slice(&std::fs::read(world.path("credentials.json")).unwrap()).unwrap();
     text["installed"]["client_id"] = "1234-abc.apps.googleusercontent.com".into();
+    text["installed"]["auth_uri"] = "https://accounts.google.com/o/oauth2/auth".into();
+    text["installed"]["token_uri"] = "https://oauth2.googleapis.com/token".into();
     text["installed"]["project_id"] = "my-syft-123456".into();
     std::fs::write(&path, text.to_string()).unwrap();
     path.to_str().unwrap().to_owned()
@@ -94,4 +96,29 @@ async fn what_is_no_download_of_googles_is_told() {
     ended.failed_with("sign-in-file", "Desktop app");
     assert!(!ended.said.contains("SECRET") && !ended.out.contains("SECRET"), "{ended:?}");
     assert!(!world.path("home/.syft/google/credentials.json").exists());
+}
+
+/// Google's own page would ask the person, and the code would go to who made the file.
+#[tokio::test]
+async fn credentials_that_would_give_the_sign_in_to_somebody_else_are_refused() {
+    let world = World::new().await;
+    let path = world.path("client_secret_1.json");
+    for (key, other) in [("token_uri", "auth_uri"), ("auth_uri", "token_uri")] {
+        let path = credentials(&world);
+        let mut text: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        text["installed"][key] = world.token_uri().into();
+        assert!(text["installed"][other].as_str().unwrap().starts_with("https://"));
+        std::fs::write(&path, text.to_string()).unwrap();
+        for arguments in [
+            ["setup", "google", "--way=personal", "--credentials", &path].as_slice(),
+            ["login-do", "--credentials", &path].as_slice(),
+        ] {
+            let ended = world.run(arguments).await;
+            ended
+                .failed_with("sign-in-file", &format!("its `{key}` is not an address of Google's"));
+            assert!(!ended.said.contains("Open this address"), "{ended:?}");
+        }
+    }
+    assert!(path.exists() && !world.path("home/.syft/google/credentials.json").exists());
+    assert_eq!(world.server.requests(), 0);
 }

@@ -70,6 +70,22 @@ impl Credentials {
         &self.client_id
     }
 
+    /// Returns the key of the address that is not one of Google's own; `None` if both are.
+    ///
+    /// Google's page asks for any client, whoever's page led there: with another `token_uri` the code
+    /// that comes of the consent, and so the whole drive, would be somebody else's.
+    pub fn strange_address(&self) -> Option<&'static str> {
+        const HOSTS: [&str; 3] =
+            ["accounts.google.com", "oauth2.googleapis.com", "www.googleapis.com"];
+        let is_google = |url: &Url| {
+            url.scheme() == "https"
+                && url.port().is_none()
+                && url.host_str().is_some_and(|host| HOSTS.contains(&host))
+        };
+        let addresses = [("auth_uri", &self.auth_uri), ("token_uri", &self.token_uri)];
+        addresses.into_iter().find(|(_, url)| !is_google(url)).map(|(key, _)| key)
+    }
+
     /// The Cloud project that it belongs to.
     pub fn project_id(&self) -> Option<&str> {
         self.project_id.as_deref()
@@ -85,4 +101,36 @@ fn returns_here(client: &Value) -> bool {
     let redirects = client["redirect_uris"].as_array().into_iter().flatten();
     let mut redirects = redirects.filter_map(|uri| Url::parse(uri.as_str()?).ok());
     redirects.any(|uri| matches!(uri.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_google_s_own_addresses_are_google_s() {
+        let (auth, token) = ("https://accounts.google.com/o/oauth2/auth", TOKEN_URI);
+        #[rustfmt::skip]
+        let cases = [
+            (auth,                                                  token,                                     None),
+            ("https://accounts.google.com/o/oauth2/v2/auth",        "https://accounts.google.com/o/oauth2/token", None),
+            (auth,                                                  "https://www.googleapis.com/oauth2/v4/token", None),
+            (auth,                                                  "https://evil.example/token",              Some("token_uri")),
+            (auth,                                                  "http://oauth2.googleapis.com/token",      Some("token_uri")),
+            (auth,                                                  "https://oauth2.googleapis.com.evil.org/", Some("token_uri")),
+            (auth,                                                  "https://oauth2.googleapis.com@evil.org/", Some("token_uri")),
+            (auth,                                                  "https://oauth2.googleapis.com:8443/",     Some("token_uri")),
+            ("https://evil.example/leads-to-google",                token,                                     Some("auth_uri")),
+        ];
+        for (auth, token, expected) in cases {
+            let credentials = Credentials {
+                client_id: "id".to_owned(),
+                client_secret: String::new(),
+                auth_uri: Url::parse(auth).unwrap(),
+                token_uri: Url::parse(token).unwrap(),
+                project_id: None,
+            };
+            assert_eq!(credentials.strange_address(), expected, "{auth} {token}");
+        }
+    }
 }
