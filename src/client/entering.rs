@@ -12,10 +12,10 @@ use drive_api::auth::{
     TokenDocument, TokenFile, TokenSource, Unkept, Way,
 };
 use drive_api::{Drive, Endpoint};
-use sha2::{Digest as _, Sha256};
 
 use super::configuration::{self, Login, Service};
 use super::lifetime::TESTING_DAYS;
+use super::named_file::{NamedFile, mark};
 use super::secrets::{Kept, KeyringToken, Place};
 use super::{AccessKey, Configuration, Error, Result, buckets};
 use crate::connections::object_store::Address;
@@ -296,11 +296,13 @@ pub(super) fn of_google(credentials: &Credentials, path: &Path) -> Result<()> {
     }))
 }
 
-/// A connection for a login that is kept. Reads no secret yet.
+/// A connection for a login that is kept. Reads no secret yet. With `verified`, another sign-in that
+/// comes into a file that was named is checked before it is used; without, the caller asks whose it is.
 pub(super) fn connect(
     configuration: &Configuration,
     email: &Email,
     service: &Service,
+    verified: Option<&str>,
 ) -> Result<Connected> {
     let (endpoint, tokens): (_, Arc<dyn TokenSource>) = match service {
         Service::Server { url, token: Some(token) } => {
@@ -310,8 +312,17 @@ pub(super) fn connect(
             (Endpoint::at(url)?, Arc::new(KeyringToken::new(configuration.vault(email))))
         }
         Service::Google { token_path, drive } => {
-            let tokens = saved_token(configuration, email, token_path.as_deref());
-            (endpoint(drive.as_deref())?, Arc::new(tokens))
+            let endpoint = endpoint(drive.as_deref())?;
+            let own = configuration.vault(email).file();
+            let tokens = match (token_path, verified) {
+                (Some(path), Some(verified)) if *path != own => {
+                    let file = TokenFile::at(path);
+                    let file = NamedFile::new(file, email, endpoint.clone(), verified);
+                    SavedToken::kept_by(Arc::new(file))
+                }
+                _ => saved_token(configuration, email, token_path.as_deref()),
+            };
+            (endpoint, Arc::new(tokens))
         }
         Service::Delegated { key_path, drive } => {
             (endpoint(drive.as_deref())?, delegate(key_path, email)?)
@@ -346,11 +357,6 @@ pub(super) async fn mark_of(login: &Login) -> Option<String> {
     TokenFile::at(path).read().await.ok().as_ref().map(mark)
 }
 
-fn mark(document: &TokenDocument) -> String {
-    let digest = Sha256::digest(document.refresh_token().unwrap_or_default());
-    hex::encode(&digest[..16])
-}
-
 /// Returns the address of the drive of a login; `None` for a folder.
 pub(super) fn address(service: &Service) -> Result<Option<Endpoint>> {
     Ok(match service {
@@ -377,7 +383,11 @@ fn known(drive: Option<String>) -> Result<Option<String>> {
     Ok(drive)
 }
 
-fn drive(email: &Email, endpoint: Endpoint, tokens: Arc<dyn TokenSource>) -> Arc<dyn Connection> {
+pub(super) fn drive(
+    email: &Email,
+    endpoint: Endpoint,
+    tokens: Arc<dyn TokenSource>,
+) -> Arc<dyn Connection> {
     Arc::new(GDrive::connect(email.clone(), Drive::new(endpoint, tokens)))
 }
 

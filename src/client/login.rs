@@ -131,7 +131,7 @@ impl Client {
         let home = home.unwrap_or_else(Dialect::v0_1);
         let clock = Arc::new(SystemClock);
         if entering::is_another(&login).await {
-            let connected = entering::connect(configuration, &email, &login.service)?;
+            let connected = entering::connect(configuration, &email, &login.service, None)?;
             expect(&email, connected.connection.verify().await?)?;
             login.verified = entering::mark_of(&login).await;
             configuration.save(&email, &login)?;
@@ -167,7 +167,7 @@ impl Client {
         home: Dialect,
     ) -> Result<Self> {
         let Connected { connection, tokens } =
-            entering::connect(configuration, email, &login.service)?;
+            entering::connect(configuration, email, &login.service, login.verified.as_deref())?;
         let folders = Folders::new(configuration.home(), configuration.folder(), email, role);
         let mut client = Self::build(folders, email, connection, role, clock)?.with_home(home);
         let (configuration, ends) = (configuration.clone(), login.ends);

@@ -23,6 +23,7 @@ mod keys;
 pub mod lifetime;
 mod login;
 mod moving;
+mod named_file;
 mod orphans;
 mod outcome;
 mod peers;

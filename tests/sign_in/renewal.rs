@@ -60,6 +60,11 @@ async fn who_withdrew_the_sign_in_is_told_to_sign_in_again() {
 
 /// Gets tokens as another program would, and writes them as google-auth does.
 async fn python_token(world: &World, expiry: &str) -> Value {
+    token_of(world, 0, expiry).await
+}
+
+/// The same for one of the two accounts.
+async fn token_of(world: &World, whose: usize, expiry: &str) -> Value {
     let mut ask = Url::parse(&format!("{}/o/oauth2/auth", world.server.url())).unwrap();
     let back = "http://127.0.0.1:9/";
     ask.query_pairs_mut().extend_pairs([
@@ -68,7 +73,8 @@ async fn python_token(world: &World, expiry: &str) -> Value {
         ("redirect_uri", back),
         ("state", "s"),
     ]);
-    let typed = [("email", ME), ("secret", world.secrets[0].1.as_str())];
+    let (email, secret) = &world.secrets[whose];
+    let typed = [("email", *email), ("secret", secret.as_str())];
     let target = get(&ask).await.submit(&ask, &typed, "allow").await.target();
     let code = target.query_pairs().find(|(key, _)| key == "code").unwrap().1.into_owned();
     let exchanged = post(
@@ -114,4 +120,36 @@ async fn a_token_file_of_the_python_client_works_and_is_kept_fresh_where_it_is()
         assert_eq!(world.run(&["logout"]).await.code, 0);
         assert!(path.exists() && !world.kept("account.toml").exists());
     }
+}
+
+/// As `syft serve` does, for which the file is the only news of a sign-in elsewhere.
+#[tokio::test]
+async fn a_named_file_that_becomes_somebody_elses_is_not_used_by_who_is_running() {
+    let world = World::with_life(Duration::from_secs(60)).await; // so that each call renews
+    let path = world.path("token.json");
+    let put = |token: &Value| std::fs::write(&path, token.to_string()).unwrap();
+    put(&python_token(&world, "2020-01-01T00:00:00Z").await);
+    let here = syft::client::Configuration::at(&world.path("home"));
+    let sign_in = syft::client::SignIn::TokenFile {
+        path: path.clone(),
+        drive: Some(world.server.url().to_owned()),
+    };
+    let me = syft::model::Email::parse(ME).unwrap();
+    let client = syft::client::Client::login_do(&here, &me, sign_in).await.unwrap();
+    let sync = async || client.sync(&syft::syncers::SyncOptions::default()).await;
+    sync().await.unwrap();
+    let others = token_of(&world, 1, "2020-01-01T00:00:00Z").await;
+    put(&others);
+    sync().await.unwrap();
+    let kept: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(kept, others, "it goes on with its own sign-in, and leaves theirs alone");
+    let error = syft::client::Client::open(&here, None).await.unwrap_err();
+    assert_eq!(error.code(), "wrong-account");
+    // Another sign-in of the same account is taken up by itself.
+    let own = python_token(&world, "2020-01-01T00:00:00Z").await;
+    put(&own);
+    sync().await.unwrap();
+    let kept: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(kept["refresh_token"], own["refresh_token"]);
+    assert_ne!(kept["token"], own["token"]);
 }

@@ -75,7 +75,7 @@ pub(super) async fn drive(
     email: &Email,
     login: &Login,
 ) -> Vec<Finding> {
-    let connection = match entering::connect(configuration, email, &login.service) {
+    let connection = match entering::connect(configuration, email, &login.service, None) {
         Ok(connected) => connected.connection,
         Err(error) => return vec![Finding::failed("drive", error)],
     };

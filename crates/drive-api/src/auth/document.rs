@@ -106,6 +106,11 @@ impl TokenDocument {
         self.text("refresh_token").filter(|token| !token.is_empty())
     }
 
+    /// Returns the token that was given out last.
+    pub fn access_token(&self) -> Option<&str> {
+        self.text("token").filter(|token| !token.is_empty())
+    }
+
     pub(super) fn new(new: NewToken<'_>) -> Self {
         let document = json!({
             "token": new.granted.access_token.secret(),

@@ -133,6 +133,15 @@ pub enum SignInError {
         reason: String,
     },
 
+    /// A token file that others may write has got the sign-in of somebody else.
+    #[error("the file {} holds the sign-in of {found} now", path.display())]
+    Another {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is.
+        found: String,
+    },
+
     /// The keyring in which it is kept cannot be used.
     #[error("the sign-in is kept in the keyring, which {problem}")]
     Keyring {
@@ -180,6 +189,7 @@ impl SignInError {
             | Self::Misread(_)
             | Self::NoLoopback { .. }
             | Self::Keyring { .. }
+            | Self::Another { .. }
             | Self::Ended { .. }
             | Self::ClockOff { .. }
             | Self::Blocked { .. }
