@@ -6,6 +6,7 @@ use super::context::Context;
 use super::report::{Exit, Failure, Outcome};
 use super::ui::Ui;
 use crate::client::{self, Client};
+use crate::model::Code;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,8 +34,21 @@ pub(crate) async fn logout(_: &LogoutArgs, context: &Context, ui: &mut Ui) -> Ou
             }
         }
     };
-    Client::logout(&configuration, &email).await?;
-    ui.answer(&json!({ "email": email.as_str() }));
-    ui.done(format_args!("Logged out {email}; the SyftBox and what is on the drive stay"));
-    Ok(Exit::Done)
+    let left = Client::logout(&configuration, &email).await?;
+    let Some(why) = left else {
+        ui.answer(&json!({ "email": email.as_str() }));
+        ui.done(format_args!("Logged out {email}; the SyftBox and what is on the drive stay"));
+        return Ok(Exit::Done);
+    };
+    let message =
+        format!("Logged out {email}, but the sign-in is left in the keyring, which {why}");
+    let hint = format!(
+        "remove `syft: sign-in of {email}` there with the keyring's own program, or withdraw the \
+         sign-in at https://myaccount.google.com/connections"
+    );
+    let problem = json!({ "code": Code::Keyring, "message": message, "hint": hint });
+    ui.answer(&json!({ "email": email.as_str(), "problems": [problem] }));
+    ui.problem(Code::Keyring.as_str(), &message);
+    ui.hint(&hint);
+    Ok(Exit::Problems)
 }

@@ -139,20 +139,20 @@ impl Client {
         Self::assemble(configuration, &email, role, &login, clock, home)
     }
 
-    /// Forgets a login on this machine. Files and state stay.
+    /// Forgets a login on this machine. Files and state stay. Returns why the secret is left in the
+    /// keyring all the same, if it is.
     ///
     /// # Errors
     /// [`Error::NotLoggedIn`] if there is none.
-    pub async fn logout(configuration: &Configuration, email: &Email) -> Result<()> {
+    pub async fn logout(configuration: &Configuration, email: &Email) -> Result<Option<Unusable>> {
         let email = spelled(configuration, email)?;
         let place = configuration.login(&email).ok().flatten().and_then(|login| login.place());
-        if place == Some(Place::Keyring)
-            && let Err(why) = configuration.vault(&email).clear().await
-        {
-            tracing::warn!("the sign-in stays in the keyring, which {why}");
-        }
+        let left = match place {
+            Some(Place::Keyring) => configuration.vault(&email).clear().await.err(),
+            _ => None,
+        };
         if configuration.forget(&email)? {
-            Ok(())
+            Ok(left)
         } else {
             Err(Error::NotLoggedIn { email: Some(email) })
         }

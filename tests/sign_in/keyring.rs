@@ -96,6 +96,24 @@ async fn a_sign_in_lives_in_the_keyring_and_nowhere_else() {
 }
 
 #[tokio::test]
+async fn who_logs_out_is_told_what_is_left_in_a_keyring_that_is_locked() {
+    let world = World::new().await;
+    let (service, address) = SecretService::serve(world.folder());
+    let bus = [("DBUS_SESSION_BUS_ADDRESS", address.as_str())];
+    let login = world.consent(world.login_with(&[], &bus)).await;
+    assert_eq!(login.code, 0, "{login:?}");
+    service.lock(true);
+    let ended = world.start_with(&["logout"], &bus).end().await;
+    assert_eq!((ended.code, &ended.answer["problems"][0]["code"]), (3, &"keyring".into()));
+    assert!(
+        ended.said.contains("the sign-in is left in the keyring, which is locked"),
+        "{ended:?}"
+    );
+    assert!(ended.said.contains(&format!("`syft: sign-in of {ME}`")), "{ended:?}");
+    assert!(!world.kept("account.toml").exists());
+}
+
+#[tokio::test]
 async fn a_locked_keyring_is_not_waited_for() {
     let world = World::new().await;
     let (service, address) = SecretService::serve(world.folder());
