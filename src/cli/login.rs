@@ -1,5 +1,6 @@
 //! `syft login-do` and `syft login-ds`: sign an account in on this machine.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use drive_api::auth::SignInError;
@@ -9,8 +10,8 @@ use super::context::{self, Context, absolute, variable};
 use super::peer::peer_json;
 use super::report::{Exit, Failure, Outcome};
 use super::text::count;
-use super::ui::Ui;
-use super::{args, browser, hints, setup, sign_in_hints};
+use super::ui::{self, Ui};
+use super::{args, browser, hints, secret, setup, sign_in_hints};
 use crate::client::lifetime::{moment, told};
 use crate::client::{
     self, AccessKey, Again, Client, Clock as _, Configuration, SecretsIn, SignIn, SystemClock,
@@ -22,7 +23,7 @@ use crate::wire::Dialect;
 
 const EXAMPLES: &str = "\
 Examples:
-  syft login-do --email me@example.org --drive http://127.0.0.1:8420 --token TOKEN
+  syft login-do --email me@example.org --drive http://127.0.0.1:8420 --token -    # asks for it
   syft login-ds --email me@example.org --token-path token.json
   syft login-ds --email me@example.org --credentials credentials.json
   syft login-do --service-account key.json --impersonate me@hospital.org
@@ -43,7 +44,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL", requires = "way", conflicts_with = "folder")]
     drive: Option<String>,
 
-    /// Token for that server, as `syft drive account add` printed it
+    /// Token for that server, as `syft drive account add` printed it; with `-` it is asked for
+    ///
+    /// What stands on a command line can be seen by all who work on this machine, and stays in the shell's history. With `-` it is typed unseen, or read from standard input.
     #[arg(
         long,
         value_name = "TOKEN",
@@ -125,7 +128,12 @@ pub(crate) async fn scientist(args: &Args, context: &Context, ui: &mut Ui) -> Ou
 async fn run(args: &Args, role: Role, context: &Context, ui: &mut Ui) -> Outcome {
     let configuration = context.configuration()?.with_secrets(wish(args)?);
     let email = whose(args, context, &configuration)?;
-    let sign_in = sign_in(args, role, &email, &configuration, ui)?;
+    let sign_in = match (&args.drive, &args.token) {
+        (Some(url), Some(token)) => {
+            SignIn::Server { url: url.clone(), token: told_token(token, url).await? }
+        }
+        _ => sign_in(args, role, &email, &configuration, ui)?,
+    };
     let asks = matches!(sign_in, SignIn::Credentials { .. });
     let client = {
         // A question of the sign-in must not be drawn over.
@@ -237,6 +245,26 @@ fn whose(args: &Args, context: &Context, configuration: &Configuration) -> Resul
     })
 }
 
+/// The token that stands on the command line; or, where none does, what is typed unseen, or piped.
+async fn told_token(said: &str, url: &str) -> Result<String, Failure> {
+    if said != "-" {
+        return Ok(said.to_owned());
+    }
+    let told = if std::io::stdin().is_terminal() {
+        ui::tell(&format!("Token of your account at {url} (it is not shown):"));
+        secret::read_line().await
+    } else {
+        ui::read_line()
+    };
+    match told {
+        Ok(token) if !token.is_empty() => Ok(token),
+        _ => {
+            Err(Failure::usage("there is no token: nothing was typed, or standard input is empty")
+                .hint("`syft drive account add` prints it; type it, or pipe it to `--token -`"))
+        }
+    }
+}
+
 fn sign_in(
     args: &Args,
     role: Role,
@@ -244,9 +272,6 @@ fn sign_in(
     configuration: &Configuration,
     ui: &Ui,
 ) -> Result<SignIn, Failure> {
-    if let (Some(url), Some(token)) = (&args.drive, &args.token) {
-        return Ok(SignIn::Server { url: url.clone(), token: token.clone() });
-    }
     let drive = args.drive.clone();
     if let Some(path) = &args.token_path {
         return Ok(SignIn::TokenFile { path: absolute(path)?, drive });
@@ -283,7 +308,7 @@ fn sign_in(
         }
         Some((_, Again::Server { url })) => {
             Err(Failure::usage("the token of the drive has to be said once more")
-                .hint(format!("add `--drive {url} --token TOKEN`")))
+                .hint(format!("add `--drive {url} --token -`; it is then asked for")))
         }
         None if imported.is_file() => {
             if !args.testing && !setup::published(configuration) {

@@ -118,3 +118,18 @@ async fn what_makes_no_sense_together_is_wrong_usage_and_nobody_is_sent_to_a_bro
     nothing_is_kept(&world);
     assert_eq!(world.server.requests(), 0);
 }
+
+#[tokio::test]
+async fn a_token_need_not_stand_on_the_command_line() {
+    let world = World::new().await;
+    let (url, file) = (world.server.url().to_owned(), world.path("typed"));
+    let login = ["login-do", "--drive", &url, "--token", "-"];
+    std::fs::write(&file, "").unwrap();
+    let ended = world.run_fed(&login, &file).await;
+    assert_eq!(ended.code, 2, "{ended:?}");
+    nothing_is_kept(&world);
+    std::fs::write(&file, format!("{}\n", world.secrets[0].1)).unwrap();
+    let ended = world.run_fed(&login, &file).await;
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(!ended.out.contains(&world.secrets[0].1) && !ended.said.contains(&world.secrets[0].1));
+}

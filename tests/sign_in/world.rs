@@ -75,13 +75,28 @@ impl World {
         self.start_with(arguments, &[])
     }
 
+    /// Runs `syft` with these arguments and this file as standard input.
+    pub(crate) async fn run_fed(&self, arguments: &[&str], input: &std::path::Path) -> Ended {
+        let input = std::fs::File::open(input).unwrap();
+        self.start_reading(arguments, &[], input.into()).end().await
+    }
+
     /// The same with these variables.
     pub(crate) fn start_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Running {
+        self.start_reading(arguments, variables, Stdio::null())
+    }
+
+    fn start_reading(
+        &self,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        input: Stdio,
+    ) -> Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_syft"));
         command.args(arguments).args(["--json", "--email", ME, "--home"]);
         command.arg(self.path("home")).env_clear().env("HOME", self.path("nobody"));
         command.envs(variables.iter().copied());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.kill_on_drop(true).spawn().unwrap();
         let out = child.stdout.take().unwrap();
         let err = BufReader::new(child.stderr.take().unwrap());
