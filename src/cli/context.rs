@@ -51,12 +51,12 @@ impl Context {
         Self { home: self.home.clone(), email: Some(email) }
     }
 
-    /// Returns where things are kept.
+    /// Returns where things are kept, for somebody who waits for an answer.
     pub(crate) fn configuration(&self) -> Result<Configuration, Failure> {
-        match self.home()? {
-            Some(home) => Ok(Configuration::at(&home)),
-            None => Ok(Configuration::of_user()?),
-        }
+        Ok(match self.home()? {
+            Some(home) => Configuration::at(&home).hasty(),
+            None => Configuration::of_user()?.hasty(),
+        })
     }
 
     /// Returns the account that was named, if one was.

@@ -57,7 +57,7 @@ const DISK_PAUSE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
     let stop = super::signals::stop();
-    let configuration = context.configuration()?;
+    let configuration = context.configuration()?.patient();
     let client = context.open().await?;
     let account = client.email().clone();
     let _lock = ServeLock::take(&configuration, &account).map_err(|error| match error {

@@ -224,6 +224,12 @@ impl Ui {
             tokio::time::sleep(Duration::from_secs(1)).await;
             shown.set_draw_target(ProgressDrawTarget::stderr());
             shown.enable_steady_tick(Duration::from_millis(120));
+            let again = format!("{what}: the drive does not answer as it should, trying again");
+            loop {
+                let waits = drive_api::calls_waiting() > 0;
+                shown.set_message(if waits { again.clone() } else { what.to_owned() });
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
         });
         Progress { bar: Some(bar), ticker: Some(ticker) }
     }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,13 @@ pub struct Configuration {
     home: PathBuf,
     folder: PathBuf,
     secrets: SecretsIn,
+    unreachable_max: Duration,
 }
+
+/// How long a drive that cannot be reached is tried in one go where somebody waits for it.
+const WAITING_MAX: Duration = Duration::from_secs(5);
+/// The same where nobody does.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// An account that is logged in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,7 +120,7 @@ pub(super) struct Stamp {
 impl Configuration {
     /// Keeps everything below `home`, the configuration in `{home}/.syft`.
     pub fn at(home: &Path) -> Self {
-        Self { home: home.to_owned(), folder: home.join(".syft"), secrets: SecretsIn::default() }
+        Self::of(home.to_owned(), home.join(".syft"))
     }
 
     /// Keeps the SyftBox in the home folder of this user, and the configuration where this system
@@ -125,7 +131,30 @@ impl Configuration {
     pub fn of_user() -> Result<Self> {
         let home = dirs::home_dir().ok_or(Error::NoHome)?;
         let folder = dirs::config_dir().ok_or(Error::NoHome)?.join("syft");
-        Ok(Self { home, folder, secrets: SecretsIn::default() })
+        Ok(Self::of(home, folder))
+    }
+
+    fn of(home: PathBuf, folder: PathBuf) -> Self {
+        Self { home, folder, secrets: SecretsIn::default(), unreachable_max: PATIENCE }
+    }
+
+    /// The same for somebody who waits: a drive that cannot be reached is given up after five seconds.
+    #[must_use]
+    pub const fn hasty(mut self) -> Self {
+        self.unreachable_max = WAITING_MAX;
+        self
+    }
+
+    /// The same for what runs by itself: a drive that cannot be reached is tried for a while.
+    #[must_use]
+    pub const fn patient(mut self) -> Self {
+        self.unreachable_max = PATIENCE;
+        self
+    }
+
+    /// Returns how long a drive that cannot be reached is tried in one go.
+    pub(super) const fn unreachable_max(&self) -> Duration {
+        self.unreachable_max
     }
 
     /// The same with the secrets of logins elsewhere than in files.

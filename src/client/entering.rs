@@ -165,7 +165,11 @@ pub(super) async fn enter(email: &Email, sign_in: SignIn, now: DateTime<Utc>) ->
 
 impl Entered {
     /// A connection to ask whose it is, before anything is kept.
-    pub(super) fn connect(&self, email: &Email) -> Result<Arc<dyn Connection>> {
+    pub(super) fn connect(
+        &self,
+        configuration: &Configuration,
+        email: &Email,
+    ) -> Result<Arc<dyn Connection>> {
         let (endpoint, tokens): (_, Arc<dyn TokenSource>) = match self {
             Self::Known { service: Service::Folder { path }, .. } => {
                 return Ok(Arc::new(Folder::open(path, email.clone())?));
@@ -197,7 +201,7 @@ impl Entered {
                 (endpoint(drive.as_deref())?, Arc::new(tokens))
             }
         };
-        Ok(drive(email, endpoint, tokens))
+        Ok(drive(configuration, email, endpoint, tokens))
     }
 
     /// Keeps the proof, now that it is known to be this account's.
@@ -317,7 +321,8 @@ pub(super) fn connect(
             let tokens = match (token_path, verified) {
                 (Some(path), Some(verified)) if *path != own => {
                     let file = TokenFile::at(path);
-                    let file = NamedFile::new(file, email, endpoint.clone(), verified);
+                    let file =
+                        NamedFile::new(configuration, file, email, endpoint.clone(), verified);
                     SavedToken::kept_by(Arc::new(file))
                 }
                 _ => saved_token(configuration, email, token_path.as_deref()),
@@ -337,7 +342,7 @@ pub(super) fn connect(
             return Ok(Connected { connection, tokens: None });
         }
     };
-    let connection = drive(email, endpoint, Arc::clone(&tokens));
+    let connection = drive(configuration, email, endpoint, Arc::clone(&tokens));
     Ok(Connected { connection, tokens: Some(tokens) })
 }
 
@@ -384,11 +389,15 @@ fn known(drive: Option<String>) -> Result<Option<String>> {
 }
 
 pub(super) fn drive(
+    configuration: &Configuration,
     email: &Email,
     endpoint: Endpoint,
     tokens: Arc<dyn TokenSource>,
 ) -> Arc<dyn Connection> {
-    Arc::new(GDrive::connect(email.clone(), Drive::new(endpoint, tokens)))
+    let unreachable_max = configuration.unreachable_max();
+    let settings = drive_api::Settings { unreachable_max, ..drive_api::Settings::default() };
+    let drive = Drive::with_settings(endpoint, tokens, settings);
+    Arc::new(GDrive::connect(email.clone(), drive))
 }
 
 fn absolute(path: PathBuf) -> Result<PathBuf> {

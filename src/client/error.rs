@@ -201,7 +201,7 @@ pub enum Error {
     Sync(syncers::Error),
 
     /// The service could not be used.
-    #[error("the drive could not be used")]
+    #[error("{}", connections::headline(.0))]
     Connection(#[from] connections::Error),
 
     /// The own disk could not be used.

@@ -56,7 +56,7 @@ impl Client {
         let last = configuration.login(email).ok().flatten();
         let clock = Arc::new(SystemClock);
         let entered = entering::enter(email, sign_in, moment(clock.now())).await?;
-        Self::check(email, &entered).await?;
+        Self::check(configuration, email, &entered).await?;
         let settled = entered.settle(configuration, email, last.as_ref()).await?;
         let before = last.as_ref().and_then(|login| login.generation.as_deref());
         let before = before.and_then(Dialect::of_generation);
@@ -99,8 +99,8 @@ impl Client {
         Ok(peering::home_on_drive(&self.account, self.now()).await?)
     }
 
-    async fn check(email: &Email, entered: &Entered) -> Result<()> {
-        let found = entered.connect(email)?.verify().await?;
+    async fn check(configuration: &Configuration, email: &Email, entered: &Entered) -> Result<()> {
+        let found = entered.connect(configuration, email)?.verify().await?;
         expect(email, found)
     }
 

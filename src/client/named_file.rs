@@ -5,18 +5,20 @@
 //! Invariant: one account's sign-in never works under another's name.
 
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use drive_api::Endpoint;
 use drive_api::auth::{Keeper, SavedToken, SignInError, TokenDocument, TokenFile, Unkept};
 use sha2::{Digest as _, Sha256};
 
+use super::Configuration;
 use super::entering::drive;
 use crate::model::Email;
 
 /// A token file, and by which the sign-in is known whose owner was checked.
 pub(super) struct NamedFile {
+    configuration: Configuration,
     file: TokenFile,
     email: Email,
     endpoint: Endpoint,
@@ -25,9 +27,16 @@ pub(super) struct NamedFile {
 
 impl NamedFile {
     /// The file of `email`, whose sign-in with the mark `verified` is its own.
-    pub(super) fn new(file: TokenFile, email: &Email, endpoint: Endpoint, verified: &str) -> Self {
+    pub(super) fn new(
+        configuration: &Configuration,
+        file: TokenFile,
+        email: &Email,
+        endpoint: Endpoint,
+        verified: &str,
+    ) -> Self {
         let verified = Mutex::new(verified.to_owned());
-        Self { file, email: email.clone(), endpoint, verified }
+        let (configuration, email) = (configuration.clone(), email.clone());
+        Self { configuration, file, email, endpoint, verified }
     }
 
     fn is_verified(&self, mark: &str) -> bool {
@@ -39,8 +48,9 @@ impl NamedFile {
         if self.is_verified(&mark) {
             return Ok(());
         }
-        let tokens = SavedToken::kept_by(std::sync::Arc::new(Unkept(document.clone())));
-        let connection = drive(&self.email, self.endpoint.clone(), std::sync::Arc::new(tokens));
+        let tokens = SavedToken::kept_by(Arc::new(Unkept(document.clone())));
+        let (endpoint, tokens) = (self.endpoint.clone(), Arc::new(tokens));
+        let connection = drive(&self.configuration, &self.email, endpoint, tokens);
         match connection.verify().await {
             Ok(found) if found.is_same_account(self.email.as_str()) => {
                 if let Ok(mut verified) = self.verified.lock() {

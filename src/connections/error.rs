@@ -128,6 +128,25 @@ impl Error {
     }
 }
 
+/// What can be said above an error of a connection. Most say by themselves whose failure it is, and
+/// then that is all there is to say; it stands in a text once.
+pub(crate) fn headline(error: &Error) -> String {
+    match error {
+        Error::Denied { .. }
+        | Error::SignedOut { .. }
+        | Error::Barred { .. }
+        | Error::RateLimited { .. }
+        | Error::Unavailable { .. }
+        | Error::Full { .. }
+        | Error::Invalid { .. } => error.to_string(),
+        Error::NotFound { .. }
+        | Error::AlreadyExists { .. }
+        | Error::TooLarge { .. }
+        | Error::TokenExpired
+        | Error::Io(_) => "the drive could not be used".to_owned(),
+    }
+}
+
 /// The last cause is what a person can do something about; those before it only repeat that the
 /// account is signed out.
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {

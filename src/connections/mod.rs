@@ -33,6 +33,7 @@ pub use entry::{
     Access, Change, Changes, Content, Entry, FileId, Grant, InvalidFileId, Kind, NameIs, NewEntry,
     Ownership, PageToken, Query, Relocation,
 };
+pub(crate) use error::headline;
 pub use error::{Error, Result};
 pub use faulty::Faulty;
 pub use folder::Folder;

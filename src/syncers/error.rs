@@ -16,7 +16,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// The service could not do what the sync needs.
-    #[error("the drive could not be used")]
+    #[error("{}", connections::headline(.0))]
     Connection(#[from] connections::Error),
 
     /// The own disk could not do what the sync needs.

@@ -91,3 +91,20 @@ fn versions_of_peers_are_a_table() {
         assert!(table.contains(word), "{word}: {table}");
     }
 }
+
+#[test]
+fn a_drive_out_of_reach_is_told_once_and_soon() {
+    let world = World::logged_in();
+    let account = world.home("owner").join(format!(".syft/accounts/{OWNER}/account.toml"));
+    let login = std::fs::read_to_string(&account).unwrap();
+    std::fs::write(&account, login.replace(&world.url, "http://127.0.0.1:1")).unwrap();
+    let began = std::time::Instant::now();
+    let ended = world.run("owner", &["--json", "sync"]);
+    assert!(began.elapsed() < std::time::Duration::from_secs(15), "{:?}", began.elapsed());
+    let answer = ended.json();
+    assert_eq!((ended.exit, &answer["error"]["code"]), (1, &json!("unavailable")), "{ended:?}");
+    let message = answer["error"]["message"].as_str().unwrap();
+    let (front, back) = message.split_once(" tried ").unwrap();
+    assert_eq!(front, "the drive could not be reached: 127.0.0.1:1: Connection refused,");
+    assert!(back.ends_with(" seconds") && back.contains(" times in "), "{message}");
+}

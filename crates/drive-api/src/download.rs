@@ -93,7 +93,9 @@ impl Drive {
                 }
                 Verdict::GiveUp | Verdict::FreshToken => return Err(failed.error),
                 Verdict::Again => match delays.next() {
-                    Some(delay) => self.transport.pause(delay, failed.retry_after).await,
+                    Some(delay) => {
+                        self.transport.pause(delay, failed.retry_after).await;
+                    }
                     None => return Err(failed.error),
                 },
             }

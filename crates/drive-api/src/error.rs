@@ -3,6 +3,7 @@
 //! Text that a server sent is data: it is cut and stripped of control characters before it enters
 //! an error. Source of the reasons: <https://developers.google.com/workspace/drive/api/guides/handle-errors>.
 
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -137,11 +138,54 @@ pub enum Error {
     },
 }
 
+/// Which server gave no usable answer, why, and how often it was asked. Its text says all; there is
+/// no cause beside it, since the causes of a connection repeat one another.
+#[derive(Debug)]
+pub(crate) struct Tried {
+    pub(crate) server: String,
+    pub(crate) tries: u32,
+    pub(crate) seconds: u64,
+    pub(crate) source: Source,
+}
+
+impl Tried {
+    /// What broke, without the story around it.
+    fn within(source: &Source) -> &(dyn std::error::Error + 'static) {
+        match source.downcast_ref::<Self>() {
+            Some(tried) => tried.source.as_ref(),
+            None => source.as_ref(),
+        }
+    }
+}
+
+impl std::error::Error for Tried {}
+
+impl fmt::Display for Tried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut last: &(dyn std::error::Error + 'static) = self.source.as_ref();
+        while let Some(cause) = last.source() {
+            last = cause;
+        }
+        let reason = if last.is::<tokio::time::error::Elapsed>() {
+            "no answer came in time".to_owned()
+        } else {
+            let text = clean(&last.to_string());
+            let (text, _) = text.split_once(" (os error").unwrap_or((&text, ""));
+            text.to_owned()
+        };
+        write!(f, "{}: {reason}", self.server)?;
+        match self.tries {
+            1 => Ok(()),
+            tries => write!(f, ", tried {tries} times in {} seconds", self.seconds),
+        }
+    }
+}
+
 impl Error {
     /// True if it is certain that nothing was done: there was no connection, or the server said no.
     pub fn is_certain(&self) -> bool {
         match self {
-            Self::Unavailable { source, .. } => source
+            Self::Unavailable { source, .. } => Tried::within(source)
                 .downcast_ref::<hyper_util::client::legacy::Error>()
                 .is_some_and(hyper_util::client::legacy::Error::is_connect),
             Self::TooLarge { .. } | Self::Io { .. } => false,

@@ -45,4 +45,5 @@ pub use gmail::{Gmail, MAIL_SCOPES};
 pub use post::{Post, post_json};
 pub use probe::{Sight, look};
 pub use query::Query;
+pub use retry::calls_waiting;
 pub use transport::Settings;

@@ -3,13 +3,15 @@
 //! Pure: the wire says what it saw ([`Symptom`]), [`judge`] says what follows. Invariant: what is not
 //! safe to repeat is never sent again unless the server certainly did not do it.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use url::Url;
 
-use crate::error::{Complaint, Error, Source, is_hiccup, is_rate_limit};
+use crate::error::{Complaint, Error, Source, Tried, is_hiccup, is_rate_limit};
 
 /// Tries of one call, the first included: 2^5 s outlasts most per-minute limits of Drive.
 pub(crate) const TRIES_MAX: usize = 6;
@@ -95,6 +97,79 @@ pub(crate) fn retry_after(value: &str, now: DateTime<Utc>) -> Option<Duration> {
         }
     };
     Some(wait.min(WAIT_MAX))
+}
+
+/// True if it is worth to wait for so long and try again. Where there is no connection at all, nothing
+/// but time helps, and that is `unreachable_max` at most from the first try on; a server that answers
+/// says itself when it is worth it.
+pub(crate) fn goes_on(symptom: &Symptom, after_wait: Duration, unreachable_max: Duration) -> bool {
+    !matches!(symptom, Symptom::NotSent) || after_wait <= unreachable_max
+}
+
+/// How many calls of this process wait at this moment before they try again.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
+/// Returns how many calls of this process wait at this moment before they try again, for who tells a
+/// person why nothing happens.
+pub fn calls_waiting() -> usize {
+    WAITING.load(Ordering::Relaxed)
+}
+
+/// Counts as a call that waits until it is dropped.
+pub(crate) struct Waits(());
+
+impl Waits {
+    pub(crate) fn begin() -> Self {
+        WAITING.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        WAITING.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The tries of one call, and how long they took.
+pub(crate) struct Tries {
+    count: u32,
+    waited: Duration,
+    began: Instant,
+}
+
+impl Tries {
+    pub(crate) fn begin() -> Self {
+        Self { count: 1, waited: Duration::ZERO, began: Instant::now() }
+    }
+
+    /// How long the call has lasted, as far as a hand-wound clock lets it.
+    pub(crate) fn lasted(&self) -> Duration {
+        self.waited.max(self.began.elapsed())
+    }
+
+    pub(crate) fn waited(&mut self, delay: Duration) {
+        self.count += 1;
+        self.waited += delay;
+    }
+
+    /// Says of a server that gave no usable answer which it is, why, and how often it was tried.
+    pub(crate) fn told(&self, failed: Failed, url: &Url) -> Failed {
+        let error = match failed.error {
+            Error::Unavailable { what, source } => {
+                let server = url.host_str().unwrap_or("the server");
+                let server = match url.port() {
+                    Some(port) => format!("{server}:{port}"),
+                    None => server.to_owned(),
+                };
+                let (tries, seconds) = (self.count, self.lasted().as_secs());
+                let tried = Tried { server, tries, seconds, source };
+                Error::Unavailable { what, source: Box::new(tried) }
+            }
+            other => other,
+        };
+        Failed { error, ..failed }
+    }
 }
 
 /// An attempt that failed: what the caller will hear, and what the loop needs to know.
@@ -195,6 +270,27 @@ mod tests {
         for (what, symptom, safe, not_safe) in cases {
             assert_eq!(judge(&symptom, Repeat::Safe), safe, "{what}, safe to repeat");
             assert_eq!(judge(&symptom, Repeat::OnlyIfNotDone), not_safe, "{what}, not safe");
+        }
+    }
+
+    #[test]
+    fn a_server_out_of_reach_is_tried_for_a_while_and_one_that_answers_as_it_says() {
+        let (quick, patient) = (Duration::from_secs(5), Duration::from_secs(120));
+        let seconds = Duration::from_secs;
+        let busy = Symptom::Answer { status: 503, reason: None };
+        #[rustfmt::skip]
+        let cases = [
+            // symptom             after the wait   quick   patient
+            (Symptom::NotSent,     seconds(1),      true,   true),
+            (Symptom::NotSent,     seconds(5),      true,   true),
+            (Symptom::NotSent,     seconds(6),      false,  true),
+            (Symptom::NotSent,     seconds(121),    false,  false),
+            (Symptom::Lost,        seconds(60),     true,   true),
+            (busy,                 seconds(200),    true,   true),
+        ];
+        for (symptom, after, is_quick, is_patient) in cases {
+            assert_eq!(goes_on(&symptom, after, quick), is_quick, "{symptom:?} {after:?}");
+            assert_eq!(goes_on(&symptom, after, patient), is_patient, "{symptom:?} {after:?}");
         }
     }
 

@@ -25,7 +25,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::connector::Bounded;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, clean};
-use crate::retry::{self, Failed, Repeat, Verdict};
+use crate::retry::{self, Failed, Repeat, Tries, Verdict, Waits};
 
 /// The longest JSON answer that is read: a page of 1,000 files is under 1 MiB.
 pub(crate) const JSON_BYTES_MAX: u64 = 32 * 1024 * 1024;
@@ -40,6 +40,8 @@ pub(crate) type HttpClient = Client<Bounded, common::Body>;
 pub struct Settings {
     /// The clock; tests wind their own.
     pub clock: Arc<dyn Clock>,
+    /// How long one call tries to reach a server to which there is no connection.
+    pub unreachable_max: Duration,
     /// How long a connection may show no sign of life before the attempt counts as lost.
     pub patience: Duration,
     /// The longest JSON answer in bytes.
@@ -54,6 +56,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             clock: Arc::new(SystemClock),
+            unreachable_max: Duration::from_secs(120), // that is, with all tries
             patience: Duration::from_secs(60), // half of what Google's own clients wait, six times
             json_bytes_max: JSON_BYTES_MAX,
             items_max: 500_000, // the most that a folder of Drive can hold
@@ -118,6 +121,8 @@ impl Transport {
         Fut: Future<Output = Result<T, Failed>>,
     {
         let mut delays = retry::delays();
+        let mut tries = Tries::begin();
+        let limit = self.settings.unreachable_max;
         let mut token = self.tokens.token().await?;
         let mut is_fresh = false;
         let mut maybe_done = false;
@@ -133,20 +138,28 @@ impl Transport {
                     token = self.tokens.refresh(&token).await?;
                     is_fresh = true;
                 }
-                Verdict::GiveUp | Verdict::FreshToken => return Err(failed),
+                Verdict::GiveUp | Verdict::FreshToken => {
+                    return Err(tries.told(failed, self.endpoint.root()));
+                }
                 Verdict::Again => match delays.next() {
-                    Some(delay) => self.pause(delay, failed.retry_after).await,
-                    None => return Err(failed),
+                    Some(delay)
+                        if retry::goes_on(&failed.symptom, tries.lasted() + delay, limit) =>
+                    {
+                        tries.waited(self.pause(delay, failed.retry_after).await);
+                    }
+                    _ => return Err(tries.told(failed, self.endpoint.root())),
                 },
             }
         }
     }
 
-    /// Waits before the next try: as long as the server asked for, if that is longer.
-    pub(crate) async fn pause(&self, delay: Duration, retry_after: Option<Duration>) {
+    /// Waits before the next try: as long as the server asked for, if that is longer. Returns how long.
+    pub(crate) async fn pause(&self, delay: Duration, retry_after: Option<Duration>) -> Duration {
+        let _waits = Waits::begin();
         let delay = retry_after.map_or(delay, |asked| asked.max(delay));
         tracing::debug!(?delay, "waiting before the next try");
         self.settings.clock.sleep(delay).await;
+        delay
     }
 
     /// Starts a request to `url` in the name of the account.

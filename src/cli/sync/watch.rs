@@ -16,7 +16,7 @@ use crate::syncers::Report;
 pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
     let pace = Pace::of_interval(Duration::from_secs(args.interval));
     let options = WatchOptions { sync: args.options(), pace };
-    let (configuration, email) = (context.configuration()?, context.email()?);
+    let (configuration, email) = (context.configuration()?.patient(), context.email()?);
     let mut record = Record::load(&configuration, email.as_ref(), args.quiet);
     let mut watch = Watch::open(configuration.clone(), email, options).await?;
     record.is_of(watch.client().email());

@@ -1,6 +1,7 @@
 //! Drive's words and ours: files, queries, errors. Pure.
 
 use drive_api::Error as DriveError;
+use drive_api::auth::SignInError;
 
 use super::SERVICE;
 use crate::connections::{
@@ -117,8 +118,8 @@ pub(super) fn failed(error: DriveError, subject: &FileId, what: &str) -> Error {
             Error::Denied { service, what: what.to_owned(), source: error.into() }
         }
         DriveError::RateLimited { retry_after, .. } => Error::RateLimited { service, retry_after },
-        DriveError::SignedOut { ref source } if source.is_retryable() => {
-            Error::Unavailable { service, source: error.into() }
+        DriveError::SignedOut { source: SignInError::Unavailable { source } } => {
+            Error::Unavailable { service: "the sign-in server", source }
         }
         DriveError::Unauthorized { .. } | DriveError::SignedOut { .. } => {
             Error::SignedOut { service, source: error.into() }
@@ -133,6 +134,7 @@ pub(super) fn failed(error: DriveError, subject: &FileId, what: &str) -> Error {
         DriveError::Invalid { .. } => Error::Invalid { service, what: error.to_string() },
         DriveError::TooLarge { limit_bytes, .. } => Error::TooLarge { limit_bytes },
         DriveError::Io { source, .. } => Error::Io(source),
+        DriveError::Unavailable { source, .. } => Error::Unavailable { service, source },
         error => Error::Unavailable { service, source: error.into() },
     }
 }

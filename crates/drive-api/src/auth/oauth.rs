@@ -15,12 +15,14 @@ use url::Url;
 use super::{AccessToken, SignInError};
 use crate::clock::{self, Clock};
 use crate::error::Error;
-use crate::retry::{self, Failed, Repeat, Symptom, Verdict};
+use crate::retry::{self, Failed, Repeat, Symptom, Tries, Verdict, Waits};
 use crate::transport::{AGENT, Answer, HttpClient, collect, failed_request, http_client};
 
 const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(60);
 const TRIES_MAX: usize = 4;
+/// Whoever watches asks again by itself, and all others wait for it.
+const UNREACHABLE_MAX: Duration = Duration::from_secs(5);
 
 /// What a token endpoint gave.
 pub(super) struct Granted {
@@ -107,6 +109,7 @@ impl TokenEndpoint {
     ) -> Result<Granted, Refused> {
         let form = encoded(form);
         let mut delays = retry::delays().take(TRIES_MAX - 1);
+        let mut tries = Tries::begin();
         loop {
             let failed = match self.post(url, form.clone()).await {
                 Ok(answer) if is_final(&answer) => return read(&answer, self.clock.now()),
@@ -118,9 +121,17 @@ impl TokenEndpoint {
                 Err(failed) => failed,
             };
             let verdict = retry::judge(&failed.symptom, repeat);
-            match delays.next().filter(|_| verdict == Verdict::Again) {
-                Some(delay) => self.clock.sleep(delay).await,
-                None => return Err(unavailable(failed.error).into()),
+            let goes_on = |delay: &Duration| {
+                verdict == Verdict::Again
+                    && retry::goes_on(&failed.symptom, tries.lasted() + *delay, UNREACHABLE_MAX)
+            };
+            match delays.next().filter(goes_on) {
+                Some(delay) => {
+                    let _waits = Waits::begin();
+                    self.clock.sleep(delay).await;
+                    tries.waited(delay);
+                }
+                None => return Err(unavailable(tries.told(failed, url).error).into()),
             }
         }
     }
