@@ -286,8 +286,8 @@ async fn words(file: Option<&Path>, ui: &mut Ui) -> Result<String, Failure> {
         return Err(Failure::usage("where the words are was not said")
             .hint("name a file, or `-` for stdin; at a terminal you are asked for them"));
     }
-    ui.say("Type the 24 words, and press Enter. They are not shown:");
-    secret::read_line().await.map_err(|error| Failure::file(Path::new("the terminal"), &error))
+    let said = secret::read_line("Type the 24 words, and press Enter. They are not shown:").await;
+    said.map_err(|error| Failure::file(Path::new("the terminal"), &error))
 }
 
 /// Reads a file, or stdin where it is called `-`.

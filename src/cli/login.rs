@@ -251,8 +251,7 @@ async fn told_token(said: &str, url: &str) -> Result<String, Failure> {
         return Ok(said.to_owned());
     }
     let told = if std::io::stdin().is_terminal() {
-        ui::tell(&format!("Token of your account at {url} (it is not shown):"));
-        secret::read_line().await
+        secret::read_line(&format!("Token of your account at {url} (it is not shown):")).await
     } else {
         ui::read_line()
     };

@@ -27,13 +27,15 @@ impl Drop for Hidden {
     }
 }
 
-/// Reads a line from the terminal without showing it. The terminal is as before afterwards, also if
-/// the command is interrupted meanwhile.
+/// Asks for a line and reads it from the terminal without showing it. The terminal is as before
+/// afterwards, also if the command is interrupted meanwhile; it is quiet before the question is seen,
+/// as somebody, or a program, may answer at once.
 ///
 /// # Errors
 /// If stdin is no terminal, or ends.
-pub(super) async fn read_line() -> io::Result<String> {
+pub(super) async fn read_line(question: &str) -> io::Result<String> {
     let hidden = Hidden::begin()?;
+    ui::tell(question);
     let line = tokio::task::spawn_blocking(ui::read_line).await;
     drop(hidden);
     ui::tell("");

@@ -222,8 +222,8 @@ async fn keep_password(
         return Err(Failure { exit: Exit::Usage, ..Failure::new(Code::NoPassword, text) }
             .hint("name a file whose first line is the password with --password-file"));
     }
-    ui.say(format_args!("Password of {user} at the mail server (it is not shown):"));
-    let said = secret::read_line().await;
+    let question = format!("Password of {user} at the mail server (it is not shown):");
+    let said = secret::read_line(&question).await;
     let said = said.map_err(|error| Failure::new(Code::NoPassword, error.to_string()))?;
     if said.is_empty() {
         return Err(Failure::new(Code::NoPassword, "nothing was typed"));
