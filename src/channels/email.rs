@@ -4,6 +4,7 @@
 //! message's id as its `Message-ID`, so that most mail programs show one that came twice once.
 //! Headers are encoded by `lettre`; nothing is put together by hand.
 
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use drive_api::Gmail;
@@ -11,8 +12,10 @@ use lettre::address::Address;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MessageBuilder};
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 
 use super::{AGENT, Error, Message, Result};
 use crate::model::Email;
@@ -54,6 +57,8 @@ pub struct Smtp {
     pub security: Security,
     /// Under which name we sign in there; `None`: not at all.
     pub user: Option<String>,
+    /// A file with the certificates of whoever vouches for it, where that is nobody whom all trust.
+    pub ca: Option<PathBuf>,
 }
 
 /// Who takes the mail.
@@ -117,6 +122,9 @@ impl Smtp {
         if self.port == 0 {
             return refused("the mail server", "0 is no port");
         }
+        if self.ca.is_some() && self.security == Security::None {
+            return refused("the mail server", "without TLS nobody vouches for it: leave --ca out");
+        }
         if self.user.as_ref().is_some_and(|user| !is_harmless(user)) {
             return refused("the user at the mail server", "it is empty, or holds a blank");
         }
@@ -124,6 +132,29 @@ impl Smtp {
             return Err(Error::InClear { server: self.server.clone() });
         }
         Ok(())
+    }
+
+    /// Whom we believe that it is this server: those whom all trust, and who was named.
+    async fn trust(&self) -> Result<TlsParameters> {
+        let failed = |source| Error::Mail { server: self.server.clone(), source: Box::new(source) };
+        let mut builder = TlsParameters::builder(self.server.clone());
+        if let Some(path) = &self.ca {
+            let unusable = |problem: &str| Error::Secret {
+                problem: format!("the certificates in `{}` {problem}", path.display()),
+            };
+            let text = tokio::fs::read(path).await.map_err(|_| unusable("cannot be read"))?;
+            let mut count = 0;
+            for found in CertificateDer::pem_slice_iter(&text) {
+                let found = found.map_err(|_| unusable("are damaged"))?;
+                let certificate = Certificate::from_der(found.to_vec()).map_err(failed)?;
+                builder = builder.add_root_certificate(certificate);
+                count += 1;
+            }
+            if count == 0 {
+                return Err(unusable("are none in PEM"));
+            }
+        }
+        builder.build().map_err(failed)
     }
 
     fn is_here(&self) -> bool {
@@ -135,10 +166,9 @@ impl Smtp {
     async fn send(&self, password: Option<String>, mail: lettre::Message) -> Result<()> {
         self.check()?;
         let failed = |source| Error::Mail { server: self.server.clone(), source: Box::new(source) };
-        let parameters = || TlsParameters::new(self.server.clone()).map_err(failed);
         let tls = match self.security {
-            Security::StartTls => Tls::Required(parameters()?),
-            Security::Tls => Tls::Wrapper(parameters()?),
+            Security::StartTls => Tls::Required(self.trust().await?),
+            Security::Tls => Tls::Wrapper(self.trust().await?),
             Security::None => Tls::None,
         };
         let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&self.server)
@@ -258,6 +288,7 @@ mod tests {
             port: 25,
             security,
             user: user.map(str::to_owned),
+            ca: None,
         };
         #[rustfmt::skip]
         let cases = [

@@ -4,6 +4,7 @@
 //! runs is never half right. A problem never quotes a value: the address of a webhook is a secret.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +94,8 @@ struct EmailForm {
     security: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ca: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     only: Option<Vec<String>>,
 }
@@ -219,6 +222,7 @@ impl EmailForm {
             port: smtp.map(|smtp| smtp.port),
             security: smtp.map(|smtp| smtp.security.as_str().to_owned()),
             user: smtp.and_then(|smtp| smtp.user.clone()),
+            ca: smtp.and_then(|smtp| smtp.ca.clone()),
             only: settings.told.write(),
         }
     }
@@ -235,7 +239,7 @@ impl EmailForm {
                     })?,
                 };
                 let port = self.port.unwrap_or_else(|| security.port());
-                Via::Smtp(Smtp { server, port, security, user: self.user })
+                Via::Smtp(Smtp { server, port, security, user: self.user, ca: self.ca })
             }
             _ => return Err(invalid("email", &"it has either `server` or `gmail = true`")),
         };

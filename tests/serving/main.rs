@@ -15,6 +15,7 @@ mod machines;
 mod mail;
 mod sinks;
 mod telling;
+mod tls;
 mod trouble;
 #[path = "../cli/world.rs"]
 mod world;

@@ -6,7 +6,7 @@ use clap::builder::PossibleValuesParser;
 use serde_json::json;
 
 use super::super::args;
-use super::super::context::Context;
+use super::super::context::{Context, absolute};
 use super::super::report::{Exit, Failure, Outcome};
 use super::super::secret;
 use super::super::serve::whose;
@@ -108,6 +108,10 @@ pub(crate) struct EmailArgs {
     #[arg(long, value_name = "FILE", requires = "user")]
     password_file: Option<PathBuf>,
 
+    /// File with the certificates of who vouches for the mail server, where that is your organisation
+    #[arg(long, value_name = "FILE", requires = "server")]
+    ca: Option<PathBuf>,
+
     /// Send over Google's mail, with the sign-in of this account
     #[arg(long, conflicts_with = "server")]
     gmail: bool,
@@ -187,7 +191,9 @@ fn email(args: &EmailArgs) -> Result<EmailSettings, Failure> {
         Some(server) => {
             let security = Security::parse(&args.security).unwrap_or(Security::StartTls);
             let port = args.port.unwrap_or_else(|| security.port());
-            Via::Smtp(Smtp { server: server.clone(), port, security, user: args.user.clone() })
+            let ca = args.ca.as_deref().map(absolute).transpose()?;
+            let (server, user) = (server.clone(), args.user.clone());
+            Via::Smtp(Smtp { server, port, security, user, ca })
         }
     };
     Ok(EmailSettings { to: args.to.clone(), from: args.from.clone(), via, told: args.only.told() })
