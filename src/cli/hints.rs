@@ -204,9 +204,8 @@ fn case(problem: &Problem) -> Option<String> {
 pub(crate) fn of_channel(error: &channels::Error) -> Option<String> {
     let hint = match error {
         channels::Error::NoMailRight => {
-            "sign in with a token that has the right `https://www.googleapis.com/auth/gmail.send` \
-             (`syft login-do --token-path FILE`), or name a mail server with `syft notify set email \
-             --server HOST`"
+            "sign in again with `syft login-do --mail`, which asks for the right to send mail \
+             (`gmail.send`); or name a mail server with `syft notify set email --server HOST`"
         }
         channels::Error::NotGoogle => {
             "name a mail server with `syft notify set email --server HOST`"
@@ -323,7 +322,7 @@ fn connection(error: &connections::Error) -> Option<String> {
             return Some(sign_in_hints::of_barrier(barrier));
         }
         connections::Error::Unavailable { .. } => {
-            "look whether the drive can be reached, then run the command again; nothing is lost"
+            "`syft doctor` tells what is in the way; then run the command again, nothing is lost"
         }
         connections::Error::RateLimited { .. } => "wait a few minutes, then run the command again",
         connections::Error::Full { .. } => "free some space on the drive, then run `syft sync`",

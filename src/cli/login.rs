@@ -74,6 +74,12 @@ pub(crate) struct Args {
     #[arg(long)]
     testing: bool,
 
+    /// Ask in the browser for the right to send mail as well, for `syft notify set email --gmail`
+    ///
+    /// It is the right to send, not to read. A sign-in without it is asked for nothing but the drive; signing in again asks for the same as the last time.
+    #[arg(long, conflicts_with_all = ["token", "token_path", "service_account", "folder", "s3"])]
+    mail: bool,
+
     /// Through a service account that an administrator lets act for people; its key file
     #[arg(long, value_name = "FILE", group = "way")]
     service_account: Option<PathBuf>,
@@ -201,6 +207,7 @@ impl Args {
             credentials: Some(path),
             no_browser: false,
             testing: false,
+            mail: false,
             service_account: None,
             impersonate: None,
             secrets: None,
@@ -276,7 +283,7 @@ fn sign_in(
         return Ok(SignIn::TokenFile { path: absolute(path)?, drive });
     }
     if let Some(path) = &args.credentials {
-        return in_browser(absolute(path)?, drive, args.testing, args, ui);
+        return in_browser(absolute(path)?, drive, args.testing, args.mail, args, ui);
     }
     if let Some(path) = &args.service_account {
         if args.impersonate.is_none() {
@@ -292,10 +299,10 @@ fn sign_in(
     }
     let imported = configuration.google_credentials();
     match configuration.sign_in_again(email)? {
-        Some((_, Again::Credentials { path, drive })) => {
+        Some((_, Again::Credentials { path, drive, mail })) => {
             // Who once signed in for a week does so again, unless the app was published since.
             let is_own = path == imported && !setup::published(configuration);
-            in_browser(path, drive, args.testing || is_own, args, ui)
+            in_browser(path, drive, args.testing || is_own, args.mail || mail, args, ui)
         }
         Some((_, Again::TokenFile { path, drive })) => Ok(SignIn::TokenFile { path, drive }),
         Some((_, Again::ServiceAccount { path, drive })) => {
@@ -321,7 +328,7 @@ fn sign_in(
                      or sign in with --testing for a week",
                 ));
             }
-            in_browser(imported, None, args.testing, args, ui)
+            in_browser(imported, None, args.testing, args.mail, args, ui)
         }
         None => {
             let me = role.as_str();
@@ -338,6 +345,7 @@ fn in_browser(
     path: PathBuf,
     drive: Option<String>,
     in_testing: bool,
+    mail: bool,
     args: &Args,
     ui: &Ui,
 ) -> Result<SignIn, Failure> {
@@ -345,7 +353,7 @@ fn in_browser(
         return Err(Failure::usage("--no-browser needs a terminal to paste into"));
     }
     let browser = browser::of_session(args.no_browser, ui.can_ask());
-    Ok(SignIn::Credentials { path, drive, browser, in_testing })
+    Ok(SignIn::Credentials { path, drive, browser, in_testing, mail })
 }
 
 fn bucket(args: &Args, address: &str) -> Result<SignIn, Failure> {

@@ -23,6 +23,10 @@ pub(crate) fn of_sign_in(error: &SignInError) -> Option<String> {
             "press `Allow` on Google's page; if it said that the app is blocked, run `syft doctor \
              --said access_denied`"
         }
+        SignInError::MailMissing => {
+            "sign in again and tick the box about sending e-mail on Google's page; or sign in \
+             without --mail, and name a mail server with `syft notify set email --server HOST`"
+        }
         SignInError::NoLoopback { .. } => {
             "sign in with --no-browser and paste the address that the browser ends at; the client \
              has to be of the type `Desktop app`, which `syft setup google --way personal` makes \

@@ -16,6 +16,8 @@ pub enum Again {
         path: PathBuf,
         /// The address of the drive; `None` is Google's.
         drive: Option<String>,
+        /// The right to send mail was asked for.
+        mail: bool,
     },
     /// With a token file.
     TokenFile {
@@ -63,7 +65,7 @@ impl Configuration {
                 Again::Bucket { address, path }
             }
             Service::Google { token_path, drive } => match (login.credentials, token_path) {
-                (Some(path), _) => Again::Credentials { path, drive },
+                (Some(path), _) => Again::Credentials { path, drive, mail: login.mail },
                 (None, Some(path)) => Again::TokenFile { path, drive },
                 (None, None) => return Ok(None),
             },

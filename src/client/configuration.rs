@@ -104,6 +104,9 @@ pub(super) struct Login {
     /// By which the sign-in is known again whose owner was checked: a digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) verified: Option<String>,
+    /// The right to send mail was asked for in the browser: the next time it is again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) mail: bool,
     #[serde(flatten)]
     pub(super) service: Service,
 }

@@ -51,6 +51,8 @@ pub enum SignIn {
         browser: Browser,
         /// The app is in Testing, as the person knows: the sign-in will last seven days.
         in_testing: bool,
+        /// Ask for the right to send mail in the account's name as well, for notices.
+        mail: bool,
     },
     /// Through a service account that an administrator lets act for people. The key stays where it
     /// is.
@@ -120,6 +122,8 @@ pub(super) struct Settled {
     pub(super) credentials: Option<PathBuf>,
     pub(super) verified: Option<String>,
     pub(super) kept: Option<Kept>,
+    /// It includes sending mail.
+    pub(super) mail: bool,
 }
 
 /// Gets a proof.
@@ -143,7 +147,7 @@ pub(super) async fn enter(email: &Email, sign_in: SignIn, now: DateTime<Utc>) ->
         SignIn::Folder(path) => {
             Entered::Known { service: Service::Folder { path: absolute(path)? }, document: None }
         }
-        SignIn::Credentials { path, drive, browser, in_testing } => {
+        SignIn::Credentials { path, drive, browser, in_testing, mail } => {
             // Before a person is sent to a browser for nothing.
             let (path, drive) = (absolute(path)?, known(drive)?);
             let credentials = Credentials::read(&path)?;
@@ -154,6 +158,7 @@ pub(super) async fn enter(email: &Email, sign_in: SignIn, now: DateTime<Utc>) ->
             let way = Way { show: Box::new(|url| show(url.as_str())), listen: comes_back, ask };
             let mut options = drive_api::auth::SignIn::new(way);
             options.email = Some(email.to_string());
+            options.mail = mail;
             let mut document = drive_api::auth::sign_in(&credentials, options).await?;
             if in_testing && document.ends().is_none() {
                 document.set_ends(now + TimeDelta::days(TESTING_DAYS));
@@ -217,6 +222,7 @@ impl Entered {
             Self::Known { service, document } => Ok(Settled {
                 service,
                 ends: document.as_ref().and_then(TokenDocument::ends),
+                mail: false,
                 credentials: None,
                 verified: document.as_ref().map(mark),
                 kept: None,
@@ -229,6 +235,7 @@ impl Entered {
                     credentials: None,
                     verified: None,
                     kept: None,
+                    mail: false,
                 })
             }
             Self::Token { url, token } => {
@@ -236,7 +243,14 @@ impl Entered {
                 let token = (kept.place == Place::File).then_some(token);
                 let service = Service::Server { url, token };
                 let kept = Some(kept);
-                Ok(Settled { service, ends: None, credentials: None, verified: None, kept })
+                Ok(Settled {
+                    service,
+                    ends: None,
+                    credentials: None,
+                    verified: None,
+                    kept,
+                    mail: false,
+                })
             }
             Self::New { document, credentials, drive } => {
                 let kept = vault.keep(&document.to_text(), wish, before).await?;
@@ -248,6 +262,7 @@ impl Entered {
                 Ok(Settled {
                     service: Service::Google { token_path, drive },
                     ends: document.ends(),
+                    mail: document.sends_mail(),
                     credentials: Some(credentials),
                     verified: Some(mark(&document)),
                     kept: Some(kept),

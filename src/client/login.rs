@@ -67,6 +67,7 @@ impl Client {
             ends: settled.ends,
             credentials: settled.credentials,
             verified: settled.verified,
+            mail: settled.mail,
             service: settled.service,
         };
         configuration.save(email, &login)?;

@@ -9,6 +9,7 @@ mod doctor;
 mod flow;
 mod keyring;
 mod lifetime;
+mod mail;
 mod pasting;
 mod renewal;
 mod secret_service;

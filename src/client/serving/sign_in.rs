@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use drive_api::{Endpoint, Gmail, MAIL_SCOPES};
+use drive_api::{Endpoint, Gmail};
 
 use super::super::configuration::{Configuration, Service};
 use super::super::entering::saved_token;
@@ -24,7 +24,7 @@ pub(super) async fn gmail(configuration: &Configuration, account: &Email) -> Res
     let document = tokens.document().await.map_err(|error| unusable(&error))?;
     let scopes = document.scopes();
     // One that says nothing of rights may have them; then the service is asked.
-    if !scopes.is_empty() && !scopes.iter().any(|scope| MAIL_SCOPES.contains(scope)) {
+    if !scopes.is_empty() && !document.sends_mail() {
         return Err(Error::NoMailRight);
     }
     let endpoint = drive.as_deref().map(Endpoint::at).transpose();

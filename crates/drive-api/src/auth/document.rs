@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::SignInError;
 use super::oauth::Granted;
+use crate::gmail::MAIL_SCOPES;
 
 const ENDS: &str = "refresh_token_expiry";
 
@@ -156,6 +157,11 @@ impl TokenDocument {
     pub fn scopes(&self) -> Vec<&str> {
         let scopes = self.0.get("scopes").and_then(Value::as_array);
         scopes.into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
+    /// True if one of the rights that it gives is to send mail.
+    pub fn sends_mail(&self) -> bool {
+        self.scopes().iter().any(|scope| MAIL_SCOPES.contains(scope))
     }
 
     /// Takes in a renewal.

@@ -118,6 +118,10 @@ pub enum SignInError {
     #[error("access to the drive was left out when signing in")]
     ScopeMissing,
 
+    /// Access was granted, but not to send mail, which was asked for.
+    #[error("the right to send mail was left out when signing in")]
+    MailMissing,
+
     /// The answer from the browser belongs to another sign-in.
     #[error("the answer from the browser does not belong to this sign-in")]
     WrongState,
@@ -185,6 +189,7 @@ impl SignInError {
             | Self::AccessDenied
             | Self::Policy { .. }
             | Self::ScopeMissing
+            | Self::MailMissing
             | Self::WrongState
             | Self::Misread(_)
             | Self::NoLoopback { .. }

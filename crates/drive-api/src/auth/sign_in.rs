@@ -22,6 +22,7 @@ use super::loopback::{Loopback, Page};
 use super::oauth::{Granted, TokenEndpoint};
 use super::{Credentials, Misread, SignInError, TokenDocument, pasted};
 use crate::clock::{Clock, SystemClock};
+use crate::gmail::MAIL_SCOPES;
 
 /// The right that is asked for: all of the account's drive. A narrower one does not show what peers
 /// share.
@@ -66,6 +67,8 @@ impl fmt::Debug for Way {
 pub struct SignIn {
     /// The e-mail address to suggest on the page.
     pub email: Option<String>,
+    /// Whether to ask for the right to send mail in the account's name as well.
+    pub mail: bool,
     /// How long a person may take.
     pub time_limit: Duration,
     /// With a browser here or elsewhere.
@@ -78,7 +81,7 @@ impl SignIn {
     /// Signs in the given way within ten minutes: who is warned of an unverified app reads first.
     pub fn new(way: Way) -> Self {
         let (time_limit, clock) = (Duration::from_secs(600), Arc::new(SystemClock));
-        Self { email: None, time_limit, way, clock }
+        Self { email: None, mail: false, time_limit, way, clock }
     }
 }
 
@@ -94,6 +97,7 @@ pub async fn sign_in(
     let attempt = Attempt {
         credentials,
         email: options.email.as_deref(),
+        scopes: if options.mail { &[SCOPE, MAIL_SCOPES[0]] } else { &[SCOPE] },
         endpoint: &endpoint,
         state: random_text(),
         verifier: random_text(),
@@ -109,7 +113,7 @@ pub async fn sign_in(
         token_uri: credentials.token_uri.as_str(),
         client_id: &credentials.client_id,
         client_secret: &credentials.client_secret,
-        scopes: &[SCOPE],
+        scopes: attempt.scopes,
         now: options.clock.now(),
     }))
 }
@@ -118,6 +122,8 @@ pub async fn sign_in(
 struct Attempt<'a> {
     credentials: &'a Credentials,
     email: Option<&'a str>,
+    /// The rights that are asked for. What is granted must be all of them: a renewal asks for the same.
+    scopes: &'static [&'static str],
     endpoint: &'a TokenEndpoint,
     state: String,
     verifier: String,
@@ -167,7 +173,7 @@ impl Attempt<'_> {
             .append_pair("response_type", "code")
             .append_pair("client_id", &self.credentials.client_id)
             .append_pair("redirect_uri", redirect)
-            .append_pair("scope", SCOPE)
+            .append_pair("scope", &self.scopes.join(" "))
             .append_pair("state", &self.state)
             .append_pair("access_type", "offline")
             .append_pair("prompt", "consent")
@@ -229,12 +235,13 @@ impl Attempt<'_> {
             ("code_verifier", &self.verifier),
         ];
         let granted = self.endpoint.exchange(&self.credentials.token_uri, &form).await?;
-        match &granted.scopes {
-            // On Google's page one can untick the drive.
-            Some(scopes) if !scopes.iter().any(|scope| scope == SCOPE) => {
-                Err(SignInError::ScopeMissing)
-            }
-            _ => Ok(granted),
+        let Some(scopes) = &granted.scopes else { return Ok(granted) };
+        // On Google's page each right has a box that one can untick.
+        let missing = self.scopes.iter().find(|asked| !scopes.iter().any(|scope| scope == *asked));
+        match missing {
+            None => Ok(granted),
+            Some(&SCOPE) => Err(SignInError::ScopeMissing),
+            Some(_) => Err(SignInError::MailMissing),
         }
     }
 }

@@ -27,6 +27,10 @@ use crate::{
 };
 
 const SCOPE: &str = "https://www.googleapis.com/auth/drive";
+/// The right to send mail: asked for and granted as at Google, although nothing here sends any.
+pub(super) const MAIL_SCOPE: &str = "https://www.googleapis.com/auth/gmail.send";
+/// How a code ends that stands for both rights. A code is looked up whole, so that nobody adds it.
+const WITH_MAIL: &str = ".mail";
 
 /// Life of a code, in milliseconds.
 const CODE_LIFE_MS: i64 = 10 * 60 * 1000;
@@ -39,6 +43,8 @@ pub(crate) struct Ask {
     pub(crate) state: Option<String>,
     pub(crate) challenge: Option<String>,
     pub(crate) hint: String,
+    /// The right to send mail is asked for.
+    pub(crate) mail: bool,
 }
 
 impl Ask {
@@ -63,6 +69,7 @@ impl Ask {
             state: text("state"),
             challenge,
             hint: text("login_hint").unwrap_or_default(),
+            mail: text("scope").is_some_and(|all| all.split(' ').any(|one| one == MAIL_SCOPE)),
         })
     }
 
@@ -74,7 +81,7 @@ impl Ask {
             url.query_pairs_mut().append_pair("state", state);
         }
         if name == "code" {
-            url.query_pairs_mut().append_pair("scope", SCOPE);
+            url.query_pairs_mut().append_pair("scope", &scope_of(value));
         }
         url.into()
     }
@@ -120,7 +127,8 @@ pub(crate) async fn authorize(app: &App, call: &mut Call) -> Answer {
         let problem = Some("This address and secret do not belong together.");
         return Ok(page(StatusCode::FORBIDDEN, oauth_page::consent(&ask, &given, problem)));
     };
-    let code = ids::secret();
+    let grants_mail = ask.mail && call.query.get("mail") == Some("yes");
+    let code = ids::secret() + if grants_mail { WITH_MAIL } else { "" };
     let grant = Grant {
         principal,
         client: ask.client.clone(),
@@ -152,6 +160,7 @@ pub(crate) async fn token(app: &App, call: &mut Call) -> Answer {
 
 async fn exchange(app: &App, form: &Params) -> Answer {
     let code = form.get("code").unwrap_or_default().to_owned();
+    let scope = scope_of(&code);
     let client = form.get("client_id").unwrap_or_default().to_owned();
     let redirect = form.get("redirect_uri").unwrap_or_default().to_owned();
     let verifier = form.get("code_verifier").unwrap_or_default();
@@ -180,6 +189,7 @@ async fn exchange(app: &App, form: &Params) -> Answer {
         return Ok(refused("invalid_grant", "Malformed auth code."));
     }
     let mut out = answer(app, &access);
+    out["scope"] = json!(scope);
     out["refresh_token"] = json!(refresh);
     if let Some(life) = sign_in_life {
         out["refresh_token_expires_in"] = json!(life.as_secs());
@@ -254,6 +264,11 @@ fn answer(app: &App, access: &str) -> serde_json::Value {
         "scope": SCOPE,
         "token_type": "Bearer",
     })
+}
+
+/// The rights that a code stands for.
+fn scope_of(code: &str) -> String {
+    if code.ends_with(WITH_MAIL) { format!("{SCOPE} {MAIL_SCOPE}") } else { SCOPE.to_owned() }
 }
 
 fn refused(error: &str, words: &str) -> Reply {

@@ -21,11 +21,18 @@ pub(super) fn consent(ask: &Ask, email: &str, problem: Option<&str>) -> String {
     let problem = problem.map_or(String::new(), |problem| {
         format!("<p class=\"problem\" role=\"alert\">{}</p>", escape(problem))
     });
+    let mail = if ask.mail {
+        "<label><input type=\"checkbox\" name=\"mail\" value=\"yes\" style=\"width:auto\"> \
+         It may also send mail in my name</label>"
+    } else {
+        ""
+    };
     let mut hidden = String::new();
     let fields = [
         ("response_type", Some("code")),
         ("client_id", Some(ask.client.as_str())),
         ("redirect_uri", Some(ask.redirect.as_str())),
+        ("scope", ask.mail.then_some(super::oauth::MAIL_SCOPE)),
         ("state", ask.state.as_deref()),
         ("code_challenge", ask.challenge.as_deref()),
         ("code_challenge_method", ask.challenge.as_ref().map(|_| "S256")),
@@ -49,7 +56,7 @@ pub(super) fn consent(ask: &Ask, email: &str, problem: Option<&str>) -> String {
          autocomplete=\"username\">\
          <label for=\"secret\">Secret token of the account</label>\
          <input id=\"secret\" name=\"secret\" type=\"password\" \
-         autocomplete=\"current-password\" autofocus>\
+         autocomplete=\"current-password\" autofocus>{mail}\
          <div class=\"row\"><button class=\"yes\" name=\"choice\" value=\"allow\">Allow</button>\
          <button name=\"choice\" value=\"deny\" formnovalidate>Deny</button></div></form>",
         client = escape(&ask.client),
@@ -103,6 +110,7 @@ mod tests {
             state: Some(evil.clone()),
             challenge: Some(evil.clone()),
             hint: evil.clone(),
+            mail: true,
         };
         let page = consent(&ask, &evil, Some(&evil));
         assert!(!page.contains("<script"), "{page}");
