@@ -12,15 +12,19 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::process::Command;
 use std::time::Duration;
 
+#[path = "../sign_in/browser.rs"]
+#[allow(dead_code, reason = "other tests need the rest of it")]
+mod browser;
 #[path = "../cli/world.rs"]
 #[allow(dead_code, reason = "other tests need the rest of it")]
 mod world;
 
-use world::{OWNER, SCIENTIST, World};
+use world::{OWNER, Running, SCIENTIST, World, program, token};
 
 /// The counters of the kernel for this namespace, by `Tcp ActiveOpens` and the like.
 fn counters() -> BTreeMap<String, u64> {
@@ -108,6 +112,8 @@ fn within_the_namespace() {
     let drive: SocketAddr =
         world.url.trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
     run_all(&world);
+    sign_in(&world);
+    watch(&world);
     let (begun, accepted, others) = since(&before);
     assert_eq!(listeners(), [drive.port()], "somebody else listens");
     assert!(begun > 20, "{begun} connections are too few to show anything");
@@ -165,6 +171,70 @@ fn run_all(world: &World) {
         assert!([0, 3].contains(&ended.exit), "{args:?}: {ended:?}");
     }
     assert_eq!(world.log_in("owner", "login-do", OWNER).exit, 0);
+}
+
+/// A sign-in that is renewed at the server of sign-ins, which is our drive too, and the doctor who
+/// looks at it all.
+fn sign_in(world: &World) {
+    let file = world.file("token.json", &expired_token(&world.url));
+    std::fs::create_dir(world.home("renewing")).unwrap();
+    let login = ["--json", "login-do", "--email", OWNER, "--drive", &world.url, "--token-path"];
+    let ended = world.run("renewing", &[&login[..], &[file.to_str().unwrap()]].concat());
+    assert_eq!(ended.exit, 0, "{ended:?}");
+    assert!(!std::fs::read_to_string(&file).unwrap().contains("ya29.long-ago"), "it was renewed");
+    for home in ["renewing", "owner", "scientist"] {
+        let ended = world.run(home, &["doctor"]);
+        assert!([0, 1, 3].contains(&ended.exit) && ended.stdout.contains("drive"), "{ended:?}");
+    }
+    assert_eq!(world.run("renewing", &["logout"]).exit, 0);
+}
+
+/// What a sign-in in a browser left long ago.
+fn expired_token(drive: &str) -> String {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let at =
+        |path: &str| url::Url::parse(&format!("{}/{path}", drive.trim_end_matches('/'))).unwrap();
+    let back = "http://127.0.0.1:9/";
+    let mut page = at("o/oauth2/auth");
+    page.query_pairs_mut().extend_pairs([
+        ("response_type", "code"),
+        ("client_id", "syft"),
+        ("redirect_uri", back),
+        ("state", "s"),
+    ]);
+    let secret = token(OWNER);
+    let granted = runtime.block_on(async {
+        let typed = [("email", OWNER), ("secret", secret.as_str())];
+        let target = browser::get(&page).await.submit(&page, &typed, "allow").await.target();
+        let code = target.query_pairs().find(|(key, _)| key == "code").unwrap().1.into_owned();
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", &code),
+            ("client_id", "syft"),
+            ("redirect_uri", back),
+        ];
+        browser::post(&at("token"), &form).await
+    });
+    let (_, body) = granted.text.split_once("\r\n\r\n").unwrap();
+    let granted: serde_json::Value = serde_json::from_str(body).unwrap();
+    serde_json::json!({
+        "token": "ya29.long-ago", "refresh_token": granted["refresh_token"],
+        "token_uri": at("token").as_str(), "client_id": "syft", "client_secret": "",
+        "expiry": "2020-01-01T00:00:00Z",
+    })
+    .to_string()
+}
+
+/// A watch that hears of a change, and syncs it.
+fn watch(world: &World) {
+    let args = ["sync", "--watch", "--interval", "1"];
+    let mut watch = Running(program(&world.home("owner")).args(args).spawn().unwrap());
+    let mut lines = BufReader::new(watch.0.stderr.take().unwrap()).lines();
+    let mut until =
+        |words: &str| lines.by_ref().map(Result::unwrap).find(|line| line.contains(words));
+    assert!(until("Watching").is_some());
+    std::fs::write(world.datasite("public/watched.txt"), "news").unwrap();
+    assert!(until("1 sent").is_some(), "the watch ended");
 }
 
 /// A program that called somebody else, or looked up a name, would have been noticed.
