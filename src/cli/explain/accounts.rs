@@ -84,9 +84,9 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         code: Code::BadAddress,
-        what: "The address of the drive is none.",
+        what: "What was given as the address of the drive is no address.",
         why: "A typing mistake, or the `http://` is missing.",
-        next: "An address looks like `http://127.0.0.1:8420`.",
+        next: "Ask whoever runs the drive; it begins with `http://` or `https://`, as `http://127.0.0.1:8420` or `https://drive.example.org`.",
     },
     Entry {
         code: Code::Usage,
@@ -110,7 +110,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::File,
         what: "A file or folder that was named cannot be used.",
         why: "It is not there, may not be read, is something else than expected, or is in the way.",
-        next: "Look at it with `ls -l`, and name it again.",
+        next: "See whether it is where you think and spelled like that; `ls -l` shows who may read it. Then run the command again.",
     },
     Entry {
         code: Code::Stdin,
@@ -122,13 +122,13 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::Json,
         what: "The text is not the JSON that the command reads.",
         why: "A field is missing or has another type.",
-        next: "`syft perm check --help` shows the form.",
+        next: "It is meant for programs; `syft perm check --help` shows the form, and `syft perm check PATH --user EMAIL` asks for one file.",
     },
     Entry {
         code: Code::Runtime,
         what: "The program could not start.",
         why: "The system gives no more threads or files to this user.",
-        next: "Look at `ulimit -a`, end what takes them, and run the command again.",
+        next: "End other programs, or log in to the machine anew, then run the command again; where many work on it, show the message to whoever runs it.",
     },
     Entry {
         code: Code::NotEmpty,

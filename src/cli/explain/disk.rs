@@ -8,7 +8,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::HomeNotWritable,
         what: "Nothing can be written where the files are to lie.",
         why: "The folder belongs to somebody else, or the file system is read-only or full.",
-        next: "Make the folder yours, or keep things elsewhere: `syft --home FOLDER doctor`, or the variable `SYFT_HOME`.",
+        next: "Keep things in a folder of your own: `syft --home FOLDER doctor` tells whether one will do, and the variable `SYFT_HOME` names it for good. Or let whoever runs the machine give you this one.",
     },
     Entry {
         code: Code::DiskNearlyFull,
@@ -20,7 +20,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::Disk,
         what: "Something on the own disk could not be read or written.",
         why: "The disk is full or read-only, or the rights do not allow it.",
-        next: "Look at `df -h` and at the rights of the file that is named, then run the command again; nothing is lost.",
+        next: "See whether the disk is full (`df -h`) and whether the file that is named is yours (`ls -l`); then run the command again. Nothing is lost.",
     },
     Entry {
         code: Code::DatabaseDamaged,
@@ -44,7 +44,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::DatasiteNotRead,
         what: "The files of one datasite could not be looked at, so nothing was sent of it.",
         why: "The rights of the folder, or a disk with errors.",
-        next: "Look at the folder with `ls -l`; the next `syft sync` tries again.",
+        next: "Make the folder readable for yourself, as `ls -l` shows whether it is, or mend the disk; the next `syft sync` tries again.",
     },
     Entry {
         code: Code::FileNotRead,

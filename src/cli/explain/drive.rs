@@ -14,7 +14,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::DriveAnswer,
         what: "The drive sent an answer that cannot be understood.",
         why: "Something between here and the drive answers in its place: a proxy, or the sign-in page of a network.",
-        next: "Open the address of the drive in a browser, then run `syft --verbose sync`.",
+        next: "Open the address of the drive in a browser on this machine: if a page of the network asks you to sign in, do so, then run `syft sync`. If not, `syft --verbose sync` shows what was answered, for whoever runs the drive.",
     },
     Entry {
         code: Code::DriveFileGone,
@@ -74,7 +74,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::Unavailable,
         what: "The drive could not be reached, or failed. It was tried several times. Nothing is lost.",
         why: "No network, a wrong address, or the service is down.",
-        next: "Look whether its address opens in a browser, then run the command again.",
+        next: "`syft doctor` tells what is in the way: the network, the address or the drive. Then run the command again.",
     },
     Entry {
         code: Code::Slow,

@@ -79,7 +79,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: Code::SignInFile,
         what: "A file to sign in with cannot be used.",
-        why: "It is not there, may not be read, or is another kind of file: credentials, a token and the key of a service account are three things.",
+        why: "It is not there, may not be read, or is another kind of file: credentials, a token and the key of a service account are three things. Or it would give the sign-in to a server that is not Google's.",
         next: "Name the right one; `syft setup google --way personal` tells how to get credentials.",
     },
     Entry {
@@ -92,7 +92,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::SecretReadable,
         what: "Others on this machine may read the secret of a sign-in.",
         why: "The file was copied or made with wider rights than 0600.",
-        next: "Take the rights away with `chmod 600`, and sign in again with `syft login-do` or `syft login-ds` if somebody may have read it.",
+        next: "Run `chmod 600 FILE` with the file that `syft doctor` names, and sign in again with `syft login-do` or `syft login-ds` if somebody may have read it.",
     },
     Entry {
         code: Code::ServiceAccountAlone,
