@@ -75,7 +75,7 @@ fn asker(plan: Plan) -> Asker {
         match problem {
             Some(problem) => {
                 let line = format!("Not yet: {problem}. Paste again:");
-                ui::tell(&wrapped(&line, WIDTH, ""));
+                ui::tell(&wrapped(&line, ui::width(WIDTH), ""));
             }
             None if plan.comes_back => ui::tell(
                 "If the browser is on another machine, it ends at an address that does not load,\nand \

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::context::{self, Context};
 use super::report::{Exit, Failure, Outcome};
 use super::sign_in_hints;
-use super::ui::{Tone, Ui};
+use super::ui::{self, Tone, Ui};
 use super::{explain, hints, text};
 use crate::client::doctor::{self, Finding, State};
 use crate::client::{Configuration, Error};
@@ -63,6 +63,9 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     Ok(if stopped == 0 { Exit::Done } else { Exit::Problems })
 }
 
+/// Where what was found begins, behind the name of the check.
+const BESIDE: &str = "                 ";
+
 fn show(finding: &Finding, configuration: &Configuration, ui: &mut Ui) {
     let (mark, tone) = match finding.state {
         State::Well => ("✓", Tone::Good),
@@ -71,10 +74,14 @@ fn show(finding: &Finding, configuration: &Configuration, ui: &mut Ui) {
         State::NotChecked => ("·", Tone::Dim),
     };
     let code = finding.code.map(|code| format!(" [{code}]")).unwrap_or_default();
-    let line = format!("{mark} {:<14} {}{code}", finding.check, finding.message);
-    ui.toned(tone, line);
+    let told = format!("{}{code}", finding.message);
+    let told = match ui::columns() {
+        Some(columns) => text::wrapped(&told, columns, BESIDE),
+        None => told,
+    };
+    ui.toned(tone, format_args!("{mark} {:<14} {}", finding.check, told.trim_start()));
     if let Some(next) = next(finding, configuration) {
-        ui.line(text::wrapped(&next, 96, "    "));
+        ui.line(text::wrapped(&next, ui::width(96), "    "));
     }
 }
 

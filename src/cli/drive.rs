@@ -134,7 +134,7 @@ fn add(args: &Add, ui: &mut Ui) -> Outcome {
     ui.line(&account.token);
     ui.done(format_args!("{} has an account; the token above is shown this once", account.email));
     ui.hint(format_args!(
-        "log in with `syft login-do --email {} --drive URL --token TOKEN` (or `login-ds`)",
+        "log in with `syft login-do --email {} --drive URL --token -` (or `login-ds`), which asks for it",
         account.email
     ));
     Ok(Exit::Done)

@@ -224,7 +224,8 @@ impl Ui {
             tokio::time::sleep(Duration::from_secs(1)).await;
             shown.set_draw_target(ProgressDrawTarget::stderr());
             shown.enable_steady_tick(Duration::from_millis(120));
-            let again = format!("{what}: the drive does not answer as it should, trying again");
+            // Short, as a line that is wrapped is not taken away whole.
+            let again = format!("{what}; no answer yet, trying again");
             loop {
                 let waits = drive_api::calls_waiting() > 0;
                 shown.set_message(if waits { again.clone() } else { what.to_owned() });
@@ -273,6 +274,17 @@ pub(crate) fn tell(text: &str) {
     let stderr = io::stderr();
     let choice = AutoStream::choice(&stderr);
     writeln!(AutoStream::new(stderr, choice), "{text}").ok();
+}
+
+/// Returns how wide the terminal is, if what is narrated goes to one.
+pub(crate) fn columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stderr()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
+/// Returns how wide text is to be that is best read in lines of at most `most`.
+pub(crate) fn width(most: usize) -> usize {
+    columns().map_or(most, |columns| columns.min(most))
 }
 
 /// Reads a line that a person types; blocks.

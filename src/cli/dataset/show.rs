@@ -5,9 +5,9 @@ use serde_json::json;
 use super::share::words;
 use super::{audience_json, dataset_json};
 use crate::cli::args::{self, PreSync};
-use crate::cli::context::Context;
+use crate::cli::context::{Context, now_seconds};
 use crate::cli::report::Outcome;
-use crate::cli::text::{count, moment, size};
+use crate::cli::text::{age, count, size};
 use crate::cli::ui::Ui;
 use crate::model::Email;
 
@@ -54,8 +54,8 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     if let Some(audience) = &audience {
         ui.field("Shown to", words(audience));
     }
-    if let Some(updated) = dataset.metadata.updated_at.and_then(moment) {
-        ui.field("Updated", updated);
+    if let Some(updated) = dataset.metadata.updated_at {
+        ui.field("Updated", age(updated.seconds(), now_seconds()));
     }
     ui.field("Folder", dataset.folder.display());
     if let Some(folder) = &dataset.private_folder {

@@ -11,7 +11,7 @@ use crate::cli::context::Context;
 use crate::cli::login;
 use crate::cli::report::{Exit, Failure, Outcome};
 use crate::cli::text::wrapped;
-use crate::cli::ui::{Tone, Ui};
+use crate::cli::ui::{self, Tone, Ui};
 use crate::client::Configuration;
 use crate::model::Email;
 
@@ -84,7 +84,7 @@ fn tell(configuration: &Configuration, progress: &Progress, ui: &mut Ui) -> Exit
         ui.toned(tone, format_args!("{mark} {}  {}", at + 1, step.title()));
         if !is_done {
             ui.line(format_args!("      {}", step.page(project)));
-            ui.line(wrapped(step.what(), WIDTH, "      "));
+            ui.line(wrapped(step.what(), ui::width(WIDTH), "      "));
         }
     }
     ui.hint(match progress.next(has_client) {
@@ -101,7 +101,7 @@ fn show(step: Step, progress: &Progress, ui: &mut Ui) {
     ui.line("");
     ui.heading(format_args!("{at} of {}  {}", STEPS.len() + 1, step.title()));
     ui.line(format_args!("  {}", step.page(progress.project.as_deref())));
-    ui.line(wrapped(step.what(), WIDTH, "  "));
+    ui.line(wrapped(step.what(), ui::width(WIDTH), "  "));
 }
 
 /// Asks whether a step is done; false if the person stops here.
