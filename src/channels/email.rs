@@ -200,11 +200,17 @@ pub async fn send_mail(envelope: &Envelope, carrier: Carrier<'_>, message: &Mess
         Carrier::Smtp(smtp, password) => smtp.send(password, mail).await,
         Carrier::Gmail(gmail) => {
             let sent = gmail.send(&mail.formatted(), &message.id, AGENT).await;
-            sent.map_err(|error| match error {
-                drive_api::Error::Denied { .. } => Error::NoMailRight,
-                other => Error::Gmail(other),
-            })
+            sent.map_err(refused_by_google)
         }
+    }
+}
+
+/// What a refusal means where it is about mail: Google says it in the same words as about the drive.
+fn refused_by_google(error: drive_api::Error) -> Error {
+    match error {
+        drive_api::Error::Denied { .. } | drive_api::Error::ScopeMissing => Error::NoMailRight,
+        drive_api::Error::ApiOff { project } => Error::MailOff { project },
+        other => Error::Gmail(other),
     }
 }
 
@@ -279,6 +285,20 @@ mod tests {
         assert!(text.contains("Message-ID: <0190@example.org>\r\n"), "{text}");
         assert!(text.contains("Date: Thu, 28 May 2026 20:26:40 +0000\r\n"), "{text}");
         assert!(!text.replace("\r\n", "").contains('\n'), "{text}");
+    }
+
+    #[test]
+    fn a_refusal_of_mail_is_not_told_as_one_of_the_drive() {
+        let denied = drive_api::Error::Denied { what: "mail".to_owned(), reason: String::new() };
+        let off = drive_api::Error::ApiOff { project: Some("p-1".to_owned()) };
+        let cases = [
+            (denied, "the sign-in of this account does not include sending mail"),
+            (drive_api::Error::ScopeMissing, "the sign-in of this account does not include sending mail"),
+            (off, "the Gmail API is off in the Google Cloud project p-1"),
+        ];
+        for (error, expected) in cases {
+            assert_eq!(refused_by_google(error).to_string(), expected);
+        }
     }
 
     #[test]

@@ -66,6 +66,13 @@ pub enum Error {
     #[error("the sign-in of this account does not include sending mail")]
     NoMailRight,
 
+    /// The Gmail API is switched off in the Cloud project that the program's client belongs to.
+    #[error("the Gmail API is off in the Google Cloud project {}", project.as_deref().unwrap_or("of this program"))]
+    MailOff {
+        /// The project's number or name.
+        project: Option<String>,
+    },
+
     /// This account is not signed in to Google.
     #[error("this account is not signed in to Google, so it cannot send mail there")]
     NotGoogle,

@@ -207,6 +207,15 @@ pub(crate) fn of_channel(error: &channels::Error) -> Option<String> {
             "sign in again with `syft login-do --mail`, which asks for the right to send mail \
              (`gmail.send`); or name a mail server with `syft notify set email --server HOST`"
         }
+        channels::Error::MailOff { project } => {
+            let project = project.as_ref().map(|name| format!("?project={name}"));
+            return Some(format!(
+                "switch it on at https://console.cloud.google.com/apis/library/\
+                 gmail.googleapis.com{} with the button `Enable`, wait five minutes, then run \
+                 `syft notify test`",
+                project.unwrap_or_default()
+            ));
+        }
         channels::Error::NotGoogle => {
             "name a mail server with `syft notify set email --server HOST`"
         }
