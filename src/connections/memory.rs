@@ -156,15 +156,8 @@ impl World {
         let root = Arc::new(Node {
             id: id.clone(),
             name: "My files".to_owned(),
-            kind: Kind::Folder,
-            owner: account.clone(),
-            parent: None,
-            is_root: true,
-            size_bytes: 0,
             created_micros: self.now_micros,
-            revision: 0,
-            tags: BTreeMap::new(),
-            grants: Vec::new(),
+            ..Node::root(id.clone(), account.clone())
         });
         self.current.put(Arc::clone(&root));
         self.late.put_root(root);
