@@ -154,7 +154,6 @@ impl World {
         }
         let id = self.fresh_id();
         let root = Arc::new(Node {
-            id: id.clone(),
             name: "My files".to_owned(),
             created_micros: self.now_micros,
             ..Node::root(id.clone(), account.clone())
