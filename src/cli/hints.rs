@@ -2,7 +2,7 @@
 
 use super::explain;
 use super::report::{Exit, Failure, chain};
-use super::sign_in_hints::{self, AGAIN};
+use super::sign_in_hints::{self, AGAIN, CLOCK};
 use crate::caches;
 use crate::channels;
 use crate::client::service::ServiceError;
@@ -344,9 +344,8 @@ const fn bucket(refusal: Refusal) -> Option<&'static str> {
             "whoever runs the bucket must allow this access key to list it, and to get, put and \
              delete objects in it",
         ),
-        Refusal::NoBucket | Refusal::ClockSkew | Refusal::OtherRegion | Refusal::NoConditions => {
-            None
-        }
+        Refusal::ClockSkew => Some(CLOCK),
+        Refusal::NoBucket | Refusal::OtherRegion | Refusal::NoConditions => None,
     }
 }
 

@@ -355,7 +355,7 @@ fn connection_code(error: &connections::Error) -> Code {
     match Refusal::in_error(error) {
         Some(Refusal::NoBucket) => return Code::NoBucket,
         Some(Refusal::WrongKey | Refusal::Expired) => return Code::SignedOut,
-        Some(Refusal::ClockSkew) => return Code::ClockSkew,
+        Some(Refusal::ClockSkew) => return Code::ClockOff,
         Some(Refusal::OtherRegion) => return Code::WrongRegion,
         Some(Refusal::NoConditions) => return Code::StoreUnsuitable,
         Some(Refusal::Forbidden) | None => {}

@@ -174,7 +174,7 @@ impl<'a> Source<'a> {
     }
 
     pub(super) fn refused(&self, refusal: super::Refusal) -> Error {
-        Error::Refused { which: self.which, refusal }
+        Error::Refused { which: self.which, path: self.root.to_owned(), refusal }
     }
 
     pub(super) fn copy_to(&self, folder: &Path) -> Result<BTreeMap<DatasitePath, Digest>, Error> {

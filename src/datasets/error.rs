@@ -58,10 +58,12 @@ pub enum Error {
     Name(#[from] InvalidName),
 
     /// Files that cannot become a dataset.
-    #[error("the {which} files cannot be used: {refusal}")]
+    #[error("the {which} files at `{}` cannot be used: {refusal}", path.display())]
     Refused {
         /// `mock` or `private`.
         which: &'static str,
+        /// What was named.
+        path: PathBuf,
         /// Why; says which file.
         refusal: Refusal,
     },

@@ -55,7 +55,11 @@ pub fn draft(syftbox: &Path, me: &Email, name: &DatasetName, half: Half) -> Resu
         Half::Public => ("mock", public_files(&folder, &read_metadata(&folder)?, me, name)?),
         Half::Private => ("private", files::tree(&folder, false)?.into_keys().collect()),
     };
-    let members = members(half, &paths).map_err(|refusal| Error::Refused { which, refusal })?;
+    let members = members(half, &paths).map_err(|refusal| Error::Refused {
+        which,
+        path: folder.clone(),
+        refusal,
+    })?;
     let nested: Vec<DatasitePath> =
         members.values().filter(|path| path.parent().is_some()).cloned().collect();
     let description = description(half);
