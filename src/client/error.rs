@@ -327,6 +327,7 @@ fn dataset_code(error: &datasets::Error) -> Code {
         | datasets::Error::Metadata { .. }
         | datasets::Error::Damaged { .. } => Code::DatasetDamaged,
         datasets::Error::Changed { .. } => Code::DatasetChanged,
+        datasets::Error::Visible { .. } => Code::PrivateHalfVisible,
         datasets::Error::Unacceptable { .. } => Code::DatasetNotTaken,
         datasets::Error::Record(_) | datasets::Error::Io { .. } => Code::Disk,
     }

@@ -355,6 +355,10 @@ impl Connection for Memory {
         self.request().current.shares(id, &self.account)
     }
 
+    async fn is_unshared(&self, id: &FileId) -> Result<bool> {
+        Ok(self.request().current.shares(id, &self.account)?.is_empty())
+    }
+
     async fn unshare(&self, id: &FileId, from: &Email) -> Result<()> {
         let mut world = self.request();
         let node = world.current.unshared(id, from, &self.account)?;

@@ -120,6 +120,16 @@ pub enum Error {
         path: DatasitePath,
     },
 
+    /// Private files would lie where others can look.
+    #[error(
+        "the private half of dataset `{name}` is not on the drive: the folder `SyftBox` there is \
+         shared, and whoever it is shared with could read it"
+    )]
+    Visible {
+        /// Of which dataset.
+        name: DatasetName,
+    },
+
     /// A collection that we do not take.
     #[error("the files of dataset `{name}` of `{owner}` are not taken: {reason}")]
     Unacceptable {

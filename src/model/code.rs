@@ -336,6 +336,8 @@ codes! {
     DatasetNotFetched = "dataset-not-fetched",
     /// A dataset of yours could not be published.
     DatasetNotPublished = "dataset-not-published",
+    /// A private half is not uploaded, since others could look into the folder.
+    PrivateHalfVisible = "private-half-visible",
     /// A dataset that is gone could not be removed here.
     DatasetNotRemoved = "dataset-not-removed",
     /// A dataset of yours could not be brought to this machine.

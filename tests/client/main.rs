@@ -12,6 +12,7 @@ mod generations;
 mod hostile;
 mod jobs;
 mod layouts;
+mod leaks;
 mod login;
 mod peers;
 mod updates;

@@ -163,6 +163,10 @@ impl Connection for Bucket {
         self.session.shares(id).await
     }
 
+    async fn is_unshared(&self, id: &FileId) -> Result<bool> {
+        Ok(self.session.shares(id).await?.is_empty())
+    }
+
     async fn unshare(&self, id: &FileId, from: &Email) -> Result<()> {
         let change = Change::Unshare { id: id.clone(), from: from.clone() };
         self.session.change(vec![change]).await?.into_iter().collect()
