@@ -77,6 +77,10 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
             ));
         }
         Error::VersionMismatch { .. } => "one of you has to update; --force goes on regardless",
+        Error::NotSent { code: Code::DriveFull, .. } => FULL,
+        Error::NotSent { code: Code::PrivateHalfVisible, .. } => {
+            "stop sharing the folder `SyftBox` as a whole, in a browser, then run `syft sync`"
+        }
         Error::NotSent { .. } => "run `syft sync` to try again",
         Error::Service(error) => return service(error),
         Error::Keys(error) => return keys(error),
@@ -116,6 +120,10 @@ const fn on_this_machine(error: &Error) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+/// What helps with a full drive.
+const FULL: &str = "free some space on the drive, then run `syft sync`; `syft orphans` shows what of \
+     ours there nothing needs any more";
 
 /// How the keys of an account come to another machine.
 pub(crate) const BRING_KEYS: &str = "bring them with `syft keys restore` and the 24 words, or with \
@@ -326,7 +334,7 @@ fn connection(error: &connections::Error) -> Option<String> {
             "look whether the drive can be reached, then run the command again; nothing is lost"
         }
         connections::Error::RateLimited { .. } => "wait a few minutes, then run the command again",
-        connections::Error::Full { .. } => "free some space on the drive, then run `syft sync`",
+        connections::Error::Full { .. } => FULL,
         _ => return None,
     };
     Some(hint.to_owned())

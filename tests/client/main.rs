@@ -8,6 +8,7 @@ mod cost;
 mod datasets;
 mod defects;
 mod deletion;
+mod full;
 mod generations;
 mod hostile;
 mod jobs;

@@ -13,7 +13,7 @@ use crate::datasets::{
 use crate::model::{Code, Email, Timestamp};
 
 use super::super::peering::{self, Acquaintance};
-use super::super::sending::told;
+use super::super::sending::{code_of, told};
 use super::super::{Account, Directory, Report, Result, remote, sealing};
 use super::{
     INTENT, accepted, choosing, forget_intents, intend, intent_key, parse_intent, publication_key,
@@ -138,10 +138,18 @@ async fn publish(
         }
         Err(error) => {
             let text = format!("dataset `{name}` is not published yet: {}", told(&error));
-            report.problem(Code::DatasetNotPublished, text);
+            report.problem(unpublished(&error), text);
         }
     }
     Ok(())
+}
+
+/// The code of why a dataset is not on the drive.
+const fn unpublished(error: &datasets::Error) -> Code {
+    match error {
+        datasets::Error::Connection(error) => code_of(error, Code::DatasetNotPublished),
+        _ => Code::DatasetNotPublished,
+    }
 }
 
 /// Makes the records of what is to be published.
@@ -170,7 +178,7 @@ async fn prepare_intended(
             Ok(None) => account.store.write(|db| meta::remove(db, &key))?,
             Err(error) => {
                 let text = format!("dataset `{name}` is not published yet: {}", told(&error));
-                report.problem(Code::DatasetNotPublished, text);
+                report.problem(unpublished(&error), text);
             }
         }
     }
