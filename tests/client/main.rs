@@ -8,6 +8,7 @@ mod cost;
 mod datasets;
 mod defects;
 mod deletion;
+mod erasing;
 mod full;
 mod generations;
 mod hostile;
