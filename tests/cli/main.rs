@@ -14,5 +14,6 @@ mod quiet;
 mod refusals;
 mod service;
 mod story;
+mod terminal;
 mod trouble;
 mod world;
