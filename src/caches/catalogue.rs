@@ -108,6 +108,12 @@ pub fn unseen(db: &Database, folder: &FileId) -> Result<Vec<Entry>> {
     query(db, &sql, &[folder.as_str()])
 }
 
+/// Returns when the newest was made of all that this account owns; `None` if it owns nothing.
+pub fn newest_of_ours(db: &Database) -> Result<Option<i64>> {
+    let sql = "SELECT max(created) FROM catalogue WHERE mine = 1 AND created < ?1";
+    Ok(db.prepare_cached(sql)?.query_row([i64::MAX], |row| row.get(0))?)
+}
+
 /// Returns when the newest file in `folder` was made that was looked at; `None` if none was.
 pub fn newest_seen(db: &Database, folder: &FileId) -> Result<Option<i64>> {
     Ok(db

@@ -79,7 +79,12 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
         What::Local => {
             "`syft sync` brings back what is on the drive; `syft logout` forgets the sign-in"
         }
-        _ => "`syft logout` forgets the sign-in; `syft sync --anew` begins anew with what is here",
+        What::Remote => {
+            "`syft logout` forgets the sign-in; `syft sync --anew` begins anew with what is here"
+        }
+        What::Both => {
+            "`syft logout` forgets the sign-in; `syft sync --anew` begins anew, with nothing"
+        }
     });
     Ok(if problems.is_empty() { Exit::Done } else { Exit::Problems })
 }
@@ -116,8 +121,16 @@ async fn confirm(client: &Client, what: What, ui: &mut Ui) -> Result<(), Failure
     let typed = ui.ask(format_args!("Type {email} to go on, anything else to stop:"));
     match typed {
         Some(typed) if email.is_same_account(&typed) => Ok(()),
-        _ => Err(Failure::new(Code::NotConfirmed, "nothing was deleted")),
+        Some(typed) if !typed.is_empty() => {
+            Err(not_confirmed(&format!("that is not {email}: nothing was deleted")))
+        }
+        _ => Err(not_confirmed("nothing was deleted")),
     }
+}
+
+fn not_confirmed(text: &str) -> Failure {
+    Failure::new(Code::NotConfirmed, text)
+        .hint("`syft delete --dry-run` shows what would go, and asks nothing")
 }
 
 fn plan_json(plan: &DeletionPlan, client: &Client) -> Value {
@@ -128,6 +141,7 @@ fn plan_json(plan: &DeletionPlan, client: &Client) -> Value {
         "local_files": plan.local_files,
         "local_bytes": plan.local_bytes,
         "only_here": plan.only_here,
+        "only_there": plan.only_there,
         "remote": plan.remote_names,
         "remote_files": plan.remote_files,
         "remote_bytes": plan.remote_bytes,
@@ -163,5 +177,8 @@ fn lines(plan: &DeletionPlan) -> Vec<String> {
 fn warn_of_loss(plan: &DeletionPlan, ui: &mut Ui) {
     for what in &plan.only_here {
         ui.warn(format_args!("on this machine and nowhere else: {what}"));
+    }
+    for what in &plan.only_there {
+        ui.warn(format_args!("on the drive and not on this machine: {what}"));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::explain;
 use super::report::{Exit, Failure, chain};
-use super::sign_in_hints::{self, AGAIN};
+use super::sign_in_hints::{self, AGAIN, CLOCK};
 use crate::caches;
 use crate::channels;
 use crate::client::service::ServiceError;
@@ -77,6 +77,10 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
             ));
         }
         Error::VersionMismatch { .. } => "one of you has to update; --force goes on regardless",
+        Error::NotSent { code: Code::DriveFull, .. } => FULL,
+        Error::NotSent { code: Code::PrivateHalfVisible, .. } => {
+            "stop sharing the folder `SyftBox` as a whole, in a browser, then run `syft sync`"
+        }
         Error::NotSent { .. } => "run `syft sync` to try again",
         Error::Service(error) => return service(error),
         Error::Keys(error) => return keys(error),
@@ -116,6 +120,10 @@ const fn on_this_machine(error: &Error) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+/// What helps with a full drive.
+const FULL: &str = "free some space on the drive, then run `syft sync`; `syft orphans` shows what of \
+     ours there nothing needs any more";
 
 /// How the keys of an account come to another machine.
 pub(crate) const BRING_KEYS: &str = "bring them with `syft keys restore` and the 24 words, or with \
@@ -334,7 +342,7 @@ fn connection(error: &connections::Error) -> Option<String> {
             "`syft doctor` tells what is in the way; then run the command again, nothing is lost"
         }
         connections::Error::RateLimited { .. } => "wait a few minutes, then run the command again",
-        connections::Error::Full { .. } => "free some space on the drive, then run `syft sync`",
+        connections::Error::Full { .. } => FULL,
         _ => return None,
     };
     Some(hint.to_owned())
@@ -352,9 +360,8 @@ const fn bucket(refusal: Refusal) -> Option<&'static str> {
             "whoever runs the bucket must allow this access key to list it, and to get, put and \
              delete objects in it",
         ),
-        Refusal::NoBucket | Refusal::ClockSkew | Refusal::OtherRegion | Refusal::NoConditions => {
-            None
-        }
+        Refusal::ClockSkew => Some(CLOCK),
+        Refusal::NoBucket | Refusal::OtherRegion | Refusal::NoConditions => None,
     }
 }
 

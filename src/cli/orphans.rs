@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::context::{Context, now_seconds, problems_json};
+use super::context::{Context, problems_json};
 use super::report::{Exit, Failure, Outcome};
 use super::text::{age, count, moment, size};
 use super::ui::{Tone, Ui};
@@ -23,7 +23,7 @@ Examples:
 ///
 /// Messages whose folder is gone, second copies of a file of which there is one, datasets that a
 /// newer copy has replaced, folders for people who are no peers. Only what the drive says is yours,
-/// has exactly a name that clients give, lies where they put it, and is older than a day.
+/// has exactly a name that clients give, lies where they put it, and is older than a day by the drive's own clock.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -53,7 +53,10 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     show(&orphans, ui);
     let mut answer = to_json(&orphans);
     if orphans.found.is_empty() {
-        ui.say("Nothing is left over");
+        ui.say(match orphans.is_whole {
+            true => "Nothing is left over",
+            false => "Nothing is left over of what was looked at; there is more than is looked at in one go",
+        });
         return Ok(fresh.answer(answer, ui));
     }
     if !args.delete {
@@ -61,10 +64,11 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
         return Ok(fresh.answer(answer, ui));
     }
     if !args.yes {
-        let number = count(orphans.found.len(), "thing", "things");
-        let typed = ui.ask(format_args!("Delete {number} from the drive for good? Type yes:"));
+        let all = told(&orphans.found);
+        let typed = ui.ask(format_args!("Delete {all}, from the drive for good? Type yes:"));
         if !typed.is_some_and(|typed| ["y", "yes"].contains(&typed.to_lowercase().as_str())) {
-            return Err(Failure::new(Code::NotConfirmed, "nothing was deleted"));
+            return Err(Failure::new(Code::NotConfirmed, "nothing was deleted")
+                .hint("look at them again with `syft orphans`"));
         }
     }
     let Deleted { gone, problems } = delete(&fresh.client, &orphans, ui).await?;
@@ -95,7 +99,7 @@ fn show(orphans: &Orphans, ui: &mut Ui) {
     if orphans.found.is_empty() {
         return;
     }
-    let now = now_seconds();
+    let now = orphans.now.seconds();
     let rows = orphans.found.iter().map(|orphan| {
         let bytes = if orphan.is_folder { "folder".to_owned() } else { size(orphan.size_bytes) };
         [
@@ -114,7 +118,12 @@ fn show(orphans: &Orphans, ui: &mut Ui) {
 
 fn told(orphans: &[Orphan]) -> String {
     let bytes = orphans.iter().map(|orphan| orphan.size_bytes).sum();
-    format!("{}, {}", count(orphans.len(), "file or folder", "files and folders"), size(bytes))
+    let folders = orphans.iter().filter(|orphan| orphan.is_folder).count();
+    let files = orphans.len() - folders;
+    let files = (files > 0 || folders == 0).then(|| count(files, "file", "files"));
+    let folders = (folders > 0).then(|| count(folders, "folder", "folders"));
+    let both: Vec<String> = [files, folders].into_iter().flatten().collect();
+    format!("{}, {}", both.join(" and "), size(bytes))
 }
 
 const fn reason(why: WhyOrphan) -> &'static str {

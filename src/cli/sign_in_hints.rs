@@ -10,6 +10,10 @@ use crate::connections::Barrier;
 pub(crate) const AGAIN: &str =
     "sign in again with `syft login-do` as a data owner, `syft login-ds` as a data scientist";
 
+/// What helps where the clock of this machine is off.
+pub(crate) const CLOCK: &str = "let the system set the clock (on Linux `timedatectl set-ntp true`), then \
+     run `syft doctor`";
+
 /// Where an app is published.
 pub(crate) const AUDIENCE: &str = "https://console.cloud.google.com/auth/audience";
 
@@ -72,9 +76,7 @@ pub(crate) fn of_barrier(barrier: &Barrier) -> String {
              own, or let your IT do so, with `syft setup google`; who is in Google's Advanced \
              Protection needs `syft setup google --way none`"
         ),
-        Barrier::ClockOff => "let the system set the clock (on Linux `timedatectl set-ntp true`), \
-             then run `syft doctor`"
-            .to_owned(),
+        Barrier::ClockOff => CLOCK.to_owned(),
         Barrier::SignInEnded => format!(
             "publish the app at {AUDIENCE} with the button `Publish app`, then {AGAIN}; a sign-in \
              from before keeps its end"

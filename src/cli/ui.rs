@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anstream::{AutoStream, ColorChoice};
@@ -207,7 +208,10 @@ impl Ui {
         let question = safe(&question.to_string());
         self.write_err(&format!("{question} "));
         self.err.flush().ok();
-        read_line().ok()
+        ASKING.store(true, Ordering::SeqCst);
+        let typed = read_line().ok();
+        ASKING.store(false, Ordering::SeqCst);
+        typed
     }
 
     /// Shows that something is going on if it lasts longer than a second; on a terminal only.
@@ -266,6 +270,14 @@ impl Ui {
         self.flush();
         self.err.write_all(text.as_bytes()).ok();
     }
+}
+
+/// True while a question stands at the end of the terminal, and nothing goes on.
+static ASKING: AtomicBool = AtomicBool::new(false);
+
+/// True while [`Ui::ask`] waits for a person.
+pub(crate) fn is_asking() -> bool {
+    ASKING.load(Ordering::SeqCst)
 }
 
 /// Tells something from where there is no [`Ui`] at hand.

@@ -11,7 +11,7 @@ use super::{Client, Error, Result};
 use crate::datasets::{
     self, Audience, Dataset, DatasetName, Half, Listed, NewDataset, SyftUrl, Update,
 };
-use crate::model::{DatasitePath, Email, Role};
+use crate::model::{Code, DatasitePath, Email, Role};
 use crate::syncers::{Freshness, LeftOver, Report, collections, refresh, sealing, told};
 
 /// What came of an update.
@@ -227,7 +227,8 @@ impl Client {
             Ok(_) => Err(datasets::Error::NotFound { owner: self.email().clone(), name }.into()),
             Err(error) => {
                 let reason = told(&error);
-                Err(Error::NotSent { what: format!("the deletion of {name}"), reason })
+                let (what, code) = (format!("the deletion of {name}"), Code::NotSent);
+                Err(Error::NotSent { what, reason, code })
             }
         }
     }
@@ -259,9 +260,7 @@ impl Client {
         collections::publish_one(account, name, self.now(), &mut report).await?;
         match report.problems.into_iter().next() {
             None => Ok(()),
-            Some(problem) => {
-                Err(Error::NotSent { what: name.to_string(), reason: problem.message })
-            }
+            Some(problem) => Err(Error::not_sent(name.to_string(), problem)),
         }
     }
 }

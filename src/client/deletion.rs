@@ -9,7 +9,10 @@
 //! deleted on the drive stays noted: a sync that found half a SyftBox, or none where there was one,
 //! would do what it does after an accident, and put everything back.
 
-use std::path::PathBuf;
+use std::fs::{DirEntry, Permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 
 use super::deleted::{self, Note};
 use super::inventory::{self, Remote};
@@ -56,6 +59,8 @@ pub struct DeletionPlan {
     pub local_bytes: u64,
     /// What is on this machine and not on the drive, in words. Empty if nothing here would go.
     pub only_here: Vec<String>,
+    /// What is on the drive and not on this machine, in words. Empty if nothing there would go.
+    pub only_there: Vec<String>,
 }
 
 /// What a deletion did.
@@ -87,6 +92,7 @@ impl Client {
             let Remote { root, names, kept, entries: ids, files, bytes } = found;
             (plan.remote, plan.remote_names, plan.remote_kept) = (root, names, kept);
             (plan.remote_files, plan.remote_bytes, entries) = (files, bytes, ids);
+            plan.only_there = inventory::only_there(account, &plan.remote_names)?;
         }
         if what != What::Remote {
             plan.local = self.local_places();
@@ -180,24 +186,46 @@ impl Client {
             folders.syftbox.with_file_name(name)
         };
         let private = ["approvals", "runs", "environments"].map(|name| folders.private.join(name));
-        let mut places = vec![folders.syftbox.clone(), beside("events"), beside("event-messages")];
+        let mut places = vec![beside("events"), beside("event-messages")];
+        // One that was moved to another disk, and left a link behind, goes there.
+        places.extend(folders.syftbox.canonicalize().ok().filter(|_| folders.syftbox.is_symlink()));
+        places.insert(0, folders.syftbox.clone());
         places.extend(private);
         places
     }
 }
 
-fn remove(path: &std::path::Path) -> Result<()> {
+fn remove(path: &Path) -> Result<()> {
     let removed = if path.is_dir() && !path.is_symlink() {
-        std::fs::remove_dir_all(path)
+        std::fs::remove_dir_all(path).or_else(|error| match error.kind() {
+            // As a job may leave folders behind, and some tools theirs.
+            ErrorKind::PermissionDenied => {
+                open_up(path);
+                std::fs::remove_dir_all(path)
+            }
+            _ => Err(error),
+        })
     } else {
         std::fs::remove_file(path)
     };
     match removed {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+        Err(source) if source.kind() != ErrorKind::NotFound => {
             let (path, what) = (path.to_owned(), "deleted");
             Err(Error::Cache(crate::caches::Error::File { path, what, source }))
         }
         _ => Ok(()),
+    }
+}
+
+/// Lets us list and change all folders below `path`, as far as they are ours.
+fn open_up(path: &Path) {
+    let mut pending = vec![path.to_owned()];
+    while let Some(folder) = pending.pop() {
+        // What cannot be opened is what the deletion then fails at, and says.
+        let _ = std::fs::set_permissions(&folder, Permissions::from_mode(0o700));
+        let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+        let is_folder = |entry: &DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+        pending.extend(entries.filter(is_folder).map(|entry| entry.path()));
     }
 }
 
@@ -245,5 +273,36 @@ mod tests {
             assert_eq!(begin(before, what), begun, "{before:?} {what:?}");
             assert_eq!(end(before, what), after, "{before:?} {what:?}");
         }
+    }
+
+    #[test]
+    fn folders_that_a_job_has_closed_go_as_well() {
+        let home = tempfile::tempdir().unwrap();
+        let runs = home.path().join("runs");
+        let closed = runs.join("1/work/closed");
+        std::fs::create_dir_all(&closed).unwrap();
+        std::fs::write(closed.join("file"), "left").unwrap();
+        let is_root = rustix::process::geteuid().is_root();
+        let become_user = |uid| {
+            use rustix::process::Uid;
+            let (root, uid) = (Uid::ROOT, Uid::from_raw(uid));
+            rustix::thread::set_thread_res_uid(root, uid, root).unwrap();
+        };
+        if is_root {
+            // Whom no mode of a folder holds back: this thread is nobody for a while.
+            for path in closed.ancestors().take(5).chain([&*closed.join("file")]) {
+                std::os::unix::fs::chown(path, Some(65_534), None).unwrap();
+            }
+            become_user(65_534);
+        }
+        for path in [&closed, &runs.join("1")] {
+            std::fs::set_permissions(path, Permissions::from_mode(0o000)).unwrap();
+        }
+        let removed = remove(&runs);
+        if is_root {
+            become_user(0);
+        }
+        removed.unwrap();
+        assert!(!runs.exists());
     }
 }

@@ -11,8 +11,8 @@ use crate::datasets;
 use crate::jobs;
 use crate::model::{Code, Email, Role};
 use crate::permissions;
-use crate::syncers;
 use crate::syncers::sealing;
+use crate::syncers::{self, Problem};
 
 /// What the client gives.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -166,6 +166,8 @@ pub enum Error {
         what: String,
         /// Why it was not.
         reason: String,
+        /// Of which kind that is: [`Code::NotSent`] unless a person has to do something about it.
+        code: Code,
     },
 
     /// What is to be submitted cannot be.
@@ -251,7 +253,7 @@ impl Error {
             Self::UnknownDataset { .. } => Code::UnknownDataset,
             Self::VersionUnknown { .. } => Code::VersionUnknown,
             Self::VersionMismatch { .. } => Code::VersionMismatch,
-            Self::NotSent { .. } => Code::NotSent,
+            Self::NotSent { code, .. } => *code,
             Self::Submission(_) => Code::InvalidSubmission,
             Self::JobName(_) => Code::InvalidJobName,
             Self::Job(error) => job_code(error),
@@ -263,6 +265,15 @@ impl Error {
             Self::Connection(error) => connection_code(error),
             Self::Cache(error) => cache_code(error),
         }
+    }
+
+    /// What was kept and not sent because of `problem`.
+    pub(super) fn not_sent(what: String, problem: Problem) -> Self {
+        let code = match problem.code {
+            known @ (Code::DriveFull | Code::PrivateHalfVisible) => known,
+            _ => Code::NotSent,
+        };
+        Self::NotSent { what, reason: problem.message, code }
     }
 
     /// True if the same may work later, without anybody doing something.
@@ -327,6 +338,7 @@ fn dataset_code(error: &datasets::Error) -> Code {
         | datasets::Error::Metadata { .. }
         | datasets::Error::Damaged { .. } => Code::DatasetDamaged,
         datasets::Error::Changed { .. } => Code::DatasetChanged,
+        datasets::Error::Visible { .. } => Code::PrivateHalfVisible,
         datasets::Error::Unacceptable { .. } => Code::DatasetNotTaken,
         datasets::Error::Record(_) | datasets::Error::Io { .. } => Code::Disk,
     }
@@ -355,7 +367,7 @@ fn connection_code(error: &connections::Error) -> Code {
     match Refusal::in_error(error) {
         Some(Refusal::NoBucket) => return Code::NoBucket,
         Some(Refusal::WrongKey | Refusal::Expired) => return Code::SignedOut,
-        Some(Refusal::ClockSkew) => return Code::ClockSkew,
+        Some(Refusal::ClockSkew) => return Code::ClockOff,
         Some(Refusal::OtherRegion) => return Code::WrongRegion,
         Some(Refusal::NoConditions) => return Code::StoreUnsuitable,
         Some(Refusal::Forbidden) | None => {}

@@ -5,14 +5,14 @@
 //! it the folder that it lies in. What is here and nowhere else is named, since after a deletion
 //! nothing brings it back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use crate::caches::{DatasiteTree, agreed, journal, scan};
+use crate::caches::{DatasiteTree, agreed, catalogue, journal, scan};
 use crate::connections::{Connection, Entry, FileId, Kind, Query};
-use crate::datasets::{self, Half};
+use crate::datasets::{self, CollectionName, Half};
 use crate::model::{DatasitePath, Digest, Role, Timestamp};
-use crate::syncers::{Account, collections};
+use crate::syncers::{Account, Directory, collections, orphans};
 use crate::wire::names::{FileName, FolderName, PEERS_FILE, VERSION_FILE};
 
 use super::Result;
@@ -99,7 +99,7 @@ async fn children(connection: &dyn Connection, folders: &[FileId]) -> Result<Vec
 /// True for what clients make in a SyftBox folder.
 fn is_ours(entry: &Entry) -> bool {
     let is_named = match entry.kind {
-        Kind::Folder => FolderName::parse(&entry.name).is_some(),
+        Kind::Folder => FolderName::parse(&entry.name).is_some() || entry.name == orphans::CLOCK,
         Kind::File => [PEERS_FILE, VERSION_FILE].contains(&entry.name.as_str()),
     };
     entry.is_mine && is_named
@@ -135,6 +135,38 @@ pub(super) fn count_local(paths: &[PathBuf]) -> (usize, u64) {
         }
     }
     (files, bytes)
+}
+
+/// Returns, in words, what is on the drive and not on this machine. `names`: what lies there of ours.
+///
+/// # Errors
+/// If the database or the disk fails.
+pub(super) fn only_there(account: &Account, names: &[String]) -> Result<Vec<String>> {
+    let here = datasets::local_halves(&account.folders.syftbox, &account.email)?;
+    let collections: BTreeSet<_> = names
+        .iter()
+        .filter_map(|name| CollectionName::parse(name))
+        .map(|it| (it.half, it.dataset))
+        .collect();
+    let word = |half| if half == Half::Private { "private" } else { "mock" };
+    let mut only: Vec<String> = collections
+        .iter()
+        .rev()
+        .filter(|half| !here.contains(half))
+        .map(|(half, name)| format!("the {} half of dataset `{name}`", word(*half)))
+        .collect();
+    let unread = if account.role == Role::Owner { unread(account)? } else { 0 };
+    if unread > 0 {
+        only.push(format!("messages of the event log that this machine has not read: {unread}"));
+    }
+    Ok(only)
+}
+
+/// Counts the messages of the own event log of which this machine knows nothing.
+fn unread(account: &Account) -> Result<usize> {
+    let directory = Directory::read(&account.store, &account.email, &account.dialect)?;
+    let Some(log) = directory.personal else { return Ok(0) };
+    Ok(account.store.read(|db| catalogue::unseen(db, &log))?.len())
 }
 
 /// Returns, in words, what is on this machine and not on the drive.

@@ -93,10 +93,9 @@ impl Client {
         let store = job_store(&self.account, &owner);
         store.submit(&submission)?;
         let report = DatasiteWatcherSyncer::new(&self.account).push(&owner, self.now()).await?;
-        let unsent = [Code::NotSent, Code::MailboxGone, Code::FileNotRead];
+        let unsent = [Code::NotSent, Code::DriveFull, Code::MailboxGone, Code::FileNotRead];
         if let Some(problem) = report.problems.iter().find(|p| unsent.contains(&p.code)) {
-            let (what, reason) = (id.name.to_string(), problem.message.clone());
-            return Err(Error::NotSent { what, reason });
+            return Err(Error::not_sent(id.name.to_string(), problem.clone()));
         }
         let mut warnings = submission.warnings;
         warnings.extend(odd_source.filter(|_| !request.bash));

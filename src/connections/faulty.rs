@@ -348,6 +348,10 @@ impl Connection for Faulty {
         self.run(Call::new("shares", id.as_str()), self.inner.shares(id)).await
     }
 
+    async fn is_unshared(&self, id: &FileId) -> Result<bool> {
+        self.run(Call::new("is_unshared", id.as_str()), self.inner.is_unshared(id)).await
+    }
+
     async fn unshare(&self, id: &FileId, from: &Email) -> Result<()> {
         self.run(Call::new("unshare", id.as_str()), self.inner.unshare(id, from)).await
     }

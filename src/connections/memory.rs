@@ -154,17 +154,9 @@ impl World {
         }
         let id = self.fresh_id();
         let root = Arc::new(Node {
-            id: id.clone(),
             name: "My files".to_owned(),
-            kind: Kind::Folder,
-            owner: account.clone(),
-            parent: None,
-            is_root: true,
-            size_bytes: 0,
             created_micros: self.now_micros,
-            revision: 0,
-            tags: BTreeMap::new(),
-            grants: Vec::new(),
+            ..Node::root(id.clone(), account.clone())
         });
         self.current.put(Arc::clone(&root));
         self.late.put_root(root);
@@ -361,6 +353,10 @@ impl Connection for Memory {
 
     async fn shares(&self, id: &FileId) -> Result<Vec<(Email, Access)>> {
         self.request().current.shares(id, &self.account)
+    }
+
+    async fn is_unshared(&self, id: &FileId) -> Result<bool> {
+        Ok(self.request().current.shares(id, &self.account)?.is_empty())
     }
 
     async fn unshare(&self, id: &FileId, from: &Email) -> Result<()> {

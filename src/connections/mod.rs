@@ -125,6 +125,11 @@ pub trait Connection: fmt::Debug + Send + Sync {
     /// Returns who has access to `id`, its owner left out.
     async fn shares(&self, id: &FileId) -> Result<Vec<(Email, Access)>>;
 
+    /// True if nobody but this account may look at an entry of its own: neither an account, nor a
+    /// group, a domain or whoever has a link, by what the folders above it are shared with either.
+    /// Where anybody can read everything ([`Connection::requires_sealing`]) it is what the place says.
+    async fn is_unshared(&self, id: &FileId) -> Result<bool>;
+
     /// Takes an account's access away; a success if it had none.
     async fn unshare(&self, id: &FileId, from: &Email) -> Result<()>;
 

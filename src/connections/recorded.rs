@@ -130,6 +130,11 @@ impl Connection for Recorded {
         self.inner.shares(id).await
     }
 
+    async fn is_unshared(&self, id: &FileId) -> Result<bool> {
+        self.note("is_unshared", id.as_str());
+        self.inner.is_unshared(id).await
+    }
+
     async fn unshare(&self, id: &FileId, from: &Email) -> Result<()> {
         self.note("unshare", id.as_str());
         self.inner.unshare(id, from).await

@@ -33,6 +33,25 @@ pub(super) struct Node {
     pub(super) grants: Vec<(Email, Access)>,
 }
 
+impl Node {
+    /// The root of an account, which nobody makes.
+    pub(super) const fn root(id: FileId, account: Email) -> Self {
+        Self {
+            id,
+            name: String::new(),
+            kind: Kind::Folder,
+            owner: account,
+            parent: None,
+            is_root: true,
+            size_bytes: 0,
+            created_micros: 0,
+            revision: 0,
+            tags: BTreeMap::new(),
+            grants: Vec::new(),
+        }
+    }
+}
+
 /// What a deletion comes to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Deletion {

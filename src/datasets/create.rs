@@ -4,9 +4,9 @@
 //! and the user's own files are never touched. Then the private half is renamed into place, and the
 //! public half last: what others could be shown exists only once all the rest does.
 //!
-//! What people fear most is publishing private data as mock data. So every mock file is compared,
-//! by content, with every private file, and one that is equal stops the creation unless the caller
-//! says that it is meant. Empty files do not count.
+//! What people fear most is publishing private data as mock data. So every file that readers are
+//! shown, the readme as well, is compared, by content, with every private file, and one that is equal
+//! stops the creation unless the caller says that it is meant. Empty files do not count.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -86,14 +86,15 @@ pub fn create(
     let public_folder = scratch.folder("public")?;
     let private_folder = scratch.folder("private")?;
     let private_digests = private.copy_to(&private_folder)?;
-    let mock_digests = mock.copy_to(&public_folder)?;
-    if !new.allow_same {
-        compare(&mock_digests, &private_digests)?;
-    }
+    let mut shown = mock.copy_to(&public_folder)?;
     let readme = match &new.readme {
         Some(readme) => Some(put_readme(readme, &mock, &public_folder)?),
         None => None,
     };
+    if !new.allow_same {
+        add_readme(&mut shown, &public_folder, readme.as_ref())?;
+        compare(&shown, &private_digests)?;
+    }
     let mock_files: Vec<DatasitePath> =
         mock.files.keys().filter(|path| Some(*path) != readme.as_ref()).cloned().collect();
     let about = Metadata {
@@ -174,7 +175,7 @@ impl<'a> Source<'a> {
     }
 
     pub(super) fn refused(&self, refusal: super::Refusal) -> Error {
-        Error::Refused { which: self.which, refusal }
+        Error::Refused { which: self.which, path: self.root.to_owned(), refusal }
     }
 
     pub(super) fn copy_to(&self, folder: &Path) -> Result<BTreeMap<DatasitePath, Digest>, Error> {
@@ -190,15 +191,27 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Stops where a mock file has the content of a private one.
+/// Adds a readme to the digests of what readers are shown.
+pub(super) fn add_readme(
+    shown: &mut BTreeMap<DatasitePath, Digest>,
+    folder: &Path,
+    readme: Option<&DatasitePath>,
+) -> Result<(), Error> {
+    if let Some(path) = readme {
+        shown.insert(path.clone(), files::digest(&path.below(folder))?.0);
+    }
+    Ok(())
+}
+
+/// Stops where a file that readers are shown has the content of a private one.
 pub(super) fn compare(
-    mock: &BTreeMap<DatasitePath, Digest>,
+    shown: &BTreeMap<DatasitePath, Digest>,
     private: &BTreeMap<DatasitePath, Digest>,
 ) -> Result<(), Error> {
     let empty = Digest::of(b"");
     let by_digest: BTreeMap<Digest, &DatasitePath> =
         private.iter().map(|(path, digest)| (*digest, path)).collect();
-    for (path, digest) in mock.iter().filter(|(_, digest)| **digest != empty) {
+    for (path, digest) in shown.iter().filter(|(_, digest)| **digest != empty) {
         if let Some(private) = by_digest.get(digest) {
             return Err(Error::PrivateAsMock { mock: path.clone(), private: (*private).clone() });
         }

@@ -58,10 +58,12 @@ pub enum Error {
     Name(#[from] InvalidName),
 
     /// Files that cannot become a dataset.
-    #[error("the {which} files cannot be used: {refusal}")]
+    #[error("the {which} files at `{}` cannot be used: {refusal}", path.display())]
     Refused {
         /// `mock` or `private`.
         which: &'static str,
+        /// What was named.
+        path: PathBuf,
         /// Why; says which file.
         refusal: Refusal,
     },
@@ -116,6 +118,16 @@ pub enum Error {
     Changed {
         /// Relative to the SyftBox.
         path: DatasitePath,
+    },
+
+    /// Private files would lie where others can look.
+    #[error(
+        "the private half of dataset `{name}` is not on the drive: the folder `SyftBox` there is \
+         shared, and whoever it is shared with could read it"
+    )]
+    Visible {
+        /// Of which dataset.
+        name: DatasetName,
     },
 
     /// A collection that we do not take.

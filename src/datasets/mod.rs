@@ -43,7 +43,8 @@ pub use metadata::{
 };
 pub use name::{DatasetName, InvalidName};
 pub use publication::{
-    Draft, DraftFile, FileStep, Publication, Readers, collections_of, shares_due, unshares_due,
+    Draft, DraftFile, FileStep, Publication, Readers, audience_now, collections_of, shares_due,
+    unshares_due,
 };
 pub use publish::{Published, Save, draft, prepare, publish};
 pub use pull::{

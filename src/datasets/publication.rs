@@ -195,6 +195,31 @@ pub fn unshares_due(publications: &[Publication], approved: &[Email]) -> Vec<(Fi
     publications.iter().flat_map(superfluous).collect()
 }
 
+/// Returns for whom a collection is that was to be for `wanted` by its record, if `seen` can read it
+/// and it is, or is not, for every peer: what another machine of the account changed of that since
+/// counts.
+pub fn audience_now(
+    record: &Publication,
+    wanted: &Audience,
+    seen: &[Email],
+    is_for_any: bool,
+) -> Audience {
+    let is_in = |all: &[Email], who: &Email| all.iter().any(|it| it.is_same_account(who.as_str()));
+    let readers = match wanted {
+        _ if is_for_any && !record.labelled_any => return Audience::Any,
+        Audience::Any if is_for_any || !record.labelled_any => return Audience::Any,
+        Audience::Any => seen.to_vec(),
+        Audience::Nobody => Vec::new(),
+        Audience::Listed(readers) => readers.clone(),
+    };
+    let is_let_in = |who: &&Email| !is_in(&record.shared_with, who) && !is_in(&readers, who);
+    let let_in: Vec<Email> = seen.iter().filter(is_let_in).cloned().collect();
+    let is_left = |who: &Email| !is_in(&record.shared_with, who) || is_in(seen, who);
+    let readers: Vec<Email> =
+        readers.into_iter().filter(|who| is_left(who)).chain(let_in).collect();
+    if readers.is_empty() { Audience::Nobody } else { Audience::Listed(readers) }
+}
+
 /// Returns which of an account's own `entries` are collections of `dataset`, except those in
 /// `keep`: what deleting it, or uploading it anew, leaves to be deleted.
 pub fn collections_of(entries: &[Entry], dataset: &DatasetName, keep: &[&FileId]) -> Vec<FileId> {
@@ -204,4 +229,61 @@ pub fn collections_of(entries: &[Entry], dataset: &DatasetName, keep: &[&FileId]
             && !keep.contains(&&entry.id)
     };
     entries.iter().filter(of_dataset).map(|entry| entry.id.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::collection::Hash12;
+    use super::*;
+
+    fn emails(names: &str) -> Vec<Email> {
+        let email = |name: char| Email::parse(&format!("{name}@x.org")).unwrap();
+        names.chars().map(email).collect()
+    }
+
+    fn listed(names: &str) -> Audience {
+        Audience::Listed(emails(names))
+    }
+
+    #[test]
+    fn what_another_machine_changed_of_who_sees_a_dataset_counts() {
+        use Audience::{Any, Nobody};
+        #[rustfmt::skip]
+        let cases = [
+            // what                            for all then  had   wanted        sees  for all now  then
+            ("nothing happened",               false,        "ab", listed("ab"), "ab", false,       listed("ab")),
+            ("one was let in there",           false,        "a",  listed("a"),  "ab", false,       listed("ab")),
+            ("one was turned away there",      false,        "ab", listed("ab"), "a",  false,       listed("a")),
+            ("all were turned away there",     false,        "ab", listed("ab"), "",   false,       Nobody),
+            ("one is to be let in from here",  false,        "a",  listed("ab"), "a",  false,       listed("ab")),
+            ("one is to be turned away",       false,        "ab", listed("a"),  "ab", false,       listed("a")),
+            ("both at once",                   false,        "ab", listed("ac"), "bd", false,       listed("cd")),
+            ("nobody, and one there",          false,        "",   Nobody,       "a",  false,       listed("a")),
+            ("nobody from here",               false,        "a",  Nobody,       "a",  false,       Nobody),
+            ("for all",                        true,         "ab", Any,          "ab", true,        Any),
+            ("for all from now on",            false,        "a",  Any,          "a",  false,       Any),
+            ("for all there",                  false,        "a",  listed("a"),  "ab", true,        Any),
+            ("no more for all there",          true,         "ab", Any,          "a",  false,       listed("a")),
+            ("closed there",                   true,         "ab", Any,          "",   false,       Nobody),
+            ("no more for all here",           true,         "ab", listed("a"),  "ab", true,        listed("a")),
+        ];
+        for (what, labelled_any, had, wanted, seen, is_for_any, then) in cases {
+            let id = FileId::parse("folder").unwrap();
+            let dataset = DatasetName::parse("ages").unwrap();
+            let hash: Hash12 = "0123456789ab".parse().unwrap();
+            let record = Publication {
+                name: CollectionName { half: Half::Public, dataset, hash },
+                folder: id.clone(),
+                parent: id,
+                folder_done: true,
+                labelled_any,
+                files: Vec::new(),
+                audience: wanted.clone(),
+                shared_with: emails(had),
+                replaces: Vec::new(),
+                replaces_shared: false,
+            };
+            assert_eq!(audience_now(&record, &wanted, &emails(seen), is_for_any), then, "{what}");
+        }
+    }
 }

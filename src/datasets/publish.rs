@@ -5,8 +5,8 @@
 //! Readers come last; nobody ever sees half a dataset. What it replaces goes when its readers have the
 //! new one, or, for those who cannot tell new from old, right before.
 //!
-//! Costs one request for each file, one for the folder, one for the ids, and one for each hundred
-//! readers.
+//! Costs one request for each file, one for the folder, one for the ids, one for each hundred readers,
+//! and one for a private half, to see that nobody else can look into its place.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -55,7 +55,11 @@ pub fn draft(syftbox: &Path, me: &Email, name: &DatasetName, half: Half) -> Resu
         Half::Public => ("mock", public_files(&folder, &read_metadata(&folder)?, me, name)?),
         Half::Private => ("private", files::tree(&folder, false)?.into_keys().collect()),
     };
-    let members = members(half, &paths).map_err(|refusal| Error::Refused { which, refusal })?;
+    let members = members(half, &paths).map_err(|refusal| Error::Refused {
+        which,
+        path: folder.clone(),
+        refusal,
+    })?;
     let nested: Vec<DatasitePath> =
         members.values().filter(|path| path.parent().is_some()).cloned().collect();
     let description = description(half);
@@ -138,8 +142,9 @@ pub async fn prepare(
 /// replaces. `save` keeps the record after each step.
 ///
 /// # Errors
+/// [`Error::Visible`] if private files would be where others can look: nothing of them is sent;
 /// [`Error::Changed`] if a local file is not what it was when the upload was prepared;
-/// [`Error::Record`] if `save` fails; [`Error::Connection`]. Call again in all cases but the first.
+/// [`Error::Record`] if `save` fails; [`Error::Connection`]. Call again in all cases but the second.
 pub async fn publish(
     connection: &dyn Connection,
     publication: &mut Publication,
@@ -147,6 +152,7 @@ pub async fn publish(
     readers: Readers<'_>,
     save: &mut Save<'_>,
 ) -> Result<Published, Error> {
+    expect_unshared(connection, publication).await?;
     if !publication.folder_done {
         made(connection.create_folder(&folder_entry(publication)).await)?;
         publication.folder_done = true;
@@ -174,6 +180,22 @@ pub async fn publish(
     let rest = adjust_readers(connection, publication, readers, others, save).await?;
     published.problems.extend(rest.problems);
     Ok(published)
+}
+
+/// Makes sure that nobody can look into the folder that private files are to go to: it lies in one
+/// that a person can share in a browser, as any other.
+async fn expect_unshared(
+    connection: &dyn Connection,
+    publication: &Publication,
+) -> Result<(), Error> {
+    let folder = if publication.folder_done { &publication.folder } else { &publication.parent };
+    if publication.name.half == Half::Public
+        || publication.is_uploaded()
+        || connection.is_unshared(folder).await?
+    {
+        return Ok(());
+    }
+    Err(Error::Visible { name: publication.name.dataset.clone() })
 }
 
 fn folder_entry(publication: &Publication) -> NewEntry {

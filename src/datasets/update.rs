@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::collection::{Half, check_mock, check_private};
-use super::create::{Source, compare, describe, put_readme, write_private_files};
+use super::create::{Source, add_readme, compare, describe, put_readme, write_private_files};
 use super::files::{self, SCRATCH_FOLDER, Scratch};
 use super::local::{half_folder, path_within, read_metadata};
 use super::metadata::{METADATA_FILE, Metadata, PERMISSION_FILE, PRIVATE_METADATA_FILE};
@@ -76,15 +76,17 @@ pub fn stage(syftbox: &Path, me: &Email, update: &Update, now: Timestamp) -> Res
     discard(syftbox, name)?;
     let scratch = Scratch::new(syftbox)?;
     let new_public = scratch.folder(word(Half::Public))?;
-    let private_digests = match &update.private {
-        Some(source) => {
-            let new_private = scratch.folder(word(Half::Private))?;
-            stage_private(source, &new_private, &private, me, old.uid)?
-        }
-        None => digests_of(&private)?,
-    };
-    let compared = (!update.allow_same).then_some(&private_digests);
-    stage_public(update, me, &public, &new_public, old, compared, now)?;
+    // What was private until now is no more to be shown than what is from now on.
+    let mut compared = Vec::new();
+    if !update.allow_same {
+        compared.push(digests_of(&private)?);
+    }
+    if let Some(source) = &update.private {
+        let new_private = scratch.folder(word(Half::Private))?;
+        let digests = stage_private(source, &new_private, &private, me, old.uid)?;
+        compared.extend((!update.allow_same).then_some(digests));
+    }
+    stage_public(update, me, &public, &new_public, old, &compared, now)?;
 
     let mut halves = Vec::new();
     for half in [Half::Private, Half::Public] {
@@ -133,7 +135,7 @@ fn stage_public(
     public: &Path,
     new: &Path,
     old: Metadata,
-    private: Option<&BTreeMap<DatasitePath, Digest>>,
+    private: &[BTreeMap<DatasitePath, Digest>],
     now: Timestamp,
 ) -> Result<(), Error> {
     let name = &update.name;
@@ -146,10 +148,7 @@ fn stage_public(
         None => Source::within(public, "mock", |path| is_own(path) || is_replaced(path))?,
     };
     check_mock(mock.files.keys()).map_err(|refusal| mock.refused(refusal))?;
-    let digests = mock.copy_to(new)?;
-    if let Some(private) = private {
-        compare(&digests, private)?;
-    }
+    let mut shown = mock.copy_to(new)?;
     let kept = old_readme.filter(|path| path.below(public).is_file());
     let readme = match (&update.readme, kept) {
         (Some(readme), _) => Some(put_readme(readme, &mock, new)?),
@@ -157,6 +156,8 @@ fn stage_public(
         (None, Some(path)) => Some(put_readme(&path.below(public), &mock, new)?),
         (None, None) => None,
     };
+    add_readme(&mut shown, new, readme.as_ref())?;
+    private.iter().try_for_each(|private| compare(&shown, private))?;
     let mock_files: Vec<DatasitePath> =
         mock.files.keys().filter(|path| Some(*path) != readme.as_ref()).cloned().collect();
     if mock_files.is_empty() {

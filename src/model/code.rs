@@ -82,7 +82,7 @@ codes! {
     AdminPolicy = "admin-policy",
     /// Google does not let the program in.
     AppBlocked = "app-blocked",
-    /// The clock of this machine is off.
+    /// The clock of this machine is off, by what the drive or the object store says.
     ClockOff = "clock-off",
     /// The sign-in is good for a time only, as with a Google app in Testing.
     AppInTesting = "app-in-testing",
@@ -174,8 +174,6 @@ codes! {
     Denied = "denied",
     /// There is no such bucket at the object store.
     NoBucket = "no-bucket",
-    /// The clocks of this machine and of the object store differ too much.
-    ClockSkew = "clock-skew",
     /// The bucket is in another region than was said.
     WrongRegion = "wrong-region",
     /// The object store cannot do what is needed of it.
@@ -338,6 +336,8 @@ codes! {
     DatasetNotFetched = "dataset-not-fetched",
     /// A dataset of yours could not be published.
     DatasetNotPublished = "dataset-not-published",
+    /// A private half is not uploaded, since others could look into the folder.
+    PrivateHalfVisible = "private-half-visible",
     /// A dataset that is gone could not be removed here.
     DatasetNotRemoved = "dataset-not-removed",
     /// A dataset of yours could not be brought to this machine.

@@ -159,7 +159,7 @@ async fn send_in_order(
                     if gone {
                         remote::distrust(account)?; // Our own folder: the next sync makes it anew.
                     }
-                    report.problem(Code::NotSent, told(&error));
+                    report.problem(code_of(&error, Code::NotSent), told(&error));
                 }
                 return Ok(false);
             }
@@ -240,7 +240,7 @@ async fn send_rolling_state(
             meta::remove(db, ROLLING_DIRTY)
         })?,
         Err(super::Error::Connection(error)) => {
-            report.problem(Code::RollingStateNotSent, told(&error));
+            report.problem(code_of(&error, Code::RollingStateNotSent), told(&error));
         }
         Err(error) => return Err(error),
     }
@@ -343,6 +343,14 @@ async fn archive(account: &Account, directory: &Directory, report: &mut Report) 
         }
     }
     Ok(())
+}
+
+/// Returns the code of what a service refused: that there is no room helps more than what had none.
+pub(super) const fn code_of(error: &connections::Error, otherwise: Code) -> Code {
+    match error {
+        connections::Error::Full { .. } => Code::DriveFull,
+        _ => otherwise,
+    }
 }
 
 pub(super) fn no_home() -> super::Error {

@@ -10,6 +10,7 @@ mod answers;
 mod database;
 mod keys;
 mod processes;
+mod questions;
 mod quiet;
 mod refusals;
 mod service;

@@ -63,11 +63,11 @@ fn a_refused_dataset_leaves_nothing() {
         ("the same path twice",           |_, n| n.mock = n.private.clone(),
             |e| matches!(e, Error::PrivateAsMock { .. })),
         ("b10: base names collide",       |m, _| { m.write("mock/x/data.csv", "other"); },
-            |e| matches!(e, Error::Refused { which: "mock", refusal: Refusal::SameBaseName { .. } })),
+            |e| matches!(e, Error::Refused { which: "mock", refusal: Refusal::SameBaseName { .. }, .. })),
         ("a reserved mock file",          |m, _| { m.write("mock/dataset.yaml", "x"); },
             |e| matches!(e, Error::Refused { refusal: Refusal::Reserved(_), .. })),
         ("a reserved private file",       |m, n| n.private = m.write("p/syft.pub.yaml", "x").parent().unwrap().into(),
-            |e| matches!(e, Error::Refused { which: "private", refusal: Refusal::Reserved(_) })),
+            |e| matches!(e, Error::Refused { which: "private", refusal: Refusal::Reserved(_), .. })),
         ("a link in the mock folder",     |m, n| std::os::unix::fs::symlink(&n.private, m.home.path().join("mock/l")).unwrap(),
             |e| matches!(e, Error::NotRegular { .. })),
         ("a link to a folder",            |m, _| std::os::unix::fs::symlink("/", m.home.path().join("mock/l")).unwrap(),
@@ -90,6 +90,8 @@ fn a_refused_dataset_leaves_nothing() {
         let before = contents(&machine.syftbox());
         let error = machine.create(&new).unwrap_err();
         assert!(expected(&error), "{what}: {error:?}");
+        let names_a_place = error.to_string().contains(&*machine.home.path().to_string_lossy());
+        assert!(names_a_place || matches!(error, Error::PrivateAsMock { .. }), "{what}: {error}");
         assert_eq!(contents(&machine.syftbox()), before, "{what}");
     }
 }

@@ -79,7 +79,7 @@ fn each_refusal_has_its_code_and_what_helps() {
         ("403 Forbidden", "SignatureDoesNotMatch",          "signed-out",       "AWS_SECRET_ACCESS_KEY"),
         ("400 Bad Request", "ExpiredToken",                 "signed-out",       "new access key"),
         ("403 Forbidden", "AccessDenied",                   "denied",           "put and delete"),
-        ("403 Forbidden", "RequestTimeTooSkewed",           "clock-skew",       "timedatectl"),
+        ("403 Forbidden", "RequestTimeTooSkewed",           "clock-off",        "timedatectl"),
         ("404 Not Found", "NoSuchBucket",                   "no-bucket",        "s3://bucket/prefix"),
         ("301 Moved Permanently", "PermanentRedirect",      "wrong-region",     "--region"),
         ("400 Bad Request", "AuthorizationHeaderMalformed", "wrong-region",     "--region"),

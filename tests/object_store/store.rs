@@ -271,6 +271,44 @@ async fn stale_session(shelf: &Shelf, known: u64) -> Bucket {
 }
 
 #[tokio::test]
+async fn content_that_was_swept_while_its_process_slept_is_stored_again() {
+    let shelf = Shelf::default();
+    let (sleeper, other) = (shelf.session(OWNER), shelf.session(OWNER));
+    make(&sleeper, "before").await.unwrap();
+    let id = sleeper.new_ids(1).await.unwrap().remove(0);
+    let new = NewEntry { id: Some(id.clone()), ..named(&sleeper.root(), "kept") };
+    let sleep = shelf.sleep_before_commit();
+    let made =
+        tokio::spawn(
+            async move { sleeper.create_file(&new, Content::Bytes("whole".into())).await },
+        );
+    sleep.begun.notified().await;
+    shelf.wait_days(3);
+    // So many that the store is tidied.
+    for number in 0..100 {
+        other.create_folder(&named(&other.root(), &number.to_string())).await.unwrap();
+    }
+    let content = format!("content/{id}");
+    assert_eq!(shelf.keys(&content).await, [""; 0], "swept, since nothing named it");
+    sleep.over.notify_one();
+    made.await.unwrap().unwrap();
+    assert_eq!(other.read(&id, LIMIT_BYTES).await.unwrap(), "whole");
+}
+
+#[tokio::test]
+async fn content_that_somebody_took_away_is_not_asked_for_again_and_again() {
+    let shelf = Shelf::default();
+    let bucket = shelf.session(OWNER);
+    let id = make(&bucket, "a").await.unwrap().id;
+    let keys = shelf.keys(&format!("content/{id}")).await;
+    shelf.take_away(&keys[0]).await;
+    let before = bucket.requests();
+    let error = bucket.read(&id, LIMIT_BYTES).await.unwrap_err();
+    assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
+    assert!(bucket.requests() - before <= 4, "{}", bucket.requests() - before);
+}
+
+#[tokio::test]
 async fn garbage_of_strangers_is_passed_over() {
     let shelf = Shelf::default();
     let bucket = shelf.session(OWNER);

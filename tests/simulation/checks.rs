@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use syft::connections::{Connection as _, Query};
 use syft::model::KEPT_ASIDE_MARK;
 use syft::permissions::Level;
 use syft::wire::PeerState;
@@ -37,6 +38,13 @@ pub(crate) fn violations(world: &mut World) -> Vec<String> {
     found.extend(world.products.broken_approvals(&client, &world.disks[FIRST]));
     found.extend(journals(world, &is_peer));
     found
+}
+
+/// True if messages of the owner's log were deleted behind a checkpoint.
+pub(crate) fn is_log_shortened(world: &World) -> bool {
+    let session = world.drive.session(&email(OWNER));
+    let found = world.wait(session.find(&Query::default().named_like("log_pruned_")));
+    !found.unwrap().is_empty()
 }
 
 fn machines(world: &World) -> Vec<usize> {

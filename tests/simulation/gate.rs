@@ -319,6 +319,10 @@ impl Connection for Gated {
         self.one(self.inner.shares(id)).await
     }
 
+    async fn is_unshared(&self, id: &FileId) -> Result<bool> {
+        self.one(self.inner.is_unshared(id)).await
+    }
+
     async fn unshare(&self, id: &FileId, from: &Email) -> Result<()> {
         self.one(self.inner.unshare(id, from)).await
     }

@@ -13,6 +13,7 @@ mod chance;
 mod checks;
 mod disk;
 mod gate;
+mod later;
 mod model;
 mod operations;
 mod products;

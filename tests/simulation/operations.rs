@@ -10,6 +10,7 @@ use syft::permissions::Level;
 
 use super::chance::Chance;
 use super::gate::{Death, Fate, Part};
+use super::later;
 use super::secrets::mark;
 
 /// The machines, by number: two of the owner, one of each scientist.
@@ -39,7 +40,7 @@ pub(crate) enum Edit {
 /// What a user asks the program to do.
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
-    Sync { full: bool, checkpoint_threshold: usize, compact_threshold: usize },
+    Sync { full: bool, prune_log: bool, checkpoint_threshold: usize, compact_threshold: usize },
     Ask,
     Approve(usize),
     Reject(usize),
@@ -47,6 +48,7 @@ pub(crate) enum Action {
     Revoke { path: String, user: String, level: Level },
     Checkpoint,
     CreateDataset { dataset: &'static str, number: usize, readers: Readers, upload_private: bool },
+    UpdateDataset { dataset: &'static str, number: usize, is_private_new: bool },
     Share { dataset: &'static str, readers: Readers },
     Unshare { dataset: &'static str, readers: Readers },
     DeleteDataset { dataset: &'static str },
@@ -79,6 +81,10 @@ pub(crate) enum Step {
     ChangeJob { machine: usize, job: &'static str, content: Vec<u8> },
     /// The service has forgotten where everybody is in its change feed.
     ExpireTokens,
+    /// A user of that machine writes and syncs so many times; the contents have marks from `mark` on.
+    Busy { machine: usize, times: usize, mark: usize },
+    /// Time passes at the service.
+    Pass { days: i64 },
 }
 
 impl fmt::Display for Step {
@@ -119,22 +125,26 @@ impl fmt::Display for Step {
                 write!(f, "{}: changes job {job}", name(*machine))
             }
             Self::ExpireTokens => f.write_str("service: feed tokens expire"),
+            Self::Busy { machine, times, .. } => {
+                write!(f, "{}: writes and syncs {times} times", name(*machine))
+            }
+            Self::Pass { days } => write!(f, "service: {days} days pass"),
         }
     }
 }
 
 pub(crate) fn plain_sync() -> Action {
-    Action::Sync { full: false, checkpoint_threshold: 50, compact_threshold: 10 }
+    Action::Sync { full: false, prune_log: false, checkpoint_threshold: 50, compact_threshold: 10 }
 }
 
 /// How a run goes: what is common to its steps.
 #[derive(Clone, Copy, Debug)]
-struct Manner {
-    second: bool,
+pub(crate) struct Manner {
+    pub(crate) second: bool,
     faults: bool,
     interleaved: bool,
     late: bool,
-    datasets: bool,
+    pub(crate) datasets: bool,
     jobs: bool,
     checkpoint_threshold: usize,
     compact_threshold: usize,
@@ -159,6 +169,7 @@ pub(crate) fn script(seed: u64, count: usize) -> Vec<Step> {
         let step = one(&mut chance, manner, number);
         steps.push(step);
     }
+    later::add(&mut steps, seed, manner);
     steps
 }
 
@@ -189,7 +200,7 @@ fn prologue() -> Vec<Step> {
     steps
 }
 
-fn content(number: usize, machine: usize) -> Vec<u8> {
+pub(crate) fn content(number: usize, machine: usize) -> Vec<u8> {
     format!("{}by {}\n", mark(number), name(machine)).into_bytes()
 }
 
@@ -209,6 +220,7 @@ fn one(chance: &mut Chance, manner: Manner, number: usize) -> Step {
         42..72 => {
             let action = Action::Sync {
                 full: chance.is(1, 20),
+                prune_log: false,
                 checkpoint_threshold: manner.checkpoint_threshold,
                 compact_threshold: manner.compact_threshold,
             };
@@ -275,7 +287,7 @@ fn job(chance: &mut Chance, manner: Manner, number: usize) -> Step {
     process(chance, manner, FIRST, action)
 }
 
-fn process(chance: &mut Chance, manner: Manner, machine: usize, action: Action) -> Step {
+pub(crate) fn process(chance: &mut Chance, manner: Manner, machine: usize, action: Action) -> Step {
     let mut fate = Fate::default();
     if manner.faults && chance.is(1, 2) {
         let part = chance.pick(&[Part::Nothing, Part::Half, Part::All]);

@@ -7,22 +7,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use syft::client::{Client, JobRequest};
-use syft::datasets::{Audience, DatasetName, NewDataset};
+use syft::datasets::{Audience, DatasetName, NewDataset, Update};
 use syft::jobs::{JobStatus, Listed};
 
 use super::disk::{Disk, Files};
-use super::operations::{Action, Readers, SCIENTISTS, address, name};
+use super::operations::{Action, FIRST, Readers, SCIENTISTS, SECOND, address, name};
 use super::secrets::{Secrets, mark};
 use super::world::{Outcome, email};
 
 /// Marks of private files are those of the mock files, and this.
 const PRIVATE: usize = 1_000_000;
-const MOCK_FILE: &str = "mock.csv";
+const FOLDER: &str = "public/syft_datasets";
+const RULES: &str = "syft.pub.yaml";
 
 /// A dataset as the owner wants it.
 #[derive(Clone, Debug)]
 struct Wanted {
-    mock: Vec<u8>,
+    /// Of which step its mock file is.
+    number: usize,
     any: bool,
     readers: BTreeSet<usize>,
 }
@@ -33,28 +35,44 @@ pub(crate) struct Products {
     /// `None`: there is none.
     datasets: BTreeMap<String, Option<Wanted>>,
     uncertain: BTreeSet<String>,
+    /// To whom any command ever wanted to show a dataset, by the end of the command or not.
+    let_in: BTreeMap<String, BTreeSet<usize>>,
     /// What each job held when it was approved.
     approved: BTreeMap<String, BTreeSet<Files>>,
 }
 
 impl Products {
     /// A command begins: whoever it lets in may know from now on.
-    pub(crate) fn begins(&self, action: &Action, secrets: &Secrets) {
-        let let_in = |mock: &[u8], readers: Readers| {
-            for (number, machine) in SCIENTISTS.iter().enumerate() {
-                if readers.includes(*machine) {
-                    secrets.allow(mock, number);
-                }
+    pub(crate) fn begins(&mut self, action: &Action, secrets: &Secrets) {
+        let (dataset, shown, machines) = match action {
+            Action::CreateDataset { dataset, number, readers, .. } => {
+                (*dataset, *number, readers.all())
             }
+            Action::Share { dataset, readers } => match self.datasets.get(*dataset) {
+                Some(Some(wanted)) => (*dataset, wanted.number, readers.all()),
+                _ => return,
+            },
+            Action::UpdateDataset { dataset, number, .. } => {
+                (*dataset, *number, self.readers(dataset))
+            }
+            _ => return,
         };
-        match action {
-            Action::CreateDataset { number, readers, .. } => let_in(&mock(*number), *readers),
-            Action::Share { dataset, readers } => {
-                if let Some(Some(wanted)) = self.datasets.get(*dataset) {
-                    let_in(&wanted.mock, *readers);
-                }
+        for (number, machine) in SCIENTISTS.iter().enumerate() {
+            if machines.contains(machine) {
+                secrets.allow(&mock(shown), number);
             }
-            _ => {}
+        }
+        self.let_in.entry(dataset.to_owned()).or_default().extend(machines);
+    }
+
+    /// Who may know what a dataset becomes: where it is not known what counts, all who may.
+    fn readers(&self, dataset: &str) -> BTreeSet<usize> {
+        match self.datasets.get(dataset) {
+            Some(Some(wanted)) if !self.uncertain.contains(dataset) => match wanted.any {
+                true => Readers::Any.all(),
+                false => wanted.readers.clone(),
+            },
+            _ => self.let_in.get(dataset).cloned().unwrap_or_default(),
         }
     }
 
@@ -62,6 +80,7 @@ impl Products {
     pub(crate) fn ended(&mut self, action: &Action, outcome: &Outcome, is_clean: bool) {
         let dataset = match action {
             Action::CreateDataset { dataset, .. }
+            | Action::UpdateDataset { dataset, .. }
             | Action::Share { dataset, .. }
             | Action::Unshare { dataset, .. }
             | Action::DeleteDataset { dataset } => *dataset,
@@ -75,7 +94,7 @@ impl Products {
                 self.uncertain.insert(dataset.to_owned());
                 if let Action::CreateDataset { number, .. } = action {
                     let known = self.datasets.entry(dataset.to_owned()).or_default();
-                    let wanted = Wanted { mock: mock(*number), any: false, readers: [].into() };
+                    let wanted = Wanted { number: *number, any: false, readers: [].into() };
                     known.get_or_insert(wanted);
                 }
                 return;
@@ -86,13 +105,14 @@ impl Products {
             (Action::CreateDataset { number, readers, .. }, known) => {
                 let any = *readers == Readers::Any;
                 let readers = readers.some();
-                *known = Some(Wanted { mock: mock(*number), any, readers });
+                *known = Some(Wanted { number: *number, any, readers });
                 self.uncertain.remove(dataset);
             }
             (Action::DeleteDataset { .. }, known) => {
                 *known = None;
                 self.uncertain.remove(dataset);
             }
+            (Action::UpdateDataset { number, .. }, Some(known)) => known.number = *number,
             (Action::Share { readers, .. }, Some(known)) => {
                 known.any |= *readers == Readers::Any;
                 known.readers.extend(readers.some());
@@ -124,26 +144,34 @@ impl Products {
     pub(crate) fn violations(&self, disks: &[Disk], is_peer: &[bool]) -> Vec<String> {
         let mut found = Vec::new();
         for (dataset, wanted) in &self.datasets {
-            let path = format!("public/syft_datasets/{dataset}/{MOCK_FILE}");
-            let at_owner = disks[0].read(&path);
-            if !self.uncertain.contains(dataset) {
-                let wanted = wanted.as_ref().map(|wanted| wanted.mock.clone());
-                if wanted != at_owner {
+            let folder = format!("{FOLDER}/{dataset}/");
+            let mut at_owner = below(&disks[FIRST], &folder);
+            at_owner.retain(|path, _| !path.ends_with(RULES));
+            let wanted = wanted.as_ref().filter(|_| !self.uncertain.contains(dataset));
+            if let Some(wanted) = wanted {
+                let file = format!("{folder}{}", mock_file(wanted.number));
+                let is_it = |path: &String| path.ends_with(".yaml") || *path == file;
+                if at_owner.get(&file) != Some(&mock(wanted.number)) || !at_owner.keys().all(is_it)
+                {
                     found.push(format!("dataset {dataset}: the owner has {at_owner:?}"));
                 }
+            } else if !self.uncertain.contains(dataset) && !at_owner.is_empty() {
+                found.push(format!("dataset {dataset}: the owner still has {at_owner:?}"));
+            }
+            let mut second = below(&disks[SECOND], &folder);
+            second.retain(|path, _| !path.ends_with(RULES));
+            if !second.is_empty() && !at_owner.is_empty() && second != at_owner {
+                found.push(format!("dataset {dataset}: second has {second:?}"));
             }
             for machine in SCIENTISTS.into_iter().filter(|machine| is_peer[*machine]) {
-                let there = disks[machine].read(&path);
+                let there = below(&disks[machine], &folder);
                 let who = name(machine);
-                if there.is_some() && there != at_owner {
+                if !there.is_empty() && there != at_owner {
                     found.push(format!("dataset {dataset}: {who} has {there:?}"));
                 }
-                let Some(wanted) = wanted.as_ref().filter(|_| !self.uncertain.contains(dataset))
-                else {
-                    continue;
-                };
+                let Some(wanted) = wanted else { continue };
                 let may = wanted.any || wanted.readers.contains(&machine);
-                if may != there.is_some() {
+                if may == there.is_empty() {
                     found.push(format!("dataset {dataset}: {who} may {may}, has {there:?}"));
                 }
             }
@@ -187,6 +215,11 @@ pub(crate) fn job_folder(from: usize, job: &str) -> String {
     format!("app_data/job/inbox/{}/{job}", address(from))
 }
 
+/// Updates give a file another name at times, so that what is left over of the old is seen.
+fn mock_file(number: usize) -> &'static str {
+    if number % 2 == 0 { "mock.csv" } else { "people.csv" }
+}
+
 fn mock(number: usize) -> Vec<u8> {
     format!("age\n{}mock\n", mark(number)).into_bytes()
 }
@@ -208,13 +241,32 @@ pub(crate) fn new_dataset(
     let private = format!("age\n{}private\n", mark(PRIVATE + number));
     NewDataset {
         name: DatasetName::parse_new(dataset).unwrap(),
-        mock: write(folder.join(MOCK_FILE), &mock(number)),
+        mock: write(folder.join(mock_file(number)), &mock(number)),
         private: write(folder.join("private.csv"), private.as_bytes()),
         summary: None,
         readme: None,
         tags: Vec::new(),
         location: None,
         audience: readers.audience(),
+        allow_same: false,
+    }
+}
+
+/// What a dataset is to hold from now on, with its files below `folder`.
+pub(crate) fn new_content(
+    folder: &Path,
+    dataset: &str,
+    number: usize,
+    is_private_new: bool,
+) -> Update {
+    let new = new_dataset(folder, dataset, number, Readers::Any);
+    Update {
+        name: new.name,
+        mock: Some(new.mock),
+        private: is_private_new.then_some(new.private),
+        summary: None,
+        readme: None,
+        tags: None,
         allow_same: false,
     }
 }
@@ -235,10 +287,11 @@ pub(crate) fn new_job(folder: &Path, job: &str, number: usize) -> JobRequest {
 }
 
 impl Readers {
-    fn includes(self, machine: usize) -> bool {
+    /// The machines of all whom it may let in.
+    fn all(self) -> BTreeSet<usize> {
         match self {
-            Self::Any => true,
-            Self::Only(one) => one == machine,
+            Self::Any => SCIENTISTS.into(),
+            Self::Only(one) => [one].into(),
         }
     }
 

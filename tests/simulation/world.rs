@@ -16,7 +16,9 @@ use syft::syncers::{Problem, Report, SyncOptions};
 use super::disk::Disk;
 use super::gate::{Died, Fate, Gate, Gated};
 use super::model::Model;
-use super::operations::{Action, FIRST, MACHINES, OWNER, SCIENTISTS, SECOND, Step, address};
+use super::operations::{
+    Action, Edit, FIRST, MACHINES, OWNER, SCIENTISTS, SECOND, Step, address, content, plain_sync,
+};
 use super::products::{self, Products};
 use super::secrets::{Secrets, mark, marks};
 
@@ -97,6 +99,8 @@ pub(crate) struct Tally {
     pub(crate) refused: usize,
     pub(crate) commands_done: usize,
     pub(crate) objects_searched: usize,
+    pub(crate) datasets_updated: usize,
+    pub(crate) logs_shortened: usize,
 }
 
 impl Tally {
@@ -110,6 +114,8 @@ impl Tally {
         self.refused += other.refused;
         self.commands_done += other.commands_done;
         self.objects_searched += other.objects_searched;
+        self.datasets_updated += other.datasets_updated;
+        self.logs_shortened += other.logs_shortened;
     }
 
     fn ended(&mut self, action: &Action, outcome: &Outcome, calls: usize, failed_calls: usize) {
@@ -124,6 +130,8 @@ impl Tally {
                 self.refused += report.refused.len();
                 let is_command = !matches!(action, Action::Sync { .. });
                 self.commands_done += usize::from(is_command);
+                let is_update = matches!(action, Action::UpdateDataset { .. });
+                self.datasets_updated += usize::from(is_update);
             }
         }
     }
@@ -231,7 +239,7 @@ impl World {
         match step {
             Step::Edit { machine, edit } => {
                 self.look(*machine);
-                if let super::operations::Edit::Write { content, .. } = edit
+                if let Edit::Write { content, .. } = edit
                     && *machine >= SCIENTISTS[0]
                 {
                     self.secrets.allow(content, machine - SCIENTISTS[0]);
@@ -260,6 +268,22 @@ impl World {
             }
             Step::ChangeJob { machine, job, content } => self.change_job(*machine, job, content),
             Step::ExpireTokens => self.drive.expire_tokens(),
+            Step::Pass { days } => self.drive.advance_micros(days * 86_400_000_000),
+            Step::Busy { machine, times, mark } => self.be_busy(*machine, *times, *mark),
+        }
+    }
+
+    /// A user writes the same few files again and again, and syncs after each.
+    fn be_busy(&mut self, machine: usize, times: usize, mark: usize) {
+        for number in 0..times {
+            if self.machines[machine].process.is_some() {
+                return self.note("busy");
+            }
+            let path = format!("open/a{}.txt", number % 3);
+            let edit = Edit::Write { path, content: content(mark + number, machine) };
+            self.model.edit(machine, &edit, &self.disks[machine]);
+            self.begin(machine, &plain_sync(), Fate::default());
+            self.go(machine, None);
         }
     }
 
@@ -428,9 +452,10 @@ fn process(client: Arc<Client>, action: &Action, files: PathBuf) -> Process {
     let (action, owner) = (action.clone(), email(OWNER));
     Box::pin(async move {
         let done = match action {
-            Action::Sync { full, checkpoint_threshold, compact_threshold } => {
+            Action::Sync { full, prune_log, checkpoint_threshold, compact_threshold } => {
                 let options = SyncOptions {
                     full,
+                    prune_log,
                     checkpoint_threshold,
                     compact_threshold,
                     ..SyncOptions::default()
@@ -461,6 +486,10 @@ async fn about_product(client: &Client, action: Action, files: &Path) -> Result<
         Action::CreateDataset { dataset, number, readers, upload_private } => {
             let new = products::new_dataset(files, dataset, number, readers);
             client.create_dataset(&new, upload_private).await.map(drop)
+        }
+        Action::UpdateDataset { dataset, number, is_private_new } => {
+            let update = products::new_content(files, dataset, number, is_private_new);
+            client.update_dataset(&update, false).await.map(drop)
         }
         Action::Share { dataset, readers } => {
             client.share_dataset(dataset, &readers.audience()).await.map(drop)

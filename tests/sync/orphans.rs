@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use syft::connections::faulty::Crash;
-use syft::connections::{Access, Content, Entry, FileId, Grant, NewEntry, Query};
-use syft::model::{Code, Email};
+use syft::connections::faulty::{Crash, Fault};
+use syft::connections::{Access, Content, Entry, Error, FileId, Grant, NewEntry, Query};
+use syft::model::{Code, Email, Timestamp};
 use syft::permissions::Level;
 use syft::syncers::orphans::{self, Orphan, Why};
 
@@ -175,13 +175,49 @@ async fn a_look_costs_a_listing_and_one_question_for_each_folder_that_is_not_kno
         syft::syncers::refresh(account, syft::syncers::Freshness::Listing, now).await.unwrap();
         owner.script.calls() - before
     };
-    // One search, and "My files" and "backup", whatever lies in them.
-    assert_eq!(cost(&owner).await, listing + 1 + 2);
+    // The time, which is made and deleted; one search; and "My files" and "backup", whatever lies there.
+    assert_eq!(cost(&owner).await, listing + 2 + 1 + 2);
     let drive = owner.session().root();
     for _ in 0..30 {
         make(&owner, &drive, EVENTS, false).await;
     }
-    assert_eq!(cost(&owner).await, listing + 1 + 2);
+    assert_eq!(cost(&owner).await, listing + 2 + 1 + 2);
+}
+
+#[tokio::test]
+async fn how_old_something_is_the_clock_of_this_machine_has_no_say_in() {
+    let world = World::new();
+    let (owner, _) = deserted(&world).await;
+    let found = async |days: i64| {
+        let now = Timestamp::from_micros(world.now().micros() + days * DAY * 1_000_000);
+        orphans::find(owner.account(), now).await.unwrap().found
+    };
+    assert_eq!(found(365).await, [], "all of it is young");
+    let all: BTreeSet<FileId> = own(&owner).await.into_iter().map(|entry| entry.id).collect();
+    let now = Timestamp::from_micros(world.now().micros() + 365 * DAY * 1_000_000);
+    let deleted = orphans::delete(owner.account(), &all, now).await.unwrap();
+    assert_eq!(deleted.gone, []);
+    world.wind(2 * DAY);
+    let old = found(0).await;
+    assert!(old.len() >= 2, "{old:?}");
+    assert_eq!(found(-365).await, old);
+}
+
+#[tokio::test]
+async fn a_look_leaves_nothing_behind_and_works_on_a_drive_that_takes_nothing() {
+    let world = World::new();
+    let (owner, _) = deserted(&world).await;
+    world.wind(2 * DAY);
+    let root = id_of(&owner, "SyftBox").await;
+    // As a look leaves it that was cut off.
+    make(&owner, &root, "syft-clock", true).await;
+    let is_clock = |entry: &Entry| entry.name == "syft-clock";
+    let expected = left_over(&owner).await;
+    assert!(!own(&owner).await.iter().any(is_clock));
+    make(&owner, &root, "newer.txt", false).await;
+    let full = Fault::before(|| Error::Full { service: "the drive" });
+    owner.script.when(1, full, |call| call.method == "create_folder");
+    assert_eq!(left_over(&owner).await, expected);
 }
 
 #[tokio::test]
@@ -221,12 +257,15 @@ async fn folders_for_somebody_who_is_no_peer_go_once_nothing_waits_in_them() {
     scientist.sync().await;
     let root = id_of(&scientist, "SyftBox").await;
     let name = |way: &str| format!("syft_datasite#0.1.117#ann@example.org#{way}#ds@example.org");
-    make(&scientist, &root, &name("outbox"), true).await;
+    let outbox = make(&scientist, &root, &name("outbox"), true).await;
+    let mine = make(&scientist, &outbox, "holiday", true).await;
     let inbox = make(&scientist, &root, &name("inbox"), true).await;
     assert_eq!(left_over(&scientist).await, [], "another machine may be asking her");
     let message = "msgv2_1780000001.5_11111111-2222-4333-8444-555555555555.tar.gz";
     let waiting = make(&scientist, &inbox, message, false).await;
     world.wind(2 * DAY);
+    assert_eq!(left_over(&scientist).await, [], "something of the user's own lies in the outbox");
+    scientist.session().delete(&[mine]).await.unwrap();
     assert_eq!(whys(&left_over(&scientist).await), [(name("outbox").as_str(), Why::NoPeer)]);
     scientist.session().delete(&[waiting]).await.unwrap();
     let found = left_over(&scientist).await;

@@ -83,6 +83,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         next: "Nothing is half published; the next `syft sync` tries again.",
     },
     Entry {
+        code: Code::PrivateHalfVisible,
+        what: "The private half of a dataset was not put on your drive.",
+        why: "The folder `SyftBox` there is shared with somebody, or with whoever has a link, and they \
+              could read it.",
+        next: "Open the folder in a browser and stop sharing it as a whole: this program shares what is \
+               in it one by one. Then `syft sync`.",
+    },
+    Entry {
         code: Code::DatasetNotRemoved,
         what: "A dataset that is gone could not be removed here.",
         why: "A program holds its files open, or the rights do not allow it.",

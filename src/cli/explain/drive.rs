@@ -47,12 +47,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         next: "Make it, or log in again with the right address: `syft login-do --email EMAIL --s3 s3://bucket/prefix`.",
     },
     Entry {
-        code: Code::ClockSkew,
-        what: "The clocks of this machine and of the object store differ too much. Nothing is lost.",
-        why: "The clock of this machine is wrong: a store takes a request for some minutes only.",
-        next: "Set the clock, then run the command again: `sudo timedatectl set-ntp true`.",
-    },
-    Entry {
         code: Code::WrongRegion,
         what: "The bucket is in another region than was said.",
         why: "Without `--region` it is that of the variable `AWS_REGION`, else `us-east-1`.",

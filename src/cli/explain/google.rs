@@ -30,8 +30,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         code: Code::ClockOff,
-        what: "The clock of this machine is off.",
-        why: "It is not set by the network, or the machine slept or was restored from an image.",
+        what: "The clock of this machine is off. Nothing is lost.",
+        why: "It is not set by the network, or the machine slept or was restored from an image. Google and object stores take what is signed for some minutes only.",
         next: "Let the system set it (on Linux `timedatectl set-ntp true`), then run `syft doctor`.",
     },
     Entry {

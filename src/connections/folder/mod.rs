@@ -154,6 +154,10 @@ impl Connection for Folder {
         self.run(move |session| session.shares(&id)).await
     }
 
+    async fn is_unshared(&self, id: &FileId) -> Result<bool> {
+        Ok(self.shares(id).await?.is_empty())
+    }
+
     async fn unshare(&self, id: &FileId, from: &Email) -> Result<()> {
         let (id, from) = (id.clone(), from.clone());
         self.run(move |session| {

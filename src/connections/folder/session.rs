@@ -4,7 +4,7 @@
 //! What was read once is kept, since a version never changes: a look costs one listing and the
 //! records that are new.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -51,19 +51,7 @@ impl Session {
     pub(super) fn open(path: &Path, account: Email) -> Result<Self> {
         let store = Store::open(path).map_err(failed)?;
         let mut tree = Tree::new(SERVICE);
-        tree.put(Arc::new(Node {
-            id: store::root_id(&account),
-            name: String::new(),
-            kind: Kind::Folder,
-            owner: account.clone(),
-            parent: None,
-            is_root: true,
-            size_bytes: 0,
-            created_micros: 0,
-            revision: 0,
-            tags: BTreeMap::new(),
-            grants: Vec::new(),
-        }));
+        tree.put(Arc::new(Node::root(store::root_id(&account), account.clone())));
         Ok(Self { account, store, sight: Mutex::new(Sight { tree, heads: HashMap::new() }) })
     }
 

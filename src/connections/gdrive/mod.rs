@@ -232,6 +232,13 @@ impl Connection for GDrive {
         Ok(permissions.into_iter().filter_map(share).collect())
     }
 
+    async fn is_unshared(&self, id: &FileId) -> Result<bool> {
+        let permissions = self.drive.permissions(id.as_str()).await;
+        let what = "see who has access to this";
+        let permissions = permissions.map_err(|error| failed(error, id, what))?;
+        Ok(permissions.iter().all(|permission| permission.role == Role::Owner))
+    }
+
     async fn unshare(&self, id: &FileId, from: &Email) -> Result<()> {
         let what = "take access to this away";
         let permissions = self.drive.permissions(id.as_str()).await;

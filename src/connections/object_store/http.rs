@@ -7,7 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http_body_util::BodyExt as _;
+use bytes::Bytes;
+use futures::{Stream, stream};
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper::header::{HeaderValue, USER_AGENT};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -25,16 +28,28 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const IDLE_CONNECTIONS_MAX: usize = 8;
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("syft/", env!("CARGO_PKG_VERSION")));
 
+/// How long the rest of an answer may go on without a sign of life: a network that went away while a
+/// machine slept says nothing.
+const SILENCE: Duration = Duration::from_secs(60);
+
 /// Makes clients that count into `requests`.
 #[derive(Debug)]
 pub(super) struct Counting {
-    pub(super) requests: Arc<AtomicU64>,
+    requests: Arc<AtomicU64>,
+    silence: Duration,
+}
+
+impl Counting {
+    pub(super) const fn new(requests: Arc<AtomicU64>) -> Self {
+        Self { requests, silence: SILENCE }
+    }
 }
 
 #[derive(Debug)]
 struct Carrier {
     client: Client<HttpsConnector<Tcp>, HttpRequestBody>,
     requests: Arc<AtomicU64>,
+    silence: Duration,
 }
 
 impl HttpConnector for Counting {
@@ -54,7 +69,11 @@ impl HttpConnector for Counting {
             .pool_timer(TokioTimer::new())
             .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
             .build(connector);
-        Ok(HttpClient::new(Carrier { client, requests: Arc::clone(&self.requests) }))
+        Ok(HttpClient::new(Carrier {
+            client,
+            requests: Arc::clone(&self.requests),
+            silence: self.silence,
+        }))
     }
 }
 
@@ -68,9 +87,27 @@ impl HttpService for Carrier {
             .map_err(|late| HttpError::new(HttpErrorKind::Timeout, late))?
             .map_err(failed)?;
         let (head, body) = answer.into_parts();
-        let body = body.map_err(|error| HttpError::new(HttpErrorKind::Interrupted, error));
-        Ok(HttpResponse::from_parts(head, HttpResponseBody::new(body)))
+        let body = HttpResponseBody::new(StreamBody::new(alive(body, self.silence)));
+        Ok(HttpResponse::from_parts(head, body))
     }
+}
+
+/// The pieces of an answer; an error once nothing came for so long.
+fn alive(
+    body: Incoming,
+    silence: Duration,
+) -> impl Stream<Item = Result<Frame<Bytes>, HttpError>> + Send + Sync {
+    stream::unfold(Some(body), move |body| async move {
+        let mut body = body?;
+        match tokio::time::timeout(silence, body.frame()).await {
+            Ok(None) => None,
+            Ok(Some(Ok(frame))) => Some((Ok(frame), Some(body))),
+            Ok(Some(Err(error))) => {
+                Some((Err(HttpError::new(HttpErrorKind::Interrupted, error)), None))
+            }
+            Err(late) => Some((Err(HttpError::new(HttpErrorKind::Timeout, late)), None)),
+        }
+    })
 }
 
 /// Says whether a request can have arrived: only what cannot have is repeated without a thought.
@@ -85,4 +122,56 @@ fn failed(error: hyper_util::client::legacy::Error) -> HttpError {
         false => HttpErrorKind::Unknown,
     };
     HttpError::new(kind, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::aws::AmazonS3Builder;
+    use object_store::path::Path;
+    use object_store::{ObjectStoreExt as _, RetryConfig};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A store that begins to answer, and then says nothing more.
+    async fn falling_silent(listener: TcpListener) {
+        let mut open = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request).await;
+            let head = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\netag: \"1\"\r\nlast-modified: \
+                        Fri, 20 Nov 2026 10:00:00 GMT\r\n\r\nhalf";
+            let _ = stream.write_all(head.as_bytes()).await;
+            open.push(stream);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_stops_in_its_middle_is_not_waited_for_forever() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(falling_silent(listener));
+        let silence = Duration::from_millis(50);
+        let store = AmazonS3Builder::new()
+            .with_bucket_name("team")
+            .with_endpoint(address)
+            .with_access_key_id("id")
+            .with_secret_access_key("secret")
+            .with_allow_http(true)
+            .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
+            .with_http_connector(Counting { requests: Arc::default(), silence })
+            .build()
+            .unwrap();
+        let found = store.get(&Path::from("key")).await.unwrap();
+        let error = found.bytes().await.unwrap_err();
+        server.abort();
+        let mut causes = vec![error.to_string()];
+        let mut cause = std::error::Error::source(&error);
+        while let Some(next) = cause {
+            causes.push(next.to_string());
+            cause = next.source();
+        }
+        assert!(causes.iter().any(|text| text.contains("elapsed")), "{causes:?}");
+    }
 }

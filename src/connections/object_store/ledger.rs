@@ -105,19 +105,7 @@ impl Ledger {
         if self.tree.get(&id).is_some() {
             return;
         }
-        self.tree.put(Arc::new(Node {
-            id,
-            name: String::new(),
-            kind: Kind::Folder,
-            owner: account.clone(),
-            parent: None,
-            is_root: true,
-            size_bytes: 0,
-            created_micros: 0,
-            revision: 0,
-            tags: BTreeMap::new(),
-            grants: Vec::new(),
-        }));
+        self.tree.put(Arc::new(Node::root(id, account.clone())));
     }
 
     fn create(&mut self, author: &Email, change: &Change) -> Result<Effect> {

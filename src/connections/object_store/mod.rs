@@ -19,6 +19,7 @@ mod http;
 mod ledger;
 mod refusal;
 mod session;
+mod sight;
 mod store;
 
 use std::path::Path;
@@ -75,7 +76,7 @@ impl Bucket {
             .with_secret_access_key(&credentials.secret)
             .with_allow_http(true)
             .with_retry(retries)
-            .with_http_connector(http::Counting { requests: Arc::clone(&requests) });
+            .with_http_connector(http::Counting::new(Arc::clone(&requests)));
         if let Some(endpoint) = address.endpoint() {
             builder = builder.with_endpoint(endpoint);
         }
@@ -160,6 +161,10 @@ impl Connection for Bucket {
 
     async fn shares(&self, id: &FileId) -> Result<Vec<(Email, Access)>> {
         self.session.shares(id).await
+    }
+
+    async fn is_unshared(&self, id: &FileId) -> Result<bool> {
+        Ok(self.session.shares(id).await?.is_empty())
     }
 
     async fn unshare(&self, id: &FileId, from: &Email) -> Result<()> {

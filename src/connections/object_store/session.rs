@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::SERVICE;
 use super::commit::{self, Change, Commit, Piece};
 use super::ledger::{Effect, Ledger};
+use super::sight::{Past, Sight};
 use super::store::{Logged, Pieces, Store, next_piece};
 use crate::connections::local::NewFile;
 use crate::connections::{
@@ -27,14 +28,11 @@ const TRIES_MAX: u32 = 100; // each failure means that somebody else got on
 const READ_TRIES_MAX: u32 = 10; // as above, for one file
 const CHANGES_MAX: usize = 500; // of one commit
 const SNAPSHOT_EVERY: u64 = 100;
-const COMMITS_REMEMBERED: usize = 1_000;
 const READS_AT_ONCE: usize = 8;
 /// A commit so far above the last is none: nobody else could make one any more.
 const LEAP_MAX: u64 = 1_000_000;
 /// For how long what was seen is enough to read by.
 const FRESH: Duration = Duration::from_secs(1);
-/// Stores keep the order of writes to the second; commits that were cleared away are a day old.
-const HOLE_MICROS: i64 = 60 * 60 * 1_000_000;
 
 /// A session: its account, its bucket and what it last saw there.
 #[derive(Debug)]
@@ -42,24 +40,6 @@ pub(super) struct Session {
     account: Email,
     store: Store,
     sight: Mutex<Option<Sight>>,
-}
-
-#[derive(Debug)]
-struct Sight {
-    ledger: Ledger,
-    /// The commit from which on `history` is whole.
-    base: u64,
-    history: BTreeMap<u64, Past>,
-    seen: Instant,
-}
-
-/// What is remembered of a commit.
-#[derive(Debug)]
-struct Past {
-    logged: Logged,
-    /// Empty if it is garbage.
-    nonce: String,
-    touched: Vec<FileId>,
 }
 
 impl Session {
@@ -136,50 +116,84 @@ impl Session {
     /// Stores content, then makes the change that names it. What may not be done is found out
     /// before anything is sent.
     async fn change_with(&self, id: &FileId, content: Content, change: Change) -> Result<()> {
-        self.try_out(&change).await?;
-        let piece = self.store.store_content(id, content).await?;
-        let name = piece.name.clone();
-        match self.change_one(change.naming(piece)).await {
-            // It may be done all the same: then the content is in use.
-            Err(error) if !error.is_retryable() => {
-                self.store.remove_content(vec![(id.clone(), name)]).await;
-                Err(error)
+        for _ in 0..READ_TRIES_MAX {
+            let since = self.try_out(&change).await?;
+            let piece = self.store.store_content(id, content.clone()).await?;
+            let stored = Stored { id, name: piece.name.clone(), since };
+            match self.commit(&[change.clone().naming(piece)], Some(&stored)).await {
+                Ok(Some(answers)) => {
+                    let answer: Result<()> = answers.into_iter().collect();
+                    if answer.is_err() {
+                        self.store.remove_content(vec![(id.clone(), stored.name)]).await;
+                    }
+                    return answer;
+                }
+                // It was swept while we slept.
+                Ok(None) => {}
+                // It may be done all the same: then the content is in use.
+                Err(error) if error.is_retryable() => return Err(error),
+                Err(error) => {
+                    self.store.remove_content(vec![(id.clone(), stored.name)]).await;
+                    return Err(error);
+                }
             }
-            done => done,
         }
+        Err(too_busy())
     }
 
-    /// Fails as the change would.
-    async fn try_out(&self, change: &Change) -> Result<()> {
+    /// Fails as the change would; else returns the number of the last commit that is known.
+    async fn try_out(&self, change: &Change) -> Result<u64> {
         let (mut held, is_fresh) = self.hold().await?;
         let known = held.as_mut().map(|sight| sight.ledger.clone());
-        if known.is_some_and(|mut ledger| ledger.apply(&self.account, change).is_ok()) {
-            return Ok(());
+        if let Some(mut ledger) = known
+            && ledger.apply(&self.account, change).is_ok()
+        {
+            return Ok(ledger.number);
         }
         if !is_fresh {
             self.look(&mut held).await?;
         }
-        let sight = held.as_ref().map(|sight| sight.ledger.clone());
-        sight.map_or(Ok(()), |mut ledger| ledger.apply(&self.account, change).map(drop))
+        let Some(mut ledger) = held.as_ref().map(|sight| sight.ledger.clone()) else {
+            return Ok(0);
+        };
+        ledger.apply(&self.account, change).map(|_| ledger.number)
     }
 
     async fn change_one(&self, change: Change) -> Result<()> {
         self.change(vec![change]).await?.into_iter().collect()
     }
 
+    /// True if content may be swept that was stored before it is named: a process may sleep for days
+    /// between the two. Not asked unless a sweep can have been since.
+    async fn is_swept(&self, stored: &Stored<'_>, number: u64) -> Result<bool> {
+        let is_since = number / SNAPSHOT_EVERY != stored.since / SNAPSHOT_EVERY;
+        Ok(is_since && !self.store.has_content(stored.id, &stored.name).await?)
+    }
+
     /// Makes changes, in order, and answers for each.
     pub(super) async fn change(&self, changes: Vec<Change>) -> Result<Vec<Result<()>>> {
         let mut answers = Vec::with_capacity(changes.len());
         for part in changes.chunks(CHANGES_MAX) {
-            answers.extend(self.commit(part).await?);
+            answers.extend(self.commit(part, None).await?.unwrap_or_default());
         }
         Ok(answers)
     }
 
-    async fn commit(&self, changes: &[Change]) -> Result<Vec<Result<()>>> {
+    /// Makes a commit; `None` if the content that it names is not there any more.
+    async fn commit(
+        &self,
+        changes: &[Change],
+        stored: Option<&Stored<'_>>,
+    ) -> Result<Option<Vec<Result<()>>>> {
         let (mut held, mut is_fresh) = self.hold().await?;
         for _ in 0..TRIES_MAX {
             let Some(sight) = held.as_mut() else { break };
+            // Who is first at the number after the last that was known did not sleep through any.
+            if let Some(stored) = stored
+                && self.is_swept(stored, sight.ledger.number).await?
+            {
+                return Ok(None);
+            }
             let (answers, commit, freed) = decide(&sight.ledger, &self.account, changes);
             if answers.iter().any(Result::is_err) || commit.changes.is_empty() {
                 // What is known may be old: only what would be done now proves by itself that it is not.
@@ -189,7 +203,7 @@ impl Session {
                     continue;
                 }
                 if commit.changes.is_empty() {
-                    return Ok(answers);
+                    return Ok(Some(answers));
                 }
             }
             let number = next_number(sight)?;
@@ -210,12 +224,11 @@ impl Session {
                 }
                 drop(held);
                 self.store.remove_content(freed).await;
-                return Ok(answers);
+                return Ok(Some(answers));
             }
             made?;
         }
-        let source = "others keep writing at the same moment".into();
-        Err(Error::Unavailable { service: SERVICE, source })
+        Err(too_busy())
     }
 
     pub(super) async fn change_start(&self) -> Result<PageToken> {
@@ -351,6 +364,7 @@ impl Session {
     /// Opens the content that counts now, whatever is replaced meanwhile.
     async fn open_content(&self, id: &FileId, limit_bytes: u64) -> Result<Pieces> {
         let too_large = Error::TooLarge { limit_bytes };
+        let mut missing = None;
         for turn in 0..READ_TRIES_MAX {
             let (known, is_sure) = self.content_of(id, turn > 0).await?;
             let (size_bytes, name) = match known {
@@ -367,8 +381,11 @@ impl Session {
                     return Err(too_large);
                 }
                 Some((found, pieces)) if found <= limit_bytes => return Ok(pieces),
+                // Somebody has taken it away: what is named now is what was named before.
+                None if is_sure && missing.as_ref() == Some(&name) => break,
                 // It was replaced.
-                _ => {}
+                None => missing = Some(name),
+                Some(_) => {}
             }
         }
         Err(Error::NotFound { id: id.clone() })
@@ -390,44 +407,18 @@ impl Session {
     }
 }
 
-impl Sight {
-    /// Does what a commit says. What is garbage changes nothing and keeps its number.
-    fn take(&mut self, logged: Logged, commit: Option<Commit>) {
-        self.ledger.advance(logged.number, logged.stored_micros);
-        let mut touched = Vec::new();
-        for change in commit.iter().flat_map(|commit| &commit.changes) {
-            let author = commit.as_ref().map(|commit| &commit.author);
-            let done = author.map(|author| self.ledger.apply(author, change));
-            if let Some(Ok(Some(effect))) = done {
-                touched.extend(effect.touched);
-            }
-        }
-        let nonce = commit.map(|commit| commit.nonce).unwrap_or_default();
-        self.history.insert(logged.number, Past { logged, nonce, touched });
-        while self.history.len() > COMMITS_REMEMBERED {
-            if let Some((number, _)) = self.history.pop_first() {
-                self.base = number;
-            }
-        }
-    }
+/// Content that is there and that no commit names yet.
+#[derive(Debug)]
+struct Stored<'a> {
+    id: &'a FileId,
+    name: String,
+    /// The last commit that was known before it was stored.
+    since: u64,
+}
 
-    /// True if the commit of this number is the given one.
-    fn has(&self, number: u64, commit: &Commit) -> bool {
-        self.history.get(&number).is_some_and(|past| past.nonce == commit.nonce)
-    }
-
-    /// True if our own commit lies among some that are long over: before what is known at all, or
-    /// before one that is much older.
-    fn is_in_a_hole(&self, number: u64, commit: &Commit) -> bool {
-        if number <= self.base {
-            return true;
-        }
-        let Some(ours) = self.history.get(&number).filter(|past| past.nonce == commit.nonce) else {
-            return false;
-        };
-        let old = ours.logged.stored_micros.saturating_sub(HOLE_MICROS);
-        self.history.range(number + 1..).any(|(_, past)| past.logged.stored_micros < old)
-    }
+fn too_busy() -> Error {
+    let source = "others keep writing at the same moment".into();
+    Error::Unavailable { service: SERVICE, source }
 }
 
 /// Tries changes out and returns what comes of each, what is to be committed, and which content

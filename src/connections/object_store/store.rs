@@ -304,6 +304,15 @@ impl Store {
         Ok(Some((size_bytes, pieces.boxed())))
     }
 
+    /// True if content is there.
+    pub(super) async fn has_content(&self, id: &FileId, name: &str) -> Result<bool> {
+        match self.inner.head(&self.key(&content_key(id, name))).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(translate(&error)),
+        }
+    }
+
     /// Removes content that no commit names (any more).
     pub(super) async fn remove_content(&self, freed: Vec<(FileId, String)>) {
         let keys = freed.iter().map(|(id, name)| self.bare(&content_key(id, name)));

@@ -7,14 +7,16 @@ use std::collections::BTreeSet;
 
 use crate::caches::{catalogue, meta};
 use crate::connections::{self, Entry, FileId};
-use crate::datasets::{self, Audience, CollectionName, DatasetName, Half, Publication, Readers};
+use crate::datasets::{
+    self, ANY_TAG, Audience, CollectionName, DatasetName, Half, Publication, Readers,
+};
 use crate::model::{Code, Email, Timestamp};
 
 use super::super::peering::{self, Acquaintance};
-use super::super::sending::told;
+use super::super::sending::{code_of, told};
 use super::super::{Account, Directory, Report, Result, remote, sealing};
 use super::{
-    INTENT, accepted, choosing, forget_intents, intend, parse_intent, publication_key,
+    INTENT, accepted, choosing, forget_intents, intend, intent_key, parse_intent, publication_key,
     publications, save, stopped, to_json,
 };
 
@@ -30,8 +32,24 @@ pub(crate) async fn publish_one(
         remote::refresh(account, remote::Freshness::Feed, now).await?;
         directory = peering::ensure_home(account).await?;
     }
+    if replaces_something(account, name)? {
+        // Another machine of the account may have said meanwhile whom it is for.
+        if let Err(error) = remote::refresh(account, remote::Freshness::Feed, now).await {
+            let text = format!("dataset `{name}` is not published yet: {}", told(&error));
+            report.problem(Code::DatasetNotPublished, text);
+            return Ok(());
+        }
+        directory = Directory::read(&account.store, &account.email, &account.dialect)?;
+    }
     let peers = peering::remembered(account)?;
     publish_some(account, &directory, &peers, Some(name), report).await
+}
+
+/// True if new mock files are to take the place of some.
+fn replaces_something(account: &Account, name: &DatasetName) -> Result<bool> {
+    let intent = account.store.read(|db| meta::get(db, &intent_key(Half::Public, name)))?;
+    let is_it = |it: &Publication| it.name.half == Half::Public && it.name.dataset == *name;
+    Ok(intent.is_some() && publications(account)?.iter().any(is_it))
 }
 
 /// Finishes what a crash interrupted, and gives and takes access where it is due.
@@ -115,12 +133,23 @@ async fn publish(
             );
             report.problem(Code::DatasetNotPublished, text);
         }
+        Err(error @ datasets::Error::Visible { .. }) => {
+            report.problem(Code::PrivateHalfVisible, error.to_string());
+        }
         Err(error) => {
             let text = format!("dataset `{name}` is not published yet: {}", told(&error));
-            report.problem(Code::DatasetNotPublished, text);
+            report.problem(unpublished(&error), text);
         }
     }
     Ok(())
+}
+
+/// The code of why a dataset is not on the drive.
+const fn unpublished(error: &datasets::Error) -> Code {
+    match error {
+        datasets::Error::Connection(error) => code_of(error, Code::DatasetNotPublished),
+        _ => Code::DatasetNotPublished,
+    }
 }
 
 /// Makes the records of what is to be published.
@@ -149,7 +178,7 @@ async fn prepare_intended(
             Ok(None) => account.store.write(|db| meta::remove(db, &key))?,
             Err(error) => {
                 let text = format!("dataset `{name}` is not published yet: {}", told(&error));
-                report.problem(Code::DatasetNotPublished, text);
+                report.problem(unpublished(&error), text);
             }
         }
     }
@@ -181,6 +210,12 @@ async fn prepare(
         // What is there already is not sent again.
         return Ok(Some(Publication { audience: audience_of(half, audience), ..old.clone() }));
     }
+    let audience = match &old {
+        Some(old) if half == Half::Public && old.is_uploaded() => {
+            as_on_drive(account, directory, old, audience).await?
+        }
+        _ => audience,
+    };
     let mut new = datasets::prepare(account.router.own(), draft, root, audience).await?;
     let own: Vec<Entry> = directory.own_collections.iter().map(|(_, e)| e.clone()).collect();
     let listed = own.into_iter().filter(|entry| {
@@ -201,6 +236,30 @@ async fn prepare(
     }
     new.replaces = replaces.into_iter().collect();
     Ok(Some(new))
+}
+
+/// Returns for whom a new collection is to be: who can read the `old` one now, if another machine of
+/// the account has let somebody in or turned somebody away. The rules on this disk say the same then.
+async fn as_on_drive(
+    account: &Account,
+    directory: &Directory,
+    old: &Publication,
+    audience: Audience,
+) -> Result<Audience, datasets::Error> {
+    let entry = directory.own_collections.iter().find(|(_, entry)| entry.id == old.folder);
+    let Some((_, entry)) = entry else { return Ok(audience) };
+    let seen = match account.router.own().shares(&old.folder).await {
+        Ok(shares) => shares.into_iter().map(|(who, _)| who).collect::<Vec<_>>(),
+        Err(connections::Error::NotFound { .. }) => return Ok(audience),
+        Err(error) => return Err(error.into()),
+    };
+    let is_for_any = entry.tags.contains_key(ANY_TAG);
+    let now = datasets::audience_now(old, &audience, &seen, is_for_any);
+    if now != audience {
+        let (syftbox, name) = (&account.folders.syftbox, &old.name.dataset);
+        datasets::set_audience(syftbox, &account.email, name, &now)?;
+    }
+    Ok(now)
 }
 
 fn audience_of(half: Half, audience: Audience) -> Audience {

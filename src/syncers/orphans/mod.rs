@@ -4,15 +4,18 @@
 //! they lie, and asks about what a listing does not tell: whether a folder is gone, who may see a
 //! copy. What that means is decided in [`plan`]. A deletion looks again, and deletes of what it was
 //! told only what is left over still; so it may be cut off anywhere, and done again.
+//!
+//! How old something is, is said by one clock, that of the service: the clock of this machine may be
+//! a year ahead, and then everything would be old.
 
 pub mod plan;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::caches::{catalogue, delivered, references};
-use crate::connections::{self, Entry, FileId, Kind, Ownership, Query};
+use crate::connections::{self, Entry, FileId, Kind, NewEntry, Ownership, Query};
 use crate::model::{Code, Email, Timestamp};
-use crate::wire::names::{Direction, FolderName, P2pFolder, VERSION_FILE};
+use crate::wire::names::{Direction, FileName, FolderName, P2pFolder, VERSION_FILE};
 
 use super::sending::{begin_again, told};
 use super::{
@@ -41,10 +44,12 @@ pub struct Orphan {
 }
 
 /// What was found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Orphans {
     /// The oldest first.
     pub found: Vec<Orphan>,
+    /// What time it was then, by the clock of the service.
+    pub now: Timestamp,
     /// False if there was more to ask than is asked at once: look again after a deletion.
     pub is_whole: bool,
 }
@@ -71,7 +76,7 @@ const BEGINNINGS: [&str; 6] = [
 /// How many questions are asked about single folders and files in one look.
 const QUESTIONS_MAX: usize = 100;
 
-/// Returns what nothing needs. Changes nothing on the drive.
+/// Returns what nothing needs. Changes nothing on the drive, but that it asks the service for the time.
 ///
 /// # Errors
 /// If the service cannot be asked or the database fails.
@@ -79,6 +84,7 @@ pub async fn find(account: &Account, now: Timestamp) -> Result<Orphans> {
     refresh(account, Freshness::Listing, now).await?;
     let directory = Directory::read(&account.store, &account.email, &account.dialect)?;
     let named = account.store.read(references::named)?;
+    let now = service_now(account, &directory).await?;
     let mut look = Look { account, directory, named, now, questions: 0, orphans: Vec::new() };
     look.files().await?;
     look.bundles().await?;
@@ -86,7 +92,43 @@ pub async fn find(account: &Account, now: Timestamp) -> Result<Orphans> {
     look.collections().await?;
     look.mailboxes()?;
     look.orphans.sort_by(|a, b| (a.made, &a.id).cmp(&(b.made, &b.id)));
-    Ok(Orphans { is_whole: look.questions < QUESTIONS_MAX, found: look.orphans })
+    let now = Timestamp::from_micros(now);
+    Ok(Orphans { is_whole: look.questions < QUESTIONS_MAX, found: look.orphans, now })
+}
+
+/// The name of a folder that is there for a moment only.
+pub(crate) const CLOCK: &str = "syft-clock";
+
+/// Returns what time it is at the service: when it makes something. Where it makes nothing, since the
+/// drive is full, say, it is at least as late as it was when the newest of ours was made.
+async fn service_now(account: &Account, directory: &Directory) -> Result<i64> {
+    let own = account.router.own();
+    let new = NewEntry {
+        id: None,
+        parent: directory.syftbox.clone().unwrap_or_else(|| own.root()),
+        name: CLOCK.to_owned(),
+        media_type: "application/vnd.google-apps.folder",
+        tags: BTreeMap::new(),
+    };
+    // One that a crash has left goes with it.
+    let left = account.store.read(|db| catalogue::named(db, CLOCK))?;
+    let left = left.into_iter().filter(|it| it.is_mine && it.kind == Kind::Folder);
+    let mut clocks: Vec<FileId> = left.map(|entry| entry.id).collect();
+    let made = match own.create_folder(&new).await {
+        Ok(made) => {
+            clocks.push(made.id);
+            Some(made.created_micros)
+        }
+        Err(connections::Error::Full { .. } | connections::Error::Denied { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    if !clocks.is_empty() {
+        own.delete(&clocks).await?.into_iter().collect::<connections::Result<()>>()?;
+    }
+    match made {
+        Some(made) => Ok(made),
+        None => Ok(account.store.read(catalogue::newest_of_ours)?.unwrap_or(0)),
+    }
 }
 
 /// Deletes of `shown` what nothing needs still.
@@ -143,14 +185,14 @@ struct Look<'a> {
     account: &'a Account,
     directory: Directory,
     named: BTreeSet<FileId>,
-    now: Timestamp,
+    now: i64,
     questions: usize,
     orphans: Vec<Orphan>,
 }
 
 impl Look<'_> {
     fn age(&self, entry: &Entry) -> i64 {
-        self.now.micros().saturating_sub(entry.created_micros)
+        self.now.saturating_sub(entry.created_micros)
     }
 
     /// True if more may be asked.
@@ -259,6 +301,13 @@ impl Look<'_> {
         let own = self.directory.own_collections.iter().map(|(_, entry)| entry.clone());
         for (older, newest) in collections::replaced(&own.collect::<Vec<_>>()) {
             let about = self.double(&older, &newest, true).await?;
+            if about != About::Nothing {
+                // A folder in it is somebody's own.
+                let inside = Query::in_folder(&older.id).of_kind(Kind::Folder);
+                if !self.account.router.own().find(&inside).await?.is_empty() {
+                    continue;
+                }
+            }
             self.judge(older, Place::Root, about, false)?;
         }
         Ok(())
@@ -304,13 +353,20 @@ impl Look<'_> {
         Ok(())
     }
 
-    /// How many messages the folder holds that somebody has to look at: in an inbox all, since its
-    /// owner takes out what it has dealt with.
+    /// How much the folder holds that somebody has to look at: in an inbox all, since its owner takes
+    /// out what it has dealt with; in an outbox what was not read, and what no client has put there.
     fn waiting(&self, folder: &Entry, name: &P2pFolder) -> Result<usize> {
-        let inside = self.account.store.read(|db| match name.direction {
-            Direction::Inbox => catalogue::children(db, &folder.id),
-            Direction::Outbox => catalogue::unseen(db, &folder.id),
+        let (inside, unseen) = self.account.store.read(|db| {
+            Ok((catalogue::children(db, &folder.id)?, catalogue::unseen(db, &folder.id)?))
         })?;
-        Ok(inside.len())
+        let is_message =
+            |entry: &Entry| entry.kind == Kind::File && FileName::parse(&entry.name).is_some();
+        Ok(match name.direction {
+            Direction::Inbox => inside.len(),
+            Direction::Outbox => {
+                let unread = unseen.iter().filter(|entry| is_message(entry)).count();
+                unread + inside.iter().filter(|entry| !is_message(entry)).count()
+            }
+        })
     }
 }

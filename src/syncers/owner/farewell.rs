@@ -7,11 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use crate::caches::delivered::{self, Delivered};
-use crate::caches::held;
-use crate::model::{DatasitePath, Snapshot, Timestamp};
+use crate::caches::{held, meta};
+use crate::connections::{self, Entry, Query};
+use crate::model::{Code, DatasitePath, Email, Snapshot, Timestamp};
+use crate::wire::names::FileName;
+use crate::wire::{FileChangeEventsMessage, Packed as _, limits};
 
 use super::super::{Account, Directory, Report, Result, peering, sending};
 use super::announce::{event, put_message};
+use super::restore::RESTORED;
 use super::{compact, mailboxes, withdrawing};
 
 /// Sends the deletions. Safe to run again: what was told is noted.
@@ -24,15 +28,20 @@ pub(super) async fn say_farewell(
     if directory.syftbox.is_none() {
         return Ok(()); // It is deleted already, and whoever did it has told before.
     }
+    let is_new_here = account.store.read(|db| meta::get(db, RESTORED))?.is_none();
     let peers = peering::load(account, &directory, report).await?;
     for peer in peers.iter().filter(|peer| peer.is_working()) {
         withdrawing::withdraw_unreadable(account, &peer.peer.email, &Snapshot::default())?;
         let (_, Some(outbox)) = mailboxes(account, &directory, peer) else { continue };
         let peer = &peer.peer.email;
+        if is_new_here {
+            learn(account, outbox, peer, report).await?;
+        }
         let (holds, old) =
             account.store.read(|db| Ok((held::snapshot(db, peer)?, delivered::to(db, peer)?)))?;
-        if holds.is_empty() && old.len() < 2 {
-            continue; // If there is one, it says of all that it speaks of that it is gone.
+        // If there is one, and we sent it, it says of all that it speaks of that it is gone.
+        if holds.is_empty() && old.len() < if is_new_here { 1 } else { 2 } {
+            continue;
         }
         let file = sending::take_id(account).await?;
         let told = old.iter().flat_map(|message| message.paths.keys()).cloned();
@@ -53,4 +62,34 @@ pub(super) async fn say_farewell(
     }
     sending::flush(account, &directory, now, report).await?;
     compact::delete_replaced(account, report).await
+}
+
+/// Learns what a peer was told from what lies in its outbox: a machine that never synced, or has
+/// forgotten all, knows nothing of it.
+async fn learn(account: &Account, outbox: &Entry, peer: &Email, report: &mut Report) -> Result<()> {
+    let known = account.store.read(|db| delivered::to(db, peer))?;
+    let lying = account.router.own().find(&Query::in_folder(&outbox.id)).await?;
+    let is_known = |entry: &Entry| known.iter().any(|message| message.file == entry.id);
+    let is_message =
+        |entry: &Entry| matches!(FileName::parse(&entry.name), Some(FileName::Events(_)));
+    for entry in lying.into_iter().filter(|it| it.is_mine && is_message(it) && !is_known(it)) {
+        let limit = limits::PACKED_BYTES_MAX as u64;
+        let bytes = match account.router.own().read(&entry.id, limit).await {
+            Err(connections::Error::NotFound { .. }) => continue,
+            bytes => bytes?,
+        };
+        let Ok(message) = FileChangeEventsMessage::from_file_bytes(&bytes) else {
+            let text = format!(
+                "{peer} was not told of everything: what it was sent is sealed for it alone, and this \
+                 machine has never synced"
+            );
+            report.problem_with(peer, Code::PeersNotTold, text);
+            return Ok(());
+        };
+        let events = message.events.into_iter().filter_map(|event| event.check().ok());
+        let paths = events.map(|event| (event.path, event.id.to_string())).collect();
+        let message = Delivered { file: entry.id, level: 0, paths };
+        account.store.write(|db| delivered::add(db, peer, &message))?;
+    }
+    Ok(())
 }

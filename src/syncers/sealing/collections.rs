@@ -223,6 +223,10 @@ impl Connection for Sealing<'_> {
         self.inner.shares(id).await
     }
 
+    async fn is_unshared(&self, id: &FileId) -> Result<bool> {
+        self.inner.is_unshared(id).await
+    }
+
     async fn unshare(&self, id: &FileId, from: &Email) -> Result<()> {
         self.inner.unshare(id, from).await
     }
