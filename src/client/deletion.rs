@@ -179,7 +179,8 @@ impl Client {
             let name = format!("SyftBox_{}-{suffix}", self.account.email);
             folders.syftbox.with_file_name(name)
         };
-        let private = ["approvals", "runs", "environments"].map(|name| folders.private.join(name));
+        let private = ["approvals", "runs", "results", "releases", "environments"];
+        let private = private.map(|name| folders.private.join(name));
         let mut places = vec![folders.syftbox.clone(), beside("events"), beside("event-messages")];
         places.extend(private);
         places

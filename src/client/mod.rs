@@ -28,6 +28,7 @@ mod outcome;
 mod peers;
 mod rebuilding;
 mod reception;
+mod releasing;
 mod rules;
 mod runs;
 mod secrets;
@@ -67,6 +68,7 @@ pub use entering::{Asker, Browser, Pasted, SignIn};
 pub use error::{Error, Result};
 pub use jobs::{FoundJob, ListedJob};
 pub use keys::{KeysError, KeysInfo, Trust};
+pub use releasing::ReleasedJob;
 pub use runs::{Ran, RunChoices};
 pub use secrets::{Place, SecretsIn, Unusable};
 pub use serving::{

@@ -30,7 +30,9 @@ mod name;
 mod outputs;
 mod process;
 mod python;
+mod release;
 mod requirements;
+mod results;
 mod review;
 mod runner;
 mod sandbox;
@@ -53,13 +55,15 @@ pub use name::{InvalidName, JobName};
 pub use outputs::OutputLimits;
 pub use process::Limits;
 pub use python::Interpreter;
+pub use release::{Authority, Deed, Offer, Offered, ReleaseRecord, Released, Wish};
 pub use requirements::{Needs, install_source, needs};
+pub use results::Output;
 pub use runner::{RunOptions, RunReport, recover, run};
 pub use sandbox::{Access, Bind, Confinement, Room, SandboxError, SystemDirs};
 pub use script::{ScriptCheck, check_script, derive};
 pub use snapshot::{Snapshot, digest_of};
 pub use state::{Action, InvalidState, JobState, JobStatus, Refused};
-pub use store::{Job, JobStore, Listed, Output};
+pub use store::{Job, JobStore, Listed};
 pub use submission::{
     InvalidSubmission, Source, Submission, SubmissionRequest, build, read_source,
 };

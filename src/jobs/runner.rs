@@ -3,7 +3,7 @@
 //! Straight-line code; the rules are elsewhere. Its order is what makes it safe. What runs is the
 //! copy whose digest was approved. The state says `running` before anything runs and says how it
 //! ended after all results are in place, so after a crash [`recover`] finds what was cut short.
-//! Results appear in the owner's tree only at the end: while a job runs, nothing of it can leave.
+//! Results go to a private place outside of the synced tree: by running a job nothing leaves.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -123,7 +123,7 @@ pub async fn run(
             -1
         }
     };
-    let (return_code, outputs) = match run.publish(return_code, &mut notes) {
+    let (return_code, outputs) = match run.keep(return_code, &mut notes) {
         Ok(outputs) => (return_code, outputs),
         Err(error) => {
             // Results that nobody can see are no success, and a job never stays `running`.
@@ -167,7 +167,8 @@ pub fn recover(store: &JobStore, now: Timestamp) -> Result<Vec<JobId>, Error> {
         if !Workspace::clear(store.private(), store.owner(), &job.id).map_err(problem())? {
             continue;
         }
-        let [_, stderr, code] = store.logs(&job);
+        let [_, stderr, code] = store.result_logs(&job.id);
+        store.make_results(&job.id)?;
         append(&stderr, INTERRUPTED).map_err(problem())?;
         write_atomic(&code, b"-1").map_err(problem())?;
         let state = store.decide(&job, &Action::Finish(-1), now)?;
@@ -361,14 +362,15 @@ impl Run<'_> {
         found
     }
 
-    /// Puts results into the owner's tree; the state, which comes last, is the caller's.
-    fn publish(&self, code: i64, notes: &mut Vec<String>) -> Result<Vec<DatasitePath>, Error> {
+    /// Puts results to where their owner finds them and no sync does; the state, which comes last,
+    /// is the caller's.
+    fn keep(&self, code: i64, notes: &mut Vec<String>) -> Result<Vec<DatasitePath>, Error> {
         let place = self.workspace.job(self.store.owner(), &self.job.id);
-        let target = self.store.local(&self.job.id.answer("outputs"));
+        let target = self.store.make_results(&self.job.id)?.join("outputs");
         let collected = collect(&place, &target, self.options.limits.outputs)
             .map_err(io_error(&format_args!("the outputs of `{}`", self.job.id)))?;
         notes.extend(collected.notes);
-        let [out, err, return_code] = self.store.logs(self.job);
+        let [out, err, return_code] = self.store.result_logs(&self.job.id);
         for (from, to) in self.workspace.log_files().iter().zip([out, err]) {
             let text = match std::fs::read(from) {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),

@@ -138,6 +138,12 @@ impl Stage {
         place(&self.owner, self.owner.email(), path)
     }
 
+    /// What eve's job `j` left, which the owner alone has until it is released.
+    pub(crate) fn left(&self, name: &str) -> PathBuf {
+        let private = &self.owner.account().folders.private;
+        private.join(format!("results/do@example.org/app_data/job/review/{EVE}/j/{name}"))
+    }
+
     /// All that eve can get hold of: the trees on her machine, and every file that her session can
     /// read on the drive, unpacked where it is packed.
     pub(crate) async fn all_that_eve_sees(&self) -> String {
