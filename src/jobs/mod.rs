@@ -11,12 +11,13 @@
 //! is published only if it is a regular file, and never as a permission file. Permissions
 //! themselves are elsewhere; [`Shared`] says which paths they are about.
 //!
-//! Pure: `state`, `config`, `name`, `script`, `layout`, `form`, `yaml`, `iso`, `requirements`,
-//! `advice`. The wire form is in `docs/FORMAT.md`, "Jobs".
+//! Pure: `state`, `config`, `content`, `failure`, `name`, `script`, `layout`, `form`, `yaml`, `iso`,
+//! `requirements`, `advice`. The wire form is in `docs/FORMAT.md`, "Jobs".
 
 mod advice;
 mod approval;
 mod config;
+mod content;
 mod environment;
 mod error;
 mod form;
@@ -47,6 +48,7 @@ mod yaml;
 
 pub use approval::{Approval, RunScript};
 pub use config::{Datasets, InvalidConfig, JobConfig, JobKind, Target};
+pub use content::{HEAD_BYTES, content_kind};
 pub use environment::{EnvironmentCache, InstallSettings};
 pub use error::Error;
 pub use form::{EntryKind, check_received};

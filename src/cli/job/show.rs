@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::{Which, job_json, review, status_words};
+use super::{Which, job_json, release, review, status_words};
 use crate::cli::args::PreSync;
 use crate::cli::context::{Context, now_seconds};
 use crate::cli::hints::quoted;
@@ -96,9 +96,11 @@ fn full_json(found: &FoundJob, outputs: &[Output], submission: Option<&Snapshot>
                 "local_path": output.local_path.to_string_lossy(),
                 "size": output.size,
                 "sha256": output.digest.to_hex(),
+                "released": output.released,
             })
         })
         .collect();
+    answer["releases"] = release::records_json(found);
     answer["stdout_path"] = json!(path(stdout));
     answer["stderr_path"] = json!(path(stderr));
     answer
@@ -131,13 +133,15 @@ fn results(found: &FoundJob, outputs: &[Output], ui: &mut Ui) {
     ui.heading("Results");
     for output in outputs {
         let path = output.local_path.display();
-        ui.line(format_args!("  {}  {}  {path}", output.path, size(output.size)));
+        let stays = if output.released { "" } else { "  (not released)" };
+        ui.line(format_args!("  {}  {}  {path}{stays}", output.path, size(output.size)));
     }
     for (name, path) in [("stdout", stdout), ("stderr", stderr)] {
         if let Some(path) = path {
             ui.line(format_args!("  {name}  {}", path.display()));
         }
     }
+    release::records(found, ui);
 }
 
 fn advise_owner(found: &FoundJob, name: &str, submission: Option<&Snapshot>, ui: &mut Ui) {

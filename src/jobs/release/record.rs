@@ -42,6 +42,17 @@ pub enum Deed {
     FailureReport,
 }
 
+impl Deed {
+    /// Returns it in words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Release => "released",
+            Self::Withdrawal => "taken back",
+            Self::FailureReport => "failure report sent",
+        }
+    }
+}
+
 /// One decision about what leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReleaseRecord {
