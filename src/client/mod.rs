@@ -75,7 +75,7 @@ pub use serving::{
     Admitted, Attendant, Attended, Courier, Delivery, Looked, Read, ServeFile, ServeLock,
     SmtpPassword,
 };
-pub use settings::Settings;
+pub use settings::{JobSettings, Settings};
 pub use submitting::{JobRequest, Submitted};
 pub use versions::VersionManager;
 pub use watching::{

@@ -4,9 +4,11 @@
 //! (`jobs::JobStore::release`), and the rules let nobody but the owner read them before. Nothing is
 //! synced; that is the caller's next step.
 
-use super::reception::{Start, close, release};
+use super::reception::{Start, close, open_report, release};
 use super::{Client, FoundJob, Result};
-use crate::jobs::{self, Authority, Job, JobId, Offer, Offered, ReleaseRecord, Wish};
+use crate::jobs::{
+    self, Authority, Detail, FailureReport, Job, JobId, Offer, Offered, ReleaseRecord, RunEnd, Wish,
+};
 use crate::model::{DatasitePath, Email, Role};
 
 /// What was released.
@@ -21,6 +23,11 @@ pub struct ReleasedJob {
 }
 
 impl FoundJob {
+    /// Returns the report of a failure that the submitter is, or was, told.
+    pub fn told_failure(&self) -> Option<serde_json::Value> {
+        self.store().told_failure(&self.job)
+    }
+
     /// Returns what was decided about the results of this job, the oldest first.
     ///
     /// # Errors
@@ -119,6 +126,22 @@ impl Client {
         let flags: String = flags.iter().filter(|(is, _)| *is).map(|(_, flag)| *flag).collect();
         self.let_go(&job, &wish, &offer, &Authority::Command(format!("run{flags}")))?;
         Ok(())
+    }
+
+    /// Tells the submitter of a job that failed how it did, without data, and returns what it is told.
+    pub(super) fn report_failure(
+        &self,
+        id: &JobId,
+        end: &RunEnd,
+        detail: Detail,
+    ) -> Result<Option<FailureReport>> {
+        let store = self.own_jobs();
+        let job = store.find(id)?;
+        let Some(report) = store.failure_report(&job, end, detail)? else { return Ok(None) };
+        let authority = Authority::Command(format!("run --failure-report {}", detail.as_str()));
+        store.tell_failure(&job, &report, &authority, self.now())?;
+        open_report(&self.account, &job)?;
+        Ok(Some(report))
     }
 
     fn let_go(

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::reception::{Start, close};
 use super::{Client, Error, Result};
 use crate::jobs::{
-    self, Confinement, InstallSettings, Job, JobId, JobStatus, Limits, Listed, RunOptions,
+    self, Confinement, Detail, InstallSettings, Job, JobId, JobStatus, Limits, Listed, RunOptions,
     RunReport,
 };
 use crate::model::{Email, Role};
@@ -21,6 +21,8 @@ pub struct RunChoices {
     pub share_outputs: bool,
     /// The submitter may see what the job printed, and its return code.
     pub share_logs: bool,
+    /// How much the submitter of a job that failed is told of that, without data.
+    pub failure_report: Detail,
     /// How long each job may take; `None`: as long as with the Python client.
     pub timeout: Option<Duration>,
     /// Confine jobs. Without, they may do all that this user may.
@@ -36,6 +38,7 @@ impl Default for RunChoices {
         Self {
             share_outputs: false,
             share_logs: false,
+            failure_report: Detail::Full,
             timeout: None,
             sandbox: true,
             from: None,
@@ -131,7 +134,11 @@ impl Client {
         choices: &RunChoices,
         options: &RunOptions,
     ) -> Result<RunReport> {
-        let report = jobs::run(&self.own_jobs(), &job.id, options, self.now()).await?;
+        let mut report = jobs::run(&self.own_jobs(), &job.id, options, self.now()).await?;
+        if let Some(end) = &report.failed {
+            let _lock = self.take_lock(true).await?;
+            report.told = self.report_failure(&job.id, end, choices.failure_report)?;
+        }
         if choices.share_outputs || choices.share_logs {
             // The job has run: its results must not stay closed because a sync is at work.
             let _lock = self.take_lock(true).await?;

@@ -20,6 +20,7 @@ mod config;
 mod content;
 mod environment;
 mod error;
+mod failure;
 mod form;
 mod handshake;
 mod installer;
@@ -42,6 +43,7 @@ mod snapshot;
 mod state;
 mod store;
 mod submission;
+mod telling;
 mod tree;
 mod workspace;
 mod yaml;
@@ -51,6 +53,9 @@ pub use config::{Datasets, InvalidConfig, JobConfig, JobKind, Target};
 pub use content::{HEAD_BYTES, content_kind};
 pub use environment::{EnvironmentCache, InstallSettings};
 pub use error::Error;
+pub use failure::{
+    CodeFile, Detail, Ending, Evidence, FailureReport, capacity_bits, report as report_failure,
+};
 pub use form::{EntryKind, check_received};
 pub use layout::{JobId, JobReference, Layout, Shared};
 pub use name::{InvalidName, JobName};
@@ -69,3 +74,4 @@ pub use store::{Job, JobStore, Listed};
 pub use submission::{
     InvalidSubmission, Source, Submission, SubmissionRequest, build, read_source,
 };
+pub use telling::RunEnd;

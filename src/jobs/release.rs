@@ -197,6 +197,7 @@ impl JobStore {
         let mut files = Vec::new();
         let places = self.logs(job).into_iter().zip(self.released_logs(&job.id));
         for (name, (local_path, released)) in LOGS.into_iter().zip(places) {
+            let Some(local_path) = local_path else { continue };
             let Some((digest, size)) = digest_at(&local_path).map_err(problem())? else { continue };
             let there = digest_at(&released).map_err(problem())?;
             let released = there == Some((digest, size));

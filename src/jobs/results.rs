@@ -19,6 +19,7 @@ use super::form::EntryKind;
 use super::layout::JobId;
 use super::snapshot::pour;
 use super::store::{Job, JobStore};
+use super::telling::REPORT;
 use super::tree::{open_below, open_file, open_root, remove, walk};
 use crate::model::{DatasitePath, Digest};
 
@@ -69,13 +70,13 @@ impl JobStore {
         Ok(outputs.into_values().collect())
     }
 
-    /// Returns where standard output, standard error and return code of the job lie, once it ran:
-    /// what the run left where that is here, else what was released.
-    pub fn logs(&self, job: &Job) -> [PathBuf; 3] {
+    /// Returns the logs that are here, for reading: standard output, standard error, return code. What
+    /// the last run left, where that is here; else what was released.
+    pub fn logs(&self, job: &Job) -> [Option<PathBuf>; 3] {
         let [out, err, code] = self.result_logs(&job.id);
         let [released_out, released_err, released_code] = self.released_logs(&job.id);
-        [(out, released_out), (err, released_err), (code, released_code)]
-            .map(|(kept, released)| if kept.is_file() { kept } else { released })
+        [[out, released_out], [err, released_err], [code, released_code]]
+            .map(|places| places.into_iter().find(|place| place.is_file()))
     }
 
     /// Returns the private folder for what the last run of a job left.
@@ -111,7 +112,7 @@ impl JobStore {
         for log in self.released_logs(&job.id) {
             remove(&log).map_err(problem())?;
         }
-        Ok(())
+        remove(&self.local(&job.id.answer(REPORT))).map_err(problem())
     }
 }
 

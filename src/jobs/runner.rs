@@ -15,6 +15,7 @@ use super::approval::RunScript;
 use super::config::{JobConfig, JobKind};
 use super::environment::{EnvironmentCache, InstallSettings, Locked, Wanted};
 use super::error::{Error, io_error};
+use super::failure::{Ending, FailureReport};
 use super::form::CONFIG_FILE;
 use super::layout::JobId;
 use super::leftovers::sweep;
@@ -26,8 +27,9 @@ use super::requirements::{Needs, needs, of_project};
 use super::sandbox::{Access, Bind, Confinement};
 use super::script::{ScriptCheck, bash_start};
 use super::snapshot;
-use super::state::{Action, JobStatus};
+use super::state::{Action, JobStatus, coarse_end};
 use super::store::{Job, JobStore, Listed, check_script_in};
+use super::telling::RunEnd;
 use super::tree::{open_root, read_file, write_atomic};
 use super::workspace::{Plan, Workspace};
 use super::yaml;
@@ -64,6 +66,10 @@ pub struct RunReport {
     pub confined: bool,
     /// What the owner should know: outputs left out, a script that was not used.
     pub notes: Vec<String>,
+    /// How it failed, if it did.
+    pub failed: Option<RunEnd>,
+    /// What its submitter is told of that; the caller's to decide.
+    pub told: Option<FailureReport>,
 }
 
 const PROJECT_BYTES_MAX: usize = 16 << 20;
@@ -77,6 +83,8 @@ const DATASETS: [&str; 4] = [
 ];
 
 const OLDEST_PYTHON: u32 = 8;
+
+const NOT_INSTALLED: &str = "its packages could not be installed; see its log";
 
 /// Runs a job that is approved as it lies there.
 ///
@@ -132,10 +140,9 @@ pub async fn run(
         }
     };
     let duration = start.elapsed();
-    let elapsed = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
-    let end = Timestamp::from_micros(now.micros().saturating_add(elapsed));
     // Its submitter reads the state before anything is shared: no number of the job's choosing
-    // may stand there. The whole one is among the logs.
+    // may stand there, neither what it returned, which is among the logs, nor when it did.
+    let end = coarse_end(now, duration);
     let state = store.decide(&running, &Action::Finish(return_code.clamp(-1, 1)), end)?;
     store.write_state(&job, &state)?;
     Ok(RunReport {
@@ -145,7 +152,17 @@ pub async fn run(
         outputs,
         duration,
         confined: options.confinement.confines(),
+        failed: (return_code != 0).then(|| {
+            let ending = match return_code {
+                -1 if duration >= options.limits.time => Ending::OutOfTime,
+                -1 => Ending::NotRun,
+                _ if notes.iter().any(|note| note == NOT_INSTALLED) => Ending::NotInstalled,
+                code => Ending::of_code(code),
+            };
+            RunEnd { ending, duration, memory: None }
+        }),
         notes,
+        told: None,
     })
 }
 
@@ -216,7 +233,7 @@ impl Run<'_> {
         let start = match self.start(notes).await? {
             Ok(start) => start,
             Err(code) => {
-                notes.push("its packages could not be installed; see its log".to_owned());
+                notes.push(NOT_INSTALLED.to_owned());
                 return Ok(code);
             }
         };

@@ -100,6 +100,7 @@ fn full_json(found: &FoundJob, outputs: &[Output], submission: Option<&Snapshot>
             })
         })
         .collect();
+    answer["failure"] = json!(found.told_failure());
     answer["releases"] = release::records_json(found);
     answer["stdout_path"] = json!(path(stdout));
     answer["stderr_path"] = json!(path(stderr));
@@ -122,6 +123,20 @@ fn head(found: &FoundJob, ui: &mut Ui) {
     if let Some(code) = found.return_code() {
         ui.field("Return code", code);
     }
+    if let Some(failure) = found.told_failure() {
+        ui.field("Failure", failure_words(&failure));
+    }
+}
+
+/// The report of a failure on one line; an owner's program wrote it, so it may hold anything.
+fn failure_words(report: &Value) -> String {
+    let text = |key: &str| report[key].as_str().map(|text| text.chars().take(200).collect());
+    let place = text("file").map(|file: String| match report["line"].as_u64() {
+        Some(line) => format!("{file} line {line}"),
+        None => file,
+    });
+    let parts = [text("ending"), text("exception"), place, text("time"), text("memory")];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn results(found: &FoundJob, outputs: &[Output], ui: &mut Ui) {
@@ -158,7 +173,8 @@ fn advise_owner(found: &FoundJob, name: &str, submission: Option<&Snapshot>, ui:
         }
         JobStatus::Approved => {
             ui.hint(format_args!(
-                "run it with `syft job run {name}`; nothing is shared by running"
+                "run it with `syft job run {name}`; nothing is shared by running, but if it fails a \
+                 report without data"
             ));
         }
         _ => {}
