@@ -32,7 +32,7 @@ pub struct RunEnd {
 pub(crate) const REPORT: &str = "failure.json";
 
 const REPORT_BYTES_MAX: usize = 64 << 10;
-const STDERR_BYTES: u64 = 256 << 10;
+const STDERR_BYTES: u64 = 16 << 20; // a log is cut before
 /// Files beyond that have no lines that are told.
 const CODE_BYTES_MAX: u64 = 16 << 20;
 

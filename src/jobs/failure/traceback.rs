@@ -17,8 +17,8 @@ pub(super) struct Found<'a> {
     pub(super) place: Option<(&'a DatasitePath, u32)>,
 }
 
-/// How much of the end is read. A traceback is repeated lines at most; its end is what counts.
-const TAIL_BYTES: usize = 256 << 10;
+/// How much of the end is read: a log is cut before, and a message may be very long.
+const TAIL_BYTES: usize = 16 << 20;
 
 const BEGIN: &str = "Traceback (most recent call last):";
 const BEGIN_GROUP: &str = "Exception Group Traceback (most recent call last):";
