@@ -7,6 +7,8 @@
 
 #[path = "jobs/attacks.rs"]
 mod attacks;
+#[path = "jobs/failing.rs"]
+mod failing;
 #[path = "jobs/layouts.rs"]
 mod layouts;
 #[path = "jobs/lifecycle.rs"]

@@ -253,6 +253,13 @@ fn job(error: &jobs::Error) -> Option<String> {
                 "look at it again with `syft job show {name}`, then `syft job approve {name}`"
             ));
         }
+        jobs::Error::NoSuchResult { job, .. } => {
+            return Some(format!("see what it left with `syft job show {}`", quoted(&job.name)));
+        }
+        jobs::Error::ResultChanged { job, .. } => {
+            let name = quoted(&job.name);
+            return Some(format!("look again with `syft job release {name} --dry-run`"));
+        }
         jobs::Error::Busy { .. } => "wait until the other run has ended",
         jobs::Error::Sandbox(error) => error.hint(),
         jobs::Error::NoPython { .. } => "install Python, or name the folder of one in PATH",

@@ -185,7 +185,8 @@ impl Client {
             let name = format!("SyftBox_{}-{suffix}", self.account.email);
             folders.syftbox.with_file_name(name)
         };
-        let private = ["approvals", "runs", "environments"].map(|name| folders.private.join(name));
+        let private = ["approvals", "runs", "results", "releases", "environments"];
+        let private = private.map(|name| folders.private.join(name));
         let mut places = vec![beside("events"), beside("event-messages")];
         // One that was moved to another disk, and left a link behind, goes there.
         places.extend(folders.syftbox.canonicalize().ok().filter(|_| folders.syftbox.is_symlink()));

@@ -312,6 +312,8 @@ fn job_code(error: &jobs::Error) -> Code {
         jobs::Error::Refused { .. } => Code::JobRefused,
         jobs::Error::NotBound { .. } => Code::JobNotApprovedHere,
         jobs::Error::Changed { .. } => Code::JobChanged,
+        jobs::Error::NoSuchResult { .. } => Code::NoSuchResult,
+        jobs::Error::ResultChanged { .. } => Code::ResultChanged,
         jobs::Error::Busy { .. } => Code::JobBusy,
         jobs::Error::Sandbox(_) => Code::NoSandbox,
         jobs::Error::NoPython { .. } => Code::NoPython,

@@ -198,6 +198,10 @@ pub(super) fn only_here(account: &Account, now: Timestamp) -> Result<Vec<String>
     if files > 0 {
         only.push(format!("the other files in `{}`: {files}", private.display()));
     }
+    let (results, _) = count_local(&[account.folders.private.join("results")]);
+    if results > 0 {
+        only.push(format!("files that jobs left, released or not: {results}"));
+    }
     let changed = unsent(account, now)?;
     if changed > 0 {
         only.push(format!("files that were changed and not synced: {changed}"));

@@ -47,7 +47,7 @@ impl FoundJob {
 
     /// Returns the logs that are here: standard output, standard error, return code.
     pub fn logs(&self) -> [Option<PathBuf>; 3] {
-        self.store.logs(&self.job).map(|path| path.is_file().then_some(path))
+        self.store.logs(&self.job)
     }
 
     /// Returns what the job returned: as it is where the logs are here, else as little as the state

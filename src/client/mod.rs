@@ -29,6 +29,7 @@ mod outcome;
 mod peers;
 mod rebuilding;
 mod reception;
+mod releasing;
 mod rules;
 mod runs;
 mod secrets;
@@ -68,13 +69,14 @@ pub use entering::{Asker, Browser, Pasted, SignIn};
 pub use error::{Error, Result};
 pub use jobs::{FoundJob, ListedJob};
 pub use keys::{KeysError, KeysInfo, Trust};
+pub use releasing::ReleasedJob;
 pub use runs::{Ran, RunChoices};
 pub use secrets::{Place, SecretsIn, Unusable};
 pub use serving::{
     Admitted, Attendant, Attended, Courier, Delivery, Looked, Read, ServeFile, ServeLock,
     SmtpPassword,
 };
-pub use settings::Settings;
+pub use settings::{JobSettings, Settings};
 pub use submitting::{JobRequest, Submitted};
 pub use versions::VersionManager;
 pub use watching::{

@@ -3,7 +3,7 @@
 //! A new job gets its state in the sync that brought it. Before it can leave anything, explicit
 //! rules close its logs and outputs: the folder of answers is open to the submitter, and without
 //! them whatever a job prints would reach it unasked (W3). They are opened again by
-//! [`release`] alone. A job that cannot be handled is a problem in the report, nothing more.
+//! [`release`], and by [`open_report`] for what stands in the place of a log. A job that cannot be handled is a problem in the report, nothing more.
 
 use crate::caches::DatasiteTree;
 use crate::jobs::{self, Job, JobId, JobStatus, JobStore, Layout, Listed, Shared};
@@ -92,6 +92,17 @@ pub(super) fn release(account: &Account, job: &Job, outputs: bool, logs: bool) -
             if let Some(rule) = rules.rules.iter_mut().find(|rule| rule.pattern == *pattern) {
                 rule.access.add(Level::Read, job.id.submitter.as_str());
             }
+        }
+    })
+}
+
+/// Opens the report of a failure, which lies where a log of that name would, to the submitter.
+pub(super) fn open_report(account: &Account, job: &Job) -> Result<()> {
+    let shared = job.id.shared();
+    let [_, stderr, _] = &shared.logs;
+    edit(account, &job.id, &shared, |rules| {
+        if let Some(rule) = rules.rules.iter_mut().find(|rule| rule.pattern == *stderr) {
+            rule.access.add(Level::Read, job.id.submitter.as_str());
         }
     })
 }

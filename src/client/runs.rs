@@ -1,14 +1,14 @@
 //! An owner runs approved jobs.
 //!
 //! The lock is held while rules change, not while a job runs: a job may take long, and syncs go on
-//! meanwhile. What a job leaves stays closed until it ended and its owner's choice is written.
+//! meanwhile. What a job leaves stays here until its owner's choice is written (`releasing`).
 
 use std::time::Duration;
 
-use super::reception::{Start, close, release};
-use super::{Client, Error, FoundJob, Result};
+use super::reception::{Start, close};
+use super::{Client, Error, Result};
 use crate::jobs::{
-    self, Action, Confinement, InstallSettings, Job, JobId, JobStatus, Limits, Listed, RunOptions,
+    self, Confinement, Detail, InstallSettings, Job, JobId, JobStatus, Limits, Listed, RunOptions,
     RunReport,
 };
 use crate::model::{Email, Role};
@@ -21,6 +21,8 @@ pub struct RunChoices {
     pub share_outputs: bool,
     /// The submitter may see what the job printed, and its return code.
     pub share_logs: bool,
+    /// How much the submitter of a job that failed is told of that, without data.
+    pub failure_report: Detail,
     /// How long each job may take; `None`: as long as with the Python client.
     pub timeout: Option<Duration>,
     /// Confine jobs. Without, they may do all that this user may.
@@ -36,6 +38,7 @@ impl Default for RunChoices {
         Self {
             share_outputs: false,
             share_logs: false,
+            failure_report: Detail::Full,
             timeout: None,
             sandbox: true,
             from: None,
@@ -99,30 +102,6 @@ impl Client {
         Ok(ran)
     }
 
-    /// Lets the submitter of a job that has ended read what it left. Nothing is synced; that is the
-    /// caller's next step.
-    ///
-    /// # Errors
-    /// [`Error::WrongRole`]; [`Error::Locked`]; [`Error::Job`] if it has not ended; as
-    /// [`Client::job`] for the name.
-    pub async fn release_job(
-        &self,
-        name: &str,
-        from: Option<&Email>,
-        outputs: bool,
-        logs: bool,
-    ) -> Result<FoundJob> {
-        self.needs(Role::Owner)?;
-        let _lock = self.lock().await?;
-        let found = self.job(name, from)?;
-        let job = &found.job;
-        let fits = job.state.after(&Action::Release, &self.account.email, self.now());
-        fits.map_err(|source| jobs::Error::Refused { job: job.id.clone(), source })?;
-        close(&self.account, job, Start::AsItIs)?;
-        release(&self.account, job, outputs, logs)?;
-        Ok(found)
-    }
-
     /// Fails if a job is of a peer that may not understand what is sent back. A job of somebody who
     /// is no peer, or of the owner, was put there and approved by hand.
     fn check_submitter(&self, job: &Job, peers: &[Acquaintance]) -> Result<()> {
@@ -155,11 +134,15 @@ impl Client {
         choices: &RunChoices,
         options: &RunOptions,
     ) -> Result<RunReport> {
-        let report = jobs::run(&self.own_jobs(), &job.id, options, self.now()).await?;
+        let mut report = jobs::run(&self.own_jobs(), &job.id, options, self.now()).await?;
+        if let Some(end) = &report.failed {
+            let _lock = self.take_lock(true).await?;
+            report.told = self.report_failure(&job.id, end, choices.failure_report)?;
+        }
         if choices.share_outputs || choices.share_logs {
             // The job has run: its results must not stay closed because a sync is at work.
             let _lock = self.take_lock(true).await?;
-            release(&self.account, job, choices.share_outputs, choices.share_logs)?;
+            self.release_run(&job.id, choices.share_outputs, choices.share_logs)?;
         }
         Ok(report)
     }

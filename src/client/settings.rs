@@ -5,6 +5,7 @@
 use serde::Deserialize;
 
 use super::{Configuration, Error, Result};
+use crate::jobs::Detail;
 
 /// What a person has set for all commands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -12,6 +13,17 @@ use super::{Configuration, Error, Result};
 pub struct Settings {
     /// Whether commands that only show sync first. `None`: it was not set.
     pub pre_sync: Option<bool>,
+    /// How an owner runs jobs.
+    #[serde(default)]
+    pub jobs: JobSettings,
+}
+
+/// How an owner runs jobs, where the command does not say. Whatever is `None` was not set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobSettings {
+    /// How much the submitter of a job that failed is told of that.
+    pub failure_report: Option<Detail>,
 }
 
 /// The name of the file.
@@ -56,6 +68,8 @@ mod tests {
         };
         assert_eq!(set("pre_sync = false\n").unwrap().pre_sync, Some(false));
         assert_eq!(set("# nothing\n").unwrap().pre_sync, None);
+        let told = set("[jobs]\nfailure_report = \"class\"\n").unwrap().jobs.failure_report;
+        assert_eq!(told, Some(Detail::Class));
         for wrong in ["pre_sync = \"no\"\n", "presync = false\n", "="] {
             let error = set(wrong).unwrap_err().to_string();
             assert!(error.contains("settings.toml"), "{error}");

@@ -6,7 +6,7 @@ use super::config::InvalidConfig;
 use super::layout::JobId;
 use super::sandbox::SandboxError;
 use super::state::{InvalidState, Refused};
-use crate::model::Digest;
+use crate::model::{DatasitePath, Digest};
 
 /// Why something could not be done with a job.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +67,24 @@ pub enum Error {
     Busy {
         /// The job.
         job: JobId,
+    },
+
+    /// The job left nothing of that name.
+    #[error("job `{job}` left no `{path}`")]
+    NoSuchResult {
+        /// The job.
+        job: JobId,
+        /// What was named, below `outputs/`.
+        path: DatasitePath,
+    },
+
+    /// What would be released is not what was shown.
+    #[error("`{path}` of job `{job}` changed since it was shown, so nothing was released")]
+    ResultChanged {
+        /// The job.
+        job: JobId,
+        /// The file, below the folder of answers.
+        path: DatasitePath,
     },
 
     /// The job cannot be confined.

@@ -11,14 +11,16 @@
 //! is published only if it is a regular file, and never as a permission file. Permissions
 //! themselves are elsewhere; [`Shared`] says which paths they are about.
 //!
-//! Pure: `state`, `config`, `name`, `script`, `layout`, `form`, `yaml`, `iso`, `requirements`,
-//! `advice`. The wire form is in `docs/FORMAT.md`, "Jobs".
+//! Pure: `state`, `config`, `content`, `failure`, `name`, `script`, `layout`, `form`, `yaml`, `iso`,
+//! `requirements`, `advice`. The wire form is in `docs/FORMAT.md`, "Jobs".
 
 mod advice;
 mod approval;
 mod config;
+mod content;
 mod environment;
 mod error;
+mod failure;
 mod form;
 mod handshake;
 mod installer;
@@ -30,7 +32,9 @@ mod name;
 mod outputs;
 mod process;
 mod python;
+mod release;
 mod requirements;
+mod results;
 mod review;
 mod runner;
 mod sandbox;
@@ -39,27 +43,35 @@ mod snapshot;
 mod state;
 mod store;
 mod submission;
+mod telling;
 mod tree;
 mod workspace;
 mod yaml;
 
 pub use approval::{Approval, RunScript};
 pub use config::{Datasets, InvalidConfig, JobConfig, JobKind, Target};
+pub use content::{HEAD_BYTES, content_kind};
 pub use environment::{EnvironmentCache, InstallSettings};
 pub use error::Error;
+pub use failure::{
+    CodeFile, Detail, Ending, Evidence, FailureReport, capacity_bits, report as report_failure,
+};
 pub use form::{EntryKind, check_received};
 pub use layout::{JobId, JobReference, Layout, Shared};
 pub use name::{InvalidName, JobName};
 pub use outputs::OutputLimits;
 pub use process::Limits;
 pub use python::Interpreter;
+pub use release::{Authority, Deed, Offer, Offered, ReleaseRecord, Released, Wish};
 pub use requirements::{Needs, install_source, needs};
+pub use results::Output;
 pub use runner::{RunOptions, RunReport, recover, run};
 pub use sandbox::{Access, Bind, Confinement, Room, SandboxError, SystemDirs};
 pub use script::{ScriptCheck, check_script, derive};
 pub use snapshot::{Snapshot, digest_of};
 pub use state::{Action, InvalidState, JobState, JobStatus, Refused};
-pub use store::{Job, JobStore, Listed, Output};
+pub use store::{Job, JobStore, Listed};
 pub use submission::{
     InvalidSubmission, Source, Submission, SubmissionRequest, build, read_source,
 };
+pub use telling::RunEnd;

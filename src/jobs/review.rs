@@ -12,7 +12,7 @@ use super::layout::JobId;
 use super::snapshot::look;
 use super::state::{Action, JobState, JobStatus};
 use super::store::{Job, JobStore};
-use super::tree::{entries, open_below, read_file, remove, write_atomic};
+use super::tree::{entries, open_below, read_file, write_atomic};
 use super::yaml;
 use crate::model::{DatasitePath, Digest, Timestamp};
 
@@ -92,7 +92,8 @@ impl JobStore {
         Ok(state)
     }
 
-    /// Answers a job with results of the owner's own, without running it.
+    /// Answers a job with results of the owner's own, without running it. They stay here until they
+    /// are released, as those of a run.
     ///
     /// # Errors
     /// [`Error::Refused`] if it does not wait for a decision or a run.
@@ -104,7 +105,7 @@ impl JobStore {
     ) -> Result<JobState, Error> {
         let job = self.find(id)?;
         let state = self.decide(&job, &Action::Deposit, now)?;
-        let folder = self.local(&id.answer("outputs"));
+        let folder = self.results(id).join("outputs");
         for (path, content) in results {
             write_atomic(&path.below(&folder), content)
                 .map_err(io_error(&format_args!("the result `{path}`")))?;
@@ -122,20 +123,6 @@ impl JobStore {
         job.state
             .after(action, self.owner(), now)
             .map_err(|source| Error::Refused { job: job.id.clone(), source })
-    }
-
-    pub(crate) fn clear_results(&self, job: &Job) -> Result<(), Error> {
-        let problem = || io_error(&format_args!("the last results of `{}`", job.id));
-        remove(&self.local(&job.id.answer("outputs"))).map_err(problem())?;
-        for log in self.logs(job) {
-            match std::fs::remove_file(&log) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(problem()(error));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
     }
 
     fn receive_one(&self, id: &JobId, now: Timestamp) -> Result<Option<JobState>, Unreadable> {

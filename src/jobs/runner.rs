@@ -3,7 +3,7 @@
 //! Straight-line code; the rules are elsewhere. Its order is what makes it safe. What runs is the
 //! copy whose digest was approved. The state says `running` before anything runs and says how it
 //! ended after all results are in place, so after a crash [`recover`] finds what was cut short.
-//! Results appear in the owner's tree only at the end: while a job runs, nothing of it can leave.
+//! Results go to a private place outside of the synced tree: by running a job nothing leaves.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use super::approval::RunScript;
 use super::config::{JobConfig, JobKind};
 use super::environment::{EnvironmentCache, InstallSettings, Locked, Wanted};
 use super::error::{Error, io_error};
+use super::failure::{Ending, FailureReport};
 use super::form::CONFIG_FILE;
 use super::layout::JobId;
 use super::leftovers::sweep;
@@ -26,8 +27,9 @@ use super::requirements::{Needs, needs, of_project};
 use super::sandbox::{Access, Bind, Confinement};
 use super::script::{ScriptCheck, bash_start};
 use super::snapshot;
-use super::state::{Action, JobStatus};
+use super::state::{Action, JobStatus, coarse_end};
 use super::store::{Job, JobStore, Listed, check_script_in};
+use super::telling::RunEnd;
 use super::tree::{open_root, read_file, write_atomic};
 use super::workspace::{Plan, Workspace};
 use super::yaml;
@@ -64,6 +66,10 @@ pub struct RunReport {
     pub confined: bool,
     /// What the owner should know: outputs left out, a script that was not used.
     pub notes: Vec<String>,
+    /// How it failed, if it did.
+    pub failed: Option<RunEnd>,
+    /// What its submitter is told of that; the caller's to decide.
+    pub told: Option<FailureReport>,
 }
 
 const PROJECT_BYTES_MAX: usize = 16 << 20;
@@ -77,6 +83,8 @@ const DATASETS: [&str; 4] = [
 ];
 
 const OLDEST_PYTHON: u32 = 8;
+
+const NOT_INSTALLED: &str = "its packages could not be installed; see its log";
 
 /// Runs a job that is approved as it lies there.
 ///
@@ -123,7 +131,7 @@ pub async fn run(
             -1
         }
     };
-    let (return_code, outputs) = match run.publish(return_code, &mut notes) {
+    let (return_code, outputs) = match run.keep(return_code, &mut notes) {
         Ok(outputs) => (return_code, outputs),
         Err(error) => {
             // Results that nobody can see are no success, and a job never stays `running`.
@@ -132,10 +140,9 @@ pub async fn run(
         }
     };
     let duration = start.elapsed();
-    let elapsed = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
-    let end = Timestamp::from_micros(now.micros().saturating_add(elapsed));
     // Its submitter reads the state before anything is shared: no number of the job's choosing
-    // may stand there. The whole one is among the logs.
+    // may stand there, neither what it returned, which is among the logs, nor when it did.
+    let end = coarse_end(now, duration);
     let state = store.decide(&running, &Action::Finish(return_code.clamp(-1, 1)), end)?;
     store.write_state(&job, &state)?;
     Ok(RunReport {
@@ -145,7 +152,17 @@ pub async fn run(
         outputs,
         duration,
         confined: options.confinement.confines(),
+        failed: (return_code != 0).then(|| {
+            let ending = match return_code {
+                -1 if duration >= options.limits.time => Ending::OutOfTime,
+                -1 => Ending::NotRun,
+                _ if notes.iter().any(|note| note == NOT_INSTALLED) => Ending::NotInstalled,
+                code => Ending::of_code(code),
+            };
+            RunEnd { ending, duration, memory: None }
+        }),
         notes,
+        told: None,
     })
 }
 
@@ -167,7 +184,8 @@ pub fn recover(store: &JobStore, now: Timestamp) -> Result<Vec<JobId>, Error> {
         if !Workspace::clear(store.private(), store.owner(), &job.id).map_err(problem())? {
             continue;
         }
-        let [_, stderr, code] = store.logs(&job);
+        let [_, stderr, code] = store.result_logs(&job.id);
+        store.make_results(&job.id)?;
         append(&stderr, INTERRUPTED).map_err(problem())?;
         write_atomic(&code, b"-1").map_err(problem())?;
         let state = store.decide(&job, &Action::Finish(-1), now)?;
@@ -215,7 +233,7 @@ impl Run<'_> {
         let start = match self.start(notes).await? {
             Ok(start) => start,
             Err(code) => {
-                notes.push("its packages could not be installed; see its log".to_owned());
+                notes.push(NOT_INSTALLED.to_owned());
                 return Ok(code);
             }
         };
@@ -361,14 +379,15 @@ impl Run<'_> {
         found
     }
 
-    /// Puts results into the owner's tree; the state, which comes last, is the caller's.
-    fn publish(&self, code: i64, notes: &mut Vec<String>) -> Result<Vec<DatasitePath>, Error> {
+    /// Puts results to where their owner finds them and no sync does; the state, which comes last,
+    /// is the caller's.
+    fn keep(&self, code: i64, notes: &mut Vec<String>) -> Result<Vec<DatasitePath>, Error> {
         let place = self.workspace.job(self.store.owner(), &self.job.id);
-        let target = self.store.local(&self.job.id.answer("outputs"));
+        let target = self.store.make_results(&self.job.id)?.join("outputs");
         let collected = collect(&place, &target, self.options.limits.outputs)
             .map_err(io_error(&format_args!("the outputs of `{}`", self.job.id)))?;
         notes.extend(collected.notes);
-        let [out, err, return_code] = self.store.logs(self.job);
+        let [out, err, return_code] = self.store.result_logs(&self.job.id);
         for (from, to) in self.workspace.log_files().iter().zip([out, err]) {
             let text = match std::fs::read(from) {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),

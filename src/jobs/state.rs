@@ -5,6 +5,8 @@
 //! released once it has ended, which is a matter of rules and changes no state. The form of the
 //! file is `docs/FORMAT.md`, "Jobs".
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::layout::Layout;
@@ -280,6 +282,17 @@ struct Form<'a> {
     status: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<&'a str>,
+}
+
+/// When a run ended, as its submitter is told: how long it took is the job's to choose, and with
+/// microseconds that would be a number of many digits. So it is one of a few lengths, none longer
+/// than the truth.
+pub(crate) fn coarse_end(began: Timestamp, took: Duration) -> Timestamp {
+    const SECONDS: [u64; 6] = [0, 10, 60, 600, 3_600, 14_400];
+    let past = |seconds: &&u64| **seconds <= took.as_secs();
+    let seconds = SECONDS.iter().rev().find(past).copied().unwrap_or_default();
+    let micros = i64::try_from(seconds).unwrap_or_default().saturating_mul(1_000_000);
+    Timestamp::from_micros(began.micros().saturating_add(micros))
 }
 
 impl Action {

@@ -15,13 +15,13 @@ use super::form::{CONFIG_FILE, EntryKind, Place, place};
 use super::layout::{JobId, Layout};
 use super::name::{JobName, is_layout};
 use super::script::{ScriptCheck, bash_start, check_script};
-use super::snapshot::{Snapshot, look, pour};
+use super::snapshot::{Snapshot, look};
 use super::state::JobState;
 use super::submission::Submission;
-use super::tree::{entries, open_below, open_file, read_file, walk, write_atomic};
+use super::tree::{entries, open_below, read_file, write_atomic};
 use super::yaml;
 use crate::datasets::Scratch;
-use crate::model::{DatasitePath, Digest, Email};
+use crate::model::{DatasitePath, Email};
 
 /// The jobs of one datasite.
 #[derive(Clone, Debug)]
@@ -56,24 +56,10 @@ pub enum Listed {
     },
 }
 
-/// A file that a job left.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Output {
-    /// Its path below `outputs/`.
-    pub path: DatasitePath,
-    /// Where it lies on this machine.
-    pub local_path: PathBuf,
-    /// Its size in bytes.
-    pub size: u64,
-    /// Its digest.
-    pub digest: Digest,
-}
-
 /// A directory that should be a job, or why it cannot be one.
 pub(crate) type Directory = Result<JobId, Listed>;
 
 const SCRIPT_BYTES_MAX: usize = 16 << 20;
-const OUTPUTS_MAX: usize = 100_000;
 
 impl JobStore {
     /// The jobs in the datasite of `owner` below `syftbox`; `private` is the folder for what must
@@ -200,33 +186,6 @@ impl JobStore {
     /// Returns the approval that stands behind the job, if any.
     pub fn approval(&self, job: &Job) -> Option<Approval> {
         self.approvals().read(&job.id)
-    }
-
-    /// Returns what the job left: regular files at any depth, sorted by path. Links are left out.
-    ///
-    /// # Errors
-    /// If the folder cannot be read.
-    pub fn outputs(&self, job: &Job) -> Result<Vec<Output>, Error> {
-        let folder = job.id.answer("outputs");
-        let read = || -> std::io::Result<Vec<Output>> {
-            let Some(dir) = open_below(&self.datasite(), &folder)? else { return Ok(Vec::new()) };
-            let (entries, _) = walk(&dir, OUTPUTS_MAX, &|_| false)?;
-            let files = entries.into_iter().filter(|entry| entry.kind == EntryKind::File);
-            let mut outputs = Vec::new();
-            for path in files.filter_map(|entry| entry.path) {
-                let (digest, size) =
-                    pour(open_file(&dir, path.as_str())?, std::io::sink(), u64::MAX - 1)?;
-                let local_path = path.below(&self.local(&folder));
-                outputs.push(Output { path, local_path, size, digest });
-            }
-            Ok(outputs)
-        };
-        read().map_err(io_error(&format_args!("the outputs of `{}`", job.id)))
-    }
-
-    /// Returns where standard output, standard error and return code of the job lie, once it ran.
-    pub fn logs(&self, job: &Job) -> [PathBuf; 3] {
-        ["stdout.txt", "stderr.txt", "returncode.txt"].map(|name| self.local(&job.id.answer(name)))
     }
 
     pub(crate) fn write_state(&self, job: &Job, state: &JobState) -> Result<(), Error> {

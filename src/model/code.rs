@@ -372,6 +372,10 @@ codes! {
     JobNotApprovedHere = "job-not-approved-here",
     /// The job changed after it was looked at or approved.
     JobChanged = "job-changed",
+    /// The job left nothing of that name.
+    NoSuchResult = "no-such-result",
+    /// What would be released is not what was shown.
+    ResultChanged = "result-changed",
     /// Another process runs this very job.
     JobBusy = "job-busy",
     /// Something could not be done with a job.

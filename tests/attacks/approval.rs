@@ -8,7 +8,7 @@ use super::world::{CONFIG, EVE, Stage, change, job, raw_job, sync};
 const HONEST: &str = "echo honest\n";
 
 fn results_are_there(stage: &Stage) -> bool {
-    stage.at_owner(&format!("app_data/job/review/{EVE}/j/stdout.txt")).exists()
+    stage.left("stdout.txt").exists()
 }
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn w2_what_is_replaced_by_messages_after_approval_does_not_run() {
                 // The replacement is still on its way: what was approved is what runs.
                 let ran = stage.owner.run_jobs(&["j"], &RunChoices::default()).await.unwrap();
                 assert_eq!(ran[0].result.as_ref().unwrap().return_code, 0, "{what}");
-                let log = stage.at_owner(&format!("app_data/job/review/{EVE}/j/stdout.txt"));
+                let log = stage.left("stdout.txt");
                 assert_eq!(std::fs::read_to_string(log).unwrap(), "honest\n", "{what}");
             }
         }

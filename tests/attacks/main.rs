@@ -12,5 +12,6 @@ mod deletion;
 mod leaks;
 mod paths;
 mod queries;
+mod releases;
 mod terminal;
 mod world;

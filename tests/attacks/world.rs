@@ -138,6 +138,12 @@ impl Stage {
         place(&self.owner, self.owner.email(), path)
     }
 
+    /// What eve's job `j` left, which the owner alone has until it is released.
+    pub(crate) fn left(&self, name: &str) -> PathBuf {
+        let private = &self.owner.account().folders.private;
+        private.join(format!("results/do@example.org/app_data/job/review/{EVE}/j/{name}"))
+    }
+
     /// All that eve can get hold of: the trees on her machine, and every file that her session can
     /// read on the drive, unpacked where it is packed.
     pub(crate) async fn all_that_eve_sees(&self) -> String {
@@ -146,16 +152,39 @@ impl Stage {
         for (path, content) in files(&self.eve.folders().syftbox) {
             all += &format!("\n{path}\n{}", String::from_utf8_lossy(&content));
         }
-        let session = session(&self.eve);
-        for entry in session.find(&Query::default().of_kind(Kind::File)).await.unwrap() {
-            let bytes = session.read(&entry.id, u64::MAX).await.unwrap();
-            let plain = archive::unpack(&bytes, 1 << 28).unwrap_or_else(|_| bytes.to_vec());
-            // In a message, line by line as in the files that it carries.
-            let text = String::from_utf8_lossy(&plain).replace("\\n", "\n").replace(",\"", "\n\"");
-            all += &format!("\n{}\n{text}", entry.name);
+        all + &all_of(session(&self.eve)).await
+    }
+
+    /// Every file on the drive, whoever may read it: the owner's own log and checkpoints as well.
+    pub(crate) async fn all_on_the_drive(&self) -> String {
+        let mut all = String::new();
+        for client in [&self.owner, &self.eve, &self.honest] {
+            all += &all_of(session(client)).await;
         }
         all
     }
+}
+
+/// Every file that a session can read, unpacked where it is packed, and decoded where a part of it
+/// is in Base64.
+async fn all_of(session: &dyn Connection) -> String {
+    use base64::prelude::{BASE64_STANDARD, Engine as _};
+
+    let mut all = String::new();
+    for entry in session.find(&Query::default().of_kind(Kind::File)).await.unwrap() {
+        let bytes = session.read(&entry.id, u64::MAX).await.unwrap();
+        let plain = archive::unpack(&bytes, 1 << 28).unwrap_or_else(|_| bytes.to_vec());
+        // In a message, line by line as in the files that it carries.
+        let text = String::from_utf8_lossy(&plain).replace("\\n", "\n").replace(",\"", "\n\"");
+        let is_other = |c: char| !(c.is_ascii_alphanumeric() || "+/=".contains(c));
+        for word in text.split(is_other).filter(|word| word.len() >= 16) {
+            if let Ok(decoded) = BASE64_STANDARD.decode(word) {
+                all += &format!("\n{}", String::from_utf8_lossy(&decoded));
+            }
+        }
+        all += &format!("\n{}\n{text}", entry.name);
+    }
+    all
 }
 
 /// Syncs; what went wrong with one peer or file is in the report.

@@ -335,7 +335,7 @@ class Peer:
             p = rv / n
             return p.read_text()[-4000:] if p.exists() else None
         return {"name": j.name, "status": j.status, "outputs": outs, "stdout": rd("stdout.txt"),
-                "stderr": rd("stderr.txt"), "returncode": rd("returncode.txt")}
+                "stderr": rd("stderr.txt"), "returncode": rd("returncode.txt"), "stderr_shown": str(j.stderr)}
 
     def write_file(self, a):
         """DO: write into the own datasite folder (goes out with the next sync).

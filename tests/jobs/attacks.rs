@@ -129,7 +129,7 @@ async fn w9_a_job_cannot_make_what_it_sees_writable() {
     let world = World::new();
     world.submit("job", JobKind::Bash, script, None);
     let report = world.run("job", &options(sandbox)).await;
-    let log = read(&world.review("job").join("stdout.txt"));
+    let log = read(&world.left("job").join("stdout.txt"));
     assert_eq!(report.status, JobStatus::Done, "{log}");
     assert!(!log.contains("mounted") && !log.contains("nested"), "{log}");
     assert_eq!(log.matches("0000000000000000").count(), 5, "{log}");
@@ -153,8 +153,7 @@ async fn w8_a_link_among_the_outputs_publishes_nothing() {
         let outputs: Vec<_> = report.outputs.iter().map(ToString::to_string).collect();
         assert_eq!(outputs, ["ok"]);
         assert_eq!(report.notes.len(), 4, "{:?}", report.notes);
-        let left: Vec<_> =
-            std::fs::read_dir(world.review("job").join("outputs")).unwrap().collect();
+        let left: Vec<_> = std::fs::read_dir(world.left("job").join("outputs")).unwrap().collect();
         assert_eq!(left.len(), 1);
         assert_eq!(read(&world.home.path().join("secret")), SECRET);
     }
@@ -210,7 +209,7 @@ async fn w2_what_was_replaced_after_approval_does_not_run() {
         let error = error.unwrap_err().to_string();
         assert!(error.contains("changed after it was approved"), "{file}: {error}");
         assert_eq!(read(&world.review("job").join("state.yaml")), state, "nothing was changed");
-        assert!(!world.review("job").join("stdout.txt").exists());
+        assert!(!world.left("job").join("stdout.txt").exists());
         let decided = world.store.receive(now()).unwrap();
         assert_eq!(decided[0].1.status, JobStatus::Pending, "the owner has to decide again");
     }
@@ -233,7 +232,7 @@ async fn w2_a_run_script_that_differs_is_not_used() {
     world.submit("job", JobKind::Python, "print('honest')\n", None);
     write(&world.inbox("job").join("run.sh"), "echo hacked\n");
     let report = world.run("job", &options(sandbox)).await;
-    assert_eq!(read(&world.review("job").join("stdout.txt")), "honest\n");
+    assert_eq!(read(&world.left("job").join("stdout.txt")), "honest\n");
     assert!(report.notes[0].contains("`run.sh` differs"), "{:?}", report.notes);
 }
 

@@ -74,7 +74,7 @@ async fn one_name_in_both_layouts_is_two_jobs() {
         let outputs = world.store.outputs(&job).unwrap();
         assert_eq!(outputs.len(), 1);
         assert_eq!(outputs[0].path.as_str(), text);
-        assert_eq!(read(&world.store.logs(&job)[0]), format!("{text}\n"));
+        assert_eq!(read(world.store.logs(&job)[0].as_ref().unwrap()), format!("{text}\n"));
     }
 
     // A run that was cut short is that of one.

@@ -72,7 +72,7 @@ fn an_owner_may_answer_without_running() {
     let state = world.store.deposit(&id("job"), &[(path, b"1".to_vec())], now()).unwrap();
     assert_eq!((state.status, state.return_code), (JobStatus::Done, Some(0)));
     assert_eq!(state.approved_by.as_deref(), Some("do@example.com"));
-    assert_eq!(read(&world.review("job").join("outputs/by hand/table.csv")), "1");
+    assert_eq!(read(&world.left("job").join("outputs/by hand/table.csv")), "1");
 }
 
 #[test]
@@ -96,8 +96,8 @@ async fn a_job_that_ended_runs_again_only_on_request() {
     let again = run(&world.store, &id("job"), &options, now()).await;
     assert!(matches!(again, Err(Error::Refused { .. })));
     world.store.rerun(&id("job"), now()).unwrap();
-    assert!(!world.review("job").join("outputs").exists());
-    assert!(!world.review("job").join("stdout.txt").exists());
+    assert!(!world.left("job").join("outputs").exists());
+    assert!(!world.left("job").join("stdout.txt").exists());
     let report = run(&world.store, &id("job"), &options, now()).await.unwrap();
     let job = world.store.find(&id("job")).unwrap();
     let outputs = world.store.outputs(&job).unwrap();
@@ -115,7 +115,7 @@ fn w33_a_run_that_a_crash_cut_short_is_failed_and_can_be_run_again() {
     assert_eq!(recover(&world.store, now()).unwrap(), [id("job")]);
     let job = world.store.find(&id("job")).unwrap();
     assert_eq!((job.state.status, job.state.return_code), (JobStatus::Failed, Some(-1)));
-    assert!(read(&world.review("job").join("stderr.txt")).contains("RUN INTERRUPTED"));
+    assert!(read(&world.left("job").join("stderr.txt")).contains("RUN INTERRUPTED"));
     assert!(recover(&world.store, now()).unwrap().is_empty());
     assert_eq!(world.store.rerun(&id("job"), now()).unwrap().status, JobStatus::Approved);
 }
@@ -157,7 +157,7 @@ async fn w33_a_job_that_is_submitted_again_under_its_name_waits_for_a_new_decisi
     let decided = world.store.receive(now()).unwrap();
     assert_eq!(decided[0].1.status, JobStatus::Pending);
     world.run("job", &options(Confinement::None)).await;
-    assert_eq!(read(&world.review("job").join("stdout.txt")), "two\n");
+    assert_eq!(read(&world.left("job").join("stdout.txt")), "two\n");
 }
 
 #[tokio::test]
@@ -199,5 +199,5 @@ async fn a_run_script_that_the_owner_approved_as_such_is_executed() {
     );
     world.store.approve(&id("job"), None, RunScript::AsSubmitted, None, now()).unwrap();
     run(&world.store, &id("job"), &options(sandbox), now()).await.unwrap();
-    assert_eq!(read(&world.review("job").join("stdout.txt")), "derived\nas submitted\n");
+    assert_eq!(read(&world.left("job").join("stdout.txt")), "derived\nas submitted\n");
 }

@@ -14,10 +14,10 @@ async fn a_python_job_reads_private_data_and_leaves_results() {
     let (report, log) = world.python(code, Some(&["census"]), &options(sandbox)).await;
     assert_eq!((report.status, report.return_code), (JobStatus::Done, 0), "{log}");
     assert_eq!(log, "done 4\n");
-    let review = world.review("job");
-    assert_eq!(read(&review.join("outputs/result.json")), r#"{"files": ["data.csv"], "rows": 4}"#);
-    assert_eq!(std::fs::read(review.join("outputs/raw.bin")).unwrap(), [0, 255, 254, 1]);
-    assert_eq!(read(&review.join("returncode.txt")), "0");
+    let left = world.left("job");
+    assert_eq!(read(&left.join("outputs/result.json")), r#"{"files": ["data.csv"], "rows": 4}"#);
+    assert_eq!(std::fs::read(left.join("outputs/raw.bin")).unwrap(), [0, 255, 254, 1]);
+    assert_eq!(read(&left.join("returncode.txt")), "0");
     assert!(report.confined && report.notes.is_empty(), "{:?}", report.notes);
     let outputs: Vec<_> = report.outputs.iter().map(ToString::to_string).collect();
     assert_eq!(outputs, ["raw.bin", "result.json"]);
@@ -51,11 +51,11 @@ async fn a_bash_job_starts_in_its_own_directory() {
     world.submit("bash job", JobKind::Bash, script, None);
     let report = world.run("bash job", &options(sandbox)).await;
     assert_eq!((report.status, report.return_code), (JobStatus::Failed, 3));
-    let review = world.review("bash job");
+    let left = world.left("bash job");
     let inside = "/syftbox/do@example.com/app_data/job/inbox/ds@example.com/bash job";
-    assert_eq!(read(&review.join("stdout.txt")), format!("{inside}\ncode\nconfig.yaml\nrun.sh\n"));
-    assert_eq!(read(&review.join("outputs/hi.txt")), "hi\n");
-    assert!(read(&review.join("state.yaml")).contains("return_code: 1\n"));
+    assert_eq!(read(&left.join("stdout.txt")), format!("{inside}\ncode\nconfig.yaml\nrun.sh\n"));
+    assert_eq!(read(&left.join("outputs/hi.txt")), "hi\n");
+    assert!(read(&world.review("bash job").join("state.yaml")).contains("return_code: 1\n"));
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn a_folder_runs_with_its_modules_and_files() {
     write(&folder.join("params.txt"), "42");
     world.submit_path("job", JobKind::Python, &folder, &[], None);
     let report = world.run("job", &options(sandbox)).await;
-    assert_eq!(read(&world.review("job").join("stdout.txt")), "42\n", "{:?}", report.notes);
+    assert_eq!(read(&world.left("job").join("stdout.txt")), "42\n", "{:?}", report.notes);
 }
 
 #[tokio::test]
@@ -83,10 +83,10 @@ async fn a_job_that_takes_too_long_is_killed_with_all_its_processes() {
         let limits = Limits { time: Duration::from_secs(1), ..Limits::default() };
         let report = world.run("job", &RunOptions { limits, ..options(confinement) }).await;
         assert_eq!((report.status, report.return_code), (JobStatus::Failed, -1));
-        let review = world.review("job");
-        assert_eq!(read(&review.join("stdout.txt")), "begun\n\n--- PROCESS TIMED OUT ---\n");
-        assert_eq!(read(&review.join("stderr.txt")), "\n--- PROCESS TIMED OUT ---\n");
-        assert_eq!(read(&review.join("returncode.txt")), "-1");
+        let left = world.left("job");
+        assert_eq!(read(&left.join("stdout.txt")), "begun\n\n--- PROCESS TIMED OUT ---\n");
+        assert_eq!(read(&left.join("stderr.txt")), "\n--- PROCESS TIMED OUT ---\n");
+        assert_eq!(read(&left.join("returncode.txt")), "-1");
         assert!(!runs(&marker), "a process of the job is still there");
     }
 }
@@ -99,9 +99,9 @@ async fn w34_a_job_that_prints_without_end_neither_fills_the_disk_nor_blocks() {
     let limits = Limits { log_bytes: 1000, ..Limits::default() };
     let report = world.run("job", &RunOptions { limits, ..options(sandbox) }).await;
     assert_eq!(report.status, JobStatus::Done);
-    let log = read(&world.review("job").join("stdout.txt"));
+    let log = read(&world.left("job").join("stdout.txt"));
     assert_eq!(&log[1000..], "\n--- OUTPUT CUT: 19999000 MORE BYTES ---\n");
-    assert_eq!(read(&world.review("job").join("stderr.txt")), "no-newline");
+    assert_eq!(read(&world.left("job").join("stderr.txt")), "no-newline");
 }
 
 #[tokio::test]
@@ -142,8 +142,8 @@ async fn packages_are_installed_once_and_without_data() {
     for name in ["first", "second"] {
         world.submit_path(name, JobKind::Python, &main, &["tinypkg".to_owned()], None);
         let report = world.run(name, &options).await;
-        let review = world.review(name);
-        let log = read(&review.join("stderr.txt")) + &read(&review.join("stdout.txt"));
+        let left = world.left(name);
+        let log = read(&left.join("stderr.txt")) + &read(&left.join("stdout.txt"));
         assert_eq!(report.status, JobStatus::Done, "{log}");
         assert!(log.ends_with("42 data.csv\n"), "{log}");
         if name == "second" {
@@ -157,7 +157,7 @@ async fn packages_are_installed_once_and_without_data() {
     let report = world.run("third", &options).await;
     assert_eq!(report.status, JobStatus::Failed);
     assert!(report.notes[0].contains("could not be installed"), "{:?}", report.notes);
-    assert!(read(&world.review("third").join("stderr.txt")).contains("no-such-package"));
+    assert!(read(&world.left("third").join("stderr.txt")).contains("no-such-package"));
 }
 
 fn make_wheel(folder: &std::path::Path) {

@@ -86,6 +86,12 @@ impl World {
         self.store.local(&id(name).review())
     }
 
+    /// Where the owner finds what a run left.
+    pub(crate) fn left(&self, name: &str) -> PathBuf {
+        let review = id(name).review();
+        review.below(&self.home.path().join("config/results/do@example.com"))
+    }
+
     /// Submits one file; `datasets` are those that the job names.
     pub(crate) fn submit(&self, name: &str, kind: JobKind, code: &str, datasets: Option<&[&str]>) {
         self.store.submit(&self.one_file(&id(name), kind, code, datasets)).unwrap();
@@ -173,7 +179,7 @@ impl World {
     ) -> (RunReport, String) {
         self.submit("job", JobKind::Python, code, datasets);
         let report = self.run("job", options).await;
-        let log = |name| std::fs::read_to_string(self.review("job").join(name)).unwrap();
+        let log = |name| std::fs::read_to_string(self.left("job").join(name)).unwrap();
         (report, log("stdout.txt") + &log("stderr.txt"))
     }
 }

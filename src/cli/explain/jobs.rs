@@ -53,6 +53,18 @@ pub(super) const ENTRIES: &[Entry] = &[
         next: "Look at it again with `syft job show NAME`, then `syft job approve NAME`.",
     },
     Entry {
+        code: Code::NoSuchResult,
+        what: "The job left no file or folder of that name. Nothing was released.",
+        why: "A path below `outputs/` is misspelled, or the job was run again since.",
+        next: "See what it left with `syft job show NAME`.",
+    },
+    Entry {
+        code: Code::ResultChanged,
+        what: "A result is not what was shown. Nothing was released.",
+        why: "Somebody changed or removed a file of the results, or the job was run again.",
+        next: "Look again with `syft job release NAME --dry-run`.",
+    },
+    Entry {
         code: Code::JobBusy,
         what: "Another process runs this very job.",
         why: "A second `syft job run` at the same time.",

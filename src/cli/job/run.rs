@@ -12,7 +12,7 @@ use crate::cli::sync::sync_after;
 use crate::cli::text::count;
 use crate::cli::ui::Ui;
 use crate::client::{Client, Ran, RunChoices};
-use crate::jobs::{JobStatus, RunReport};
+use crate::jobs::{Detail, JobStatus, RunReport};
 use crate::model::Email;
 
 const EXAMPLES: &str = "\
@@ -44,6 +44,11 @@ pub(crate) struct Args {
     #[arg(long)]
     share_logs: bool,
 
+    /// How much the submitter of a job that fails is told of that: `full` is the kind of the exception
+    /// and the line of its own code, `class` how it ended; never what it printed
+    #[arg(long, value_name = "HOW MUCH", value_parser = detail)]
+    failure_report: Option<Detail>,
+
     /// End a job after this many seconds
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..))]
     timeout: Option<u64>,
@@ -66,6 +71,13 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     let choices = RunChoices {
         share_outputs: args.share_outputs,
         share_logs: args.share_logs,
+        failure_report: match args.failure_report {
+            Some(said) => said,
+            None => {
+                let settings = context.configuration()?.settings()?;
+                settings.jobs.failure_report.unwrap_or_default()
+            }
+        },
         timeout: args.timeout.map(Duration::from_secs),
         sandbox: !args.no_sandbox,
         from: args.from.clone(),
@@ -151,6 +163,14 @@ fn say_report(report: &RunReport, choices: &RunChoices, ui: &mut Ui) {
     if !report.confined {
         ui.warn(format_args!("`{name}` ran without a sandbox"));
     }
+    if let Some(told) = &report.told {
+        ui.say(format_args!(
+            "The next sync tells {who} this of it, and no word of what it printed:"
+        ));
+        for line in told.lines() {
+            ui.say(format_args!("    {line}"));
+        }
+    }
     let shared = match (choices.share_outputs, choices.share_logs) {
         (true, true) => "outputs and logs",
         (true, false) => "outputs",
@@ -174,7 +194,14 @@ fn report_of(report: &RunReport) -> Value {
         "duration_ms": u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),
         "confined": report.confined,
         "notes": report.notes,
+        "failure_report": report.told.as_ref().map(crate::jobs::FailureReport::json),
     })
+}
+
+fn detail(text: &str) -> Result<Detail, String> {
+    let all = [Detail::Full, Detail::Class, Detail::Off];
+    let found = all.into_iter().find(|detail| detail.as_str() == text);
+    found.ok_or_else(|| "it is `full`, `class` or `off`".to_owned())
 }
 
 fn merge(answer: &mut Value, more: Value) {

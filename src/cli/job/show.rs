@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::{Which, job_json, review, status_words};
+use super::{Which, job_json, release, review, status_words};
 use crate::cli::args::PreSync;
 use crate::cli::context::{Context, now_seconds};
 use crate::cli::hints::quoted;
@@ -96,9 +96,12 @@ fn full_json(found: &FoundJob, outputs: &[Output], submission: Option<&Snapshot>
                 "local_path": output.local_path.to_string_lossy(),
                 "size": output.size,
                 "sha256": output.digest.to_hex(),
+                "released": output.released,
             })
         })
         .collect();
+    answer["failure"] = json!(found.told_failure());
+    answer["releases"] = release::records_json(found);
     answer["stdout_path"] = json!(path(stdout));
     answer["stderr_path"] = json!(path(stderr));
     answer
@@ -120,6 +123,20 @@ fn head(found: &FoundJob, ui: &mut Ui) {
     if let Some(code) = found.return_code() {
         ui.field("Return code", code);
     }
+    if let Some(failure) = found.told_failure() {
+        ui.field("Failure", failure_words(&failure));
+    }
+}
+
+/// The report of a failure on one line; an owner's program wrote it, so it may hold anything.
+fn failure_words(report: &Value) -> String {
+    let text = |key: &str| report[key].as_str().map(|text| text.chars().take(200).collect());
+    let place = text("file").map(|file: String| match report["line"].as_u64() {
+        Some(line) => format!("{file} line {line}"),
+        None => file,
+    });
+    let parts = [text("ending"), text("exception"), place, text("time"), text("memory")];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn results(found: &FoundJob, outputs: &[Output], ui: &mut Ui) {
@@ -131,13 +148,15 @@ fn results(found: &FoundJob, outputs: &[Output], ui: &mut Ui) {
     ui.heading("Results");
     for output in outputs {
         let path = output.local_path.display();
-        ui.line(format_args!("  {}  {}  {path}", output.path, size(output.size)));
+        let stays = if output.released { "" } else { "  (not released)" };
+        ui.line(format_args!("  {}  {}  {path}{stays}", output.path, size(output.size)));
     }
     for (name, path) in [("stdout", stdout), ("stderr", stderr)] {
         if let Some(path) = path {
             ui.line(format_args!("  {name}  {}", path.display()));
         }
     }
+    release::records(found, ui);
 }
 
 fn advise_owner(found: &FoundJob, name: &str, submission: Option<&Snapshot>, ui: &mut Ui) {
@@ -154,7 +173,8 @@ fn advise_owner(found: &FoundJob, name: &str, submission: Option<&Snapshot>, ui:
         }
         JobStatus::Approved => {
             ui.hint(format_args!(
-                "run it with `syft job run {name}`; nothing is shared by running"
+                "run it with `syft job run {name}`; nothing is shared by running, but if it fails a \
+                 report without data"
             ));
         }
         _ => {}

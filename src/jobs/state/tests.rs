@@ -98,3 +98,17 @@ fn a_state_is_read_leniently_but_never_guessed() {
         assert!(JobState::parse(Layout::Flat, bad).is_err(), "{bad:?}");
     }
 }
+
+#[test]
+fn the_end_of_a_run_says_next_to_nothing_of_how_long_it_took() {
+    let began = Timestamp::from_micros(1_000_000);
+    #[rustfmt::skip]
+    let cases = [
+        (0, 0), (1, 0), (9_999, 0), (10_000, 10), (59_999, 10), (61_234, 60), (3_599_999, 600),
+        (14_400_001, 14_400), (u64::MAX, 14_400),
+    ];
+    for (millis, told) in cases {
+        let end = coarse_end(began, std::time::Duration::from_millis(millis));
+        assert_eq!(end.micros(), (told + 1) * 1_000_000, "{millis} ms");
+    }
+}

@@ -1,0 +1,172 @@
+//! An owner lets results of a job go, or takes them back.
+//!
+//! Two gates, and both have to be open: the files lie in the datasite only once they are released
+//! (`jobs::JobStore::release`), and the rules let nobody but the owner read them before. Nothing is
+//! synced; that is the caller's next step.
+
+use super::reception::{Start, close, open_report, release};
+use super::{Client, FoundJob, Result};
+use crate::jobs::{
+    self, Authority, Detail, FailureReport, Job, JobId, Offer, Offered, ReleaseRecord, RunEnd, Wish,
+};
+use crate::model::{DatasitePath, Email, Role};
+
+/// What was released.
+#[derive(Clone, Debug)]
+pub struct ReleasedJob {
+    /// The job.
+    pub found: FoundJob,
+    /// What went.
+    pub offer: Offer,
+    /// The record of it; `None` if there was nothing to release.
+    pub record: Option<ReleaseRecord>,
+}
+
+impl FoundJob {
+    /// Returns the report of a failure that the submitter is, or was, told.
+    pub fn told_failure(&self) -> Option<serde_json::Value> {
+        self.store().told_failure(&self.job)
+    }
+
+    /// Returns what was decided about the results of this job, the oldest first.
+    ///
+    /// # Errors
+    /// If the record cannot be read.
+    pub fn releases(&self) -> Result<Vec<ReleaseRecord>> {
+        Ok(self.store().releases(&self.job)?)
+    }
+}
+
+impl Client {
+    /// Says what a release would let go. Changes nothing.
+    ///
+    /// # Errors
+    /// [`super::Error::WrongRole`]; [`super::Error::Job`] if the job has not ended, or left no file
+    /// that is named; as [`Client::job`] for the name.
+    pub fn offer_release(
+        &self,
+        name: &str,
+        from: Option<&Email>,
+        wish: &Wish,
+    ) -> Result<(FoundJob, Offer)> {
+        self.needs(Role::Owner)?;
+        let found = self.job(name, from)?;
+        let offer = found.store().offer(&found.job, wish, self.now())?;
+        Ok((found, offer))
+    }
+
+    /// Lets the submitter of a job that has ended read what it left.
+    ///
+    /// # Errors
+    /// As [`Client::release_job_as_shown`].
+    pub async fn release_job(
+        &self,
+        name: &str,
+        from: Option<&Email>,
+        outputs: bool,
+        logs: bool,
+    ) -> Result<FoundJob> {
+        let wish = Wish { outputs, logs, only: Vec::new() };
+        let authority = Authority::Command("release".to_owned());
+        Ok(self.release_job_as_shown(name, from, &wish, None, &authority).await?.found)
+    }
+
+    /// Lets the submitter of a job that has ended read what it left, if that is what was shown:
+    /// `shown` is the digest of an [`Offer`].
+    ///
+    /// # Errors
+    /// As [`Client::offer_release`]; [`super::Error::Locked`]; [`super::Error::Job`] if a file is
+    /// another by now, and then nothing was released.
+    pub async fn release_job_as_shown(
+        &self,
+        name: &str,
+        from: Option<&Email>,
+        wish: &Wish,
+        shown: Option<&Offer>,
+        authority: &Authority,
+    ) -> Result<ReleasedJob> {
+        self.needs(Role::Owner)?;
+        let _lock = self.lock().await?;
+        let (found, offer) = self.offer_release(name, from, wish)?;
+        if let Some(path) = shown.and_then(|shown| difference(shown, &offer)) {
+            let job = found.job.id;
+            return Err(jobs::Error::ResultChanged { job, path }.into());
+        }
+        let record = self.let_go(&found.job, wish, &offer, authority)?;
+        Ok(ReleasedJob { found, offer, record })
+    }
+
+    /// Takes released results out of the datasite again. The next sync has the programs of readers
+    /// delete their copies; what a person kept of them stays with that person.
+    ///
+    /// # Errors
+    /// As [`Client::release_job`].
+    pub async fn withdraw_job(
+        &self,
+        name: &str,
+        from: Option<&Email>,
+    ) -> Result<(FoundJob, ReleaseRecord)> {
+        self.needs(Role::Owner)?;
+        let _lock = self.lock().await?;
+        let found = self.job(name, from)?;
+        let authority = Authority::Command("withdraw".to_owned());
+        // Closed first: after a crash in between nobody is sent anything more.
+        close(&self.account, &found.job, Start::Anew)?;
+        let record = found.store().withdraw(&found.job, &authority, self.now())?;
+        Ok((found, record))
+    }
+
+    /// Releases what a run left that was asked to share it.
+    pub(super) fn release_run(&self, id: &JobId, outputs: bool, logs: bool) -> Result<()> {
+        let store = self.own_jobs();
+        let job = store.find(id)?;
+        let wish = Wish { outputs, logs, only: Vec::new() };
+        let offer = store.offer(&job, &wish, self.now())?;
+        let flags = [(outputs, " --share-outputs"), (logs, " --share-logs")];
+        let flags: String = flags.iter().filter(|(is, _)| *is).map(|(_, flag)| *flag).collect();
+        self.let_go(&job, &wish, &offer, &Authority::Command(format!("run{flags}")))?;
+        Ok(())
+    }
+
+    /// Tells the submitter of a job that failed how it did, without data, and returns what it is told.
+    pub(super) fn report_failure(
+        &self,
+        id: &JobId,
+        end: &RunEnd,
+        detail: Detail,
+    ) -> Result<Option<FailureReport>> {
+        let store = self.own_jobs();
+        let job = store.find(id)?;
+        let Some(report) = store.failure_report(&job, end, detail)? else { return Ok(None) };
+        let authority = Authority::Command(format!("run --failure-report {}", detail.as_str()));
+        store.tell_failure(&job, &report, &authority, self.now())?;
+        open_report(&self.account, &job)?;
+        Ok(Some(report))
+    }
+
+    fn let_go(
+        &self,
+        job: &Job,
+        wish: &Wish,
+        offer: &Offer,
+        authority: &Authority,
+    ) -> Result<Option<ReleaseRecord>> {
+        close(&self.account, job, Start::AsItIs)?;
+        if offer.files.is_empty() {
+            return Ok(None);
+        }
+        let record = self.own_jobs().release(job, offer, authority, self.now())?;
+        release(&self.account, job, wish.outputs, wish.logs)?;
+        Ok(Some(record))
+    }
+}
+
+/// Returns a file that was shown and is another now, or one that was not shown.
+fn difference(shown: &Offer, now: &Offer) -> Option<DatasitePath> {
+    let is_among = |file: &Offered, all: &[Offered]| {
+        all.iter().any(|other| other.path == file.path && other.digest == file.digest)
+    };
+    let gone = shown.files.iter().find(|file| !is_among(file, &now.files));
+    let new = || now.files.iter().find(|file| !is_among(file, &shown.files));
+    gone.or_else(new).map(|file| file.path.clone())
+}
