@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::reception::job_store;
 use super::{Client, Error, FoundJob, Result};
 use crate::jobs::{
-    Datasets, JobId, JobKind, JobName, SubmissionRequest, build, install_source, read_source,
+    Datasets, JobId, JobKind, JobName, Request, SubmissionRequest, build, install_source,
+    read_source,
 };
 use crate::model::{Code, Email, Role};
 use crate::peers::PeerState;
@@ -27,6 +28,8 @@ pub struct JobRequest {
     pub dependencies: Vec<String>,
     /// The datasets of the owner that it reads; none: all that it may.
     pub datasets: Vec<String>,
+    /// What it is for, and what it is to leave.
+    pub request: Request,
     /// True for a shell script, false for Python.
     pub bash: bool,
     /// Submit also where the owner's program is unknown or does not fit.
@@ -85,6 +88,7 @@ impl Client {
                 entrypoint: request.entrypoint.as_deref(),
                 dependencies: &request.dependencies,
                 datasets,
+                request: request.request.clone(),
                 install_source: &install_source,
                 module: (!is_ours).then_some(dialect.module),
                 submitted_at: self.now(),

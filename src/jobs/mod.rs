@@ -12,7 +12,7 @@
 //! themselves are elsewhere; [`Shared`] says which paths they are about.
 //!
 //! Pure: `state`, `config`, `name`, `script`, `layout`, `form`, `yaml`, `iso`, `requirements`,
-//! `advice`. The wire form is in `docs/FORMAT.md`, "Jobs".
+//! `request`, `advice`. The wire form is in `docs/FORMAT.md`, "Jobs".
 
 mod advice;
 mod approval;
@@ -30,6 +30,7 @@ mod name;
 mod outputs;
 mod process;
 mod python;
+mod request;
 mod requirements;
 mod review;
 mod runner;
@@ -53,6 +54,7 @@ pub use name::{InvalidName, JobName};
 pub use outputs::OutputLimits;
 pub use process::Limits;
 pub use python::Interpreter;
+pub use request::{Comparison, Expected, Request};
 pub use requirements::{Needs, install_source, needs};
 pub use runner::{RunOptions, RunReport, recover, run};
 pub use sandbox::{Access, Bind, Confinement, Room, SandboxError, SystemDirs};

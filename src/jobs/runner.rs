@@ -131,6 +131,7 @@ pub async fn run(
             (-1, Vec::new())
         }
     };
+    notes.extend(job.config.request().compare(&outputs).notes());
     let duration = start.elapsed();
     let elapsed = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
     let end = Timestamp::from_micros(now.micros().saturating_add(elapsed));

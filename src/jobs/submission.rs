@@ -11,6 +11,7 @@ use super::advice::warnings;
 use super::config::{Datasets, JobConfig, JobKind, Target, parse_entrypoint};
 use super::form::{CONFIG_FILE, EntryKind};
 use super::layout::JobId;
+use super::request::Request;
 use super::requirements::check_written;
 use super::script::derive;
 use super::tree::{open_file, open_root, read_file, walk};
@@ -43,6 +44,8 @@ pub struct SubmissionRequest<'a> {
     pub dependencies: &'a [String],
     /// The datasets that the job wants; `None` for any.
     pub datasets: Option<Datasets>,
+    /// What it is for, and what it is to leave.
+    pub request: Request,
     /// What a Python owner installs so that the job can import the client; see
     /// [`install_source`](super::install_source).
     pub install_source: &'a str,
@@ -191,7 +194,7 @@ pub fn build(
         dependencies,
         entrypoint,
         files: files.keys().map(ToString::to_string).collect(),
-        headers: serde_json::Map::new(),
+        headers: request.request.to_headers(),
         is_folder_submission: source.is_folder,
         target: Target::Local,
         title: request.job.name.to_string(),

@@ -71,6 +71,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
         entrypoint: args.entrypoint.clone(),
         dependencies: args.dependencies.clone(),
         datasets: args.datasets.clone(),
+        request: crate::jobs::Request::default(),
         bash: args.bash,
         force: args.force,
     };

@@ -31,6 +31,7 @@ fn request<'a>(job: &'a JobId, kind: JobKind) -> SubmissionRequest<'a> {
         entrypoint: None,
         dependencies: &[],
         datasets: None,
+        request: Request::default(),
         install_source: "syft-client==0.1.117",
         module: None,
         submitted_at: iso::read("2026-11-20T12:39:16.292593Z").unwrap(),
@@ -81,6 +82,20 @@ fn for_an_owner_of_the_second_generation_it_becomes_what_that_generation_sends()
     );
     assert_eq!(text(&submission, "run.sh"), run);
     assert_eq!(submission.job, job);
+}
+
+#[test]
+fn what_a_job_is_for_stands_where_every_client_keeps_it() {
+    let job = census();
+    let said =
+        Request::new(Some("counts: by town # no names"), &["people.json".into(), "plots/".into()]);
+    let request = SubmissionRequest { request: said.unwrap(), ..request(&job, JobKind::Python) };
+    let submission = build(source(false, &[("main.py", "")]), &request).unwrap();
+    let config = text(&submission, "config.yaml");
+    let headers = "headers:\n  expected_outputs:\n    - people.json\n    - plots/\n  purpose: 'counts: by town # no names'\n";
+    assert!(config.replace("\n  - ", "\n    - ").contains(headers), "{config}");
+    let read = JobConfig::parse(Layout::Flat, config.as_bytes()).unwrap();
+    assert_eq!(read.request(), request.request);
 }
 
 #[test]
