@@ -35,6 +35,7 @@ pub mod service;
 mod serving;
 mod settings;
 mod submitting;
+mod trying;
 mod versions;
 mod watching;
 
@@ -75,6 +76,7 @@ pub use serving::{
 };
 pub use settings::Settings;
 pub use submitting::{JobRequest, Submitted};
+pub use trying::{Tried, TryChoices};
 pub use versions::VersionManager;
 pub use watching::{
     Heard, Listening, Machine, Moment, Pace, Senses, Watch, WatchEvent, WatchOptions,

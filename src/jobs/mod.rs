@@ -12,13 +12,17 @@
 //! themselves are elsewhere; [`Shared`] says which paths they are about.
 //!
 //! Pure: `state`, `config`, `name`, `script`, `layout`, `form`, `yaml`, `iso`, `requirements`,
-//! `request`, `advice`. The wire form is in `docs/FORMAT.md`, "Jobs".
+//! `request`, `finding`,
+//! `advice`, `checking`, `submission`. The wire form is in `docs/FORMAT.md`, "Jobs".
 
 mod advice;
 mod approval;
+mod checking;
 mod config;
 mod environment;
 mod error;
+mod export;
+mod finding;
 mod form;
 mod handshake;
 mod installer;
@@ -30,6 +34,7 @@ mod name;
 mod outputs;
 mod process;
 mod python;
+mod rehearsal;
 mod request;
 mod requirements;
 mod review;
@@ -37,31 +42,38 @@ mod runner;
 mod sandbox;
 mod script;
 mod snapshot;
+mod source;
 mod state;
 mod store;
 mod submission;
+mod syntax;
 mod tree;
 mod workspace;
 mod yaml;
 
 pub use approval::{Approval, RunScript};
+pub use checking::check;
 pub use config::{Datasets, InvalidConfig, JobConfig, JobKind, Target};
 pub use environment::{EnvironmentCache, InstallSettings};
 pub use error::Error;
+pub use export::{Copied, Export, ExportError, ToCopy, export};
+pub(crate) use finding::objections;
+pub use finding::{Check, Finding, Weight};
 pub use form::{EntryKind, check_received};
 pub use layout::{JobId, JobReference, Layout, Shared};
 pub use name::{InvalidName, JobName};
 pub use outputs::OutputLimits;
 pub use process::Limits;
 pub use python::Interpreter;
+pub use rehearsal::{Mock, Rehearsal, rehearse};
 pub use request::{Comparison, Expected, Request};
 pub use requirements::{Needs, install_source, needs};
 pub use runner::{RunOptions, RunReport, recover, run};
 pub use sandbox::{Access, Bind, Confinement, Room, SandboxError, SystemDirs};
 pub use script::{ScriptCheck, check_script, derive};
 pub use snapshot::{Snapshot, digest_of};
+pub use source::{Source, read_source};
 pub use state::{Action, InvalidState, JobState, JobStatus, Refused};
 pub use store::{Job, JobStore, Listed, Output};
-pub use submission::{
-    InvalidSubmission, Source, Submission, SubmissionRequest, build, read_source,
-};
+pub use submission::{InvalidSubmission, Submission, SubmissionRequest, build};
+pub use syntax::check_syntax;
