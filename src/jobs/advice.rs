@@ -93,6 +93,7 @@ pub(crate) fn of_datasets(
             shown(name)
         )
     };
+    let shows_none = known.shown.is_some_and(BTreeSet::is_empty);
     let named = known.named.unwrap_or_default();
     for name in named.iter().filter(|name| !is_shown(name)) {
         found.push(Finding::doubtful(Check::Dataset, unknown(name)));
@@ -103,7 +104,8 @@ pub(crate) fn of_datasets(
             if !seen.insert(name.clone()) || named.contains(&name) {
                 continue;
             }
-            let finding = if !is_shown(&name) {
+            // An owner who shows nothing here may have what the code names all the same.
+            let finding = if !is_shown(&name) && !shows_none {
                 Finding::doubtful(Check::Dataset, format!("{path}: {}", unknown(&name)))
             } else if known.named.is_some() {
                 let name = shown(&name);
@@ -202,12 +204,14 @@ fn is_shell_gap(c: char) -> bool {
 }
 
 fn is_foreign(word: &str, is_python: bool) -> bool {
-    const ROOTS: [&str; 7] = ["/home/", "/Users/", "/root/", "/mnt/", "/media/", "/Volumes/", "~/"];
+    const ROOTS: [&str; 6] = ["home/", "Users/", "root/", "mnt/", "media/", "Volumes/"];
     let mut letters = word.chars();
     let drive = letters.next().is_some_and(|c| c.is_ascii_uppercase())
         && letters.next() == Some(':')
         && matches!(letters.next(), Some('\\' | '/'));
-    ROOTS.iter().any(|root| word.starts_with(root))
+    let below_root = word.strip_prefix('/').unwrap_or_default();
+    ROOTS.iter().any(|root| below_root.starts_with(root))
+        || word.starts_with("~/")
         || drive
         || word.contains("SyftBox_")
         || is_python && word.contains("syft_datasets/")

@@ -188,3 +188,28 @@ fn what_was_released_is_copied_to_a_folder_and_nothing_there_is_lost() {
     outputs(&["--force"]).done();
     assert_eq!(std::fs::read_to_string(folder.join("answer.txt")).unwrap(), "42\n");
 }
+
+#[test]
+fn on_a_terminal_a_person_is_asked_for_what_is_missing() {
+    // A terminal of its own, on which somebody types two answers.
+    const TERMINAL: &str = "import os, pty, sys\n\
+        pid, fd = pty.fork()\n\
+        if pid == 0:\n    os.execv(sys.argv[1], sys.argv[1:])\n\
+        os.write(fd, b'how many there are\\na.txt b/\\n')\n\
+        try:\n    while os.read(fd, 1000): pass\nexcept OSError: pass\n\
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n";
+    let world = World::working();
+    let script = code(&world, "count.sh", "true\n");
+    let home = world.home("scientist");
+    let mut terminal = std::process::Command::new("python3");
+    terminal.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("SYFT_HOME", &home);
+    terminal.current_dir(&home).args(["-c", TERMINAL, env!("CARGO_BIN_EXE_syft")]);
+    terminal.args(["job", "submit", &script, "--to", OWNER, "--bash"]);
+    let ended = Ended::from(terminal.output().unwrap());
+    assert_eq!(ended.exit, 0, "{ended:?}");
+    let path = format!("SyftBox_sam@example.org/{OWNER}/app_data/job/inbox/sam@example.org/count");
+    let config = std::fs::read_to_string(home.join(path).join("config.yaml"));
+    let config = config.unwrap();
+    assert!(config.contains("purpose: how many there are"), "{config}");
+    assert!(config.contains("- a.txt") && config.contains("- b/"), "{config}");
+}

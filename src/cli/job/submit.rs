@@ -14,8 +14,8 @@ use crate::client::Submitted;
 const EXAMPLES: &str = "\
 Examples:
   syft job submit analysis.py --to owner@example.org
-  syft job submit analysis.py --to owner@example.org --dataset census --try \\
-    --purpose 'counts by town, for the report of 2026' --expect counts.csv
+  syft job submit analysis.py --to owner@example.org --purpose 'counts by town' --expect counts.csv
+  syft job submit analysis.py --to owner@example.org --dataset census --try
   syft job submit project/ --to owner@example.org --entrypoint main.py --dep pandas --dataset census
   syft job submit count.sh --to owner@example.org --bash --name count";
 

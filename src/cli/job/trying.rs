@@ -17,7 +17,7 @@ use crate::model;
 const EXAMPLES: &str = "\
 Examples:
   syft job try analysis.py --to owner@example.org --dataset census
-  syft job try analysis.py --to owner@example.org --dataset census --expect counts.csv --keep results/
+  syft job try analysis.py --to owner@example.org --expect counts.csv --keep results/
   syft job try project/ --to owner@example.org --dep pandas --timeout 60";
 
 /// Run code on mock data first, in the sandbox that it will meet at the owner's

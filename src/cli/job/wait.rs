@@ -18,7 +18,7 @@ use crate::model::{Code, Role};
 
 const EXAMPLES: &str = "\
 Examples:
-  syft job wait analysis && syft job outputs analysis --to results/
+  syft job wait analysis
   syft job wait analysis --until decided --timeout 3600
   syft job wait analysis --json | jq -r .result
 
