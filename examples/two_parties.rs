@@ -62,6 +62,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         entrypoint: None,
         dependencies: Vec::new(),
         datasets: vec!["ages".to_owned()],
+        request: syft::jobs::Request::default(),
         bash: true,
         force: false,
     };

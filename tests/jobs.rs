@@ -15,6 +15,8 @@ mod layouts;
 mod lifecycle;
 #[path = "jobs/module.rs"]
 mod module;
+#[path = "jobs/rehearsal.rs"]
+mod rehearsal;
 #[path = "jobs/running.rs"]
 mod running;
 #[path = "jobs/world.rs"]

@@ -30,7 +30,7 @@ Commands that show something sync first; --no-sync, PRE_SYNC=false in the enviro
 what is known here, and end with exit code 3.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but with problems, 4 another `syft` holds the
-lock, 130 interrupted";
+lock, 130 interrupted; `syft job wait` also 5, 6 and 7";
 
 /// Work on data that may not leave its owner's machine, over a cloud drive that both sides trust
 ///

@@ -25,6 +25,12 @@ pub(crate) enum Exit {
     Problems = 3,
     /// Another `syft` holds the lock of the SyftBox.
     Locked = 4,
+    /// The job that was waited for failed.
+    JobFailed = 5,
+    /// The job that was waited for was rejected.
+    JobRejected = 6,
+    /// What was waited for has not happened in time.
+    TimedOut = 7,
     /// Somebody pressed Ctrl-C.
     Interrupted = 130,
 }

@@ -182,6 +182,10 @@ pub enum Error {
     #[error(transparent)]
     Job(#[from] jobs::Error),
 
+    /// What a job left cannot be copied.
+    #[error(transparent)]
+    Export(jobs::ExportError),
+
     /// Something could not be done with a dataset.
     #[error(transparent)]
     Dataset(#[from] datasets::Error),
@@ -254,7 +258,9 @@ impl Error {
             Self::VersionUnknown { .. } => Code::VersionUnknown,
             Self::VersionMismatch { .. } => Code::VersionMismatch,
             Self::NotSent { code, .. } => *code,
-            Self::Submission(_) => Code::InvalidSubmission,
+            Self::Submission(error) => submission_code(error),
+            Self::Export(jobs::ExportError::Exists { .. }) => Code::FileExists,
+            Self::Export(_) => Code::File,
             Self::JobName(_) => Code::InvalidJobName,
             Self::Job(error) => job_code(error),
             Self::Dataset(error) => dataset_code(error),
@@ -301,6 +307,17 @@ fn sign_in_code(error: &SignInError) -> Code {
         SignInError::Revoked | SignInError::NoRefreshToken => Code::SignedOut,
         SignInError::Unavailable { .. } => Code::Unavailable,
         _ => Code::SignIn,
+    }
+}
+
+fn submission_code(error: &jobs::InvalidSubmission) -> Code {
+    match error {
+        jobs::InvalidSubmission::Unfit { findings }
+            if findings.iter().all(|finding| finding.weight == jobs::Weight::Doubtful) =>
+        {
+            Code::DoubtfulSubmission
+        }
+        _ => Code::InvalidSubmission,
     }
 }
 

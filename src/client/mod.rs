@@ -37,6 +37,7 @@ pub mod service;
 mod serving;
 mod settings;
 mod submitting;
+mod trying;
 mod versions;
 mod watching;
 
@@ -78,6 +79,7 @@ pub use serving::{
 };
 pub use settings::{JobSettings, Settings};
 pub use submitting::{JobRequest, Submitted};
+pub use trying::{Tried, TryChoices};
 pub use versions::VersionManager;
 pub use watching::{
     Heard, Listening, Machine, Moment, Pace, Senses, Watch, WatchEvent, WatchOptions,

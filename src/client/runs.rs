@@ -148,7 +148,7 @@ impl Client {
     }
 }
 
-async fn run_options(choices: &RunChoices) -> Result<RunOptions> {
+pub(super) async fn run_options(choices: &RunChoices) -> Result<RunOptions> {
     let path = std::env::var("PATH").unwrap_or_default();
     let confinement = if choices.sandbox {
         Confinement::find(&path).await.map_err(|error| Error::Job(error.into()))?

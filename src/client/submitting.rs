@@ -1,11 +1,13 @@
-//! A scientist submits a job: it is built, put into the owner's tree, and sent.
+//! A scientist submits a job: it is looked at, built, put into the owner's tree, and sent.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::reception::job_store;
 use super::{Client, Error, FoundJob, Result};
 use crate::jobs::{
-    Datasets, JobId, JobKind, JobName, SubmissionRequest, build, install_source, read_source,
+    Datasets, Finding, InvalidSubmission, JobId, JobKind, JobName, Request, Source, Submission,
+    SubmissionRequest, build, check, check_syntax, install_source, objections, read_source,
 };
 use crate::model::{Code, Email, Role};
 use crate::peers::PeerState;
@@ -27,9 +29,11 @@ pub struct JobRequest {
     pub dependencies: Vec<String>,
     /// The datasets of the owner that it reads; none: all that it may.
     pub datasets: Vec<String>,
+    /// What it is for, and what it is to leave.
+    pub request: Request,
     /// True for a shell script, false for Python.
     pub bash: bool,
-    /// Submit also where the owner's program is unknown or does not fit.
+    /// Submit also where there are doubts, and where the owner's program is unknown or does not fit.
     pub force: bool,
 }
 
@@ -38,8 +42,23 @@ pub struct JobRequest {
 pub struct Submitted {
     /// The job.
     pub found: FoundJob,
-    /// What the scientist should know.
-    pub warnings: Vec<String>,
+    /// What the scientist should know, the weightiest first.
+    pub findings: Vec<Finding>,
+}
+
+impl Submitted {
+    /// Returns what the scientist should know, in words.
+    pub fn warnings(&self) -> Vec<String> {
+        self.findings.iter().map(ToString::to_string).collect()
+    }
+}
+
+/// A job that could be sent.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) owner: Email,
+    pub(super) submission: Submission,
+    pub(super) findings: Vec<Finding>,
 }
 
 /// Whom a job is for.
@@ -59,51 +78,77 @@ impl Client {
     /// # Errors
     /// [`Error::WrongRole`] for an owner; [`Error::Sync`] if `to` is no peer;
     /// [`Error::VersionUnknown`] and [`Error::VersionMismatch`] unless forced;
-    /// [`Error::Submission`] if it cannot be a job; [`Error::NotSent`] if it is kept here until the
-    /// next sync.
+    /// [`Error::Submission`] if it cannot be a job, or there are doubts and it is not forced;
+    /// [`Error::NotSent`] if it is kept here until the next sync.
     pub async fn submit_job(&self, request: &JobRequest) -> Result<Submitted> {
         self.needs(Role::Scientist)?;
+        // A look at the code takes its time, and nobody else need wait for that.
+        let Prepared { owner, submission, findings } = self.prepare(request).await?;
         let _lock = self.lock().await?;
-        let Recipient { email: owner, dialect, is_ours, advertised } = self.recipient(request)?;
         expect_datasite(&self.account, &owner)?;
-        let name = match &request.name {
-            Some(name) => JobName::parse(name)?,
-            None => JobName::unnamed(uuid::Uuid::new_v4().as_fields().0),
-        };
-        let datasets: Option<Datasets> = (!request.datasets.is_empty())
-            .then(|| Datasets::from([(owner.to_string(), request.datasets.clone())]));
-        let source = read_source(&request.path)?;
-        let submitter = self.account.email.clone();
-        let id = JobId { submitter, layout: dialect.job_layout.into(), name };
-        let (install_source, odd_source) =
-            install_source(advertised.as_deref(), dialect.install_source());
-        let submission = build(
-            source,
-            &SubmissionRequest {
-                job: &id,
-                kind: if request.bash { JobKind::Bash } else { JobKind::Python },
-                entrypoint: request.entrypoint.as_deref(),
-                dependencies: &request.dependencies,
-                datasets,
-                install_source: &install_source,
-                module: (!is_ours).then_some(dialect.module),
-                submitted_at: self.now(),
-            },
-        )?;
         let store = job_store(&self.account, &owner);
         store.submit(&submission)?;
         let report = DatasiteWatcherSyncer::new(&self.account).push(&owner, self.now()).await?;
         let unsent = [Code::NotSent, Code::DriveFull, Code::MailboxGone, Code::FileNotRead];
+        let id = &submission.job;
         if let Some(problem) = report.problems.iter().find(|p| unsent.contains(&p.code)) {
             return Err(Error::not_sent(id.name.to_string(), problem.clone()));
         }
-        let mut warnings = submission.warnings;
-        warnings.extend(odd_source.filter(|_| !request.bash));
-        warnings.extend(submission.binary_files.iter().map(|path| {
-            format!("{path} is not text; an owner with the Python client cannot receive it")
-        }));
-        let job = store.find(&id)?;
-        Ok(Submitted { found: FoundJob::new(owner, job, store), warnings })
+        let job = store.find(id)?;
+        Ok(Submitted { found: FoundJob::new(owner, job, store), findings })
+    }
+
+    /// Looks at what is to be submitted, and builds it.
+    pub(super) async fn prepare(&self, request: &JobRequest) -> Result<Prepared> {
+        let recipient = self.recipient(request)?;
+        let name = match &request.name {
+            Some(name) => JobName::parse(name)?,
+            None => JobName::unnamed(uuid::Uuid::new_v4().as_fields().0),
+        };
+        let owner = recipient.email.clone();
+        let datasets: Option<Datasets> = (!request.datasets.is_empty())
+            .then(|| Datasets::from([(owner.to_string(), request.datasets.clone())]));
+        let source = read_source(&request.path)?;
+        let submitter = self.account.email.clone();
+        let job = JobId { submitter, layout: recipient.dialect.job_layout.into(), name };
+        let (install_source, odd_source) =
+            install_source(recipient.advertised.as_deref(), recipient.dialect.install_source());
+        let wanted = SubmissionRequest {
+            job: &job,
+            kind: if request.bash { JobKind::Bash } else { JobKind::Python },
+            entrypoint: request.entrypoint.as_deref(),
+            dependencies: &request.dependencies,
+            datasets,
+            request: request.request.clone(),
+            install_source: &install_source,
+            module: (!recipient.is_ours).then_some(recipient.dialect.module),
+            submitted_at: self.now(),
+        };
+        let mut findings = self.look_at(&source, &wanted, &owner).await?;
+        findings.extend(odd_source.filter(|_| !request.bash).map(Finding::of_dependency));
+        let objections = objections(&mut findings, request.force);
+        if !objections.is_empty() {
+            return Err(InvalidSubmission::Unfit { findings: objections }.into());
+        }
+        let submission = build(source, &wanted)?;
+        Ok(Prepared { owner, submission, findings })
+    }
+
+    async fn look_at(
+        &self,
+        source: &Source,
+        request: &SubmissionRequest<'_>,
+        owner: &Email,
+    ) -> Result<Vec<Finding>> {
+        let datasets = self.datasets()?.into_iter();
+        let shown: BTreeSet<String> = datasets
+            .filter(|dataset| dataset.owner.is_same_account(owner.as_str()))
+            .map(|dataset| dataset.name)
+            .collect();
+        let mut findings = check(source, request, Some(&shown));
+        let path = std::env::var("PATH").unwrap_or_default();
+        findings.extend(check_syntax(source, request.kind, &path).await);
+        Ok(findings)
     }
 
     /// Finds the peer that a job is for, and how it speaks.

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::layout::Layout;
 use super::name::is_deceptive;
+use super::request::Request;
 use super::{iso, yaml};
 use crate::model::{DatasitePath, Timestamp};
 
@@ -148,6 +149,11 @@ impl JobConfig {
             version: layout.version(),
         };
         yaml::write(&form).expect("texts and maps with text keys can be written")
+    }
+
+    /// Returns what the submitter says that the job is for, and what it is to leave.
+    pub fn request(&self) -> Request {
+        Request::read(&self.headers)
     }
 
     /// Returns the datasets of `owner` that the job names; `None` if it names none at all, which

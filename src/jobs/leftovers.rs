@@ -11,6 +11,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::tree::remove;
 use crate::model::{TEMPORARY_PREFIX, Timestamp};
 
+/// Where jobs are tried on mock data.
+pub(crate) const REHEARSALS: &str = "rehearsals";
+
 /// The name of an environment that is being made begins so.
 pub(crate) const PARTIAL_PREFIX: &str = ".partial-";
 
@@ -21,7 +24,7 @@ const OLD: Duration = Duration::from_secs(24 * 60 * 60);
 /// in nobody's way.
 pub(crate) fn sweep(private: &Path, now: Timestamp) {
     let now = UNIX_EPOCH + Duration::from_micros(u64::try_from(now.micros()).unwrap_or(0));
-    for folder in ["runs", "environments"] {
+    for folder in ["runs", "environments", REHEARSALS] {
         for entry in std::fs::read_dir(private.join(folder)).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let name = name.to_string_lossy();

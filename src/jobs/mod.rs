@@ -12,15 +12,19 @@
 //! themselves are elsewhere; [`Shared`] says which paths they are about.
 //!
 //! Pure: `state`, `config`, `content`, `failure`, `name`, `script`, `layout`, `form`, `yaml`, `iso`,
-//! `requirements`, `advice`. The wire form is in `docs/FORMAT.md`, "Jobs".
+//! `requirements`, `request`, `finding`, `advice`, `checking`, `submission`. The wire form is in
+//! `docs/FORMAT.md`, "Jobs".
 
 mod advice;
 mod approval;
+mod checking;
 mod config;
 mod content;
 mod environment;
 mod error;
+mod export;
 mod failure;
+mod finding;
 mod form;
 mod handshake;
 mod installer;
@@ -32,7 +36,9 @@ mod name;
 mod outputs;
 mod process;
 mod python;
+mod rehearsal;
 mod release;
+mod request;
 mod requirements;
 mod results;
 mod review;
@@ -40,19 +46,25 @@ mod runner;
 mod sandbox;
 mod script;
 mod snapshot;
+mod source;
 mod state;
 mod store;
 mod submission;
+mod syntax;
 mod telling;
 mod tree;
 mod workspace;
 mod yaml;
 
 pub use approval::{Approval, RunScript};
+pub use checking::check;
 pub use config::{Datasets, InvalidConfig, JobConfig, JobKind, Target};
 pub use content::{HEAD_BYTES, content_kind};
 pub use environment::{EnvironmentCache, InstallSettings};
 pub use error::Error;
+pub use export::{Copied, Export, ExportError, ToCopy, export};
+pub(crate) use finding::objections;
+pub use finding::{Check, Finding, Weight};
 pub use failure::{
     CodeFile, Detail, Ending, Evidence, FailureReport, capacity_bits, report as report_failure,
 };
@@ -62,16 +74,18 @@ pub use name::{InvalidName, JobName};
 pub use outputs::OutputLimits;
 pub use process::Limits;
 pub use python::Interpreter;
+pub use rehearsal::{Mock, Rehearsal, rehearse};
 pub use release::{Authority, Deed, Offer, Offered, ReleaseRecord, Released, Wish};
+pub use request::{Comparison, Expected, Request};
 pub use requirements::{Needs, install_source, needs};
 pub use results::Output;
 pub use runner::{RunOptions, RunReport, recover, run};
 pub use sandbox::{Access, Bind, Confinement, Room, SandboxError, SystemDirs};
 pub use script::{ScriptCheck, check_script, derive};
 pub use snapshot::{Snapshot, digest_of};
+pub use source::{Source, read_source};
 pub use state::{Action, InvalidState, JobState, JobStatus, Refused};
 pub use store::{Job, JobStore, Listed};
-pub use submission::{
-    InvalidSubmission, Source, Submission, SubmissionRequest, build, read_source,
-};
+pub use submission::{InvalidSubmission, Submission, SubmissionRequest, build};
+pub use syntax::check_syntax;
 pub use telling::RunEnd;

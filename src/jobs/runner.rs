@@ -139,6 +139,7 @@ pub async fn run(
             (-1, Vec::new())
         }
     };
+    notes.extend(job.config.request().compare(&outputs).notes());
     let duration = start.elapsed();
     // Its submitter reads the state before anything is shared: no number of the job's choosing
     // may stand there, neither what it returned, which is among the logs, nor when it did.

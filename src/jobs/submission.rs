@@ -1,33 +1,19 @@
 //! Makes a submission out of a file or folder of the scientist.
 //!
-//! [`read_source`] is all of the disk work; [`build`] is pure. Invariants: what is submitted names
-//! neither the local path nor the account; nothing is left out silently; the generated `run.sh`
-//! means the same to a Python owner, so nothing in it can be taken for shell syntax.
+//! Pure. Invariants: what is submitted names neither the local path nor the account; the generated
+//! `run.sh` means the same to a Python owner, so nothing in it can be taken for shell syntax.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use super::advice::warnings;
 use super::config::{Datasets, JobConfig, JobKind, Target, parse_entrypoint};
-use super::form::{CONFIG_FILE, EntryKind};
+use super::finding::{Finding, Weight};
+use super::form::CONFIG_FILE;
 use super::layout::JobId;
+use super::request::Request;
 use super::requirements::check_written;
 use super::script::derive;
-use super::tree::{open_file, open_root, read_file, walk};
+use super::source::Source;
 use crate::model::{DatasitePath, Timestamp};
-
-/// What a scientist wants to submit, read from the disk.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Source {
-    /// The file's or folder's own name.
-    pub name: String,
-    /// Whether it is a folder.
-    pub is_folder: bool,
-    /// The files, below the folder.
-    pub files: BTreeMap<DatasitePath, Vec<u8>>,
-    /// What was left out, as `path: reason`.
-    pub skipped: Vec<String>,
-}
 
 /// How it is to be submitted.
 #[derive(Clone, Debug)]
@@ -43,6 +29,8 @@ pub struct SubmissionRequest<'a> {
     pub dependencies: &'a [String],
     /// The datasets that the job wants; `None` for any.
     pub datasets: Option<Datasets>,
+    /// What it is for, and what it is to leave.
+    pub request: Request,
     /// What a Python owner installs so that the job can import the client; see
     /// [`install_source`](super::install_source).
     pub install_source: &'a str,
@@ -63,10 +51,8 @@ pub struct Submission {
     pub files: Vec<(DatasitePath, Vec<u8>)>,
     /// What `config.yaml` says.
     pub config: JobConfig,
-    /// Files that are not text, which a Python owner cannot receive; ours can.
+    /// Files that are not text.
     pub binary_files: Vec<DatasitePath>,
-    /// What the scientist should know before sending.
-    pub warnings: Vec<String>,
 }
 
 /// Why something cannot be submitted.
@@ -84,77 +70,12 @@ pub enum InvalidSubmission {
     /// It breaks a rule.
     #[error("{0}")]
     Rule(String),
-}
-
-const FILES_MAX: usize = 1_000;
-const BYTES_MAX: usize = 64 << 20;
-const FOLDERS_SKIPPED: [&str; 3] = ["__pycache__", "node_modules", "venv"];
-
-/// Reads the file or folder at `path`. The path itself may be a link; links below it are refused.
-///
-/// # Errors
-/// [`InvalidSubmission`] if something cannot be read, is a link, or if it is too much.
-pub fn read_source(path: &Path) -> Result<Source, InvalidSubmission> {
-    let problem = |source| InvalidSubmission::Io { path: path.display().to_string(), source };
-    let path = path.canonicalize().map_err(problem)?;
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    if path.is_dir() {
-        return read_folder(&path, name);
-    }
-    let folder = path.parent().ok_or_else(|| rule("the path is no file"))?;
-    let content = open_root(folder)
-        .and_then(|dir| match dir {
-            Some(dir) => read_file(&dir, &name, BYTES_MAX),
-            None => Ok(None),
-        })
-        .map_err(problem)?
-        .ok_or_else(|| rule(format!("there is no file `{}`", path.display())))?;
-    let own = DatasitePath::parse(&name).map_err(|error| rule(error.to_string()))?;
-    let files = BTreeMap::from([(own, content)]);
-    Ok(Source { name, is_folder: false, files, skipped: Vec::new() })
-}
-
-fn read_folder(path: &Path, name: String) -> Result<Source, InvalidSubmission> {
-    use std::io::Read;
-
-    let problem = |source| InvalidSubmission::Io { path: path.display().to_string(), source };
-    let dir = open_root(path).map_err(problem)?.ok_or_else(|| rule("the folder is gone"))?;
-    let skip = |name: &str| name.starts_with('.') || FOLDERS_SKIPPED.contains(&name);
-    let (entries, complete) = walk(&dir, 20 * FILES_MAX, &skip).map_err(problem)?;
-    let mut source = Source { name, is_folder: true, ..Source::default() };
-    let mut left = BYTES_MAX;
-    for entry in entries {
-        if entry.kind != EntryKind::File {
-            return Err(rule(format!(
-                "`{}` is a link or no file, which cannot be sent",
-                entry.shown
-            )));
-        }
-        let path = entry
-            .path
-            .ok_or_else(|| rule(format!("`{}` is a name that cannot be sent", entry.shown)))?;
-        if path.file_name().starts_with('.') {
-            let reason = "hidden files do not reach owners with the Python client";
-            source.skipped.push(format!("{path}: {reason}"));
-            continue;
-        }
-        if path.is_below("outputs") {
-            source.skipped.push(format!("{path}: `outputs` is where the job will write"));
-            continue;
-        }
-        let mut content = Vec::new();
-        let file = open_file(&dir, path.as_str()).map_err(problem)?;
-        file.take(left as u64 + 1).read_to_end(&mut content).map_err(problem)?;
-        if content.len() > left {
-            return Err(rule(format!("it has more than {} MiB", BYTES_MAX >> 20)));
-        }
-        left -= content.len();
-        source.files.insert(path, content);
-    }
-    if !complete || source.files.len() > FILES_MAX {
-        return Err(rule(format!("it has more than {FILES_MAX} files")));
-    }
-    Ok(source)
+    /// A look at it found what keeps it from being sent.
+    #[error("{}", listed(findings))]
+    Unfit {
+        /// All of it, the heaviest first.
+        findings: Vec<Finding>,
+    },
 }
 
 /// Makes a submission. Pure.
@@ -165,6 +86,9 @@ pub fn build(
     source: Source,
     request: &SubmissionRequest<'_>,
 ) -> Result<Submission, InvalidSubmission> {
+    if let Some(finding) = source.findings.iter().find(|found| found.weight == Weight::Refused) {
+        return Err(rule(&*finding.text));
+    }
     for dependency in request.dependencies {
         check_written(dependency).map_err(rule)?;
     }
@@ -191,7 +115,7 @@ pub fn build(
         dependencies,
         entrypoint,
         files: files.keys().map(ToString::to_string).collect(),
-        headers: serde_json::Map::new(),
+        headers: request.request.to_headers(),
         is_folder_submission: source.is_folder,
         target: Target::Local,
         title: request.job.name.to_string(),
@@ -207,7 +131,6 @@ pub fn build(
     let is_text = |content: &[u8]| std::str::from_utf8(content).is_ok();
     let binary = files.iter().filter(|(_, content)| !is_text(content));
     let binary_files = binary.map(|(path, _)| path.clone()).collect();
-    let warnings = warnings(&files, source.skipped, request.module);
 
     let mut all = Vec::with_capacity(files.len() + 2);
     for (path, content) in files {
@@ -217,11 +140,11 @@ pub fn build(
     }
     all.push((constant("run.sh"), run.into_bytes()));
     all.push((constant(CONFIG_FILE), config.to_yaml(request.job.layout).into_bytes()));
-    Ok(Submission { job: request.job.clone(), files: all, config, binary_files, warnings })
+    Ok(Submission { job: request.job.clone(), files: all, config, binary_files })
 }
 
 /// Decides which file starts the job.
-fn start_of(
+pub(crate) fn start_of(
     source: &Source,
     request: &SubmissionRequest<'_>,
 ) -> Result<DatasitePath, InvalidSubmission> {
@@ -275,6 +198,10 @@ fn script_text(
     let start = constant(super::script::bash_start(config));
     let content = files.get(&start).map(Vec::as_slice).unwrap_or_default();
     String::from_utf8(content.to_owned()).map_err(|_| rule(format!("`{start}` is not text")))
+}
+
+fn listed(findings: &[Finding]) -> String {
+    findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn constant(path: &str) -> DatasitePath {

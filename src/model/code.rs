@@ -364,6 +364,14 @@ codes! {
     InvalidJobName = "invalid-job-name",
     /// What is to be submitted is no job.
     InvalidSubmission = "invalid-submission",
+    /// What is to be submitted is a job, and probably not what its submitter wants to send.
+    DoubtfulSubmission = "doubtful-submission",
+    /// A job did not do on mock data what is expected of it.
+    TryFailed = "try-failed",
+    /// What was waited for has not happened in time.
+    TimedOut = "timed-out",
+    /// A file that would be written is there already.
+    FileExists = "file-exists",
     /// What was submitted breaks a rule, so nothing is done with it.
     JobUnusable = "job-unusable",
     /// The job is not in a state in which this can be done.

@@ -94,6 +94,7 @@ impl World {
             entrypoint: None,
             dependencies: Vec::new(),
             datasets: Vec::new(),
+            request: syft::jobs::Request::default(),
             bash: true,
             force: false,
         }

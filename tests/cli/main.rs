@@ -7,6 +7,7 @@
 
 mod accident;
 mod answers;
+mod asking;
 mod database;
 mod keys;
 mod processes;

@@ -51,8 +51,8 @@ async fn w26_everything_that_was_submitted_arrives_byte_for_byte() {
     std::fs::write(folder.join("model.bin"), &binary).unwrap();
     let request = JobRequest { path: folder, ..world.python(&owner, "folder", "") };
     let submitted = scientist.submit_job(&request).await.unwrap();
-    let warnings = submitted.warnings.join("\n");
-    assert!(warnings.contains(".hidden") && warnings.contains("model.bin"), "{warnings}");
+    let warnings = submitted.warnings().join("\n");
+    assert!(warnings.contains(".hidden") && !warnings.contains("model.bin"), "{warnings}");
     let report = sync(&owner).await;
     assert_eq!(report.refused, []);
     let code = place(&owner, owner.email(), "app_data/job/inbox/ds@example.org/folder/code");

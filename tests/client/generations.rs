@@ -106,6 +106,7 @@ async fn over_http_one_owner_runs_the_jobs_of_both_generations() {
             entrypoint: None,
             dependencies: Vec::new(),
             datasets: Vec::new(),
+            request: syft::jobs::Request::default(),
             bash: true,
             force: false,
         };

@@ -109,6 +109,7 @@ fn nested(world: &World, owner: &Client, scientist: &Client, name: &str, script:
         entrypoint: None,
         dependencies: &[],
         datasets: None,
+        request: syft::jobs::Request::default(),
         install_source: "syft==0.10.0",
         module: None,
         submitted_at: syft::model::Timestamp::from_micros(1_780_000_000_000_000),

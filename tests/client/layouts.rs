@@ -91,11 +91,11 @@ async fn a_job_installs_what_its_owner_advertises_if_a_script_can_hold_it() {
             submitted.found.job.id.inbox().below(&scientist.folders().datasite(owner.email()));
         let run = std::fs::read_to_string(run.join("run.sh")).unwrap();
         assert!(run.contains(&format!("\nuv pip install \"{installed}\"\n")), "{run}");
-        assert_eq!(submitted.warnings.is_empty(), told.is_empty(), "{:?}", submitted.warnings);
-        assert!(submitted.warnings.iter().all(|warning| warning.contains(told)));
+        assert_eq!(submitted.warnings().is_empty(), told.is_empty(), "{:?}", submitted.warnings());
+        assert!(submitted.warnings().iter().all(|warning| warning.contains(told)));
     }
     // The owner is a Python client now, as far as anybody can see: its jobs know one module.
     let request = world.python(&owner, "older", "import syft_client\n");
     let submitted = scientist.submit_job(&request).await.unwrap();
-    assert!(submitted.warnings.iter().any(|warning| warning.contains("imports `syft_client`")));
+    assert!(submitted.warnings().iter().any(|warning| warning.contains("imports `syft_client`")));
 }

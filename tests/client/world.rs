@@ -101,6 +101,7 @@ fn request(to: &Client, name: &str, path: PathBuf) -> JobRequest {
         entrypoint: None,
         dependencies: Vec::new(),
         datasets: Vec::new(),
+        request: syft::jobs::Request::default(),
         bash: false,
         force: false,
     }

@@ -148,6 +148,7 @@ impl<'w> Parties<'w> {
             entrypoint: None,
             dependencies: Vec::new(),
             datasets: Vec::new(),
+            request: syft::jobs::Request::default(),
             bash: true,
             force: false,
         };

@@ -109,6 +109,7 @@ async fn a_submission_to_a_peer_whose_key_changed_is_refused_at_once() {
         entrypoint: None,
         dependencies: Vec::new(),
         datasets: Vec::new(),
+        request: syft::jobs::Request::default(),
         bash: true,
         force: false,
     };

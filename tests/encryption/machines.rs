@@ -83,6 +83,7 @@ fn job(world: &World, to: &Party<'_>) -> JobRequest {
         entrypoint: None,
         dependencies: Vec::new(),
         datasets: Vec::new(),
+        request: syft::jobs::Request::default(),
         bash: true,
         force: false,
     }

@@ -301,7 +301,7 @@ class Peer:
 
     def list_jobs(self, a):
         return {"jobs": [{"name": j.name, "status": j.status, "submitted_by": j.submitted_by,
-                          "datasite": j.datasite_owner_email} for j in self._jobs()]}
+                          "datasite": j.datasite_owner_email, "headers": j.job_headers} for j in self._jobs()]}
 
     def approve_job(self, a):
         j = self.c().job_client.jobs[a.name]

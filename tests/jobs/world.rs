@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use syft::jobs::{
-    Confinement, InstallSettings, JobId, JobKind, JobName, JobStore, Layout, Limits, RunOptions,
-    RunReport, RunScript, Submission, SubmissionRequest, build, read_source, run,
+    Confinement, InstallSettings, JobId, JobKind, JobName, JobStore, Layout, Limits, Request,
+    RunOptions, RunReport, RunScript, Submission, SubmissionRequest, build, read_source, run,
 };
 use syft::model::{Email, Timestamp};
 
@@ -144,6 +144,7 @@ impl World {
             entrypoint: None,
             dependencies,
             datasets: datasets.map(|names| [(owner, named(names))].into()),
+            request: Request::default(),
             install_source: "syft-client==0.1.117",
             module: None,
             submitted_at: now(),

@@ -281,6 +281,7 @@ pub(crate) fn new_job(folder: &Path, job: &str, number: usize) -> JobRequest {
         entrypoint: None,
         dependencies: Vec::new(),
         datasets: Vec::new(),
+        request: syft::jobs::Request::default(),
         bash: true,
         force: true,
     }

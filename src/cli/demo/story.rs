@@ -171,6 +171,7 @@ async fn submit(
         entrypoint: None,
         dependencies: Vec::new(),
         datasets: vec![DATASET.to_owned()],
+        request: crate::jobs::Request::default(),
         bash: !python,
         force: false,
     };

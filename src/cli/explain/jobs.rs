@@ -29,6 +29,30 @@ pub(super) const ENTRIES: &[Entry] = &[
         next: "`syft job submit --help` says what a job is.",
     },
     Entry {
+        code: Code::DoubtfulSubmission,
+        what: "The job was not sent, since it looks as if it would not work, or as if it held a secret.",
+        why: "Its code cannot be read, it names a dataset that its owner does not show, or a file looks like a password or a key.",
+        next: "Mend what was told, and send it again; `syft job submit PATH --to EMAIL --force` sends it as it is.",
+    },
+    Entry {
+        code: Code::TryFailed,
+        what: "The job failed on mock data, or did not leave what is expected of it. Nothing was sent.",
+        why: "An error in the code, a package that is missing, or outputs of another name.",
+        next: "`syft job try PATH --to EMAIL` shows what it prints; `syft job submit PATH --to EMAIL` without `--try` sends it all the same.",
+    },
+    Entry {
+        code: Code::TimedOut,
+        what: "What was waited for has not happened yet. Nothing was changed.",
+        why: "The owner has not decided, or the job has not run.",
+        next: "`syft job wait NAME` waits on; `syft job show NAME` says where it stands.",
+    },
+    Entry {
+        code: Code::FileExists,
+        what: "A file would have been replaced, so nothing was written.",
+        why: "It was copied before, or something else has its name.",
+        next: "Name another folder: `syft job outputs NAME --to DIR`; `--force` replaces files.",
+    },
+    Entry {
         code: Code::JobUnusable,
         what: "What was submitted breaks a rule, so nothing is done with it.",
         why: "It was changed by hand, or by another program.",

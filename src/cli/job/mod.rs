@@ -1,12 +1,16 @@
 //! `syft job`: code that travels to the data.
 
+mod code;
 mod decide;
 mod list;
+mod outputs;
 mod release;
 mod review;
 mod run;
 mod show;
 mod submit;
+mod trying;
+mod wait;
 
 use serde_json::{Value, json};
 
@@ -20,17 +24,20 @@ use crate::model::Email;
 
 const EXAMPLES: &str = "\
 Examples:
-  syft job submit analysis.py --to owner@example.org     # a scientist asks
+  syft job try analysis.py --to owner@example.org        # a scientist tries it on mock data
+  syft job submit analysis.py --to owner@example.org     # and asks
   syft job show analysis                                 # the owner reads all of it
   syft job approve analysis --reason 'counts only'
   syft job run analysis
   syft job release analysis                              # once you have looked at the results
-  syft job show analysis                                 # the scientist reads the results";
+  syft job wait analysis                                 # the scientist waits for that
+  syft job outputs analysis --to results/";
 
 /// Send code to data, review it, run it, read the results
 #[derive(Debug, clap::Subcommand)]
 #[command(after_help = EXAMPLES)]
 pub(crate) enum Command {
+    Try(trying::Args),
     Submit(submit::Args),
     List(list::Args),
     Show(show::Args),
@@ -38,6 +45,8 @@ pub(crate) enum Command {
     Reject(decide::Reject),
     Run(run::Args),
     Release(release::Args),
+    Wait(wait::Args),
+    Outputs(outputs::Args),
 }
 
 /// Which job.
@@ -54,6 +63,7 @@ pub(crate) struct Which {
 
 pub(crate) async fn run(command: &Command, context: &Context, ui: &mut Ui) -> Outcome {
     match command {
+        Command::Try(args) => trying::run(args, context, ui).await,
         Command::Submit(args) => submit::run(args, context, ui).await,
         Command::List(args) => list::run(args, context, ui).await,
         Command::Show(args) => show::run(args, context, ui).await,
@@ -61,6 +71,8 @@ pub(crate) async fn run(command: &Command, context: &Context, ui: &mut Ui) -> Ou
         Command::Reject(args) => decide::reject(args, context, ui).await,
         Command::Run(args) => run::run(args, context, ui).await,
         Command::Release(args) => release::run(args, context, ui).await,
+        Command::Wait(args) => wait::run(args, context, ui).await,
+        Command::Outputs(args) => outputs::run(args, context, ui).await,
     }
 }
 

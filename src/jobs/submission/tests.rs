@@ -3,11 +3,14 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::jobs::form::check_received;
+use crate::jobs::checking::check;
+use crate::jobs::finding::objections;
+use crate::jobs::form::{EntryKind, check_received};
 use crate::jobs::iso;
 use crate::jobs::layout::Layout;
 use crate::jobs::name::JobName;
 use crate::jobs::script::{ScriptCheck, check_script};
+use crate::jobs::source::read_source;
 use crate::model::Email;
 
 fn job(layout: Layout, name: &str) -> Option<JobId> {
@@ -21,7 +24,7 @@ fn census() -> JobId {
 
 fn source(is_folder: bool, files: &[(&str, &str)]) -> Source {
     let files = files.iter().map(|(path, text)| (constant(path), text.as_bytes().to_vec()));
-    Source { name: "main.py".into(), is_folder, files: files.collect(), skipped: Vec::new() }
+    Source { name: "main.py".into(), is_folder, files: files.collect(), findings: Vec::new() }
 }
 
 fn request<'a>(job: &'a JobId, kind: JobKind) -> SubmissionRequest<'a> {
@@ -31,6 +34,7 @@ fn request<'a>(job: &'a JobId, kind: JobKind) -> SubmissionRequest<'a> {
         entrypoint: None,
         dependencies: &[],
         datasets: None,
+        request: Request::default(),
         install_source: "syft-client==0.1.117",
         module: None,
         submitted_at: iso::read("2026-11-20T12:39:16.292593Z").unwrap(),
@@ -81,6 +85,20 @@ fn for_an_owner_of_the_second_generation_it_becomes_what_that_generation_sends()
     );
     assert_eq!(text(&submission, "run.sh"), run);
     assert_eq!(submission.job, job);
+}
+
+#[test]
+fn what_a_job_is_for_stands_where_every_client_keeps_it() {
+    let job = census();
+    let said =
+        Request::new(Some("counts: by town # no names"), &["people.json".into(), "plots/".into()]);
+    let request = SubmissionRequest { request: said.unwrap(), ..request(&job, JobKind::Python) };
+    let submission = build(source(false, &[("main.py", "")]), &request).unwrap();
+    let config = text(&submission, "config.yaml");
+    let headers = "headers:\n  expected_outputs:\n    - people.json\n    - plots/\n  purpose: 'counts: by town # no names'\n";
+    assert!(config.replace("\n  - ", "\n    - ").contains(headers), "{config}");
+    let read = JobConfig::parse(Layout::Flat, config.as_bytes()).unwrap();
+    assert_eq!(read.request(), request.request);
 }
 
 #[test]
@@ -150,17 +168,55 @@ fn w26_hidden_and_binary_files_are_told_and_links_are_refused() {
     }
     let source = read_source(&folder).unwrap();
     let job = census();
-    let submission = build(source, &request(&job, JobKind::Python)).unwrap();
+    let request = request(&job, JobKind::Python);
+    let findings: Vec<_> = check(&source, &request, None).iter().map(ToString::to_string).collect();
+    let submission = build(source, &request).unwrap();
     assert_eq!(submission.config.files, ["main.py", "model.bin", "sub/util.py"]);
     assert_eq!(submission.binary_files, [constant("model.bin")]);
-    let warnings = submission.warnings.join("\n");
-    for word in [".env", "outputs/old.csv", ".mock_files", "client="] {
-        assert!(warnings.contains(word), "{word}: {warnings}");
+    let findings = findings.join("\n");
+    for word in [".env", "outputs/old.csv", ".mock_files", "client=", "`.git`, `__pycache__`"] {
+        assert!(findings.contains(word), "{word}: {findings}");
     }
     assert!(!text(&submission, "config.yaml").contains(home.path().to_str().unwrap()));
 
     std::os::unix::fs::symlink("/etc/passwd", folder.join("data.csv")).unwrap();
-    assert!(read_source(&folder).unwrap_err().to_string().contains("`data.csv` is a link"));
+    let source = read_source(&folder).unwrap();
+    assert!(build(source, &request).unwrap_err().to_string().contains("`data.csv` is a link"));
+}
+
+#[test]
+fn all_that_is_wrong_is_found_at_once() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("project");
+    for (path, content) in [
+        ("a.py", "x = sc.resolve_dataset_file_path('nil')"),
+        ("b.py", ""),
+        ("sub/SYFT.pub.yaml", "rules: []"),
+        ("key.pem", "-----BEGIN PRIVATE KEY-----"),
+    ] {
+        std::fs::create_dir_all(folder.join(path).parent().unwrap()).unwrap();
+        std::fs::write(folder.join(path), content).unwrap();
+    }
+    for number in 0..30 {
+        std::os::unix::fs::symlink("/etc/passwd", folder.join(format!("link{number:02}"))).unwrap();
+    }
+    let source = read_source(&folder).unwrap();
+    let job = census();
+    let dependencies = ["$(id)".to_owned()];
+    let request =
+        SubmissionRequest { dependencies: &dependencies, ..request(&job, JobKind::Python) };
+    let mut findings = check(&source, &request, Some(&["other".to_owned()].into()));
+    let stops = objections(&mut findings, false);
+    let words: Vec<_> = stops.iter().map(|finding| finding.check.as_str()).collect();
+    let links = words.iter().filter(|&&word| word == "link").count();
+    assert_eq!(links, 21, "a folder of links is told in bounds: {stops:?}");
+    let mut words: Vec<_> = words.into_iter().filter(|&word| word != "link").collect();
+    words.sort_unstable();
+    assert_eq!(words, ["dataset", "dependency", "entrypoint", "permission-file", "secret"]);
+    let insists = objections(&mut findings, true);
+    assert!(insists.iter().all(|finding| finding.weight == Weight::Refused), "{insists:?}");
+    assert_eq!(insists.len(), stops.len() - 2, "doubts are the submitter's to judge");
+    assert!(build(source, &request).is_err());
 }
 
 proptest! {
