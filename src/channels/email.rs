@@ -293,7 +293,10 @@ mod tests {
         let off = drive_api::Error::ApiOff { project: Some("p-1".to_owned()) };
         let cases = [
             (denied, "the sign-in of this account does not include sending mail"),
-            (drive_api::Error::ScopeMissing, "the sign-in of this account does not include sending mail"),
+            (
+                drive_api::Error::ScopeMissing,
+                "the sign-in of this account does not include sending mail",
+            ),
             (off, "the Gmail API is off in the Google Cloud project p-1"),
         ];
         for (error, expected) in cases {

@@ -219,7 +219,11 @@ mod tests {
             ("the command says no",     no,     Some("maybe"),  Some(true),     Some(false)),
         ];
         for (what, said, variable, set, expected) in cases {
-            assert_eq!(pre_sync(said, variable, Settings { pre_sync: set }), expected, "{what}");
+            assert_eq!(
+                pre_sync(said, variable, Settings { pre_sync: set, ..Settings::default() }),
+                expected,
+                "{what}"
+            );
         }
     }
 }

@@ -63,11 +63,11 @@ pub use content::{HEAD_BYTES, content_kind};
 pub use environment::{EnvironmentCache, InstallSettings};
 pub use error::Error;
 pub use export::{Copied, Export, ExportError, ToCopy, export};
-pub(crate) use finding::objections;
-pub use finding::{Check, Finding, Weight};
 pub use failure::{
     CodeFile, Detail, Ending, Evidence, FailureReport, capacity_bits, report as report_failure,
 };
+pub(crate) use finding::objections;
+pub use finding::{Check, Finding, Weight};
 pub use form::{EntryKind, check_received};
 pub use layout::{JobId, JobReference, Layout, Shared};
 pub use name::{InvalidName, JobName};

@@ -12,8 +12,9 @@ use super::approval::RunScript;
 use super::error::{Error, io_error};
 use super::leftovers::{REHEARSALS, sweep};
 use super::request::Comparison;
+use super::results::Output;
 use super::runner::{RunOptions, RunReport, run};
-use super::store::{JobStore, Output};
+use super::store::JobStore;
 use super::submission::Submission;
 use super::tree::write_atomic;
 use crate::model::{DatasitePath, Email, TEMPORARY_PREFIX, Timestamp};
@@ -75,7 +76,7 @@ pub async fn rehearse(
     let job = store.find(id)?;
     let outputs = store.outputs(&job)?;
     let comparison = job.config.request().compare(outputs.iter().map(|output| &output.path));
-    let [out, err, _] = store.logs(&job);
+    let [out, err, _] = store.result_logs(id);
     let logs = [log(&out).map_err(problem())?, log(&err).map_err(problem())?];
     Ok(Rehearsal { report, outputs, comparison, logs, _scratch: scratch })
 }
