@@ -16,6 +16,7 @@ mod gate;
 mod later;
 mod model;
 mod operations;
+mod processes;
 mod products;
 mod runs;
 mod secrets;

@@ -35,6 +35,8 @@ pub(crate) struct Products {
     /// `None`: there is none.
     datasets: BTreeMap<String, Option<Wanted>>,
     uncertain: BTreeSet<String>,
+    /// Of which steps its mock file may be: more than one after a command that was cut short.
+    contents: BTreeMap<String, BTreeSet<usize>>,
     /// To whom any command ever wanted to show a dataset, by the end of the command or not.
     let_in: BTreeMap<String, BTreeSet<usize>>,
     /// What each job held when it was approved.
@@ -44,22 +46,22 @@ pub(crate) struct Products {
 impl Products {
     /// A command begins: whoever it lets in may know from now on.
     pub(crate) fn begins(&mut self, action: &Action, secrets: &Secrets) {
-        let (dataset, shown, machines) = match action {
+        let (dataset, new, machines) = match action {
             Action::CreateDataset { dataset, number, readers, .. } => {
-                (*dataset, *number, readers.all())
+                (*dataset, Some(*number), readers.all())
             }
-            Action::Share { dataset, readers } => match self.datasets.get(*dataset) {
-                Some(Some(wanted)) => (*dataset, wanted.number, readers.all()),
-                _ => return,
-            },
+            Action::Share { dataset, readers } => (*dataset, None, readers.all()),
             Action::UpdateDataset { dataset, number, .. } => {
-                (*dataset, *number, self.readers(dataset))
+                (*dataset, Some(*number), self.readers(dataset))
             }
             _ => return,
         };
+        let contents = self.contents.entry(dataset.to_owned()).or_default();
+        contents.extend(new);
+        let shown = new.map_or_else(|| contents.clone(), |number| [number].into());
         for (number, machine) in SCIENTISTS.iter().enumerate() {
             if machines.contains(machine) {
-                secrets.allow(&mock(shown), number);
+                shown.iter().for_each(|shown| secrets.allow(&mock(*shown), number));
             }
         }
         self.let_in.entry(dataset.to_owned()).or_default().extend(machines);
@@ -99,6 +101,10 @@ impl Products {
                 }
                 return;
             }
+        }
+        if let Action::CreateDataset { number, .. } | Action::UpdateDataset { number, .. } = action
+        {
+            self.contents.insert(dataset.to_owned(), [*number].into());
         }
         let known = self.datasets.entry(dataset.to_owned()).or_default();
         match (action, known) {
