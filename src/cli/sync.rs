@@ -12,7 +12,7 @@ use super::report::{Exit, Failure, Outcome};
 use super::text::count;
 use super::ui::Ui;
 use crate::client::{self, Client, News};
-use crate::model::Role;
+use crate::model::{Code, Role};
 use crate::syncers::{Problem, Refused, Report, SyncOptions};
 use record::Record;
 
@@ -263,12 +263,28 @@ fn tell_problems(problems: &[Problem], ui: &mut Ui) {
 
 /// Says what was exchanged: `2 received, 1 sent`; nothing if nothing was.
 fn did(report: &Report) -> String {
+    let is_kept = |problem: &Problem| [Code::NotSent, Code::DriveFull].contains(&problem.code);
+    let sent = if report.problems.iter().any(is_kept) { "kept to be sent" } else { "sent" };
     let parts = [
         (report.pulled, "received"),
         (report.accepted, "accepted"),
         (report.refused.len(), "refused"),
-        (report.pushed, "sent"),
+        (report.pushed, sent),
     ];
     let parts = parts.iter().filter(|(number, _)| *number > 0);
     parts.map(|(number, what)| format!("{number} {what}")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_sent_is_not_said_to_be() {
+        let mut report = Report { pulled: 2, pushed: 1, ..Report::default() };
+        assert_eq!(did(&report), "2 received, 1 sent");
+        let problem = Problem { peer: None, code: Code::DriveFull, message: String::new() };
+        report.problems.push(problem);
+        assert_eq!(did(&report), "2 received, 1 kept to be sent");
+    }
 }

@@ -95,7 +95,10 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
         // It is here, and the next sync publishes it: done, but for a problem.
         Err(error @ client::Error::NotSent { .. }) => {
             let failure = Failure::from(error);
-            ui.warn(&failure.message);
+            ui.problem(failure.code, &failure.message);
+            if let Some(hint) = &failure.hint {
+                ui.hint(hint);
+            }
             problems.push(json!({ "code": failure.code, "message": failure.message }));
             exit = Exit::Problems;
             client.dataset(args.name.as_str(), Some(client.email()))?
