@@ -40,7 +40,8 @@ pub(super) async fn say_farewell(
         let (holds, old) =
             account.store.read(|db| Ok((held::snapshot(db, peer)?, delivered::to(db, peer)?)))?;
         // If there is one, and we sent it, it says of all that it speaks of that it is gone.
-        if holds.is_empty() && old.len() < if is_new_here { 1 } else { 2 } {
+        let told_least = if is_new_here { 1 } else { 2 };
+        if holds.is_empty() && old.len() < told_least {
             continue;
         }
         let file = sending::take_id(account).await?;
