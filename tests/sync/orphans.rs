@@ -35,6 +35,12 @@ async fn share(party: &Party<'_>, id: &FileId, to: &Email) {
     party.session().share(&[grant], false).await.unwrap().pop().unwrap().unwrap();
 }
 
+/// Days pass, here and at the service.
+fn pass(world: &World, days: i64) {
+    world.wind(days * DAY);
+    world.drive.advance_micros(days * DAY * 1_000_000);
+}
+
 async fn own(party: &Party<'_>) -> Vec<Entry> {
     let all = party.session().find(&Query::default()).await.unwrap();
     all.into_iter().filter(|entry| entry.is_mine).collect()
@@ -93,7 +99,7 @@ async fn w16_what_lay_in_a_folder_that_is_gone_goes_and_nothing_that_looks_like_
     let world = World::new();
     let (owner, alike) = deserted(&world).await;
     assert_eq!(left_over(&owner).await, [], "all of it is young");
-    world.wind(2 * DAY);
+    pass(&world, 2);
     let before: BTreeSet<FileId> = own(&owner).await.into_iter().map(|entry| entry.id).collect();
     let found = left_over(&owner).await;
     assert!(found.len() >= 2, "{found:?}");
@@ -125,7 +131,7 @@ async fn who_had_only_hidden_its_folder_is_told_everything_again() {
     let name = "syft_datasite#0.1.117#do@example.org#outbox#ds@example.org";
     let outbox = id_of(&scientist, name).await;
     scientist.session().unshare(&outbox, &owner.email).await.unwrap();
-    world.wind(2 * DAY);
+    pass(&world, 2);
     owner.sync().await;
     let found = left_over(&owner).await;
     assert!(!found.is_empty() && found.iter().all(|orphan| orphan.why == Why::FolderGone));
@@ -133,7 +139,7 @@ async fn who_had_only_hidden_its_folder_is_told_everything_again() {
     assert_eq!(deleted.gone, found);
     let grant = Grant { id: outbox, to: owner.email.clone(), access: Access::Write };
     scientist.session().share(&[grant], false).await.unwrap().pop().unwrap().unwrap();
-    world.wind(DAY);
+    pass(&world, 1);
     for _ in 0..2 {
         owner.sync().await;
         scientist.sync().await;
@@ -146,7 +152,7 @@ async fn who_had_only_hidden_its_folder_is_told_everything_again() {
 async fn w16_only_what_was_shown_is_deleted() {
     let world = World::new();
     let (owner, alike) = deserted(&world).await;
-    world.wind(2 * DAY);
+    pass(&world, 2);
     let found = left_over(&owner).await;
     // One that was shown; one that was not is left; and files that nobody could have been shown.
     let mut shown: BTreeSet<FileId> = alike.into_iter().collect();
@@ -163,7 +169,7 @@ async fn w16_only_what_was_shown_is_deleted() {
 async fn a_look_costs_a_listing_and_one_question_for_each_folder_that_is_not_known() {
     let world = World::new();
     let (owner, _) = deserted(&world).await;
-    world.wind(2 * DAY);
+    pass(&world, 2);
     let cost = async |party: &Party<'_>| {
         let before = party.script.calls();
         left_over(party).await;
@@ -197,7 +203,7 @@ async fn how_old_something_is_the_clock_of_this_machine_has_no_say_in() {
     let now = Timestamp::from_micros(world.now().micros() + 365 * DAY * 1_000_000);
     let deleted = orphans::delete(owner.account(), &all, now).await.unwrap();
     assert_eq!(deleted.gone, []);
-    world.wind(2 * DAY);
+    pass(&world, 2);
     let old = found(0).await;
     assert!(old.len() >= 2, "{old:?}");
     assert_eq!(found(-365).await, old);
@@ -207,7 +213,7 @@ async fn how_old_something_is_the_clock_of_this_machine_has_no_say_in() {
 async fn a_look_leaves_nothing_behind_and_works_on_a_drive_that_takes_nothing() {
     let world = World::new();
     let (owner, _) = deserted(&world).await;
-    world.wind(2 * DAY);
+    pass(&world, 2);
     let root = id_of(&owner, "SyftBox").await;
     // As a look leaves it that was cut off.
     make(&owner, &root, "syft-clock", true).await;
@@ -231,7 +237,7 @@ async fn w36_answered_messages_that_no_machine_remembers_go_and_remembered_ones_
     scientist.sync().await;
     owner.sync().await;
     scientist.sync().await;
-    world.wind(9 * DAY);
+    pass(&world, 9);
     assert_eq!(left_over(&scientist).await, [], "it remembers, and deletes it by itself");
     let second = world.scientist("ds@example.org");
     second.sync().await;
@@ -245,7 +251,7 @@ async fn w36_answered_messages_that_no_machine_remembers_go_and_remembered_ones_
     // One that waits in the inbox is nobody's to delete, however old it is.
     scientist.write(&owner.email, "w/a.txt", b"y");
     scientist.sync().await;
-    world.wind(30 * DAY);
+    pass(&world, 30);
     assert_eq!(left_over(&second).await, []);
     assert_eq!(owner.sync().await.accepted, 1);
 }
@@ -263,7 +269,7 @@ async fn folders_for_somebody_who_is_no_peer_go_once_nothing_waits_in_them() {
     assert_eq!(left_over(&scientist).await, [], "another machine may be asking her");
     let message = "msgv2_1780000001.5_11111111-2222-4333-8444-555555555555.tar.gz";
     let waiting = make(&scientist, &inbox, message, false).await;
-    world.wind(2 * DAY);
+    pass(&world, 2);
     assert_eq!(left_over(&scientist).await, [], "something of the user's own lies in the outbox");
     scientist.session().delete(&[mine]).await.unwrap();
     assert_eq!(whys(&left_over(&scientist).await), [(name("outbox").as_str(), Why::NoPeer)]);
@@ -293,7 +299,7 @@ async fn second_copies_and_older_datasets_go_unless_somebody_sees_only_them() {
     world.drive.advance_micros(1);
     let new = make(&owner, &root, "syft_datasetcollection_census_ba9876543210", true).await;
     make(&owner, &root, "syft_datasetcollection_other_0123456789ab", true).await;
-    world.wind(2 * DAY);
+    pass(&world, 2);
     let found = left_over(&owner).await;
     let expected: BTreeSet<FileId> = [copy.clone(), old.clone()].into();
     assert_eq!(ids(&found), expected, "{found:?}");
@@ -310,7 +316,7 @@ async fn a_deletion_that_is_cut_off_at_any_call_is_done_by_the_next() {
     let undisturbed = {
         let world = World::new();
         let (owner, _) = deserted(&world).await;
-        world.wind(2 * DAY);
+        pass(&world, 2);
         end(&owner, &ids(&left_over(&owner).await)).await
     };
     let mut number = 0;
@@ -319,7 +325,7 @@ async fn a_deletion_that_is_cut_off_at_any_call_is_done_by_the_next() {
         for how in [Crash::Before, Crash::After, Crash::Half] {
             let world = World::new();
             let (mut owner, _) = deserted(&world).await;
-            world.wind(2 * DAY);
+            pass(&world, 2);
             let shown = ids(&left_over(&owner).await);
             owner.restart();
             owner.script.crash_at(owner.script.calls() + number, how);
