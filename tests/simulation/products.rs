@@ -223,7 +223,7 @@ pub(crate) fn job_folder(from: usize, job: &str) -> String {
 
 /// Updates give a file another name at times, so that what is left over of the old is seen.
 fn mock_file(number: usize) -> &'static str {
-    if number % 2 == 0 { "mock.csv" } else { "people.csv" }
+    if number.is_multiple_of(2) { "mock.csv" } else { "people.csv" }
 }
 
 fn mock(number: usize) -> Vec<u8> {
