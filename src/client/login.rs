@@ -53,6 +53,8 @@ impl Client {
         sign_in: SignIn,
         home: Option<Dialect>,
     ) -> Result<Self> {
+        // Typed in other letters it is the same account, with the same files.
+        let email = &spelled(configuration, email)?;
         let last = configuration.login(email).ok().flatten();
         let clock = Arc::new(SystemClock);
         let entered = entering::enter(email, sign_in, moment(clock.now())).await?;
