@@ -310,7 +310,8 @@ fn sign_in(
         }
         Some((_, Again::Folder(path))) => Ok(SignIn::Folder(path)),
         Some((_, Again::Bucket { address, path })) => {
-            Ok(SignIn::Bucket { address, key: AccessKey::File(path) })
+            let key = path.map_or(AccessKey::Keyring, AccessKey::File);
+            Ok(SignIn::Bucket { address, key })
         }
         Some((_, Again::Server { url })) => {
             Err(Failure::usage("the token of the drive has to be said once more")

@@ -42,8 +42,8 @@ pub enum Again {
     Bucket {
         /// Where it is.
         address: Address,
-        /// The file with its access key.
-        path: PathBuf,
+        /// The file with its access key; `None`: the keyring holds it.
+        path: Option<PathBuf>,
     },
     /// To a shared folder.
     Folder(PathBuf),

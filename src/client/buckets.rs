@@ -1,11 +1,13 @@
 //! Logging in to a bucket: its access key, and the keys without which nobody works there.
 //!
-//! The access key is kept in a file of its own, readable by this user alone, never in the account's.
+//! The access key is kept in the keyring, or in a file of its own that this user alone can read; never
+//! in the account's.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::secrets::Vault;
 use super::{Client, Configuration, Error, Result};
 use crate::caches::write_private_file;
 use crate::connections::object_store::{Address, Credentials};
@@ -20,31 +22,36 @@ pub(super) const KEY_FILE: &str = "s3-credentials";
 /// Where the access key of a bucket comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccessKey {
-    /// This one: it is kept in a file of the configuration.
+    /// This one: it is kept where secrets are.
     Given(Credentials),
     /// A file as Amazon's tools write it, which stays where it is.
     File(PathBuf),
+    /// The one that the keyring holds for this account.
+    Keyring,
 }
 
 impl AccessKey {
-    pub(super) fn load(&self) -> Result<Credentials> {
+    /// The one that a login names: in a file, or in the keyring.
+    pub(super) fn at(path: Option<&Path>) -> Self {
+        path.map_or(Self::Keyring, |path| Self::File(path.to_owned()))
+    }
+
+    pub(super) async fn load(&self, vault: &Vault) -> Result<Credentials> {
         match self {
             Self::Given(credentials) => Ok(credentials.clone()),
             Self::File(path) => load(path),
+            Self::Keyring => Credentials::parse(&vault.read().await?).ok_or_else(|| {
+                Error::Keyring { problem: "holds something else than an access key".to_owned() }
+            }),
         }
     }
+}
 
-    /// Puts the key into its place and returns that.
-    pub(super) fn settle(self, configuration: &Configuration, email: &Email) -> Result<PathBuf> {
-        match self {
-            Self::File(path) => Ok(path),
-            Self::Given(credentials) => {
-                let path = configuration.account_folder(email).join(KEY_FILE);
-                write_private_file(&path, credentials.to_text().as_bytes())?;
-                Ok(path)
-            }
-        }
-    }
+/// Keeps an access key in the file that is for it, and returns that.
+pub(super) fn keep(configuration: &Configuration, email: &Email, key: &str) -> Result<PathBuf> {
+    let path = configuration.account_folder(email).join(KEY_FILE);
+    write_private_file(&path, key.as_bytes())?;
+    Ok(path)
 }
 
 fn load(path: &Path) -> Result<Credentials> {

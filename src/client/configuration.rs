@@ -83,8 +83,13 @@ pub(super) enum Service {
     },
     /// A shared folder.
     Folder { path: PathBuf },
-    /// A bucket of an object store, with an access key in a file.
-    ObjectStore { credentials_path: PathBuf, address: Address },
+    /// A bucket of an object store, with an access key in a file. Without a path here, it is in the
+    /// keyring.
+    ObjectStore {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        credentials_path: Option<PathBuf>,
+        address: Address,
+    },
 }
 
 /// What is kept of a login.
@@ -225,9 +230,11 @@ impl Configuration {
             Service::Server { token: Some(_), .. } => {
                 SecretAt::File(self.account_folder(email).join(FILE))
             }
-            Service::Google { .. } | Service::Server { .. } => SecretAt::Keyring,
-            Service::ObjectStore { credentials_path, .. } => {
-                SecretAt::File(credentials_path.clone())
+            Service::ObjectStore { credentials_path: Some(path), .. } => {
+                SecretAt::File(path.clone())
+            }
+            Service::Google { .. } | Service::Server { .. } | Service::ObjectStore { .. } => {
+                SecretAt::Keyring
             }
             Service::Folder { .. } => SecretAt::None,
         }
@@ -286,21 +293,23 @@ impl Login {
     pub(super) fn place(&self) -> Option<Place> {
         match &self.service {
             Service::Server { token: Some(_), .. } => Some(Place::File),
-            Service::Server { token: None, .. } => Some(Place::Keyring),
-            Service::Google { token_path: None, .. } => Some(Place::Keyring),
-            // One that was named with `--token-path` is its owner's.
+            Service::Server { token: None, .. }
+            | Service::Google { token_path: None, .. }
+            | Service::ObjectStore { credentials_path: None, .. } => Some(Place::Keyring),
+            // One that was named on the command line is its owner's.
             Service::Google { token_path: Some(path), .. } => {
-                path.ends_with(self.own_file()).then_some(Place::File)
+                self.is_own(path, super::secrets::TOKEN_FILE).then_some(Place::File)
             }
-            Service::Delegated { .. } | Service::Folder { .. } | Service::ObjectStore { .. } => {
-                None
+            Service::ObjectStore { credentials_path: Some(path), .. } => {
+                self.is_own(path, super::buckets::KEY_FILE).then_some(Place::File)
             }
+            Service::Delegated { .. } | Service::Folder { .. } => None,
         }
     }
 
-    /// The end of the path of the token that we keep ourselves.
-    fn own_file(&self) -> PathBuf {
-        Path::new("accounts").join(&self.email).join(super::secrets::TOKEN_FILE)
+    /// True for the file of this name that we keep ourselves.
+    fn is_own(&self, path: &Path, name: &str) -> bool {
+        path.ends_with(Path::new("accounts").join(&self.email).join(name))
     }
 }
 

@@ -17,6 +17,7 @@ use super::configuration::{self, Login, Service};
 use super::lifetime::TESTING_DAYS;
 use super::named_file::{NamedFile, mark};
 use super::secrets::{Kept, KeyringToken, Place};
+use super::serving::SmtpPassword;
 use super::{AccessKey, Configuration, Error, Result, buckets};
 use crate::connections::object_store::Address;
 use crate::connections::{Connection, Folder, GDrive};
@@ -170,7 +171,7 @@ pub(super) async fn enter(email: &Email, sign_in: SignIn, now: DateTime<Utc>) ->
 
 impl Entered {
     /// A connection to ask whose it is, before anything is kept.
-    pub(super) fn connect(
+    pub(super) async fn connect(
         &self,
         configuration: &Configuration,
         email: &Email,
@@ -180,11 +181,13 @@ impl Entered {
                 return Ok(Arc::new(Folder::open(path, email.clone())?));
             }
             Self::Known { service: Service::ObjectStore { credentials_path, address }, .. } => {
-                let key = AccessKey::File(credentials_path.clone()).load()?;
+                let key = AccessKey::at(credentials_path.as_deref());
+                let key = key.load(&configuration.vault(email)).await?;
                 return buckets::connect(email, address, &key);
             }
             Self::Bucket { address, key } => {
-                return buckets::connect(email, address, &key.load()?);
+                let key = key.load(&configuration.vault(email)).await?;
+                return buckets::connect(email, address, &key);
             }
             Self::Known { service: Service::Delegated { key_path, drive }, .. } => {
                 (endpoint(drive.as_deref())?, delegate(key_path, email)?)
@@ -228,13 +231,24 @@ impl Entered {
                 kept: None,
             }),
             Self::Bucket { address, key } => {
-                let credentials_path = key.settle(configuration, email)?;
+                let (credentials_path, kept) = match key {
+                    AccessKey::File(path) => (Some(path), None),
+                    key => {
+                        let key = key.load(&vault).await?.to_text();
+                        let kept = vault.keep(&key, wish, before).await?;
+                        let path = match kept.place {
+                            Place::File => Some(buckets::keep(configuration, email, &key)?),
+                            Place::Keyring => None,
+                        };
+                        (path, Some(kept))
+                    }
+                };
                 Ok(Settled {
                     service: Service::ObjectStore { credentials_path, address },
                     ends: None,
                     credentials: None,
                     verified: None,
-                    kept: None,
+                    kept,
                     mail: false,
                 })
             }
@@ -287,6 +301,14 @@ pub(super) async fn clear_other(
     {
         tracing::warn!("a former sign-in stays in the keyring, which {why}");
     }
+    if was == Some(Place::Keyring) && is != Some(Place::Keyring) {
+        SmtpPassword::of(configuration, email).to_file(&vault).await;
+    }
+    let key_file = configuration.account_folder(email).join(buckets::KEY_FILE);
+    let uses_key = matches!(&after.service, Service::ObjectStore { credentials_path: Some(path), .. } if *path == key_file);
+    if !uses_key {
+        configuration::remove(&key_file)?;
+    }
     let uses_file = matches!(&after.service, Service::Google { token_path: Some(path), .. } if *path == vault.file());
     if !uses_file {
         configuration::remove(&vault.file())?;
@@ -315,9 +337,9 @@ pub(super) fn of_google(credentials: &Credentials, path: &Path) -> Result<()> {
     }))
 }
 
-/// A connection for a login that is kept. Reads no secret yet. With `verified`, another sign-in that
+/// A connection for a login that is kept. Reads no secret yet but a bucket's. With `verified`, another sign-in that
 /// comes into a file that was named is checked before it is used; without, the caller asks whose it is.
-pub(super) fn connect(
+pub(super) async fn connect(
     configuration: &Configuration,
     email: &Email,
     service: &Service,
@@ -352,7 +374,8 @@ pub(super) fn connect(
             return Ok(Connected { connection, tokens: None });
         }
         Service::ObjectStore { credentials_path, address } => {
-            let key = AccessKey::File(credentials_path.clone()).load()?;
+            let key = AccessKey::at(credentials_path.as_deref());
+            let key = key.load(&configuration.vault(email)).await?;
             let connection = buckets::connect(email, address, &key)?;
             return Ok(Connected { connection, tokens: None });
         }

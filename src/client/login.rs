@@ -53,6 +53,8 @@ impl Client {
         sign_in: SignIn,
         home: Option<Dialect>,
     ) -> Result<Self> {
+        // Typed in other letters it is the same account, with the same files.
+        let email = &spelled(configuration, email)?;
         let last = configuration.login(email).ok().flatten();
         let clock = Arc::new(SystemClock);
         let entered = entering::enter(email, sign_in, moment(clock.now())).await?;
@@ -75,7 +77,7 @@ impl Client {
         let chosen = home.or(before);
         let is_chosen = chosen.is_some();
         let dialect = chosen.unwrap_or_else(Dialect::v0_1);
-        let mut client = Self::assemble(configuration, email, role, &login, clock, dialect)?;
+        let mut client = Self::assemble(configuration, email, role, &login, clock, dialect).await?;
         client.unused_keyring = settled.kept.and_then(|kept| kept.told);
         // Who logs in wants to work, whatever was deleted before.
         client.begin_anew()?;
@@ -101,7 +103,7 @@ impl Client {
     }
 
     async fn check(configuration: &Configuration, email: &Email, entered: &Entered) -> Result<()> {
-        let found = entered.connect(configuration, email)?.verify().await?;
+        let found = entered.connect(configuration, email).await?.verify().await?;
         expect(email, found)
     }
 
@@ -132,12 +134,12 @@ impl Client {
         let home = home.unwrap_or_else(Dialect::v0_1);
         let clock = Arc::new(SystemClock);
         if entering::is_another(&login).await {
-            let connected = entering::connect(configuration, &email, &login.service, None)?;
+            let connected = entering::connect(configuration, &email, &login.service, None).await?;
             expect(&email, connected.connection.verify().await?)?;
             login.verified = entering::mark_of(&login).await;
             configuration.save(&email, &login)?;
         }
-        Self::assemble(configuration, &email, role, &login, clock, home)
+        Self::assemble(configuration, &email, role, &login, clock, home).await
     }
 
     /// Forgets a login on this machine. Files and state stay. Returns why the secret is left in the
@@ -149,7 +151,12 @@ impl Client {
         let email = spelled(configuration, email)?;
         let place = configuration.login(&email).ok().flatten().and_then(|login| login.place());
         let left = match place {
-            Some(Place::Keyring) => configuration.vault(&email).clear().await.err(),
+            Some(Place::Keyring) => {
+                let vault = configuration.vault(&email);
+                let left = vault.clear().await.err();
+                // Where the one cannot be taken out, neither can the other.
+                vault.set_mail_password(None).await.err().or(left)
+            }
             _ => None,
         };
         if configuration.forget(&email)? {
@@ -159,7 +166,7 @@ impl Client {
         }
     }
 
-    fn assemble(
+    async fn assemble(
         configuration: &Configuration,
         email: &Email,
         role: Role,
@@ -168,7 +175,8 @@ impl Client {
         home: Dialect,
     ) -> Result<Self> {
         let Connected { connection, tokens } =
-            entering::connect(configuration, email, &login.service, login.verified.as_deref())?;
+            entering::connect(configuration, email, &login.service, login.verified.as_deref())
+                .await?;
         let folders = Folders::new(configuration.home(), configuration.folder(), email, role);
         let mut client = Self::build(folders, email, connection, role, clock)?.with_home(home);
         let (configuration, ends) = (configuration.clone(), login.ends);

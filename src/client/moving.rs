@@ -9,7 +9,8 @@ use super::configuration::Service;
 use super::entering::{clear_other, of_google};
 use super::login::chosen;
 use super::secrets::{Place, SecretsIn};
-use super::{Configuration, Error, Result};
+use super::serving::SmtpPassword;
+use super::{AccessKey, Configuration, Error, Result, buckets};
 use crate::caches::write_private_file;
 use crate::model::Email;
 
@@ -48,12 +49,22 @@ impl Configuration {
                 }
                 *token_path = (to == Place::File).then(|| vault.file());
             }
-            Service::Delegated { .. } | Service::Folder { .. } | Service::ObjectStore { .. } => {
-                return Ok(None);
+            Service::ObjectStore { credentials_path, .. } => {
+                let key = AccessKey::at(credentials_path.as_deref());
+                let key = key.load(&vault).await?.to_text();
+                vault.keep(&key, wish, None).await?;
+                *credentials_path = match to {
+                    Place::File => Some(buckets::keep(self, &email, &key)?),
+                    Place::Keyring => None,
+                };
             }
+            Service::Delegated { .. } | Service::Folder { .. } => return Ok(None),
         }
         self.save(&email, &moved)?;
         clear_other(self, &email, Some(&login), &moved).await?;
+        if to == Place::Keyring {
+            SmtpPassword::of(self, &email).to_keyring(&vault).await?;
+        }
         Ok(Some(to))
     }
 

@@ -63,6 +63,10 @@ async fn a_login_is_cheap_kept_secret_and_opens_again() {
         matches!(Client::open(&here, None).await, Err(Error::SeveralAccounts(all)) if all.len() == 2)
     );
     assert_eq!(Client::open(&here, Some(&email("DS@example.org"))).await.unwrap().email(), &other);
+    let in_other_letters = email("Ds@Example.org");
+    let again = Client::login_ds(&here, &in_other_letters, service.sign_in("ds@example.org")).await;
+    assert_eq!(again.unwrap().email(), &other, "no second account, and no second SyftBox");
+    assert_eq!(here.accounts().unwrap().len(), 2);
     Client::logout(&here, &other).await.unwrap();
     assert!(matches!(Client::logout(&here, &other).await, Err(Error::NotLoggedIn { .. })));
     assert_eq!(Client::open(&here, None).await.unwrap().email(), &me);

@@ -160,3 +160,76 @@ async fn a_sign_in_moves_between_the_keyring_and_a_file() {
     assert_eq!(run(&["setup", "secrets", "file"]).await.code, 0);
     assert!(std::fs::read_to_string(world.kept("account.toml")).unwrap().contains(&token));
 }
+
+/// The password of a mail server is where the sign-in is, and goes where that goes.
+#[tokio::test]
+async fn the_password_of_a_mail_server_lies_where_the_sign_in_does() {
+    let world = World::new().await;
+    let (service, address) = SecretService::serve(world.folder());
+    let bus = [("DBUS_SESSION_BUS_ADDRESS", address.as_str())];
+    let run = |arguments: &'static [&'static str]| world.start_with(arguments, &bus).end();
+    let file = world.path("typed");
+    std::fs::write(&file, "PASSWORD-42\n").unwrap();
+    let set = ["notify", "set", "email", "--to", ME, "--server", "mail.example.org"];
+    let set = [&set[..], &["--user", "me", "--password-file", file.to_str().unwrap()]].concat();
+    let has_one = async || {
+        let shown = run(&["notify", "show"]).await;
+        assert_eq!(shown.answer["email"]["password"], true, "{shown:?}");
+    };
+
+    world.logged_in().await; // without a bus
+    assert_eq!(world.start_with(&set, &bus).end().await.code, 0);
+    assert!(world.kept("smtp-password").exists() && service.kept_for_mail().is_none());
+    for _ in 0..2 {
+        assert_eq!(run(&["setup", "secrets", "keyring"]).await.code, 0);
+        assert!(!world.kept("smtp-password").exists());
+        assert_eq!(service.kept_for_mail().unwrap().1, "PASSWORD-42");
+        has_one().await;
+        assert_eq!(run(&["setup", "secrets", "file"]).await.code, 0);
+        assert!(world.kept("smtp-password").exists() && service.kept_for_mail().is_none());
+        has_one().await;
+    }
+    // A new one goes to the keyring at once, and leaves with the sign-in.
+    assert_eq!(run(&["setup", "secrets", "keyring"]).await.code, 0);
+    std::fs::write(&file, "PASSWORD-43\n").unwrap();
+    assert_eq!(world.start_with(&set, &bus).end().await.code, 0);
+    assert_eq!(service.kept_for_mail().unwrap().1, "PASSWORD-43");
+    assert!(!world.kept("smtp-password").exists() && service.kept().is_some());
+    assert_eq!(run(&["logout"]).await.code, 0);
+    assert!(service.kept().is_none() && service.kept_for_mail().is_none());
+}
+
+/// The access key of a bucket is the secret of that sign-in. No bucket is asked for it.
+#[tokio::test]
+async fn the_access_key_of_a_bucket_moves_as_well() {
+    let world = World::new().await;
+    let (service, address) = SecretService::serve(world.folder());
+    let bus = [("DBUS_SESSION_BUS_ADDRESS", address.as_str())];
+    let run = |arguments: &'static [&'static str]| world.start_with(arguments, &bus).end();
+    let (login, key) = (world.kept("account.toml"), world.kept("s3-credentials"));
+    std::fs::create_dir_all(login.parent().unwrap()).unwrap();
+    let text = format!(
+        "email = \"{ME}\"\nrole = \"do\"\nservice = \"object-store\"\ncredentials_path = \"{}\"\n\
+         [address]\nbucket = \"b\"\nendpoint = \"http://127.0.0.1:1\"\nregion = \"eu-central-1\"\n",
+        key.display()
+    );
+    std::fs::write(&login, text).unwrap();
+    let secret = "[default]\naws_access_key_id = ID\naws_secret_access_key = SECRET-42\n";
+    std::fs::write(&key, secret).unwrap();
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    for _ in 0..2 {
+        let moved = run(&["setup", "secrets", "keyring"]).await;
+        assert_eq!((moved.code, &moved.answer["in"]), (0, &"keyring".into()), "{moved:?}");
+        assert!(service.kept().unwrap().1.contains("SECRET-42") && !key.exists());
+        assert!(!std::fs::read_to_string(&login).unwrap().contains("credentials_path"));
+        let moved = run(&["setup", "secrets", "file"]).await;
+        assert_eq!((moved.code, &moved.answer["in"]), (0, &"file".into()), "{moved:?}");
+        assert!(std::fs::read_to_string(&key).unwrap().contains("SECRET-42"));
+        assert!(service.kept().is_none());
+    }
+    // Whoever logs in to something else has no access key any more.
+    let (url, token) = (world.server.url().to_owned(), world.secrets[0].1.clone());
+    let other = ["login-do", "--drive", &url, "--token", &token];
+    assert_eq!(world.start_with(&other, &bus).end().await.code, 0);
+    assert!(!key.exists());
+}

@@ -29,7 +29,11 @@ async fn the_right_to_send_mail_is_asked_for_where_it_is_wanted() {
     assert!(hint.contains("`syft login-do --mail`"), "{hint}");
 
     // Said once; when somebody signs in again, it is as before.
-    for again in [world.login_with(&["--mail"], &[]), world.start(&["login-do"])] {
+    for is_said in [true, false] {
+        let again = match is_said {
+            true => world.login_with(&["--mail"], &[]),
+            false => world.start(&["login-do"]),
+        };
         let (scope, ended) = consented(&world, again, "yes").await;
         assert_eq!((scope, ended.code), (format!("{DRIVE} {MAIL}"), 0), "{ended:?}");
         assert_eq!(world.token()["scopes"], serde_json::json!([DRIVE, MAIL]));

@@ -1,7 +1,7 @@
 //! A Secret Service as a desktop has it, as far as the program uses one: it takes, finds, shows and
-//! deletes one secret, and may be locked. It serves a socket of its own, without a bus daemon.
+//! deletes one secret for each application, and may be locked. It serves a socket of its own, without a bus daemon.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +14,7 @@ type Secret = (OwnedObjectPath, Vec<u8>, Vec<u8>, String);
 
 #[derive(Debug, Default)]
 struct State {
-    kept: Option<(Attributes, Secret)>,
+    kept: BTreeMap<&'static str, (Attributes, Secret)>,
     is_locked: bool,
 }
 
@@ -29,6 +29,9 @@ enum Refusal {
     ZBus(zbus::Error),
     IsLocked(String),
 }
+
+const SIGN_IN: &str = "/item";
+const MAIL: &str = "/mail";
 
 fn path(text: &'static str) -> OwnedObjectPath {
     ObjectPath::from_static_str_unchecked(text).into()
@@ -56,7 +59,8 @@ impl SecretService {
         let builder = builder.serve_at("/org/freedesktop/DBus", Bus).unwrap();
         let builder = builder.serve_at("/org/freedesktop/secrets", Service(self.clone())).unwrap();
         let builder = builder.serve_at("/collection", Collection(self.clone())).unwrap();
-        builder.serve_at("/item", Item(self.clone())).unwrap().build().await.unwrap()
+        let builder = builder.serve_at(SIGN_IN, Item(self.clone(), SIGN_IN)).unwrap();
+        builder.serve_at(MAIL, Item(self.clone(), MAIL)).unwrap().build().await.unwrap()
     }
 
     pub(crate) fn lock(&self, is_locked: bool) {
@@ -65,8 +69,17 @@ impl SecretService {
 
     /// What is kept, and for whom.
     pub(crate) fn kept(&self) -> Option<(Attributes, String)> {
+        self.kept_at(SIGN_IN)
+    }
+
+    /// The same for the password of the mail server.
+    pub(crate) fn kept_for_mail(&self) -> Option<(Attributes, String)> {
+        self.kept_at(MAIL)
+    }
+
+    fn kept_at(&self, item: &str) -> Option<(Attributes, String)> {
         let state = self.0.lock().unwrap();
-        let (attributes, secret) = state.kept.as_ref()?;
+        let (attributes, secret) = state.kept.get(item)?;
         Some((attributes.clone(), String::from_utf8(secret.2.clone()).unwrap()))
     }
 }
@@ -95,10 +108,10 @@ impl Service {
 
     fn search_items(&self, wanted: Attributes) -> (Vec<OwnedObjectPath>, Vec<OwnedObjectPath>) {
         let state = self.0.0.lock().unwrap();
-        let fits = state.kept.as_ref().is_some_and(|(attributes, _)| {
+        let found = state.kept.iter().filter(|(_, (attributes, _))| {
             wanted.iter().all(|(key, value)| attributes.get(key) == Some(value))
         });
-        let found = if fits { vec![path("/item")] } else { Vec::new() };
+        let found: Vec<_> = found.map(|(item, _)| path(item)).collect();
         if state.is_locked { (Vec::new(), found) } else { (found, Vec::new()) }
     }
 }
@@ -119,22 +132,28 @@ impl Collection {
         }
         assert!(replace, "what was kept for the account is replaced");
         let attributes = properties.remove("org.freedesktop.Secret.Item.Attributes").unwrap();
-        state.kept = Some((attributes.try_into().unwrap(), secret));
-        Ok((path("/item"), path("/")))
+        let attributes: Attributes = attributes.try_into().unwrap();
+        let item = match attributes["application"].as_str() {
+            "syft" => SIGN_IN,
+            "syft-mail" => MAIL,
+            other => panic!("{other}"),
+        };
+        state.kept.insert(item, (attributes, secret));
+        Ok((path(item), path("/")))
     }
 }
 
-struct Item(SecretService);
+struct Item(SecretService, &'static str);
 
 #[zbus::interface(name = "org.freedesktop.Secret.Item")]
 impl Item {
     fn get_secret(&self, session: OwnedObjectPath) -> (Secret,) {
-        let kept = self.0.0.lock().unwrap().kept.clone().unwrap();
+        let kept = self.0.0.lock().unwrap().kept[self.1].clone();
         ((session, kept.1.1, kept.1.2, kept.1.3),)
     }
 
     fn delete(&self) -> OwnedObjectPath {
-        self.0.0.lock().unwrap().kept = None;
+        self.0.0.lock().unwrap().kept.remove(self.1);
         path("/")
     }
 }

@@ -84,7 +84,7 @@ async fn remove(way: Way, context: &Context, ui: &mut Ui) -> Outcome {
         Way::Command => settings.command = None,
     })?;
     if way == Way::Email {
-        SmtpPassword::of(&configuration, &account).remove()?;
+        SmtpPassword::of(&configuration, &account).remove().await?;
     }
     ui.answer(&json!({ "way": way.as_str(), "removed": was_set }));
     let way = way.as_str();

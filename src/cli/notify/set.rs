@@ -209,9 +209,9 @@ async fn keep_password(
     ui: &mut Ui,
 ) -> Result<(), Failure> {
     let password = SmtpPassword::of(configuration, account);
-    let Some(user) = &args.user else { return Ok(password.remove()?) };
+    let Some(user) = &args.user else { return Ok(password.remove().await?) };
     if let Some(path) = &args.password_file {
-        return Ok(password.set(&first_line(path)?)?);
+        return Ok(password.set(&first_line(path)?).await?);
     }
     let before = file.settings().email.as_ref().map(|before| &before.via);
     let is_same = match (before, &settings.via) {
@@ -221,7 +221,7 @@ async fn keep_password(
         _ => false,
     };
     if !ui.can_ask() {
-        if is_same && password.get()?.is_some() {
+        if is_same && password.get().await?.is_some() {
             return Ok(());
         }
         let text = "there is nobody to ask for the password";
@@ -234,7 +234,7 @@ async fn keep_password(
     if said.is_empty() {
         return Err(Failure::new(Code::NoPassword, "nothing was typed"));
     }
-    Ok(password.set(&said)?)
+    Ok(password.set(&said).await?)
 }
 
 fn command(line: &[String]) -> Result<channels::Command, Failure> {

@@ -19,7 +19,7 @@ pub(crate) async fn run(context: &Context, ui: &mut Ui) -> Outcome {
     let (configuration, account, role) = whose(context).await?;
     let file = ServeFile::open(&configuration, &account)?;
     let courier = Courier::open(&configuration, &account, role)?;
-    let password = SmtpPassword::of(&configuration, &account).get()?.is_some();
+    let password = SmtpPassword::of(&configuration, &account).get().await?.is_some();
     let notices = courier.newest(SHOWN_MAX)?;
     let settings = file.settings();
     let mut waiting = serde_json::Map::new();

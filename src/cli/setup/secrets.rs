@@ -16,7 +16,7 @@ Examples:
 
 /// Tell where the secret of a sign-in is kept, or move it
 ///
-/// A file that was named at the login (--token-path, --service-account) stays where it is.
+/// A file that was named at the login (--token-path, --service-account, --s3-credentials) stays where it is. The password of a mail server goes where the sign-in goes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {

@@ -25,8 +25,8 @@ pub(super) async fn secret(configuration: &Configuration, email: &Email, login: 
         Service::Folder { .. } => return Finding::well(CHECK, "a shared folder needs none"),
         Service::Google { token_path: Some(path), .. } => path.clone(),
         Service::Delegated { key_path, .. } => key_path.clone(),
-        Service::ObjectStore { credentials_path, .. } => credentials_path.clone(),
-        Service::Server { .. } | Service::Google { .. } => {
+        Service::ObjectStore { credentials_path: Some(path), .. } => path.clone(),
+        Service::Server { .. } | Service::Google { .. } | Service::ObjectStore { .. } => {
             configuration.account_folder(email).join(crate::client::configuration::FILE)
         }
     };
@@ -75,7 +75,7 @@ pub(super) async fn drive(
     email: &Email,
     login: &Login,
 ) -> Vec<Finding> {
-    let connection = match entering::connect(configuration, email, &login.service, None) {
+    let connection = match entering::connect(configuration, email, &login.service, None).await {
         Ok(connected) => connected.connection,
         Err(error) => return vec![Finding::failed("drive", error)],
     };

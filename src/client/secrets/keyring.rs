@@ -1,6 +1,6 @@
 //! The system's keyring: the Secret Service of a Linux desktop, over the session bus.
 //!
-//! One item for each account, with attributes by which it is found. The session is a plain one: the
+//! One item for each secret of an account, with attributes by which it is found. The session is a plain one: the
 //! bus is a socket that only this user can open. No question is ever put on the screen: a keyring
 //! that would ask first counts as locked. Every call ends within [`PATIENCE`], whatever is at the
 //! other end. Source: <https://specifications.freedesktop.org/secret-service-spec/latest/>.
@@ -64,11 +64,21 @@ impl Slot {
     /// The place of an account whose configuration lies in `folder`: two configurations of one
     /// account do not share their sign-in.
     pub(super) fn of(email: &Email, folder: &Path) -> Self {
+        Self::named("syft", "sign-in", email, folder)
+    }
+
+    /// The place of the account's password for its mail server. It is another application's, as a
+    /// keyring finds everything that has the attributes that are asked for, and maybe more.
+    pub(super) fn of_mail(email: &Email, folder: &Path) -> Self {
+        Self::named("syft-mail", "mail password", email, folder)
+    }
+
+    fn named(application: &str, what: &str, email: &Email, folder: &Path) -> Self {
         Self {
             bus: bus_address(),
-            label: format!("syft: sign-in of {email}"),
+            label: format!("syft: {what} of {email}"),
             attributes: [
-                ("application", "syft".to_owned()),
+                ("application", application.to_owned()),
                 ("account", email.to_string()),
                 ("configuration", folder.to_string_lossy().into_owned()),
             ],

@@ -29,6 +29,7 @@ pub(super) const TOKEN_FILE: &str = "token.json";
 #[derive(Clone, Debug)]
 pub(super) struct Vault {
     slot: Slot,
+    mail: Slot,
     folder: PathBuf,
 }
 
@@ -43,7 +44,8 @@ pub(super) struct Kept {
 impl Vault {
     /// The vault of an account whose configuration lies in `folder`, and its own in `own`.
     pub(super) fn of(email: &Email, folder: &Path, own: PathBuf) -> Self {
-        Self { slot: Slot::of(email, folder), folder: own }
+        let (slot, mail) = (Slot::of(email, folder), Slot::of_mail(email, folder));
+        Self { slot, mail, folder: own }
     }
 
     /// Decides where a secret goes, and puts it there if that is the keyring; else whoever asks
@@ -77,6 +79,22 @@ impl Vault {
     /// Takes the secret out of the keyring.
     pub(super) async fn clear(&self) -> std::result::Result<(), Unusable> {
         self.slot.clear().await
+    }
+
+    /// The same for the password of the account's mail server.
+    pub(super) async fn mail_password(&self) -> std::result::Result<Option<String>, Unusable> {
+        self.mail.get().await
+    }
+
+    /// Keeps the password of the account's mail server in the keyring; `None` takes it out.
+    pub(super) async fn set_mail_password(
+        &self,
+        password: Option<&str>,
+    ) -> std::result::Result<(), Unusable> {
+        match password {
+            Some(password) => self.mail.set(password).await,
+            None => self.mail.clear().await,
+        }
     }
 
     /// The file for Google's token, where it is not in the keyring.

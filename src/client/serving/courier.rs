@@ -273,7 +273,7 @@ async fn send(
             let envelope = email.envelope(account);
             match &email.via {
                 Via::Smtp(smtp) => {
-                    let password = password(configuration, account, smtp.user.is_some())?;
+                    let password = password(configuration, account, smtp.user.is_some()).await?;
                     send_mail(&envelope, Carrier::Smtp(smtp, password), message).await
                 }
                 Via::Gmail => {
@@ -293,7 +293,7 @@ async fn send(
     }
 }
 
-fn password(
+async fn password(
     configuration: &Configuration,
     account: &Email,
     is_needed: bool,
@@ -301,6 +301,6 @@ fn password(
     if !is_needed {
         return Ok(None);
     }
-    let kept = SmtpPassword::of(configuration, account).get();
+    let kept = SmtpPassword::of(configuration, account).get().await;
     kept.map_err(|error: Error| channels::Error::Secret { problem: error.to_string() })
 }
