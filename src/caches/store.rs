@@ -25,6 +25,9 @@ pub struct Store {
     witness: OnceLock<Witness>,
     /// How long a file must be at rest to be looked at, in nanoseconds.
     rest_ns: AtomicI64,
+    /// The same for what was last written before `unheard_until_ns`.
+    unheard_rest_ns: AtomicI64,
+    unheard_until_ns: AtomicI64,
     /// True if a scan left a file alone that was not at rest.
     left_restless: AtomicBool,
 }
@@ -85,6 +88,8 @@ impl Store {
             counter,
             witness: OnceLock::new(),
             rest_ns: AtomicI64::new(0),
+            unheard_rest_ns: AtomicI64::new(0),
+            unheard_until_ns: AtomicI64::new(0),
             left_restless: AtomicBool::new(false),
         }
     }
@@ -111,6 +116,15 @@ impl Store {
         self.rest_ns.store(i64::try_from(rest.as_nanos()).unwrap_or(i64::MAX), Ordering::Relaxed);
     }
 
+    /// Leaves files alone for `rest` that were last written before `until`: nobody listened then, so it
+    /// is not known whether somebody has them open still. Zero, which is how a store begins, is for
+    /// none.
+    pub fn set_unheard(&self, until: Timestamp, rest: Duration) {
+        let rest_ns = i64::try_from(rest.as_nanos()).unwrap_or(i64::MAX);
+        self.unheard_until_ns.store(until.micros().saturating_mul(1000), Ordering::Relaxed);
+        self.unheard_rest_ns.store(rest_ns, Ordering::Relaxed);
+    }
+
     /// True if a scan has left a file alone since this was last asked: it wants another look.
     pub fn take_restless(&self) -> bool {
         self.left_restless.swap(false, Ordering::Relaxed)
@@ -120,8 +134,13 @@ impl Store {
         self.left_restless.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn rest_ns(&self) -> i64 {
-        self.rest_ns.load(Ordering::Relaxed)
+    /// For how many nanoseconds a file is left alone that was last written at this time.
+    pub(super) fn rest_ns(&self, written_ns: i64) -> i64 {
+        let rest_ns = self.rest_ns.load(Ordering::Relaxed);
+        if written_ns < self.unheard_until_ns.load(Ordering::Relaxed) {
+            return rest_ns.max(self.unheard_rest_ns.load(Ordering::Relaxed));
+        }
+        rest_ns
     }
 
     fn tell(&self, moment: Commit) {

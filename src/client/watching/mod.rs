@@ -99,6 +99,8 @@ pub struct Watch {
     locked_since: Option<(Duration, bool)>,
     /// When listening did not work.
     deaf_since: Option<Duration>,
+    /// Since when changes are heard, by the clock on the wall.
+    hears_since: Option<Timestamp>,
     events: VecDeque<WatchEvent>,
 }
 
@@ -134,6 +136,7 @@ impl Watch {
             trouble: None,
             locked_since: None,
             deaf_since: None,
+            hears_since: None,
             events: VecDeque::new(),
         }
     }
@@ -223,7 +226,7 @@ impl Watch {
         }
         let before = self.client.requests();
         let synced = {
-            let _rest = Rest::of(&self.client);
+            let _rest = Rest::of(&self.client, self.hears_since);
             self.client.sync(&self.options.sync).await
         };
         match synced {
@@ -294,6 +297,7 @@ impl Watch {
         match self.senses.listen(&self.client.account().folders.syftbox) {
             Listening::Yes => {
                 self.deaf_since = None;
+                self.hears_since.get_or_insert(self.senses.now().wall);
                 self.plan.set_deaf(false);
             }
             Listening::NoFolder => {}
@@ -303,6 +307,7 @@ impl Watch {
 
     fn deafened(&mut self, reason: String) {
         let was_deaf = self.deaf_since.replace(self.senses.now().awake).is_some();
+        self.hears_since = None;
         self.plan.set_deaf(true);
         if !was_deaf {
             self.events.push_back(WatchEvent::Deaf { reason });
@@ -369,8 +374,12 @@ impl Watch {
 struct Rest<'a>(&'a Client);
 
 impl<'a> Rest<'a> {
-    fn of(client: &'a Client) -> Self {
+    /// What was written before changes were heard may be open still, for all that is known.
+    fn of(client: &'a Client, hears_since: Option<Timestamp>) -> Self {
         client.set_rest(plan::QUIET);
+        if let Some(since) = hears_since {
+            client.account().store.set_unheard(since, plan::QUIET_WRITING);
+        }
         Self(client)
     }
 }
@@ -378,6 +387,7 @@ impl<'a> Rest<'a> {
 impl Drop for Rest<'_> {
     fn drop(&mut self) {
         self.0.set_rest(Duration::ZERO);
+        self.0.account().store.set_unheard(Timestamp::ZERO, Duration::ZERO);
     }
 }
 
