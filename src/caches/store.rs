@@ -22,6 +22,7 @@ pub struct Store {
     database: Mutex<Database>,
     /// `None` for one in memory.
     counter: Option<Counter>,
+    place: Option<Place>,
     witness: OnceLock<Witness>,
     /// How long a file must be at rest to be looked at, in nanoseconds.
     rest_ns: AtomicI64,
@@ -30,6 +31,13 @@ pub struct Store {
     unheard_until_ns: AtomicI64,
     /// True if a scan left a file alone that was not at rest.
     left_restless: AtomicBool,
+}
+
+/// Where a database lies, and what tells it from another one in its place.
+#[derive(Debug)]
+struct Place {
+    path: PathBuf,
+    identity: Option<(u64, u64)>,
 }
 
 /// A moment around the commit of a transaction.
@@ -69,7 +77,22 @@ impl Store {
         // FULL: a commit is on disk when it returns, also after a power cut.
         database.pragma_update(None, "synchronous", "FULL")?;
         let counter = Some(Counter::open(path, &database)?);
-        Ok(Self::of(database, counter))
+        let place = Place { path: path.to_owned(), identity: identity(path) };
+        Ok(Self { place: Some(place), ..Self::of(database, counter) })
+    }
+
+    /// Checks that the database is the one of its account still: while it was open, another process
+    /// may have set it aside ([`Store::set_aside`]), and what is known in it is of the past. To be
+    /// asked by who holds the lock of the SyftBox.
+    ///
+    /// # Errors
+    /// [`Error::Displaced`].
+    pub fn expect_in_place(&self) -> Result<()> {
+        let Some(Place { path, identity: Some(ours) }) = &self.place else { return Ok(()) };
+        if identity(path) == Some(*ours) {
+            return Ok(());
+        }
+        Err(Error::Displaced { path: path.clone() })
     }
 
     /// Opens a database that lives as long as the value (`use_in_memory_cache`).
@@ -86,6 +109,7 @@ impl Store {
         Self {
             database: Mutex::new(database),
             counter,
+            place: None,
             witness: OnceLock::new(),
             rest_ns: AtomicI64::new(0),
             unheard_rest_ns: AtomicI64::new(0),
@@ -204,6 +228,18 @@ impl Store {
         // A panic while the lock was held has rolled its transaction back.
         self.database.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Says which file lies at `path`; `None` if there is none, or no way to tell.
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(_path: &Path) -> Option<(u64, u64)> {
+    None
 }
 
 #[cfg(test)]
