@@ -1,5 +1,7 @@
 //! A watch, hour after hour: the clocks, the notifications and the drive are wound by hand.
 
+mod lasting;
+
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -187,9 +189,7 @@ async fn a_file_that_was_begun_before_the_watch_is_not_sent_by_halves() {
     let begun = std::time::UNIX_EPOCH + Duration::from_micros(START.unsigned_abs()) - secs(2.0);
     std::fs::File::options().write(true).open(file).unwrap().set_modified(begun).unwrap();
     let (event, _) = watched.next().await;
-    let first_pushed = |event: &WatchEvent| {
-        matches!(event, WatchEvent::Synced { report, .. } if report.pushed > 0)
-    };
+    let first_pushed = |event: &WatchEvent| matches!(event, WatchEvent::Synced { report, .. } if report.pushed > 0);
     let is_sent = |client: &Client| {
         let store = &client.account().store;
         let agreed = store.read(|db| syft::caches::agreed::snapshot(db, client.email())).unwrap();
