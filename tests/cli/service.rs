@@ -114,7 +114,12 @@ fn a_service_under_systemd_comes_and_goes_and_leaves_nothing() {
     assert!(text.contains("my home 100%%"), "{text}");
     let id = service(&installed)["id"].as_str().unwrap().to_owned();
     let told = machine.fake("told").unwrap();
-    assert!(told.contains(&format!("enable --now {id}.service")), "{told}");
+    assert!(
+        told.contains(&format!(
+            "enable {id}.service\nis-active {id}.service\nrestart {id}.service"
+        )),
+        "{told}"
+    );
     let again = machine.run(&["service", "install"]).done();
     assert_eq!(service(&again)["is_new"], false);
     assert_eq!(machine.unit_names().len(), 1, "to install twice is to install once");

@@ -219,7 +219,9 @@ impl Service {
             write_private_file(path, text.as_bytes())?;
         }
         if let Err(error) = self.start(kind, planned.is_new).await {
-            self.remove_units(&[]).await?;
+            if planned.is_new {
+                self.remove_units(&[]).await?;
+            }
             return Err(error.into());
         }
         self.remove_cron_line().await?;
@@ -229,9 +231,11 @@ impl Service {
     async fn start(&self, kind: Kind, is_new: bool) -> Result<(), ServiceError> {
         let unit = self.started_unit(kind);
         manager::systemctl(&["daemon-reload"]).await?;
-        manager::systemctl(&["enable", "--now", &unit]).await?;
-        if is_new {
-            // One that runs already runs as it was written before.
+        manager::systemctl(&["enable", &unit]).await?;
+        let state = manager::systemctl(&["is-active", &unit]).await.unwrap_or_default();
+        if is_new || state.trim() != "active" {
+            // One that runs already runs as it was written before. One that died and is to be started
+            // again in a minute would not be started sooner, and would be waited for.
             manager::systemctl(&["restart", &unit]).await?;
         }
         Ok(())
