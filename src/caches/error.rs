@@ -30,7 +30,7 @@ pub enum Error {
         what: String,
     },
 
-    /// Another state database lies where the one that is open lay, or none: it was set aside.
+    /// Another state database lies where the one that is open lay: that was set aside.
     #[error("the state database `{}` was set aside by another command", path.display())]
     Displaced {
         /// Where it lay.

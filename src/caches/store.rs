@@ -89,7 +89,8 @@ impl Store {
     /// [`Error::Displaced`].
     pub fn expect_in_place(&self) -> Result<()> {
         let Some(Place { path, identity: Some(ours) }) = &self.place else { return Ok(()) };
-        if identity(path) == Some(*ours) {
+        // One that was deleted has no other in its place.
+        if identity(path).is_none_or(|found| found == *ours) {
             return Ok(());
         }
         Err(Error::Displaced { path: path.clone() })

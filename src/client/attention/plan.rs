@@ -103,6 +103,7 @@ impl Memory {
                 problems.push(problem.clone());
             }
         }
+        self.prune(now);
         News { refused, problems }
     }
 
@@ -120,14 +121,18 @@ impl Memory {
             if is_passing { key(FAILURE, &[]) } else { key(FAILURE, &[code.as_str(), message]) };
         let told = self.told.contains_key(&key);
         self.remember(key, Seen { at: now, told: true });
+        self.prune(now);
         !told
     }
 
     fn remember(&mut self, key: String, seen: Seen) {
         self.told.insert(key, seen);
+    }
+
+    /// Forgets the oldest of too many, but nothing that is so now: it would be told with each sync.
+    fn prune(&mut self, now: i64) {
         while self.told.len() > TOLD_MAX {
-            // What is so now is not forgotten: it would be told anew with each sync.
-            let past = self.told.iter().filter(|(_, other)| other.at != seen.at);
+            let past = self.told.iter().filter(|(_, seen)| seen.at != now);
             let oldest = past.min_by_key(|(_, seen)| seen.at);
             let Some(oldest) = oldest.map(|(key, _)| key.clone()) else { break };
             self.told.remove(&oldest);
