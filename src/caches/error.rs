@@ -30,6 +30,13 @@ pub enum Error {
         what: String,
     },
 
+    /// Another state database lies where the one that is open lay: that was set aside.
+    #[error("the state database `{}` was set aside by another command", path.display())]
+    Displaced {
+        /// Where it lay.
+        path: PathBuf,
+    },
+
     /// A file or folder could not be read or written.
     #[error("`{}` could not be {what}", path.display())]
     File {

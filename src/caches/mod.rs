@@ -9,6 +9,7 @@
 pub mod admitted;
 pub mod agreed;
 pub mod announcing;
+pub mod carrying;
 pub mod catalogue;
 mod counting;
 pub mod delivered;

@@ -92,9 +92,11 @@ pub fn forget(db: &Database, key: &str) -> Result<()> {
     Ok(())
 }
 
-/// Adds news that go `way`. Beyond [`NEWS_MAX`] they are counted only.
-pub fn add_news(db: &Database, way: &str, news: &str) -> Result<()> {
-    if count_news(db, way)? < NEWS_MAX {
+/// Adds news that go `way`. Beyond [`NEWS_MAX`], and twice that for urgent ones, they are counted
+/// only.
+pub fn add_news(db: &Database, way: &str, news: &str, is_urgent: bool) -> Result<()> {
+    let most = if is_urgent { 2 * NEWS_MAX } else { NEWS_MAX };
+    if count_news(db, way)? < most {
         db.prepare_cached("INSERT INTO news (way, news) VALUES (?1, ?2)")?.execute([way, news])?;
     } else {
         let more = uncounted(db, way)? + 1;
@@ -242,11 +244,11 @@ mod tests {
                 begin(db)?;
                 assert!(has_begun(db)?);
                 assert!(!gather(db, "email", "a", at(0))?);
-                add_news(db, "email", "1")?;
-                add_news(db, "email", "2")?;
-                add_news(db, "webhook", "3")?;
+                add_news(db, "email", "1", false)?;
+                add_news(db, "email", "2", false)?;
+                add_news(db, "webhook", "3", false)?;
                 assert!(gather(db, "email", "a", at(0))?);
-                add_news(db, "email", "4")?;
+                add_news(db, "email", "4", false)?;
                 assert!(gather(db, "email", "b", at(1))?);
                 let first = unsent(db, "email")?.unwrap();
                 assert_eq!((first.id.as_str(), first.news.as_str()), ("a", "[1,2]"));
@@ -275,12 +277,15 @@ mod tests {
         store
             .write(|db| {
                 for number in 0..NEWS_MAX + 7 {
-                    add_news(db, "email", &number.to_string())?;
+                    add_news(db, "email", &number.to_string(), false)?;
                 }
+                add_news(db, "email", "\"urgent\"", true)?;
                 assert!(gather(db, "email", "a", at(0))?);
-                assert_eq!(unsent(db, "email")?.unwrap().more, 7);
+                let first = unsent(db, "email")?.unwrap();
+                assert_eq!(first.more, 7);
+                assert!(first.news.ends_with("\"urgent\"]"), "there is room for that");
                 for number in 0..SENT_KEPT + 20 {
-                    add_news(db, "email", "1")?;
+                    add_news(db, "email", "1", false)?;
                     gather(db, "email", &format!("n{number}"), at(0))?;
                     sent(db, &format!("n{number}"), at(1))?;
                 }

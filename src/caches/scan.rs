@@ -87,7 +87,7 @@ enum Looked {
 
 struct Walk<'a> {
     agreed: &'a Snapshot,
-    rest_ns: i64,
+    store: &'a Store,
     known: HashMap<String, Known>,
     fresh: BTreeMap<String, Known>,
     /// Which file was found under which inode.
@@ -119,7 +119,7 @@ fn scan_and(
         store.read(|db| Ok((stats::load(db, datasite)?, agreed::snapshot(db, datasite)?)))?;
     let mut walk = Walk {
         agreed: &agreed,
-        rest_ns: store.rest_ns(),
+        store,
         known,
         fresh: BTreeMap::new(),
         places: HashMap::new(),
@@ -226,7 +226,7 @@ impl Walk<'_> {
         if let Some(known) = self.known.get(path.as_str())
             && known.holds(before, self.now_ns)
         {
-            return Ok(Looked::Whole(known.digest));
+            return Ok(self.looked(before, path, known.digest));
         }
         let too_large = || Err(io::ErrorKind::FileTooLarge.into());
         if u64::try_from(before.size).is_ok_and(|size| size > FILE_BYTES_MAX) {
@@ -256,19 +256,21 @@ impl Walk<'_> {
         let digest = Digest::from_bytes(hasher.finalize().into());
         let known = Known { stat: after, digest, hashed_ns: self.now_ns };
         self.fresh.insert(path.to_string(), known);
-        // What is agreed is whole: we may have written it ourselves.
-        // Rules hold from the moment at which they stand there.
+        Ok(self.looked(after, path, digest))
+    }
+
+    /// What is agreed is whole: we may have written it ourselves. Rules hold from the moment at which
+    /// they stand there.
+    fn looked(&self, stat: Stat, path: &DatasitePath, digest: Digest) -> Looked {
         let is_taken = is_rule_file(path) || self.agreed.get(path) == Some(&digest);
-        if self.is_restless(after) && !is_taken {
-            return Ok(Looked::Restless);
-        }
-        Ok(Looked::Whole(digest))
+        if self.is_restless(stat) && !is_taken { Looked::Restless } else { Looked::Whole(digest) }
     }
 
     /// True if somebody may be in the middle of writing.
-    const fn is_restless(&self, stat: Stat) -> bool {
+    fn is_restless(&self, stat: Stat) -> bool {
         let age_ns = self.now_ns.saturating_sub(stat.mtime_ns);
-        self.rest_ns > 0 && age_ns < self.rest_ns && age_ns > -AHEAD_MAX_NS
+        let rest_ns = self.store.rest_ns(stat.mtime_ns);
+        rest_ns > 0 && age_ns < rest_ns && age_ns > -AHEAD_MAX_NS
     }
 
     /// Looks for what was agreed and was not come across.

@@ -22,11 +22,22 @@ pub struct Store {
     database: Mutex<Database>,
     /// `None` for one in memory.
     counter: Option<Counter>,
+    place: Option<Place>,
     witness: OnceLock<Witness>,
     /// How long a file must be at rest to be looked at, in nanoseconds.
     rest_ns: AtomicI64,
+    /// The same for what was last written before `unheard_until_ns`.
+    unheard_rest_ns: AtomicI64,
+    unheard_until_ns: AtomicI64,
     /// True if a scan left a file alone that was not at rest.
     left_restless: AtomicBool,
+}
+
+/// Where a database lies, and what tells it from another one in its place.
+#[derive(Debug)]
+struct Place {
+    path: PathBuf,
+    identity: Option<(u64, u64)>,
 }
 
 /// A moment around the commit of a transaction.
@@ -66,7 +77,23 @@ impl Store {
         // FULL: a commit is on disk when it returns, also after a power cut.
         database.pragma_update(None, "synchronous", "FULL")?;
         let counter = Some(Counter::open(path, &database)?);
-        Ok(Self::of(database, counter))
+        let place = Place { path: path.to_owned(), identity: identity(path) };
+        Ok(Self { place: Some(place), ..Self::of(database, counter) })
+    }
+
+    /// Checks that the database is the one of its account still: while it was open, another process
+    /// may have set it aside ([`Store::set_aside`]), and what is known in it is of the past. To be
+    /// asked by who holds the lock of the SyftBox.
+    ///
+    /// # Errors
+    /// [`Error::Displaced`].
+    pub fn expect_in_place(&self) -> Result<()> {
+        let Some(Place { path, identity: Some(ours) }) = &self.place else { return Ok(()) };
+        // One that was deleted has no other in its place.
+        if identity(path).is_none_or(|found| found == *ours) {
+            return Ok(());
+        }
+        Err(Error::Displaced { path: path.clone() })
     }
 
     /// Opens a database that lives as long as the value (`use_in_memory_cache`).
@@ -83,8 +110,11 @@ impl Store {
         Self {
             database: Mutex::new(database),
             counter,
+            place: None,
             witness: OnceLock::new(),
             rest_ns: AtomicI64::new(0),
+            unheard_rest_ns: AtomicI64::new(0),
+            unheard_until_ns: AtomicI64::new(0),
             left_restless: AtomicBool::new(false),
         }
     }
@@ -111,6 +141,15 @@ impl Store {
         self.rest_ns.store(i64::try_from(rest.as_nanos()).unwrap_or(i64::MAX), Ordering::Relaxed);
     }
 
+    /// Leaves files alone for `rest` that were last written before `until`: nobody listened then, so it
+    /// is not known whether somebody has them open still. Zero, which is how a store begins, is for
+    /// none.
+    pub fn set_unheard(&self, until: Timestamp, rest: Duration) {
+        let rest_ns = i64::try_from(rest.as_nanos()).unwrap_or(i64::MAX);
+        self.unheard_until_ns.store(until.micros().saturating_mul(1000), Ordering::Relaxed);
+        self.unheard_rest_ns.store(rest_ns, Ordering::Relaxed);
+    }
+
     /// True if a scan has left a file alone since this was last asked: it wants another look.
     pub fn take_restless(&self) -> bool {
         self.left_restless.swap(false, Ordering::Relaxed)
@@ -120,8 +159,13 @@ impl Store {
         self.left_restless.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn rest_ns(&self) -> i64 {
-        self.rest_ns.load(Ordering::Relaxed)
+    /// For how many nanoseconds a file is left alone that was last written at this time.
+    pub(super) fn rest_ns(&self, written_ns: i64) -> i64 {
+        let rest_ns = self.rest_ns.load(Ordering::Relaxed);
+        if written_ns < self.unheard_until_ns.load(Ordering::Relaxed) {
+            return rest_ns.max(self.unheard_rest_ns.load(Ordering::Relaxed));
+        }
+        rest_ns
     }
 
     fn tell(&self, moment: Commit) {
@@ -185,6 +229,18 @@ impl Store {
         // A panic while the lock was held has rolled its transaction back.
         self.database.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Says which file lies at `path`; `None` if there is none, or no way to tell.
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(_path: &Path) -> Option<(u64, u64)> {
+    None
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection as Database, OpenFlags, TransactionBehavior};
 
-use super::{Error, Result, meta};
+use super::{Error, Result, carrying, meta};
 
 /// What leads from one version of the schema to the next.
 #[derive(Clone, Copy, Debug)]
@@ -120,11 +120,21 @@ fn newest(steps: &[Step]) -> i64 {
 
 /// Makes a database beside its place, and then puts it there.
 fn create(path: &Path, steps: &[Step]) -> Result<()> {
+    let next = beside(path, NEXT);
+    if next.symlink_metadata().is_ok() {
+        // Somebody was stopped who was putting it here.
+        return std::fs::rename(&next, path).map_err(Error::at(path, "created"));
+    }
     let log = beside(path, "-wal");
     if log.metadata().is_ok_and(|found| found.len() > 0) {
         let what = format!("its main file `{}` is gone", path.display());
         return Err(Error::damaged(what));
     }
+    make(path, path, steps, None)
+}
+
+/// Makes a database beside `path` that takes over what it can from `old`, and puts it at `place`.
+fn make(path: &Path, place: &Path, steps: &[Step], old: Option<&Path>) -> Result<()> {
     let new = beside(path, ".new");
     remove(&new)?;
     remove(&beside(&new, "-journal"))?;
@@ -133,10 +143,16 @@ fn create(path: &Path, steps: &[Step]) -> Result<()> {
     database.pragma_update(None, "journal_mode", "MEMORY")?;
     database.pragma_update(None, "synchronous", "OFF")?;
     apply(&mut database, steps)?;
+    if let Some(old) = old {
+        carrying::carry(old, &database)?;
+    }
     database.close().map_err(|(_, error)| error)?;
     File::open(&new).and_then(|file| file.sync_all()).map_err(Error::at(&new, "written"))?;
-    std::fs::rename(&new, path).map_err(Error::at(path, "created"))
+    std::fs::rename(&new, place).map_err(Error::at(place, "created"))
 }
+
+/// What the name of a database ends with that is to take the place of another one.
+const NEXT: &str = ".next";
 
 /// Keeps the database as it is before it is changed, and no older copy.
 fn keep_copy(database: &Database, path: &Path) -> Result<()> {
@@ -165,14 +181,20 @@ const BEFORE: &str = ".before-upgrade-from-";
 /// Moves a database that cannot be used into a folder beside it, with all that belongs to it, and
 /// returns the folder; `None` if there is nothing. `label` tells it from others.
 ///
-/// Afterwards the next opening makes a new one. What was agreed is read from the drive again; what
-/// was not sent yet is found on the disk, as a difference.
+/// A new one is in its place then, which takes over what cannot be learnt again ([`carrying`]). What
+/// was agreed is read from the drive again; what was not sent yet is found on the disk, as a
+/// difference. The new one is whole before the old one goes: whoever stops in between, the next
+/// opening puts it there.
 pub(super) fn set_aside(path: &Path, label: &str) -> Result<Option<PathBuf>> {
     if path.parent().is_some_and(|folder| !folder.is_dir()) {
         return Ok(None);
     }
     let _lock = lock(path)?;
     let folder = beside(path, &format!(".aside-{label}"));
+    let next = beside(path, NEXT);
+    if path.symlink_metadata().is_ok() {
+        make(path, &next, STEPS, Some(path))?;
+    }
     let mut is_any = false;
     // The count last: a database that is cut off from its parts is noticed by it.
     for suffix in ["-shm", "-wal", "", super::counting::SUFFIX] {
@@ -184,6 +206,9 @@ pub(super) fn set_aside(path: &Path, label: &str) -> Result<Option<PathBuf>> {
         let to = folder.join(from.file_name().unwrap_or_default());
         std::fs::rename(&from, &to).map_err(Error::at(&from, "moved"))?;
         is_any = true;
+    }
+    if next.symlink_metadata().is_ok() {
+        std::fs::rename(&next, path).map_err(Error::at(path, "created"))?;
     }
     Ok(is_any.then_some(folder))
 }

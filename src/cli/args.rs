@@ -99,7 +99,11 @@ pub(crate) fn email(text: &str) -> Result<Email, String> {
 impl Command {
     /// True if nothing but what needs a person is to be told.
     pub(super) const fn is_quiet(&self) -> bool {
-        matches!(self, Self::Sync(args) if args.is_quiet())
+        match self {
+            Self::Sync(args) => args.is_quiet(),
+            Self::Serve(args) => args.is_quiet(),
+            _ => false,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::context::Context;
 use super::hints;
 use super::report::{Exit, Failure, Outcome};
-use super::sync::{exit_of, report_json, tell};
+use super::sync::{Record, exit_of, quietly_failed, report_json, tell, tell_needs};
 use super::text::{age, count};
 use super::ui::Ui;
 use crate::channels::Way;
@@ -28,7 +28,7 @@ use crate::syncers::{Report, SyncOptions};
 const EXAMPLES: &str = "\
 Examples:
   syft serve
-  syft serve --once             # from cron: sync, approve, tell, and end
+  syft serve --once --quiet     # from cron: sync, approve, tell, and end
   syft auto-approve add @uni.edu
   syft notify set email --to me@example.org --server smtp.example.org --user me";
 
@@ -44,9 +44,22 @@ pub(crate) struct Args {
     #[arg(long)]
     once: bool,
 
+    /// With --once, say nothing unless a person is needed, and that once: for cron
+    ///
+    /// All else is in the log that `syft service status` names. Exit codes stay as they are.
+    #[arg(long, short, requires = "once")]
+    quiet: bool,
+
     /// Ask the drive at least this often while things happen
     #[arg(long, value_name = "SECS", default_value_t = 10, conflicts_with = "once")]
     interval: u64,
+}
+
+impl Args {
+    /// True if nothing but what needs a person is to be told.
+    pub(super) const fn is_quiet(&self) -> bool {
+        self.quiet
+    }
 }
 
 /// How long what is being sent when we are told to end may take.
@@ -71,7 +84,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     let attendant = Attendant::open(&configuration, &account)?;
     if args.once {
         return tokio::select! {
-            outcome = once(&client, attendant, &configuration, ui) => outcome,
+            outcome = once(&client, attendant, &configuration, args.quiet, ui) => outcome,
             () = stop => Err(Failure {
                 exit: Exit::Interrupted,
                 ..Failure::new(Code::Interrupted, "interrupted")
@@ -82,6 +95,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     let role = client.role();
     drop(client);
     let mut attendant = attendant;
+    let mut record = Record::load(&configuration, Some(&account), false);
     let mut stop = std::pin::pin!(stop);
     loop {
         let options = WatchOptions {
@@ -94,6 +108,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
             watch,
             courier,
             attendant: &mut attendant,
+            record: &mut record,
             ui: RefCell::new(ui),
             wake: watch::Sender::new(Wake::Look),
         };
@@ -127,11 +142,17 @@ async fn once(
     client: &Client,
     mut attendant: Attendant,
     configuration: &Configuration,
+    is_quiet: bool,
     ui: &mut Ui,
 ) -> Outcome {
+    let mut record = Record::load(configuration, Some(client.email()), is_quiet);
     let synced = client.sync(&SyncOptions::default()).await;
     if let Err(error @ Error::Locked { .. }) = synced {
-        return Err(error.into());
+        return if is_quiet {
+            quietly_failed(error, json!({}), &mut record, ui)
+        } else {
+            Err(error.into())
+        };
     }
     let attended = attendant.after_sync(client, synced.as_ref()).await?;
     let courier = Courier::open(configuration, client.email(), client.role())?;
@@ -157,16 +178,54 @@ async fn once(
     answer["approved"] = approved.collect();
     answer["news"] = attended.news.iter().map(News::to_json).collect();
     answer["notices"] = deliveries.iter().filter_map(delivery_json).collect();
+    if is_quiet {
+        return match synced {
+            Ok(report) => {
+                ui.answer(&answer);
+                // What a person has to see to is told as problems of the sync are: once.
+                let report = with_troubles(report, &attended, &deliveries);
+                let news = record.synced(&report, client.role());
+                tell_needs(&news, ui);
+                record.keep(ui);
+                Ok(exit)
+            }
+            Err(error) => quietly_failed(error, answer, &mut record, ui),
+        };
+    }
     tell_attended(&attended, ui);
     deliveries.iter().for_each(|delivery| tell_delivery(delivery, ui));
     match synced {
         Ok(report) => {
             ui.answer(&answer);
+            record.synced(&report, client.role());
             tell(&report, client.role(), client.requests(), ui);
+            record.keep(ui);
             Ok(exit)
         }
-        Err(error) => Err(error.into()),
+        Err(error) => {
+            record.failed(&error);
+            record.keep(ui);
+            Err(error.into())
+        }
     }
+}
+
+/// What could not be told, and who could not be approved, as problems of the sync.
+fn with_troubles(mut report: Report, attended: &Attended, deliveries: &[Delivery]) -> Report {
+    for (peer, error) in &attended.not_approved {
+        let text = format!("{peer} could not be approved yet: {}", super::report::chain(error));
+        report.problem_with(peer, error.code(), text);
+    }
+    for delivery in deliveries {
+        if let Delivery::Failed { way, problem, .. } = delivery {
+            let reason = super::report::chain(problem);
+            report.problem(Code::NotTold, format!("not told by {}: {reason}", way.as_str()));
+        }
+    }
+    if let Read::Broken(problem) = &attended.settings {
+        report.problem(Code::ServeSettings, format!("the settings cannot be read: {problem}"));
+    }
+    report
 }
 
 /// How a session ended.
@@ -183,6 +242,7 @@ struct Session<'a, 'u> {
     watch: Watch,
     courier: Courier,
     attendant: &'a mut Attendant,
+    record: &'a mut Record,
     ui: RefCell<&'u mut Ui>,
     wake: watch::Sender<Wake>,
 }
@@ -198,12 +258,12 @@ enum Wake {
 
 impl Session<'_, '_> {
     async fn run(self, stop: &mut (impl Future<Output = ()> + Unpin)) -> Ended {
-        let Self { watch, courier, attendant, ui, wake } = self;
+        let Self { watch, courier, attendant, record, ui, wake } = self;
         let (courier, ui) = (&courier, &ui);
         let all = Way::ALL.map(|way| send(way, courier, ui, wake.subscribe()));
         let mut sending = futures::future::join_all(all);
         let ended = tokio::select! {
-            () = attend(watch, attendant, ui, &wake) => Ended::Displaced,
+            () = attend(watch, attendant, record, ui, &wake) => Ended::Displaced,
             _ = &mut sending => Ended::Displaced,
             () = stop => Ended::Stopped,
         };
@@ -218,28 +278,25 @@ impl Session<'_, '_> {
 async fn attend(
     mut watch: Watch,
     attendant: &mut Attendant,
+    record: &mut Record,
     ui: &RefCell<&mut Ui>,
     wake: &watch::Sender<Wake>,
 ) {
-    let database = watch.client().folders().database();
-    let identity = identity(&database);
     let mut last_problem = None;
     loop {
         let event = watch.next().await;
-        if identity.is_some() && self::identity(&database) != identity {
-            return;
-        }
         let client = watch.client();
         let attended = match &event {
             WatchEvent::Synced { report, .. } => attendant.after_sync(client, Ok(report)).await,
             WatchEvent::Failed { error, .. } => attendant.after_sync(client, Err(error)).await,
+            WatchEvent::Renewed => return,
             _ => {
-                tell_event(&event, client, &mut ui.borrow_mut());
+                tell_event(event, client, record, &mut ui.borrow_mut());
                 continue;
             }
         };
         let mut ui = ui.borrow_mut();
-        tell_event(&event, client, &mut ui);
+        tell_event(event, client, record, &mut ui);
         match attended {
             Ok(attended) => {
                 last_problem = None;
@@ -279,25 +336,31 @@ async fn send(way: Way, courier: &Courier, ui: &RefCell<&mut Ui>, mut wake: watc
     }
 }
 
-/// Says which file lies at `path`; `None` if there is none.
-fn identity(path: &std::path::Path) -> Option<(u64, u64)> {
-    use std::os::unix::fs::MetadataExt as _;
-    std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
-}
-
-fn tell_event(event: &WatchEvent, client: &Client, ui: &mut Ui) {
+fn tell_event(event: WatchEvent, client: &Client, record: &mut Record, ui: &mut Ui) {
     match event {
-        WatchEvent::Synced { report, requests } => tell_sync(report, *requests, client, ui),
-        WatchEvent::Failed { is_news: false, .. } => {}
-        WatchEvent::Failed { error, .. } => {
-            ui.warn(format_args!("{}; it is tried again", super::report::chain(error)));
+        WatchEvent::Synced { report, requests } => {
+            // What was told before is left out.
+            let news = record.synced(&report, client.role());
+            let report = Report { problems: news.problems, ..report };
+            if !report.is_idle() {
+                tell(&report, client.role(), requests, ui);
+            }
+            record.keep(ui);
         }
+        WatchEvent::Failed { error, is_news, .. } => {
+            record.failed(&error);
+            if is_news {
+                ui.warn(format_args!("{}; it is tried again", super::report::chain(&error)));
+            }
+            record.keep(ui);
+        }
+        WatchEvent::Renewed => {}
         WatchEvent::Recovered { after } => {
-            ui.done(format_args!("It works again, after {}", minutes(*after)));
+            ui.done(format_args!("It works again, after {}", minutes(after)));
         }
         WatchEvent::Locked => ui.say("Another `syft` works on the SyftBox; waiting for it"),
         WatchEvent::Woke { slept } => {
-            ui.say(format_args!("The machine slept for {}; syncing", minutes(*slept)));
+            ui.say(format_args!("The machine slept for {}; syncing", minutes(slept)));
         }
         WatchEvent::Reopened { email } => {
             ui.say(format_args!("The login of {email} has changed; using it"));
@@ -305,12 +368,6 @@ fn tell_event(event: &WatchEvent, client: &Client, ui: &mut Ui) {
         WatchEvent::Deaf { reason } => {
             ui.warn(format_args!("Changes here are seen only now and then: {reason}"));
         }
-    }
-}
-
-fn tell_sync(report: &Report, requests: u64, client: &Client, ui: &mut Ui) {
-    if !report.is_idle() {
-        tell(report, client.role(), requests, ui);
     }
 }
 

@@ -20,6 +20,7 @@ const INSTALL_EXAMPLES: &str = "\
 Examples:
   syft service install --dry-run       # see what would be written, and where
   syft service install
+  syft service install --serve         # approve people by rule and tell you what is new, too
   syft service install --timer --every 15
   syft service install --cron --every 5";
 const STATUS_EXAMPLES: &str = "Examples:\n  syft service status\n  syft service status --json";
@@ -68,6 +69,11 @@ pub(crate) struct Install {
     #[arg(long, value_name = "MINUTES", default_value_t = 5, value_parser = minutes)]
     every: u8,
 
+    /// Run `syft serve`, which also approves people by rule and tells you what is new; from cron and
+    /// with --timer `syft serve --once --quiet`. Stays so when it is installed again
+    #[arg(long)]
+    serve: bool,
+
     /// Print what would be written, and write nothing
     #[arg(long)]
     dry_run: bool,
@@ -80,7 +86,11 @@ fn minutes(text: &str) -> Result<u8, String> {
 
 pub(crate) async fn run(command: &Command, context: &Context, ui: &mut Ui) -> Outcome {
     match command {
-        Command::Install(args) => install(args, &service(context, true)?, ui).await,
+        Command::Install(args) => {
+            let service = service(context, true)?;
+            let serves = args.serve || service.serves_now().await.map_err(client::Error::from)?;
+            install(args, &service.that_serves(serves), serves, ui).await
+        }
         Command::Status => status(&service(context, false)?, ui).await,
         Command::Uninstall { dry_run } => uninstall(&service(context, false)?, *dry_run, ui).await,
     }
@@ -108,7 +118,7 @@ fn service(context: &Context, needs_login: bool) -> Result<Service, Failure> {
         .map_err(|error| Failure::new(Code::ServiceProgram, format!("where `syft` is: {error}")))?;
     let config = dirs::config_dir().ok_or(client::Error::NoHome)?;
     let home = context.home()?;
-    let task = Task { program, home, email, variables: carried() };
+    let task = Task { program, home, email, serves: false, variables: carried() };
     Ok(Service::new(configuration, task, config.join("systemd/user")))
 }
 
@@ -119,7 +129,7 @@ fn carried() -> Vec<(String, String)> {
     NAMES.iter().filter_map(|name| Some(((*name).to_owned(), set(name)?))).collect()
 }
 
-async fn install(args: &Install, service: &Service, ui: &mut Ui) -> Outcome {
+async fn install(args: &Install, service: &Service, serves: bool, ui: &mut Ui) -> Outcome {
     let minutes = args.every;
     let kind = match (args.cron, args.timer) {
         (true, _) => Kind::Cron { minutes },
@@ -128,7 +138,9 @@ async fn install(args: &Install, service: &Service, ui: &mut Ui) -> Outcome {
     };
     if args.dry_run {
         let planned = service.plan(kind).await.map_err(client::Error::from)?;
-        ui.answer(&json!({ "service": installation_json(service, &planned), "dry_run": true }));
+        ui.answer(
+            &json!({ "service": installation_json(service, &planned, serves), "dry_run": true }),
+        );
         for (path, text) in &planned.units {
             ui.line(format_args!("# {}\n{text}", path.display()));
         }
@@ -139,12 +151,15 @@ async fn install(args: &Install, service: &Service, ui: &mut Ui) -> Outcome {
         return Ok(Exit::Done);
     }
     let installed = service.install(kind).await?;
-    ui.answer(&json!({ "service": installation_json(service, &installed), "dry_run": false }));
+    ui.answer(
+        &json!({ "service": installation_json(service, &installed, serves), "dry_run": false }),
+    );
     let (email, id) = (service.email(), service.id());
     let again = if installed.is_new { "" } else { ", as it was already" };
     match kind {
         Kind::Watch => {
-            ui.done(format_args!("A process keeps {email} in step{again}: `{id}`"));
+            let does = if serves { "serves" } else { "keeps in step" };
+            ui.done(format_args!("A process {does} {email}{again}: `{id}`"));
             ui.hint("on a server, `loginctl enable-linger` lets it run while you are logged out");
         }
         Kind::Timer { .. } => {
@@ -159,13 +174,14 @@ async fn install(args: &Install, service: &Service, ui: &mut Ui) -> Outcome {
     Ok(Exit::Done)
 }
 
-fn installation_json(service: &Service, installation: &Installation) -> Value {
+fn installation_json(service: &Service, installation: &Installation, serves: bool) -> Value {
     let files = installation.units.iter();
     let files = files.map(|(path, text)| json!({ "path": path.to_string_lossy(), "text": text }));
     json!({
         "id": service.id(),
         "email": service.email().as_str(),
         "kind": installation.kind.as_str(),
+        "serves": serves,
         "files": files.collect::<Vec<_>>(),
         "cron_line": installation.cron_line,
         "is_new": installation.is_new,
@@ -210,6 +226,7 @@ async fn status(service: &Service, ui: &mut Ui) -> Outcome {
         "id": service.id(),
         "email": service.email().as_str(),
         "kind": status.kind.map(Kind::as_str),
+        "serves": status.serves,
         "is_active": status.is_active,
         "state": status.state,
         "last": status.last.as_ref().map(|last| {
@@ -227,6 +244,7 @@ async fn status(service: &Service, ui: &mut Ui) -> Outcome {
     let exit = exit_of(&status);
     let tone = if exit == Exit::Done { Tone::Good } else { Tone::Look };
     let runs = match kind {
+        Kind::Watch if status.serves => "serves all the time".to_owned(),
         Kind::Watch => "watches all the time".to_owned(),
         Kind::Timer { minutes } | Kind::Cron { minutes } => format!("runs every {minutes} min"),
     };

@@ -14,7 +14,7 @@ use super::ui::Ui;
 use crate::client::{self, Client, News};
 use crate::model::{Code, Role};
 use crate::syncers::{Problem, Refused, Report, SyncOptions};
-use record::Record;
+pub(crate) use record::Record;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -161,23 +161,31 @@ async fn quietly(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
             let news = record.synced(&report, client.role());
             ui.answer(&report_json(&report, client.requests()));
             tell_needs(&news, ui);
+            record.keep(ui);
             Ok(exit_of(&report, client.role()))
         }
-        Err(error @ client::Error::Locked { .. }) => {
-            let failure = Failure::from(error);
-            ui.answer(&failure.to_json());
-            Ok(failure.exit)
-        }
-        Err(error) => {
-            let is_news = record.failed(&error);
-            let failure = Failure::from(error);
-            if is_news {
-                return Err(failure);
-            }
-            ui.answer(&failure.to_json());
-            Ok(failure.exit)
-        }
+        Err(error) => quietly_failed(error, json!({}), &mut record, ui),
     }
+}
+
+/// Ends what nobody watches and what could not be done: tells it if a person is needed, and only then
+/// notes that it was told.
+pub(crate) fn quietly_failed(
+    error: client::Error,
+    mut answer: Value,
+    record: &mut Record,
+    ui: &mut Ui,
+) -> Outcome {
+    let is_news = record.failed(&error);
+    let failure = Failure::from(error);
+    if is_news {
+        failure.show(ui);
+    } else {
+        answer["error"] = failure.to_json()["error"].clone();
+        ui.answer(&answer);
+    }
+    record.keep(ui);
+    Ok(failure.exit)
 }
 
 /// Syncs after something was done that stays done, whatever comes of it.
@@ -238,7 +246,7 @@ pub(crate) fn tell(report: &Report, role: Role, requests: u64, ui: &mut Ui) {
 }
 
 /// Tells what a person is needed for.
-fn tell_needs(news: &News, ui: &mut Ui) {
+pub(crate) fn tell_needs(news: &News, ui: &mut Ui) {
     tell_refused(&news.refused, Role::Scientist, ui);
     tell_problems(&news.problems, ui);
 }

@@ -52,6 +52,8 @@ pub(crate) struct Ui {
     progress: bool,
     hinted: Option<String>,
     broken: Option<io::Error>,
+    /// True once stderr did not take a word.
+    unheard: bool,
 }
 
 impl fmt::Debug for Ui {
@@ -77,7 +79,14 @@ impl Ui {
             progress,
             hinted: None,
             broken: None,
+            unheard: false,
         }
+    }
+
+    /// True if everything that was narrated was taken.
+    pub(crate) fn is_heard(&mut self) -> bool {
+        self.unheard |= self.err.flush().is_err();
+        !self.unheard
     }
 
     /// True if stdout is to be one JSON object.
@@ -268,7 +277,7 @@ impl Ui {
     fn write_err(&mut self, text: &str) {
         // The order of both streams holds where they lead to one place.
         self.flush();
-        self.err.write_all(text.as_bytes()).ok();
+        self.unheard |= self.err.write_all(text.as_bytes()).is_err();
     }
 }
 

@@ -411,6 +411,7 @@ fn cache_code(error: &caches::Error) -> Code {
         caches::Error::Damaged { .. } => Code::DatabaseDamaged,
         caches::Error::NewerDatabase { .. } => Code::DatabaseNewer,
         caches::Error::Locked { .. } => Code::Locked,
+        caches::Error::Displaced { .. } => Code::DatabaseSetAside,
         caches::Error::Database(_) | caches::Error::File { .. } => Code::Disk,
     }
 }

@@ -225,6 +225,12 @@ impl Client {
         self.account.store.set_rest(rest);
     }
 
+    /// Asks the drive for as little as can be, without the lock of the SyftBox.
+    pub(super) async fn knock(&self) -> Result<()> {
+        self.account.router.own().change_start().await?;
+        Ok(())
+    }
+
     /// Syncs once.
     ///
     /// # Errors
@@ -334,7 +340,7 @@ impl Client {
     async fn lock_anywhere(&self) -> Result<SyncLock> {
         let patience = self.patience_ms.load(Ordering::Relaxed);
         if patience == u64::MAX {
-            return self.take_lock(true).await;
+            return self.in_place(self.take_lock(true).await?);
         }
         let patience = Duration::from_millis(patience);
         let began = tokio::time::Instant::now();
@@ -343,9 +349,15 @@ impl Client {
                 Err(Error::Locked { .. }) if began.elapsed() < patience => {
                     tokio::time::sleep(LOCK_PAUSE).await;
                 }
-                taken => return taken,
+                taken => return self.in_place(taken?),
             }
         }
+    }
+
+    /// Whoever holds the lock works with the database that everybody opens now, or not at all.
+    fn in_place(&self, lock: SyncLock) -> Result<SyncLock> {
+        self.account.store.expect_in_place()?;
+        Ok(lock)
     }
 
     /// Takes the lock where waiting for it holds nobody else up.

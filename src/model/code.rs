@@ -60,6 +60,8 @@ codes! {
     ServeSettings = "serve-settings",
     /// What somebody is to be told by cannot be used.
     BadSetting = "bad-setting",
+    /// What there was to tell could not be sent this way yet.
+    NotTold = "not-told",
     /// Nobody is told anything this way.
     NobodyTold = "nobody-told",
     /// There is no password, and nobody who could type it.
@@ -144,6 +146,8 @@ codes! {
     DatabaseDamaged = "database-damaged",
     /// The state database was written by a later release.
     DatabaseNewer = "database-newer",
+    /// The state database was set aside while a program had it open.
+    DatabaseSetAside = "database-set-aside",
     /// All or most files of a datasite are gone at once.
     SuddenlyEmpty = "suddenly-empty",
     /// The files of one datasite could not be looked at, so nothing was sent of it.

@@ -88,7 +88,9 @@ pub fn look(seen: &BTreeMap<String, Seen>, facts: Facts<'_>, now: Timestamp) -> 
             continue; // two of one key are one
         }
         let before = seen.get(&fact.key).copied();
-        let known = before.unwrap_or(Seen { first: now, last: now, told: false });
+        let mut known = before.unwrap_or(Seen { first: now, last: now, told: false });
+        // Seen first by a clock that was ahead: from now on it is waited for.
+        known.first = known.first.min(now);
         let is_due = match fact.stage {
             Stage::Waits => true,
             Stage::Happened => !(facts.is_first && before.is_none()),
@@ -100,7 +102,8 @@ pub fn look(seen: &BTreeMap<String, Seen>, facts: Facts<'_>, now: Timestamp) -> 
         }
         let after = Seen { told: known.told || is_due || is_silent, last: now, ..known };
         let is_old = since(known.last, now) >= REFRESH || now < known.last;
-        if before.is_none() || after.told != known.told || is_old {
+        let is_moved = before.is_some_and(|before| before.first != after.first);
+        if before.is_none() || after.told != known.told || is_old || is_moved {
             look.remember.push((fact.key.clone(), after));
         }
     }
@@ -109,7 +112,9 @@ pub fn look(seen: &BTreeMap<String, Seen>, facts: Facts<'_>, now: Timestamp) -> 
         let may_pass = key.starts_with(PASSING);
         let memory = if may_pass { MEMORY_PASSING } else { MEMORY };
         let is_known = !may_pass || facts.knows_problems;
-        is_known && (!seen.told || since(seen.last, now) >= memory)
+        // One that was seen in the future was seen by a clock that was ahead.
+        is_known
+            && (!seen.told || since(seen.last, now) >= memory || since(now, seen.last) > memory)
     });
     look.forget = over.map(|(key, _)| key.clone()).collect();
     look
@@ -174,6 +179,8 @@ mod tests {
             ("what passes is not told",         six,      &[(0, true), (5, false), (6, true), (11, true)],       &[]),
             ("a clock that goes back",          Waits,    &[(5, true), (0, true), (5, true)],                    &[5]),
             ("a clock that goes back, lasting", six,      &[(9, true), (0, true), (15, true)],                   &[15]),
+            ("a clock that was a year ahead",   six,      &[(8760, true), (0, true), (5, true), (6, true)],      &[6]),
+            ("and what was told by it",         Waits,    &[(8760, true), (0, false), (1, true)],                &[8760, 1]),
         ];
         for (what, stage, hours, told) in cases {
             assert_eq!(told_at(*stage, hours), *told, "{what}");

@@ -19,8 +19,8 @@ use crate::jobs::JobName;
 use crate::model::{Email, Timestamp};
 
 pub use look::{Fact, Facts, Look, Seen, Stage, look};
-pub use pace::{BURST, Pace, WINDOW, pace, retry_after};
-pub use problems::{Urgency, urgency};
+pub use pace::{BURST, Pace, WINDOW, pace, retry_after, waits};
+pub use problems::{Care, Urgency, care, urgency};
 pub use settings::{EmailSettings, InvalidSettings, Settings, Told, Via};
 pub use text::{LINES_MAX, Notice, message, sentence};
 
@@ -93,6 +93,11 @@ impl Kind {
             Self::SignInEnds => "sign-in-ends",
             Self::Test => "test",
         }
+    }
+
+    /// True for what nobody else can have told at will, and what is lost if it is not read.
+    pub const fn is_urgent(self) -> bool {
+        matches!(self, Self::Problem | Self::SignInEnds | Self::PeerApproved)
     }
 
     /// Returns the one that `text` names.

@@ -40,6 +40,13 @@ pub fn pace(sent: &[Timestamp], now: Timestamp) -> Pace {
     }
 }
 
+/// True if a message that was put off until `due` is not to be tried yet. One that is put off for
+/// longer than anything is, was put off by a clock that was ahead.
+pub fn waits(due: Timestamp, now: Timestamp) -> bool {
+    let longest = i64::try_from(RETRY_MAX.as_micros()).unwrap_or(i64::MAX);
+    (1..=longest).contains(&due.micros().saturating_sub(now.micros()))
+}
+
 /// Returns how long to wait after a message could not be sent for the `attempts`th time.
 pub fn retry_after(attempts: u32) -> Duration {
     let doublings = attempts.saturating_sub(1).min(10);
@@ -69,6 +76,15 @@ mod tests {
         for (what, sent, pace_) in cases {
             let sent: Vec<Timestamp> = sent.iter().map(|minutes| at(*minutes)).collect();
             assert_eq!(pace(&sent, at(10)), *pace_, "{what}");
+        }
+    }
+
+    #[test]
+    fn what_was_put_off_by_a_clock_that_was_ahead_is_tried() {
+        let cases =
+            [(9, false), (10, false), (11, true), (70, true), (71, false), (525_600, false)];
+        for (due, is_waiting) in cases {
+            assert_eq!(waits(at(due), at(10)), is_waiting, "{due}");
         }
     }
 

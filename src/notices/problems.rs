@@ -1,4 +1,5 @@
-//! Which problems of a sync a person hears of, when, and in which words.
+//! Which problems of a sync a person hears of, when, and in which words: the one list of them, for
+//! notices, for syncs that nobody watches, and for a watch.
 //!
 //! The problem's own text may quote what a peer wrote, and paths; so a notice has a sentence of ours
 //! for each code that needs one, and names the command that shows the rest.
@@ -7,6 +8,19 @@ use std::time::Duration;
 
 use super::Stage;
 use crate::model::Code;
+
+/// How much a problem needs a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Care {
+    /// Nothing goes on until somebody decides.
+    Decide,
+    /// Somebody should look at it.
+    Look,
+    /// The next sync mostly does not have it.
+    Passing,
+    /// It was put right, or nothing can be done: for who reads what a sync did.
+    Note,
+}
 
 /// How soon a person hears of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,11 +87,10 @@ const NOW: &[(Code, &str)] = &[
     ),
 ];
 
-/// What is no use to tell.
-const NEVER: &[Code] = &[
+/// What is no use to tell while nobody looks.
+const NOTE: &[Code] = &[
     Code::DatasetGone,
     Code::FileCannotTravel,
-    Code::FileChanging,
     Code::HomeMadeAnew,
     Code::LinkNotFollowed,
     Code::Locked,
@@ -85,14 +98,52 @@ const NEVER: &[Code] = &[
     Code::PeerMended,
 ];
 
-/// Returns how soon a person hears of the problem `code`.
-pub fn urgency(code: Code) -> Urgency {
+/// What the next sync mostly does not have.
+const PASSING: &[Code] = &[
+    Code::CheckpointNotMade,
+    Code::DatasetNotFetched,
+    Code::DatasetNotPublished,
+    Code::DatasetNotRemoved,
+    Code::DatasetNotRestored,
+    Code::DatasetNotShared,
+    Code::DeletionNotSent,
+    Code::FileChanging,
+    Code::FoldersNotMerged,
+    Code::JobFoldersNotMade,
+    Code::KeysNotPublished,
+    Code::KeysNotWithdrawn,
+    Code::LogNotPruned,
+    Code::MessageNotRead,
+    Code::NotArchived,
+    Code::NotSent,
+    Code::NotTold,
+    Code::OutboxNotCompacted,
+    Code::PeerNotMended,
+    Code::PeerNotOpened,
+    Code::PeersNotRead,
+    Code::PeersNotTold,
+    Code::VersionNotRead,
+];
+
+/// Returns how much the problem `code` needs a person.
+pub fn care(code: Code) -> Care {
     if NOW.iter().any(|(known, _)| *known == code) {
-        Urgency::Now
-    } else if NEVER.contains(&code) {
-        Urgency::Never
+        Care::Decide
+    } else if NOTE.contains(&code) {
+        Care::Note
+    } else if PASSING.contains(&code) {
+        Care::Passing
     } else {
-        Urgency::IfItLasts
+        Care::Look
+    }
+}
+
+/// Returns how soon a person who does not look hears of the problem `code`.
+pub fn urgency(code: Code) -> Urgency {
+    match care(code) {
+        Care::Decide => Urgency::Now,
+        Care::Look | Care::Passing => Urgency::IfItLasts,
+        Care::Note => Urgency::Never,
     }
 }
 
@@ -125,5 +176,36 @@ pub(super) fn command(code: &str) -> &'static str {
         "serve-settings" => "syft notify show",
         "version-incompatible" => "syft peer list",
         _ => "syft sync",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_problem_is_in_one_list_at_most() {
+        let decide = NOW.iter().map(|(code, _)| *code);
+        let all: Vec<Code> =
+            decide.chain(NOTE.iter().copied()).chain(PASSING.iter().copied()).collect();
+        let once: std::collections::BTreeSet<Code> = all.iter().copied().collect();
+        assert_eq!(all.len(), once.len(), "{all:?}");
+    }
+
+    #[test]
+    fn how_much_a_problem_needs_a_person_says_when_one_hears_of_it() {
+        #[rustfmt::skip]
+        let cases = [
+            (Code::KeyChanged,      Care::Decide,  Urgency::Now),
+            (Code::SignedOut,       Care::Decide,  Urgency::Now),
+            (Code::RulesNotUsable,  Care::Look,    Urgency::IfItLasts),
+            (Code::NotSent,         Care::Passing, Urgency::IfItLasts),
+            (Code::FileChanging,    Care::Passing, Urgency::IfItLasts),
+            (Code::PeerMended,      Care::Note,    Urgency::Never),
+            (Code::LinkNotFollowed, Care::Note,    Urgency::Never),
+        ];
+        for (code, cared, told) in cases {
+            assert_eq!((care(code), urgency(code)), (cared, told), "{code:?}");
+        }
     }
 }

@@ -36,7 +36,11 @@ pub struct Notice<'a> {
 
 /// Writes a notice.
 pub fn message(notice: &Notice<'_>) -> Message {
-    let listed: Vec<Line> = notice.news.iter().take(LINES_MAX).map(line).collect();
+    // Whoever can have much told must not push out what needs a decision.
+    let mut news: Vec<&News> = notice.news.iter().collect();
+    news.sort_by_key(|news| !news.kind.is_urgent());
+    news.truncate(LINES_MAX);
+    let listed: Vec<Line> = news.iter().map(|news| line(news)).collect();
     let more = notice.more + notice.news.len().saturating_sub(LINES_MAX);
     let subject = format!("[syft] {}", subject(notice.news, more, &listed));
     let mut body = String::new();
@@ -60,7 +64,7 @@ pub fn message(notice: &Notice<'_>) -> Message {
         moment(notice.date).unwrap_or_default(),
     );
     let text = chat(&subject, &listed, more, notice.is_repeat);
-    let told = notice.news.iter().take(LINES_MAX).zip(&listed);
+    let told = news.iter().zip(&listed);
     let told = told.map(|(news, line)| {
         let mut value = news.to_json();
         value["text"] = json!(line.sentence);
@@ -265,6 +269,20 @@ mod tests {
         assert_eq!(many.json["news"].as_array().unwrap().len(), LINES_MAX);
         assert_eq!((&many.json["more"], &many.json["repeat"]), (&json!(985), &json!(true)));
         assert!(many.body.len() < 4096 && many.json.to_string().len() < 8192);
+    }
+
+    #[test]
+    fn what_needs_a_decision_is_not_pushed_out_by_what_others_can_send() {
+        let mut news: Vec<News> =
+            (0..400).map(|number| waiting(&format!("job {number}"))).collect();
+        let changed =
+            News::new(Kind::Problem, NOW).about(&email("eve@x.org")).detail("key-changed");
+        news.push(changed);
+        let told = written(&news, 0, false);
+        assert!(told.body.starts_with("The keys of eve@x.org have changed"), "{}", told.body);
+        assert_eq!(told.json["news"][0]["kind"], "problem");
+        assert_eq!(told.json["news"][1]["job"], "job 0", "else in their order");
+        assert!(told.subject.contains("1 problem"), "{}", told.subject);
     }
 
     #[test]

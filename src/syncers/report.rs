@@ -51,6 +51,11 @@ impl Report {
         self.problems.push(Problem { code, message: message.into(), peer });
     }
 
+    /// True if anything came, went, or was decided about.
+    pub fn has_exchanged(&self) -> bool {
+        self.pulled > 0 || self.accepted > 0 || self.pushed > 0 || !self.refused.is_empty()
+    }
+
     /// True if nothing was done and nothing went wrong.
     pub fn is_idle(&self) -> bool {
         *self == Self::default()

@@ -10,6 +10,7 @@ mod answers;
 mod asking;
 mod database;
 mod keys;
+mod live;
 mod processes;
 mod questions;
 mod quiet;

@@ -105,6 +105,57 @@ fn a_lock_is_no_reason_to_speak() {
     let lock = std::fs::File::options().write(true).open(lock).unwrap();
     lock.lock().unwrap();
     assert_eq!(cron(&world, "owner"), silent(4));
+    let log = log(&world, "owner", OWNER);
+    assert!(log.contains("another `syft` works on"), "whoever looks finds out: {log}");
+}
+
+/// The disk is full to which cron writes what it will mail.
+#[test]
+fn what_nobody_could_hear_is_told_again() {
+    let world = World::working();
+    let file = world.datasite("public/a.txt");
+    std::fs::write(&file, "text").unwrap();
+    assert_eq!(cron(&world, "owner"), silent(0));
+    std::fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink("/etc/hostname", &file).unwrap();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut unheard = program(&world.home("owner"));
+    let ended = unheard.args(["sync", "--quiet"]).stderr(full).status().unwrap();
+    assert_eq!(ended.code(), Some(3));
+    let (exit, _, stderr) = cron(&world, "owner");
+    assert!(exit == 3 && stderr.contains("public/a.txt"), "{exit} {stderr}");
+    assert_eq!(cron(&world, "owner"), silent(3));
+}
+
+#[test]
+fn a_service_from_cron_speaks_when_a_person_is_needed_and_once() {
+    let world = World::working();
+    let serve = || {
+        let Ended { exit, stdout, stderr } = world.run("owner", &["serve", "--once", "--quiet"]);
+        (exit, stdout, stderr)
+    };
+    assert_eq!(serve(), silent(0));
+    assert!(log(&world, "owner", OWNER).ends_with("nothing to do\n"));
+    world.owner(&["notify", "set", "command", "--", "/bin/false"]).done();
+    let job = world.file("job.sh", "echo hello");
+    let submit = ["job", "submit", job.to_str().unwrap(), "--to", OWNER, "--name", "x", "--bash"];
+    world.scientist(&submit).done();
+    assert_eq!(serve(), silent(3), "one that fails once may pass");
+    world.owner(&["notify", "remove", "command"]).done();
+    let file = world.datasite("public/a.txt");
+    std::fs::write(&file, "text").unwrap();
+    assert_eq!(serve(), silent(0));
+    std::fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink("/etc/hostname", &file).unwrap();
+    let (exit, _, stderr) = serve();
+    assert!(exit == 3 && stderr.contains("public/a.txt"), "{exit} {stderr}");
+    assert_eq!(serve(), silent(3));
+    let status = world.owner(&["service", "status"]).json();
+    assert_eq!(status["service"]["last"]["exit"], 3, "{status}");
+    let lock = world.home("owner").join(format!("SyftBox_{OWNER}/.sync.lock"));
+    let lock = std::fs::File::options().write(true).open(lock).unwrap();
+    lock.lock().unwrap();
+    assert_eq!(serve(), silent(4));
 }
 
 #[test]

@@ -114,7 +114,12 @@ fn a_service_under_systemd_comes_and_goes_and_leaves_nothing() {
     assert!(text.contains("my home 100%%"), "{text}");
     let id = service(&installed)["id"].as_str().unwrap().to_owned();
     let told = machine.fake("told").unwrap();
-    assert!(told.contains(&format!("enable --now {id}.service")), "{told}");
+    assert!(
+        told.contains(&format!(
+            "enable {id}.service\nis-active {id}.service\nrestart {id}.service"
+        )),
+        "{told}"
+    );
     let again = machine.run(&["service", "install"]).done();
     assert_eq!(service(&again)["is_new"], false);
     assert_eq!(machine.unit_names().len(), 1, "to install twice is to install once");
@@ -142,7 +147,13 @@ fn what_is_written_for_systemd_is_understood_by_it() {
         return;
     }
     let machine = Machine::new("it's \"my\" home $HOME 100%");
-    for kind in [&["service", "install"][..], &["service", "install", "--timer", "--every", "15"]] {
+    for kind in [
+        &["service", "install"][..],
+        &["service", "install", "--timer", "--every", "15"],
+        &["service", "install", "--timer", "--serve"],
+        &["service", "install", "--serve"],
+        &["service", "install", "--timer"],
+    ] {
         let installed = machine.run(kind).done();
         let files = service(&installed)["files"].as_array().unwrap();
         let paths = files.iter().map(|file| file["path"].as_str().unwrap());
@@ -270,4 +281,33 @@ fn a_service_needs_a_login_and_can_be_removed_without() {
     let wrong = machine.run(&["service", "install", "--every", "7"]);
     assert_eq!(wrong.exit, 2, "seven minutes do not divide an hour");
     assert!(Path::new(&machine.units()).is_dir());
+}
+
+#[test]
+fn a_service_that_serves_stays_one_that_serves() {
+    let machine = Machine::new("my home 100%");
+    let installed = machine.run(&["service", "install", "--serve"]).done();
+    assert_eq!(
+        (&service(&installed)["kind"], &service(&installed)["serves"]),
+        (&json!("watch"), &json!(true))
+    );
+    let text = service(&installed)["files"][0]["text"].as_str().unwrap().to_owned();
+    assert!(text.contains(" \"serve\"\n") && !text.contains("--watch"), "{text}");
+    assert_eq!(service(&machine.run(&["service", "status"]).done())["serves"], true);
+    let again = machine.run(&["service", "install"]).done();
+    assert_eq!(
+        (&service(&again)["serves"], &service(&again)["is_new"]),
+        (&json!(true), &json!(false))
+    );
+    let line = machine.run(&["service", "install", "--cron"]).done();
+    let line = service(&line)["cron_line"].as_str().unwrap().to_owned();
+    assert!(line.contains(" serve --once --quiet # syft-service "), "{line}");
+    let command = line.splitn(6, ' ').last().unwrap().replace("\\%", "%");
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", &command]).env_clear().env("PATH", "/usr/bin:/bin").current_dir("/");
+    let ended = Ended::from(shell.output().unwrap());
+    assert_eq!((ended.exit, ended.stdout.as_str(), ended.stderr.as_str()), (0, "", ""));
+    machine.run(&["service", "uninstall"]).done();
+    let plain = machine.run(&["service", "install"]).done();
+    assert_eq!(service(&plain)["serves"], false);
 }

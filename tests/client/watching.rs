@@ -1,5 +1,7 @@
 //! A watch, hour after hour: the clocks, the notifications and the drive are wound by hand.
 
+mod lasting;
+
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -175,6 +177,27 @@ async fn a_file_is_sent_when_it_is_whole() {
     let (event, _) = watched.next().await;
     let WatchEvent::Synced { report, requests } = event else { panic!("{event:?}") };
     assert!(report.pushed > 0 && requests > 1, "{report:?}");
+}
+
+/// Somebody has been writing it since before there was a watch, as after a restart.
+#[tokio::test]
+async fn a_file_that_was_begun_before_the_watch_is_not_sent_by_halves() {
+    let world = World::new();
+    let mut watched = Watched::owner(&world);
+    watched.write("a.txt", "hal");
+    let file = place(watched.watch.client(), &email(OWNER), "a.txt");
+    let begun = std::time::UNIX_EPOCH + Duration::from_micros(START.unsigned_abs()) - secs(2.0);
+    std::fs::File::options().write(true).open(file).unwrap().set_modified(begun).unwrap();
+    let (event, _) = watched.next().await;
+    let first_pushed = |event: &WatchEvent| matches!(event, WatchEvent::Synced { report, .. } if report.pushed > 0);
+    let is_sent = |client: &Client| {
+        let store = &client.account().store;
+        let agreed = store.read(|db| syft::caches::agreed::snapshot(db, client.email())).unwrap();
+        agreed.keys().any(|path| path.as_str() == "a.txt")
+    };
+    assert!(matches!(event, WatchEvent::Synced { .. }) && !is_sent(watched.watch.client()));
+    let later = watched.during(secs(30.0)).await;
+    assert!(later.iter().any(first_pushed) && is_sent(watched.watch.client()), "{later:?}");
 }
 
 #[tokio::test]

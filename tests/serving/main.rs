@@ -78,6 +78,18 @@ impl Serving {
         lines.find(|line| line.contains(words)).unwrap_or_else(|| panic!("it never said `{words}`"))
     }
 
+    /// Returns all lines up to one with these words.
+    fn before(&mut self, words: &str) -> Vec<String> {
+        let mut said = Vec::new();
+        for line in self.lines.by_ref().map(Result::unwrap) {
+            if line.contains(words) {
+                return said;
+            }
+            said.push(line);
+        }
+        panic!("it never said `{words}`: {said:?}");
+    }
+
     /// Sends a signal, and returns the exit code; `None` if the signal ended it.
     fn end(mut self, signal: rustix::process::Signal) -> Option<i32> {
         let id = i32::try_from(self.process.0.id()).unwrap();

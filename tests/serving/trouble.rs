@@ -4,7 +4,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::sinks::{HttpSink, Mood, SmtpSink};
-use crate::world::World;
+use crate::world::{self, World};
 use crate::{Serving, ask, hook_to, kinds, mail_to, serve_once};
 
 #[test]
@@ -107,4 +107,55 @@ fn broken_settings_start_nothing() {
     std::fs::write(shown["path"].as_str().unwrap(), "auto_approve = [").unwrap();
     let failed = world.owner(&["serve", "--once"]);
     assert_eq!((failed.exit, &failed.json()["error"]["code"]), (1, &"serve-settings".into()));
+}
+
+#[test]
+fn what_stays_wrong_is_said_once_and_the_record_says_how_it_stands() {
+    let world = World::logged_in();
+    let file = world.datasite("a.txt");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, "text").unwrap();
+    world.owner(&["sync"]).done();
+    std::fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink("/etc/hostname", &file).unwrap();
+    let mut serving = Serving::start(&world);
+    let first = serving.until("a.txt");
+    assert!(first.starts_with("warning[link-not-followed]"), "{first}");
+    for number in 0..2 {
+        std::fs::write(world.datasite("b.txt"), format!("{number}")).unwrap();
+        let said = serving.before("1 sent");
+        assert!(!said.iter().any(|line| line.contains("a.txt")), "{said:?}");
+    }
+    let status = world.owner(&["service", "status"]).json();
+    assert_eq!(status["service"]["last"]["exit"], 3, "{status}");
+    assert_eq!(serving.end(Signal::TERM), Some(0));
+}
+
+/// The state is made anew beside a service that runs: it goes on with the new one, tells nothing twice,
+/// and lets nobody in who was turned down.
+#[test]
+fn a_rebuilt_database_forgets_neither_what_was_told_nor_whom_a_person_turned_down() {
+    let world = World::logged_in();
+    let hook = HttpSink::new();
+    hook_to(&world, &hook);
+    ask(&world);
+    serve_once(&world);
+    assert_eq!(kinds(&hook.next().json()), ["peer-asks"]);
+    world.owner(&["peer", "reject", world::SCIENTIST]).done();
+    serve_once(&world);
+    let mut serving = Serving::start(&world);
+    // It does not wait for the lock, which the service holds every now and then.
+    let rebuilt = loop {
+        let ended = world.owner(&["sync", "--rebuild", "--wait"]);
+        if ended.exit != 4 {
+            break ended;
+        }
+    };
+    assert_eq!(rebuilt.exit, 0, "{rebuilt:?}");
+    serving.until("set aside by another command");
+    assert_eq!(serving.end(Signal::TERM), Some(0));
+    world.owner(&["auto-approve", "add", world::SCIENTIST]).done();
+    ask(&world);
+    assert_eq!(serve_once(&world)["approved"], serde_json::json!([]));
+    assert!(hook.rest().is_empty(), "nothing is told twice");
 }

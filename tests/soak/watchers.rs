@@ -18,7 +18,9 @@ pub(crate) struct Account {
 
 impl Account {
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_syft"));
+        let program = std::env::var_os("SYFT_SOAK_PROGRAM");
+        let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_syft").into());
+        let mut command = Command::new(program);
         command.args(arguments).env("SYFT_HOME", &self.home).env("SYFT_EMAIL", self.email);
         command.env("PRE_SYNC", "false").stdin(Stdio::null());
         command

@@ -253,6 +253,33 @@ fn only_leftovers_of_our_own_making_are_named() {
 }
 
 #[test]
+fn what_was_written_before_anybody_listened_is_left_alone_for_longer() {
+    let world = World::new(&[("before", "hal"), ("after", "whole")]);
+    let written = std::fs::metadata(world.tree.root()).unwrap().modified().unwrap();
+    let since = written.duration_since(std::time::UNIX_EPOCH).unwrap();
+    for (name, seconds) in [("before", 0), ("after", 3)] {
+        let file = std::fs::File::options().write(true).open(world.tree.root().join(name));
+        let time = written + std::time::Duration::from_secs(seconds);
+        file.unwrap().set_modified(time).unwrap();
+    }
+    world.store.set_rest(std::time::Duration::from_secs(1));
+    let until = i64::try_from(since.as_micros()).unwrap() + 2_000_000;
+    world.store.set_unheard(
+        crate::model::Timestamp::from_micros(until),
+        std::time::Duration::from_secs(10),
+    );
+    #[rustfmt::skip]
+    let cases: [(i64, &[&str]); 4] =
+        [(5, &["after"]), (6, &["after"]), (9, &["after"]), (10, &["after", "before"])];
+    for (seconds, taken) in cases {
+        let scan = world.scan_after(seconds);
+        let names: Vec<&str> = scan.files.keys().map(DatasitePath::as_str).collect();
+        assert_eq!(names, taken, "after {seconds} s, read before or not");
+        assert_eq!(world.store.take_restless(), taken.len() == 1, "it wants another look");
+    }
+}
+
+#[test]
 fn where_that_is_asked_for_a_file_is_taken_once_it_is_at_rest() {
     let world = World::new(&[
         ("new", "new"),

@@ -35,6 +35,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         next: "Update this one; or go back for good with `syft sync --rebuild`, which keeps the newer one aside.",
     },
     Entry {
+        code: Code::DatabaseSetAside,
+        what: "The state database was set aside while this program had it open. Nothing was done.",
+        why: "`syft sync --rebuild` ran at the same time.",
+        next: "Run the command again: it works with the new one.",
+    },
+    Entry {
         code: Code::SuddenlyEmpty,
         what: "All or most files of a datasite are gone at once. Nothing was sent or written.",
         why: "A disk that is not mounted, a folder moved, or a clean-up that went too far.",

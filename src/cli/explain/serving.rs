@@ -23,6 +23,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         next: "`syft notify show` says who is told what, `syft notify set --help` how to change it.",
     },
     Entry {
+        code: Code::NotTold,
+        what: "What there was to tell could not be sent this way yet. It is kept and tried again.",
+        why: "The mail server, the webhook or the command did not take it.",
+        next: "`syft notify show` says why, `syft notify test` tries it now.",
+    },
+    Entry {
         code: Code::NoPassword,
         what: "There is no password, and nobody who could type it.",
         why: "The command runs where there is no terminal, or nothing was typed.",

@@ -3,6 +3,7 @@
 use crate::cli::context::now_seconds;
 use crate::cli::report::{Exit, chain};
 use crate::cli::text::safe;
+use crate::cli::ui::Ui;
 use crate::client::{self, Configuration, LastSync, Memory, News};
 use crate::model::{Email, Role, Timestamp};
 use crate::syncers::Report;
@@ -21,8 +22,22 @@ pub(crate) struct Record {
     memory: Memory,
     /// When it was written last.
     written: Option<LastSync>,
+    /// What is to be written once it was told.
+    ahead: Option<Ahead>,
     /// True if what is told is remembered beyond this process, and logged.
     is_quiet: bool,
+}
+
+/// How a sync ended, and what it said of it.
+#[derive(Debug)]
+struct Ahead {
+    last: LastSync,
+    details: Vec<String>,
+    tells: bool,
+    /// False where no sync took place, so that the one before stays the last.
+    is_sync: bool,
+    /// What was remembered before.
+    before: Memory,
 }
 
 impl Record {
@@ -38,7 +53,14 @@ impl Record {
         };
         let email = email.cloned().or_else(only);
         let memory = if is_quiet { configuration.told(email.as_ref()) } else { Memory::default() };
-        Self { configuration: configuration.clone(), email, memory, written: None, is_quiet }
+        Self {
+            configuration: configuration.clone(),
+            email,
+            memory,
+            written: None,
+            ahead: None,
+            is_quiet,
+        }
     }
 
     /// Says whose syncs these are.
@@ -54,6 +76,7 @@ impl Record {
 
     /// Notes what a sync did. Returns what a person has to be told of it.
     pub(crate) fn synced(&mut self, report: &Report, role: Role) -> News {
+        let before = self.memory.clone();
         let news = self.memory.synced(report, role, now());
         let refused = role == Role::Scientist && !report.refused.is_empty();
         let is_done = report.problems.is_empty() && !refused;
@@ -63,27 +86,43 @@ impl Record {
         let refusals = refusals.map(|it| format!("`{}` ({}): {}", it.path, it.peer, it.reason));
         let summary = did(report);
         let summary = if summary.is_empty() { "nothing to do".to_owned() } else { summary };
-        self.ended(exit, summary, details.chain(refusals).collect(), !news.is_empty());
+        let last = LastSync { at: now(), exit: exit as u8, summary };
+        let (details, tells) = (details.chain(refusals).collect(), !news.is_empty());
+        self.ahead = Some(Ahead { last, details, tells, is_sync: true, before });
         news
     }
 
     /// Notes that a sync could not be done. True if a person has to be told.
     pub(crate) fn failed(&mut self, error: &client::Error) -> bool {
         let message = chain(error);
+        let before = self.memory.clone();
         let needs = self.memory.failed(error.code(), &message, error.is_retryable(), now());
-        self.ended(Exit::Failed, message, Vec::new(), needs);
+        let is_sync = !matches!(error, client::Error::Locked { .. });
+        let exit = if is_sync { Exit::Failed } else { Exit::Locked };
+        let last = LastSync { at: now(), exit: exit as u8, summary: message };
+        let (details, tells) = (Vec::new(), needs);
+        self.ahead = Some(Ahead { last, details, tells, is_sync: is_sync || needs, before });
         needs
     }
 
-    /// What cannot be kept is no reason to stop: the sync itself is done.
-    fn ended(&mut self, exit: Exit, summary: String, details: Vec<String>, tells: bool) {
-        let last = LastSync { at: now(), exit: exit as u8, summary };
+    /// Keeps what was noted, after it was told. What could not be told, since nobody takes our words,
+    /// counts as not told: the next sync tells it. What cannot be kept is no reason to stop: the sync
+    /// itself is done.
+    pub(crate) fn keep(&mut self, ui: &mut Ui) {
+        let Some(Ahead { last, details, tells, is_sync, before }) = self.ahead.take() else {
+            return;
+        };
+        if tells && !ui.is_heard() {
+            self.memory = before;
+        }
         let email = self.email.as_ref();
         let is_new = self.written.as_ref().is_none_or(|written| {
             (written.exit, &written.summary) != (last.exit, &last.summary)
                 || last.at.saturating_sub(written.at) >= WRITE_PAUSE
         });
-        self.memory.last = Some(last.clone());
+        if is_sync {
+            self.memory.last = Some(last.clone());
+        }
         if !is_new && !tells {
             return;
         }
@@ -92,7 +131,9 @@ impl Record {
         } else {
             // What others have told stays theirs.
             let mut told = self.configuration.told(email);
-            told.last = Some(last.clone());
+            if is_sync {
+                told.last = Some(last.clone());
+            }
             self.configuration.keep_told(email, &told)
         };
         let logged = if self.is_quiet {

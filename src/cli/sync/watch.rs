@@ -57,15 +57,14 @@ fn synced(
 ) {
     let role = watch.client().role();
     let news = record.synced(&report, role);
+    // What was told before is left out.
+    let told = Report { problems: news.problems.clone(), ..report };
     if is_quiet {
         tell_needs(&news, ui);
-        return;
+    } else if !told.is_idle() {
+        tell(&told, role, requests, ui);
     }
-    // What was told before is left out.
-    let report = Report { problems: news.problems, ..report };
-    if !report.is_idle() {
-        tell(&report, role, requests, ui);
-    }
+    record.keep(ui);
 }
 
 fn failed(error: client::Error, is_news: bool, is_quiet: bool, record: &mut Record, ui: &mut Ui) {
@@ -80,6 +79,7 @@ fn failed(error: client::Error, is_news: bool, is_quiet: bool, record: &mut Reco
             ui.hint(hint);
         }
     }
+    record.keep(ui);
 }
 
 fn tell_event(event: &WatchEvent, args: &Args, ui: &mut Ui) {
@@ -93,6 +93,11 @@ fn tell_event(event: &WatchEvent, args: &Args, ui: &mut Ui) {
         }
         WatchEvent::Reopened { email } => {
             ui.say(format_args!("The login was changed; going on as {email}"));
+        }
+        WatchEvent::Renewed => {
+            ui.say(
+                "The state database was set aside by another command; going on with the new one",
+            );
         }
         WatchEvent::Deaf { reason } => {
             ui.warn(format_args!("Changes here are only seen every {} s: {reason}", args.interval));

@@ -10,6 +10,9 @@
 //! - A failure is told when it is new; one that passes by itself, such as a lost network, once it
 //!   has lasted for a day.
 //! - What was not there for a day is new when it comes again.
+//! - Of many problems of one kind with one person the first are told, and that there are more.
+//!
+//! Which problems pass by themselves is said in `notices`, where it is decided what is told elsewhere.
 //!
 //! Invariant: what is remembered is bounded, and holds no name, address or path: digests only.
 
@@ -18,40 +21,18 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::model::{Code, Role};
+use crate::model::{Code, Email, Role};
+use crate::notices::{Care, care};
 use crate::syncers::{Problem, Refused, Report};
 
 /// After how long something that is gone is forgotten, and a lost network is told: a day.
 const DAY_SECONDS: i64 = 86_400;
 
-/// How many things are remembered.
-const TOLD_MAX: usize = 1000;
+/// How many problems of one kind are told one by one.
+const ALIKE_MAX: usize = 20;
 
-/// Problems that the next sync mostly does not have.
-const PASSING: &[Code] = &[
-    Code::CheckpointNotMade,
-    Code::DatasetNotFetched,
-    Code::DatasetNotPublished,
-    Code::DatasetNotRemoved,
-    Code::DatasetNotRestored,
-    Code::DatasetNotShared,
-    Code::DeletionNotSent,
-    Code::FileChanging,
-    Code::FoldersNotMerged,
-    Code::JobFoldersNotMade,
-    Code::KeysNotPublished,
-    Code::KeysNotWithdrawn,
-    Code::LogNotPruned,
-    Code::MessageNotRead,
-    Code::NotArchived,
-    Code::NotSent,
-    Code::OutboxNotCompacted,
-    Code::PeerNotMended,
-    Code::PeerNotOpened,
-    Code::PeersNotRead,
-    Code::PeersNotTold,
-    Code::VersionNotRead,
-];
+/// How many things are remembered, beside those of the last sync.
+const TOLD_MAX: usize = 1000;
 
 /// What earlier syncs have told, and how the last one ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,11 +91,11 @@ impl Memory {
             Role::Scientist => report.refused.clone(),
         };
         let mut problems = Vec::new();
-        for problem in &report.problems {
+        for problem in &shortened(&report.problems) {
             let peer = problem.peer.as_ref().map_or("", |peer| peer.as_str());
             let key = key("problem-", &[problem.code.as_str(), peer, &problem.message]);
             let before = self.told.get(&key).copied();
-            let is_passing = PASSING.contains(&problem.code);
+            let is_passing = care(problem.code) == Care::Passing;
             let told = before.is_some_and(|seen| seen.told);
             let tells = !told && (!is_passing || before.is_some());
             self.remember(key, Seen { at: now, told: told || tells });
@@ -122,6 +103,7 @@ impl Memory {
                 problems.push(problem.clone());
             }
         }
+        self.prune(now);
         News { refused, problems }
     }
 
@@ -129,6 +111,8 @@ impl Memory {
     /// later by itself. True if a person has to be told.
     pub fn failed(&mut self, code: Code, message: &str, is_passing: bool, now: i64) -> bool {
         let since = *self.failing_since.get_or_insert(now);
+        // One that lies ahead was noted by a clock that was wrong.
+        let since = if since > now { *self.failing_since.insert(now) } else { since };
         if is_passing && now.saturating_sub(since) < DAY_SECONDS {
             return false;
         }
@@ -137,18 +121,51 @@ impl Memory {
             if is_passing { key(FAILURE, &[]) } else { key(FAILURE, &[code.as_str(), message]) };
         let told = self.told.contains_key(&key);
         self.remember(key, Seen { at: now, told: true });
+        self.prune(now);
         !told
     }
 
     fn remember(&mut self, key: String, seen: Seen) {
         self.told.insert(key, seen);
+    }
+
+    /// Forgets the oldest of too many, but nothing that is so now: it would be told with each sync.
+    fn prune(&mut self, now: i64) {
         while self.told.len() > TOLD_MAX {
-            let oldest = self.told.iter().min_by_key(|(_, seen)| seen.at);
+            let past = self.told.iter().filter(|(_, seen)| seen.at != now);
+            let oldest = past.min_by_key(|(_, seen)| seen.at);
             let Some(oldest) = oldest.map(|(key, _)| key.clone()) else { break };
             self.told.remove(&oldest);
         }
     }
 }
+
+/// The problems of a sync, in which many of one kind are the first of them and one that says so.
+fn shortened(problems: &[Problem]) -> Vec<Problem> {
+    let mut kinds: BTreeMap<(Code, Option<&Email>), Vec<&Problem>> = BTreeMap::new();
+    for problem in problems {
+        kinds.entry((problem.code, problem.peer.as_ref())).or_default().push(problem);
+    }
+    for alike in kinds.values_mut().filter(|alike| alike.len() > ALIKE_MAX) {
+        alike.sort_by(|a, b| a.message.cmp(&b.message));
+    }
+    let is_listed = |problem: &Problem| {
+        let alike = &kinds[&(problem.code, problem.peer.as_ref())];
+        alike.iter().take(ALIKE_MAX).any(|listed| listed.message == problem.message)
+    };
+    let mut listed: Vec<Problem> =
+        problems.iter().filter(|problem| is_listed(problem)).cloned().collect();
+    for ((code, peer), alike) in &kinds {
+        if alike.len() > ALIKE_MAX {
+            let (peer, message) = (peer.cloned(), MORE.to_owned());
+            listed.push(Problem { code: *code, message, peer });
+        }
+    }
+    listed
+}
+
+/// Without a number: one more of them is no news.
+const MORE: &str = "and more of this kind; `syft sync` lists all";
 
 const FAILURE: &str = "failure-";
 

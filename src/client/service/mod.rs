@@ -47,6 +47,8 @@ pub struct Installation {
 pub struct ServiceStatus {
     /// How it runs; `None` if it is not installed.
     pub kind: Option<Kind>,
+    /// True if what runs is `syft serve`.
+    pub serves: bool,
     /// True if it runs, or will at its time.
     pub is_active: bool,
     /// What the system says of it.
@@ -121,6 +123,26 @@ impl Service {
         Self { configuration, task, units }
     }
 
+    /// The same, running `syft serve` or not.
+    #[must_use]
+    pub fn that_serves(mut self, serves: bool) -> Self {
+        self.task.serves = serves;
+        self
+    }
+
+    /// True if what is installed runs `syft serve`.
+    ///
+    /// # Errors
+    /// If a unit cannot be read.
+    pub async fn serves_now(&self) -> Result<bool, ServiceError> {
+        let mut texts = Vec::new();
+        for path in self.units_here()? {
+            texts.extend(self.ours(&path)?);
+        }
+        texts.extend(self.cron_line_here().await?);
+        Ok(texts.iter().any(|text| plan::serves(text)))
+    }
+
     /// Returns its name.
     pub fn id(&self) -> String {
         self.task.id()
@@ -188,13 +210,18 @@ impl Service {
             manager::set_crontab(&crontab::with(&crontab, line, &self.id())).await?;
             return Ok(planned);
         }
-        let kept: Vec<&Path> = planned.units.iter().map(|(path, _)| path.as_path()).collect();
+        // What runs was started by the unit as it was: a process that watches would go on under a unit
+        // that has become a timer's.
+        let same = planned.units.iter().filter(|_| !planned.is_new);
+        let kept: Vec<&Path> = same.map(|(path, _)| path.as_path()).collect();
         self.remove_units(&kept).await?;
         for (path, text) in &planned.units {
             write_private_file(path, text.as_bytes())?;
         }
         if let Err(error) = self.start(kind, planned.is_new).await {
-            self.remove_units(&[]).await?;
+            if planned.is_new {
+                self.remove_units(&[]).await?;
+            }
             return Err(error.into());
         }
         self.remove_cron_line().await?;
@@ -204,9 +231,11 @@ impl Service {
     async fn start(&self, kind: Kind, is_new: bool) -> Result<(), ServiceError> {
         let unit = self.started_unit(kind);
         manager::systemctl(&["daemon-reload"]).await?;
-        manager::systemctl(&["enable", "--now", &unit]).await?;
-        if is_new {
-            // One that runs already runs as it was written before.
+        manager::systemctl(&["enable", &unit]).await?;
+        let state = manager::systemctl(&["is-active", &unit]).await.unwrap_or_default();
+        if is_new || state.trim() != "active" {
+            // One that runs already runs as it was written before. One that died and is to be started
+            // again in a minute would not be started sooner, and would be waited for.
             manager::systemctl(&["restart", &unit]).await?;
         }
         Ok(())
@@ -262,6 +291,7 @@ impl Service {
             let next = plan::seconds_to_next(self.task.offset(minutes), minutes, minute, second);
             status.next_in_seconds = status.is_active.then_some(next);
         }
+        status.serves = self.serves_now().await?;
         if let Some(kind @ (Kind::Watch | Kind::Timer { .. })) = status.kind {
             self.ask_systemd(kind, &mut status).await;
         }
@@ -328,6 +358,11 @@ impl Service {
         }
         if !gone.is_empty() {
             manager::systemctl(&["daemon-reload"]).await.ok();
+            for path in &gone {
+                // One that was stopped in the middle is on record as failed, and its name stays.
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                manager::systemctl(&["reset-failed", &name]).await.ok();
+            }
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 //!
 //! Pure: writes texts, and says how they are known as ours. Each account in each home has a service
 //! of its own. With systemd it is one process that watches ([`Kind::Watch`]): changes travel within
-//! seconds, and an idle hour costs sixty requests. A run every few minutes ([`Kind::Timer`],
+//! seconds, and an idle hour costs sixty requests. What runs is a sync, or `syft serve`. A run every few minutes ([`Kind::Timer`],
 //! [`Kind::Cron`]) is for machines where no process may stay.
 
 use std::path::PathBuf;
@@ -53,6 +53,8 @@ pub struct Task {
     pub home: Option<PathBuf>,
     /// Whose account.
     pub email: Email,
+    /// True if it runs `syft serve`, which approves and tells as well; else it syncs.
+    pub serves: bool,
     /// Variables of the environment without which the program would find something else.
     pub variables: Vec<(String, String)>,
 }
@@ -111,14 +113,15 @@ impl Task {
                  # Stopped by a signal, which is how it ends; wrong usage stays wrong.\n\
                  SuccessExitStatus=130\nRestartPreventExitStatus=2\nTimeoutStopSec=10\n\n\
                  [Install]\nWantedBy=default.target\n",
-                command(&["sync", "--watch"])?
+                command(self.process())?
             ))],
             Kind::Timer { minutes } => vec![
                 service(format!(
                     "{mark}\n[Unit]\nDescription=Bring the SyftBox of {email} into step\n\n\
                      [Service]\nType=oneshot\nExecStart={}\n{variables}\
-                     # Another syft holds the lock: it does the same.\nSuccessExitStatus=4\n",
-                    command(&["sync", "--quiet"])?
+                     # Another syft holds the lock: it does the same. And it may be stopped.\n\
+                     SuccessExitStatus=4 130\n",
+                    command(self.run())?
                 )),
                 Unit {
                     name: format!("{id}.timer"),
@@ -143,7 +146,7 @@ impl Task {
             let value = cron_word(value).ok_or_else(|| unfit(value))?;
             words.push(format!("{name}={value}"));
         }
-        for word in self.words(&["sync", "--quiet"])? {
+        for word in self.words(self.run())? {
             words.push(cron_word(&word).ok_or_else(|| unfit(&word))?);
         }
         let command = words.join(" ");
@@ -167,6 +170,16 @@ impl Task {
             1 => "* * * * *".to_owned(),
             _ => format!("{offset}-59/{minutes} * * * *"),
         }
+    }
+
+    /// What a process does that stays.
+    const fn process(&self) -> &'static [&'static str] {
+        if self.serves { &["serve"] } else { &["sync", "--watch"] }
+    }
+
+    /// What is run every few minutes.
+    const fn run(&self) -> &'static [&'static str] {
+        if self.serves { &["serve", "--once", "--quiet"] } else { &["sync", "--quiet"] }
     }
 
     fn systemd_command(&self, words: &[&str]) -> Result<String, Unfit> {
@@ -199,6 +212,15 @@ pub(super) fn seconds_to_next(offset: u8, minutes: u8, minute: u32, second: u32)
     let (offset, minutes) = (u32::from(offset), u32::from(minutes.max(1)));
     let past = (minute + minutes - offset % minutes) % minutes;
     (minutes - past) * 60 - second.min(59)
+}
+
+/// True if a unit or a line of ours runs `syft serve`.
+pub(super) fn serves(text: &str) -> bool {
+    let runs = |line: &str| {
+        line.ends_with(" \"serve\"") || line.ends_with(" \"serve\" \"--once\" \"--quiet\"")
+    };
+    text.lines().any(|line| line.starts_with("ExecStart=") && runs(line))
+        || text.contains(" serve --once --quiet # syft-service ")
 }
 
 /// Returns how often a line of ours runs, as its schedule says.

@@ -3,10 +3,13 @@
 //! What is decided is noted before it is done. If the process ends in between, the next one finds the
 //! note, looks whether it was done, and goes on; so each approval has its record and its notice.
 
+use std::collections::BTreeMap;
+
 use super::super::{Client, Error, Result};
-use crate::caches::{admitted, meta, notices};
+use crate::caches::carrying::TURNED_DOWN;
+use crate::caches::{admitted, meta, notices as kept};
 use crate::model::{Email, Timestamp};
-use crate::notices::{Kind, News, Settings};
+use crate::notices::{self, Kind, News, Settings};
 use crate::peers::{self, Peer, PeerState};
 use crate::syncers::{self, peering};
 
@@ -15,8 +18,25 @@ pub use crate::caches::admitted::Admitted;
 /// How many are approved after one sync: each costs a few requests. The others follow after the next.
 const AT_ONCE_MAX: usize = 25;
 
-/// How the keys begin under which it is noted who was turned down by a person.
-const TURNED_DOWN: &str = "turned down ";
+/// Who could not be approved: how often that was tried, and before when it is not tried again. So
+/// nobody who cannot be approved is in the way of those behind.
+#[derive(Debug, Default)]
+pub(super) struct Tried(BTreeMap<Email, (u32, Timestamp)>);
+
+impl Tried {
+    fn is_due(&self, peer: &Email, now: Timestamp) -> bool {
+        self.0.get(peer).is_none_or(|(_, due)| !notices::waits(*due, now))
+    }
+
+    /// Notes a failure, and returns how many there were.
+    fn note(&mut self, peer: &Email, now: Timestamp) -> u32 {
+        let times = self.0.get(peer).map_or(0, |(times, _)| *times).saturating_add(1);
+        let wait = i64::try_from(notices::retry_after(times).as_micros()).unwrap_or(i64::MAX);
+        let due = Timestamp::from_micros(now.micros().saturating_add(wait));
+        self.0.insert(peer.clone(), (times, due));
+        times
+    }
+}
 
 /// Who was approved, and what went wrong.
 #[derive(Debug, Default)]
@@ -26,7 +46,12 @@ pub(super) struct Outcome {
 }
 
 /// Approves whom `settings` name.
-pub(super) async fn admit(client: &Client, settings: &Settings, now: Timestamp) -> Result<Outcome> {
+pub(super) async fn admit(
+    client: &Client,
+    settings: &Settings,
+    tried: &mut Tried,
+    now: Timestamp,
+) -> Result<Outcome> {
     let known: Vec<Peer> =
         peering::remembered(&client.account)?.into_iter().map(|known| known.peer).collect();
     let turned_down = remember_turned_down(client, &known)?;
@@ -35,6 +60,7 @@ pub(super) async fn admit(client: &Client, settings: &Settings, now: Timestamp) 
     let chosen = peers::admitted(&settings.auto_approve, &known, &turned_down);
     let chosen: Vec<(Email, String)> = chosen
         .into_iter()
+        .filter(|(peer, _)| tried.is_due(&peer.email, now))
         .take(AT_ONCE_MAX)
         .map(|(peer, rule)| (peer.email.clone(), rule.to_string()))
         .collect();
@@ -52,13 +78,17 @@ pub(super) async fn admit(client: &Client, settings: &Settings, now: Timestamp) 
             Ok(()) => {
                 let done = Admitted { peer, rule, moment: now, done: true };
                 note_done(client, settings, &done)?;
+                tried.0.remove(&done.peer);
                 outcome.approved.push(done);
             }
             Err(error) => {
                 if let Error::Sync(syncers::Error::NoRequest { .. }) = error {
                     client.account.store.write(|db| admitted::undecide(db, &peer))?;
                 }
-                outcome.failed.push((peer, error));
+                // Told when it fails first, and not each time.
+                if tried.note(&peer, now) == 1 {
+                    outcome.failed.push((peer, error));
+                }
             }
         }
     }
@@ -103,7 +133,7 @@ fn note_done(client: &Client, settings: &Settings, admission: &Admitted) -> Resu
     let text = news.to_json().to_string();
     Ok(client.account.store.write(|db| {
         for way in settings.ways(news.kind) {
-            notices::add_news(db, way.as_str(), &text)?;
+            kept::add_news(db, way.as_str(), &text, news.kind.is_urgent())?;
         }
         admitted::done(db, &admission.peer)
     })?)
@@ -140,4 +170,21 @@ fn remember_turned_down(client: &Client, known: &[Peer]) -> Result<Vec<Email>> {
         })?;
     }
     Ok(stay.into_iter().chain(new).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_cannot_be_approved_is_tried_later_and_later() {
+        let (ann, bob) = (Email::parse("ann@x.org").unwrap(), Email::parse("bob@x.org").unwrap());
+        let at = |seconds: i64| Timestamp::from_micros(1_780_000_000_000_000 + seconds * 1_000_000);
+        let mut tried = Tried::default();
+        assert_eq!(tried.note(&ann, at(0)), 1);
+        assert!(!tried.is_due(&ann, at(29)) && tried.is_due(&ann, at(30)));
+        assert!(tried.is_due(&bob, at(1)), "others do not wait");
+        assert_eq!(tried.note(&ann, at(30)), 2);
+        assert!(!tried.is_due(&ann, at(89)) && tried.is_due(&ann, at(90)));
+    }
 }

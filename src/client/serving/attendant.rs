@@ -15,6 +15,7 @@ use crate::syncers::Report;
 #[derive(Debug)]
 pub struct Attendant {
     file: ServeFile,
+    tried: admitting::Tried,
 }
 
 /// What was done after a sync.
@@ -24,7 +25,8 @@ pub struct Attended {
     pub settings: Read,
     /// Whom a rule has approved.
     pub approved: Vec<Admitted>,
-    /// Whom a rule names and who could not be approved; it is tried again.
+    /// Whom a rule names and who could not be approved, the first time; it is tried again, later and
+    /// later.
     pub not_approved: Vec<(Email, Error)>,
     /// What is news, whether or not anybody is told.
     pub news: Vec<News>,
@@ -36,7 +38,8 @@ impl Attendant {
     /// # Errors
     /// [`Error::ServeSettings`] if they cannot be used: later on, the last good ones go on.
     pub fn open(configuration: &Configuration, account: &Email) -> Result<Self> {
-        Ok(Self { file: ServeFile::open(configuration, account)? })
+        let file = ServeFile::open(configuration, account)?;
+        Ok(Self { file, tried: admitting::Tried::default() })
     }
 
     /// Returns the settings that are used.
@@ -53,12 +56,12 @@ impl Attendant {
         client: &Client,
         synced: Result<&Report, &Error>,
     ) -> Result<Attended> {
-        let settings = self.file.read();
         let now = client.now();
+        let settings = self.file.read(now);
         let mut attended =
             Attended { settings, approved: Vec::new(), not_approved: Vec::new(), news: Vec::new() };
         if client.role() == Role::Owner && synced.is_ok() {
-            match admitting::admit(client, self.file.settings(), now).await {
+            match admitting::admit(client, self.file.settings(), &mut self.tried, now).await {
                 Ok(outcome) => {
                     attended.approved = outcome.approved;
                     attended.not_approved = outcome.failed;
@@ -108,7 +111,7 @@ impl Attendant {
                 for news in &found.tell {
                     let text = news.to_json().to_string();
                     for way in self.file.settings().ways(news.kind) {
-                        notices::add_news(db, way.as_str(), &text)?;
+                        notices::add_news(db, way.as_str(), &text, news.kind.is_urgent())?;
                     }
                 }
                 Ok(())

@@ -16,7 +16,7 @@ use crate::caches::{Folders, Store};
 use crate::channels::{self, Carrier, Message, TIME_LIMIT, Way, send_mail};
 use crate::model::{Email, Role, Timestamp};
 use crate::notices::{
-    self as words, Kind, News, Notice, Pace, Settings, Via, WINDOW, pace, retry_after,
+    self as words, Kind, News, Notice, Pace, Settings, Via, WINDOW, pace, retry_after, waits,
 };
 use crate::syncers::told;
 
@@ -108,7 +108,7 @@ impl Courier {
     /// at once: the change may be what was missing.
     fn current(&self, now: Timestamp) -> Result<Settings> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if file.read() == super::Read::Changed {
+        if file.read(now) == super::Read::Changed {
             self.store.write(|db| notices::hurry(db, now))?;
         }
         Ok(file.settings().clone())
@@ -177,7 +177,7 @@ impl Courier {
             Ok((notices::unsent(db, way)?, notices::count_news(db, way)?, recent))
         })?;
         match (unsent, pace(&recent, now)) {
-            (Some(kept), _) if kept.due > now => Ok(Next::At(kept.due)),
+            (Some(kept), _) if waits(kept.due, now) => Ok(Next::At(kept.due)),
             (Some(kept), _) => Ok(Next::Due(Box::new(kept))),
             (None, _) if waiting == 0 => Ok(Next::Nothing),
             (None, Pace::Later(moment)) => Ok(Next::At(moment)),

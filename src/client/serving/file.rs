@@ -6,11 +6,14 @@ use std::time::SystemTime;
 use super::unusable;
 use crate::caches::write_private_file;
 use crate::client::{Configuration, Result};
-use crate::model::Email;
+use crate::model::{Email, Timestamp};
 use crate::notices::Settings;
 
 const FILE: &str = "serve.toml";
 const BYTES_MAX: u64 = 1 << 20;
+
+/// For how many seconds there must be nothing in a file that held something.
+const EMPTY_S: f64 = 5.0;
 
 /// The settings of one account.
 #[derive(Debug)]
@@ -20,6 +23,8 @@ pub struct ServeFile {
     /// As it was at the last reading: the text, and when it was written.
     last: Option<(String, Option<SystemTime>)>,
     good: Settings,
+    /// Since when there is nothing in it, if there was before.
+    empty_since: Option<Timestamp>,
     broken: Option<String>,
 }
 
@@ -42,8 +47,9 @@ impl ServeFile {
     pub fn open(configuration: &Configuration, account: &Email) -> Result<Self> {
         let path = configuration.account_folder(account).join(FILE);
         let account = account.clone();
-        let mut file = Self { path, account, last: None, good: Settings::default(), broken: None };
-        match file.read() {
+        let (good, empty_since, broken) = (Settings::default(), None, None);
+        let mut file = Self { path, account, last: None, good, empty_since, broken };
+        match file.read(Timestamp::ZERO) {
             Read::Broken(problem) => Err(unusable(&file.path, problem)),
             Read::Same | Read::Changed => Ok(file),
         }
@@ -65,14 +71,26 @@ impl ServeFile {
     }
 
     /// Reads it again.
-    pub fn read(&mut self) -> Read {
+    ///
+    /// Who edits it by hand may have it away, or emptied, for a moment: that is believed once it has
+    /// lasted for [`EMPTY_S`], for what waits to be told is dropped then.
+    pub fn read(&mut self, now: Timestamp) -> Read {
         let found = match self.load() {
             Ok(found) => found,
             Err(problem) => return self.note_broken(problem),
         };
         if self.last.as_ref() == Some(&found) {
+            self.empty_since = None;
             return Read::Same;
         }
+        let had_any = self.last.as_ref().is_some_and(|(text, _)| !text.trim().is_empty());
+        if had_any && found.0.trim().is_empty() {
+            let since = *self.empty_since.get_or_insert(now);
+            if (now.seconds() - since.seconds()).abs() < EMPTY_S {
+                return Read::Same;
+            }
+        }
+        self.empty_since = None;
         match Settings::parse(&found.0, &self.account) {
             Ok(settings) => {
                 self.good = settings;
@@ -132,6 +150,10 @@ mod tests {
     use super::*;
     use crate::peers::Admission;
 
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_micros(1_780_000_000_000_000 + seconds * 1_000_000)
+    }
+
     #[test]
     fn what_breaks_is_told_once_and_the_last_good_settings_go_on() {
         let home = tempfile::tempdir().unwrap();
@@ -141,17 +163,28 @@ mod tests {
         let rule = Admission::parse("@x.org").unwrap();
         file.change(|settings| settings.auto_approve.push(rule)).unwrap();
         let mut other = ServeFile::open(&configuration, &account).unwrap();
-        assert_eq!(other.read(), Read::Same);
+        assert_eq!(other.read(at(0)), Read::Same);
         std::fs::write(file.path(), "auto_approve = [").unwrap();
-        assert!(matches!(other.read(), Read::Broken(_)));
-        assert_eq!(other.read(), Read::Same);
+        assert!(matches!(other.read(at(0)), Read::Broken(_)));
+        assert_eq!(other.read(at(0)), Read::Same);
         assert_eq!(other.settings().auto_approve.len(), 1, "the last good ones");
         assert!(other.broken().is_some());
         assert!(ServeFile::open(&configuration, &account).is_err());
         std::fs::write(file.path(), "auto_approve = [[").unwrap();
-        assert!(matches!(other.read(), Read::Broken(_)), "another text is broken anew");
+        assert!(matches!(other.read(at(0)), Read::Broken(_)), "another text is broken anew");
+        // An editor takes it away, and brings another one.
+        for text in [None, Some("")] {
+            std::fs::remove_file(file.path()).ok();
+            text.map(|text| std::fs::write(file.path(), text).unwrap());
+            assert_eq!(other.read(at(10)), Read::Same);
+            assert_eq!(other.settings().auto_approve.len(), 1, "not for a moment");
+            std::fs::write(file.path(), "auto_approve = [\"@y.org\"]").unwrap();
+            assert_eq!(other.read(at(11)), Read::Changed);
+            assert_eq!(other.settings().auto_approve[0].to_string(), "@y.org");
+        }
         std::fs::remove_file(file.path()).unwrap();
-        assert_eq!(other.read(), Read::Changed);
+        assert_eq!((other.read(at(20)), other.read(at(24))), (Read::Same, Read::Same));
+        assert_eq!(other.read(at(25)), Read::Changed);
         assert!(other.settings().auto_approve.is_empty() && other.broken().is_none());
     }
 }

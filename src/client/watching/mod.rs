@@ -16,9 +16,10 @@ use std::time::Duration;
 
 use super::configuration::Stamp;
 use super::{Client, Configuration, Error, Result};
+use crate::caches;
 use crate::connections;
 use crate::model::{Code, Email, Timestamp};
-use crate::syncers::{Report, SyncOptions};
+use crate::syncers::{Problem, Report, SyncOptions};
 
 pub use machine::{Heard, Listening, Machine, Senses};
 pub use plan::{Moment, Pace};
@@ -57,7 +58,7 @@ pub enum WatchEvent {
     Failed {
         /// Why.
         error: Error,
-        /// False if the one before failed for the same reason.
+        /// False if one since the last that worked has failed for the same reason.
         is_news: bool,
         /// When the first of these failures was.
         since: Timestamp,
@@ -79,6 +80,8 @@ pub enum WatchEvent {
         /// Whose account it is.
         email: Email,
     },
+    /// The state database was set aside by another command; the new one is in use from now on.
+    Renewed,
     /// The system does not tell of all changes here: they are looked for each time that the drive is
     /// asked.
     Deaf {
@@ -96,9 +99,13 @@ pub struct Watch {
     senses: Box<dyn Senses>,
     plan: Plan,
     trouble: Option<Trouble>,
+    /// What the last sync could not do.
+    problems: Vec<Problem>,
     locked_since: Option<(Duration, bool)>,
     /// When listening did not work.
     deaf_since: Option<Duration>,
+    /// Since when changes are heard, by the clock on the wall.
+    hears_since: Option<Timestamp>,
     events: VecDeque<WatchEvent>,
 }
 
@@ -116,8 +123,11 @@ struct Home {
 /// What has failed, and since when.
 #[derive(Debug)]
 struct Trouble {
-    code: Code,
+    /// All of them.
+    codes: Vec<Code>,
     since: Timestamp,
+    /// True if the drive was out of reach.
+    is_away: bool,
 }
 
 impl Watch {
@@ -132,8 +142,10 @@ impl Watch {
             senses,
             plan,
             trouble: None,
+            problems: Vec::new(),
             locked_since: None,
             deaf_since: None,
+            hears_since: None,
             events: VecDeque::new(),
         }
     }
@@ -222,13 +234,26 @@ impl Watch {
             return self.failed(error);
         }
         let before = self.client.requests();
+        // A drive that was out of reach is tried without the lock: each call is tried for half a
+        // minute, and who works here meanwhile is not to wait for that.
+        if self.trouble.as_ref().is_some_and(|trouble| trouble.is_away)
+            && let Err(error) = self.client.knock().await
+            && matches!(ended(&error), Ended::Unreachable)
+        {
+            return self.failed(error);
+        }
         let synced = {
-            let _rest = Rest::of(&self.client);
+            let _rest = Rest::of(&self.client, self.hears_since);
             self.client.sync(&self.options.sync).await
         };
         match synced {
             Ok(report) => self.synced(report, before),
             Err(Error::Locked { .. }) => self.locked(),
+            Err(Error::Cache(caches::Error::Displaced { .. })) if self.home.is_some() => {
+                self.reopen().await;
+                self.plan.hurry();
+                self.events.push_back(WatchEvent::Renewed);
+            }
             Err(error) => {
                 let is_unreachable = matches!(ended(&error), Ended::Unreachable);
                 self.failed(error);
@@ -243,7 +268,11 @@ impl Watch {
     }
 
     fn synced(&mut self, report: Report, before: u64) {
-        let now = self.after(if report.is_idle() { Ended::Idle } else { Ended::Busy });
+        // What stays wrong is no reason to ask the drive more often.
+        let is_as_before = !report.has_exchanged() && report.problems == self.problems;
+        let is_idle = report.is_idle() || is_as_before;
+        let now = self.after(if is_idle { Ended::Idle } else { Ended::Busy });
+        self.problems.clone_from(&report.problems);
         self.locked_since = None;
         // What was meant once is not meant for ever.
         self.options.sync.force = false;
@@ -273,9 +302,15 @@ impl Watch {
         let now = self.after(ended(&error)).wall;
         self.locked_since = None;
         let code = error.code();
-        let is_news = self.trouble.as_ref().is_none_or(|trouble| trouble.code != code);
-        let since = self.trouble.as_ref().map_or(now, |trouble| trouble.since);
-        self.trouble = Some(Trouble { code, since });
+        let is_away = matches!(ended(&error), Ended::Unreachable);
+        let before = self.trouble.take();
+        let mut trouble =
+            before.unwrap_or_else(|| Trouble { codes: Vec::new(), since: now, is_away });
+        let (is_news, since) = (!trouble.codes.contains(&code), trouble.since);
+        if is_news {
+            trouble.codes.push(code);
+        }
+        self.trouble = Some(Trouble { is_away, ..trouble });
         self.events.push_back(WatchEvent::Failed { error, is_news, since });
     }
 
@@ -294,6 +329,7 @@ impl Watch {
         match self.senses.listen(&self.client.account().folders.syftbox) {
             Listening::Yes => {
                 self.deaf_since = None;
+                self.hears_since.get_or_insert(self.senses.now().wall);
                 self.plan.set_deaf(false);
             }
             Listening::NoFolder => {}
@@ -303,6 +339,7 @@ impl Watch {
 
     fn deafened(&mut self, reason: String) {
         let was_deaf = self.deaf_since.replace(self.senses.now().awake).is_some();
+        self.hears_since = None;
         self.plan.set_deaf(true);
         if !was_deaf {
             self.events.push_back(WatchEvent::Deaf { reason });
@@ -369,8 +406,12 @@ impl Watch {
 struct Rest<'a>(&'a Client);
 
 impl<'a> Rest<'a> {
-    fn of(client: &'a Client) -> Self {
+    /// What was written before changes were heard may be open still, for all that is known.
+    fn of(client: &'a Client, hears_since: Option<Timestamp>) -> Self {
         client.set_rest(plan::QUIET);
+        if let Some(since) = hears_since {
+            client.account().store.set_unheard(since, plan::QUIET_WRITING);
+        }
         Self(client)
     }
 }
@@ -378,6 +419,7 @@ impl<'a> Rest<'a> {
 impl Drop for Rest<'_> {
     fn drop(&mut self) {
         self.0.set_rest(Duration::ZERO);
+        self.0.account().store.set_unheard(Timestamp::ZERO, Duration::ZERO);
     }
 }
 

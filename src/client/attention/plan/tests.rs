@@ -94,3 +94,45 @@ fn what_is_remembered_is_bounded_and_names_nobody() {
     assert!(!text.contains("ann"), "{text}");
     assert_eq!(serde_json::from_str::<Memory>(&text).unwrap(), memory);
 }
+
+#[test]
+fn many_problems_are_a_few_and_more_and_are_told_once() {
+    let mut memory = Memory::default();
+    let texts: Vec<String> = (0..3 * TOLD_MAX).map(|number| format!("link {number:05}")).collect();
+    let many: Vec<(Code, &str)> =
+        texts.iter().map(|text| (Code::LinkNotFollowed, text.as_str())).collect();
+    let told = memory.synced(&report(&many), Role::Owner, 0).problems;
+    assert_eq!(told.len(), ALIKE_MAX + 1);
+    assert_eq!(told[ALIKE_MAX].message, MORE);
+    for minutes in [5, 10, 15] {
+        assert!(memory.synced(&report(&many), Role::Owner, minutes * MINUTES).is_empty());
+    }
+    assert!(memory.synced(&report(&many[1..]), Role::Owner, 20 * MINUTES).problems.len() <= 1);
+}
+
+#[test]
+fn what_is_so_now_is_never_forgotten_for_what_was() {
+    let mut memory = Memory::default();
+    let peers = |number: usize| Email::parse(&format!("p{number}@x.org")).unwrap();
+    let mut many = Report::default();
+    for number in 0..TOLD_MAX + 50 {
+        many.problem_with(&peers(number), Code::KeyChanged, "changed");
+    }
+    assert_eq!(memory.synced(&many, Role::Owner, 0).problems.len(), TOLD_MAX + 50);
+    assert!(memory.synced(&many, Role::Owner, 5 * MINUTES).is_empty(), "each is told once");
+    for hour in 0..48 {
+        let mut other = Report::default();
+        other.problem(Code::RulesNotUsable, format!("{hour}"));
+        memory.synced(&other, Role::Owner, hour * 60 * MINUTES);
+    }
+    assert!(memory.told.len() <= TOLD_MAX);
+}
+
+#[test]
+fn a_lock_that_is_held_for_a_day_is_told_also_after_a_clock_that_was_ahead() {
+    let mut memory = Memory::default();
+    let mut told = |minutes: i64| memory.failed(Code::Locked, "held", true, minutes * MINUTES);
+    assert!(!told(500_000), "by a clock that is a year ahead");
+    assert!(!told(0) && !told(1439));
+    assert!(told(1440) && !told(1445));
+}

@@ -7,6 +7,7 @@ fn task(program: &str, home: Option<&str>) -> Task {
         program: PathBuf::from(program),
         home: home.map(PathBuf::from),
         email: Email::parse("olga+lab@example.org").unwrap(),
+        serves: false,
         variables: Vec::new(),
     }
 }
@@ -72,6 +73,26 @@ fn units_run_the_very_program_for_the_very_account() {
                 assert_eq!(unit.text.lines().next(), Some(task.mark().as_str()));
                 assert!(!unit.text.replace("%%", "").contains('%'), "{home}");
             }
+        }
+    }
+}
+
+#[test]
+fn a_service_that_serves_is_known_by_what_it_runs() {
+    for home in ["/srv/syft", "/my home/ \"serve\"", "/it's serve --once --quiet # x"] {
+        for serves in [false, true] {
+            let task = Task { serves, ..task("/syft", Some(home)) };
+            let (watch, timer) = (task.units(Kind::Watch), task.units(Kind::Timer { minutes: 5 }));
+            let (watch, timer) = (watch.unwrap(), timer.unwrap());
+            for unit in [&watch[0], &timer[0]] {
+                assert_eq!(super::serves(&unit.text), serves, "{}", unit.text);
+            }
+            let words = read(exec(&watch[0]));
+            let last = if serves { "serve" } else { "--watch" };
+            assert_eq!(words.last().map(String::as_str), Some(last));
+            let line = task.cron_line(5).unwrap();
+            let ends = line.contains(" serve --once --quiet # syft-service ");
+            assert_eq!(ends, serves, "{line}");
         }
     }
 }
