@@ -33,7 +33,7 @@ impl Terminal {
         command.args(args).env("TERM", "xterm").env("NO_COLOR", "1");
         command.stdin(stdin).stdout(stdout).stderr(stderr);
         let child = Running(command.spawn().unwrap());
-        Self { keyboard: File::from(OwnedFd::from(master)), child, shown: String::new() }
+        Self { keyboard: File::from(master), child, shown: String::new() }
     }
 
     /// Reads on. False at the end.

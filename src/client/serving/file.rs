@@ -175,7 +175,9 @@ mod tests {
         // An editor takes it away, and brings another one.
         for text in [None, Some("")] {
             std::fs::remove_file(file.path()).ok();
-            text.map(|text| std::fs::write(file.path(), text).unwrap());
+            if let Some(text) = text {
+                std::fs::write(file.path(), text).unwrap();
+            }
             assert_eq!(other.read(at(10)), Read::Same);
             assert_eq!(other.settings().auto_approve.len(), 1, "not for a moment");
             std::fs::write(file.path(), "auto_approve = [\"@y.org\"]").unwrap();
