@@ -223,23 +223,17 @@ mod tests {
 
     #[test]
     fn what_was_left_is_compared_with_what_was_expected() {
-        #[rustfmt::skip]
         type Words = &'static [&'static str];
+        #[rustfmt::skip]
         let cases: [(&str, Words, Words, Words, Words); 7] = [
             // what                    expected                 left                  missing          unexpected
-            ("nothing is said", &[], &["a", "b"], &[], &[]),
-            ("just that", &["a", "b/c"], &["a", "b/c"], &[], &[]),
-            ("less", &["a", "b"], &["a"], &["b"], &[]),
-            ("more", &["a"], &["a", "a.txt"], &[], &["a.txt"]),
-            ("a folder with anything", &["plots/"], &["plots/1", "plots/2/3"], &[], &[]),
-            (
-                "a folder of that start",
-                &["plots/"],
-                &["plots2/1", "plots"],
-                &["plots/"],
-                &["plots2/1", "plots"],
-            ),
-            ("nothing at all", &["outputs/a", "./b/"], &[], &["a", "b/"], &[]),
+            ("nothing is said",        &[],                     &["a", "b"],          &[],             &[]),
+            ("just that",              &["a", "b/c"],           &["a", "b/c"],        &[],             &[]),
+            ("less",                   &["a", "b"],             &["a"],               &["b"],          &[]),
+            ("more",                   &["a"],                  &["a", "a.txt"],      &[],             &["a.txt"]),
+            ("a folder with anything", &["plots/"],             &["plots/1", "plots/2/3"], &[],        &[]),
+            ("a folder of that start", &["plots/"],             &["plots2/1", "plots"], &["plots/"],   &["plots2/1", "plots"]),
+            ("nothing at all",         &["outputs/a", "./b/"],  &[],                  &["a", "b/"],    &[]),
         ];
         for (what, expected, left, missing, unexpected) in cases {
             let compared = request(expected).compare(&outputs(left));

@@ -69,21 +69,21 @@ fn places_of_this_machine_are_told_with_their_line() {
 fn datasets_are_compared_with_the_code_and_with_what_is_shown() {
     let shown: BTreeSet<String> = ["census".to_owned(), "other".to_owned()].into();
     const CODE: &str = "sc.resolve_dataset_file_path('census')";
+    type Words = &'static [&'static str];
     #[rustfmt::skip]
-    type Case = (&'static str, &'static str, Option<&'static [&'static str]>, &'static [&'static str]);
-    let cases: [Case; 11] = [
+    let cases: [(&str, &str, Option<Words>, Words); 11] = [
         // what                    code                                        named                found
-        ("all is well", CODE, Some(&["census"]), &[]),
-        ("any dataset", CODE, None, &[]),
-        ("one that is not there", "census nil", Some(&["nil"]), &["doubtful"]),
-        ("named in code only", CODE, Some(&["other"]), &["doubtful", "told"]),
-        ("not there, in code", "resolve_dataset_files_path( \"nil\")", None, &["doubtful"]),
-        ("by keyword", "resolve_dataset_file_path(dataset_name = 'nil', x=1)", None, &["doubtful"]),
-        ("over two lines", "resolve_dataset_file_path(\n  'nil',\n)", None, &["doubtful"]),
-        ("code of a dataset", "load_dataset_code('nil.tools.clean')", None, &["doubtful"]),
-        ("a variable", "resolve_dataset_file_path(name)", None, &[]),
-        ("a comment", "# resolve_dataset_file_path('nil')", None, &[]),
-        ("never mentioned", "print(1)", Some(&["census"]), &["told"]),
+        ("all is well",            CODE,                                       Some(&["census"]),   &[]),
+        ("any dataset",            CODE,                                       None,                &[]),
+        ("one that is not there",  "census nil",                               Some(&["nil"]),      &["doubtful"]),
+        ("named in code only",     CODE,                                       Some(&["other"]),    &["doubtful", "told"]),
+        ("not there, in code",     "resolve_dataset_files_path( \"nil\")",     None,                &["doubtful"]),
+        ("by keyword",             "resolve_dataset_file_path(dataset_name = 'nil', x=1)", None,    &["doubtful"]),
+        ("over two lines",         "resolve_dataset_file_path(\n  'nil',\n)",  None,                &["doubtful"]),
+        ("code of a dataset",      "load_dataset_code('nil.tools.clean')",     None,                &["doubtful"]),
+        ("a variable",             "resolve_dataset_file_path(name)",          None,                &[]),
+        ("a comment",              "# resolve_dataset_file_path('nil')",       None,                &[]),
+        ("never mentioned",        "print(1)",                                 Some(&["census"]),   &["told"]),
     ];
     for (what, code, named, expected) in cases {
         let named = named.map(names);
