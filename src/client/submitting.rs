@@ -83,19 +83,26 @@ impl Client {
     pub async fn submit_job(&self, request: &JobRequest) -> Result<Submitted> {
         self.needs(Role::Scientist)?;
         // A look at the code takes its time, and nobody else need wait for that.
-        let Prepared { owner, submission, findings } = self.prepare(request).await?;
+        let prepared = self.prepare(request).await?;
+        self.send(&prepared).await
+    }
+
+    /// Sends what was looked at, and nothing that was changed since.
+    pub(super) async fn send(&self, prepared: &Prepared) -> Result<Submitted> {
+        let Prepared { owner, submission, findings } = prepared;
         let _lock = self.lock().await?;
-        expect_datasite(&self.account, &owner)?;
-        let store = job_store(&self.account, &owner);
-        store.submit(&submission)?;
-        let report = DatasiteWatcherSyncer::new(&self.account).push(&owner, self.now()).await?;
+        expect_datasite(&self.account, owner)?;
+        let store = job_store(&self.account, owner);
+        store.submit(submission)?;
+        let report = DatasiteWatcherSyncer::new(&self.account).push(owner, self.now()).await?;
         let unsent = [Code::NotSent, Code::DriveFull, Code::MailboxGone, Code::FileNotRead];
         let id = &submission.job;
         if let Some(problem) = report.problems.iter().find(|p| unsent.contains(&p.code)) {
             return Err(Error::not_sent(id.name.to_string(), problem.clone()));
         }
         let job = store.find(id)?;
-        Ok(Submitted { found: FoundJob::new(owner, job, store), findings })
+        let found = FoundJob::new(owner.clone(), job, store);
+        Ok(Submitted { found, findings: findings.clone() })
     }
 
     /// Looks at what is to be submitted, and builds it.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::runs::{RunChoices, run_options};
 use super::submitting::Prepared;
-use super::{Client, Error, FoundJob, JobRequest, Result};
+use super::{Client, Error, FoundJob, JobRequest, Result, Submitted};
 use crate::jobs::{Export, Finding, JobStatus, Mock, Rehearsal, ToCopy, export, rehearse};
 use crate::model::{DatasitePath, Email, Role};
 
@@ -27,8 +27,7 @@ pub struct Tried {
     pub rehearsal: Rehearsal,
     /// The datasets whose mock halves it could read.
     pub datasets: Vec<String>,
-    /// What a look at it found.
-    pub findings: Vec<Finding>,
+    prepared: Prepared,
 }
 
 impl Tried {
@@ -36,6 +35,11 @@ impl Tried {
     pub fn is_good(&self) -> bool {
         self.rehearsal.report.status == JobStatus::Done
             && self.rehearsal.comparison.missing.is_empty()
+    }
+
+    /// Returns what a look at it found.
+    pub fn findings(&self) -> &[Finding] {
+        &self.prepared.findings
     }
 
     /// Returns what it left, to be copied.
@@ -61,12 +65,19 @@ impl Client {
         let options = run_options(&run).await?;
         let prepared = self.prepare(request).await?;
         let mocks = self.mocks(&prepared, &request.datasets)?;
-        let Prepared { owner, submission, findings } = prepared;
+        let Prepared { owner, submission, .. } = &prepared;
         let private = &self.account.folders.private;
-        let rehearsal =
-            rehearse(&submission, &owner, &mocks, private, &options, self.now()).await?;
+        let rehearsal = rehearse(submission, owner, &mocks, private, &options, self.now()).await?;
         let datasets = mocks.into_iter().map(|mock| mock.name).collect();
-        Ok(Tried { rehearsal, datasets, findings })
+        Ok(Tried { rehearsal, datasets, prepared })
+    }
+
+    /// Sends a job that was tried: the bytes that ran, also if the files have changed since.
+    ///
+    /// # Errors
+    /// As [`Client::submit_job`].
+    pub async fn submit_tried(&self, tried: &Tried) -> Result<Submitted> {
+        self.send(&tried.prepared).await
     }
 
     fn mocks(&self, prepared: &Prepared, named: &[String]) -> Result<Vec<Mock>> {

@@ -137,10 +137,22 @@ fn copy(dir: &Dir, file: &ToCopy, replaces: bool) -> io::Result<(Digest, u64)> {
     if replaces {
         folder.rename(&temporary.name, &folder, name)?;
     } else {
-        // Unlike renaming, this fails if somebody has put a file there meanwhile.
-        folder.hard_link(&temporary.name, &folder, name)?;
+        put(&folder, &temporary.name, name)?;
     }
     Ok(poured)
+}
+
+/// Gives a file its name. Unlike renaming, a hard link fails if somebody has put a file there
+/// meanwhile; where there are no hard links, the name is looked at once more.
+fn put(folder: &Dir, temporary: &str, name: &str) -> io::Result<()> {
+    use io::ErrorKind::{AlreadyExists, NotFound};
+    match folder.hard_link(temporary, folder, name) {
+        Err(error) if error.kind() != AlreadyExists => match folder.symlink_metadata(name) {
+            Err(there) if there.kind() == NotFound => folder.rename(temporary, folder, name),
+            _ => Err(AlreadyExists.into()),
+        },
+        done => done,
+    }
 }
 
 /// Opens a file whose folder is ours: the file itself must be a regular one, and no link.

@@ -30,10 +30,17 @@ fn the_purpose_and_the_expected_outputs_reach_the_owner() {
     let path = "app_data/job/inbox/sam@example.org/count/config.yaml";
     let config = std::fs::read_to_string(world.datasite(path)).unwrap();
     assert!(config.contains("purpose: how many there are"), "{config}");
+    let shown = world.owner(&["job", "show", "count"]).done();
+    assert_eq!(shown["job"]["purpose"], "how many there are");
+    assert_eq!(shown["job"]["expected_outputs"], json!(["answer.txt", "more/"]));
+    let text = world.run("owner", &["job", "show", "count"]).stdout;
+    assert!(text.contains("how many there are") && text.contains("answer.txt, more/"), "{text}");
     world.owner(&["job", "approve", "count"]).done();
     let ran = world.owner(&["job", "run", "count", "--no-sandbox"]).done();
     let notes = ran["jobs"][0]["notes"].to_string();
     assert!(notes.contains("expected and not there: `more/`"), "{notes}");
+    let text = world.run("owner", &["job", "show", "count"]).stdout;
+    assert!(text.contains("expected and not there: `more/`"), "{text}");
 }
 
 #[test]
@@ -133,6 +140,24 @@ fn waiting_ends_with_what_became_of_the_job() {
     );
     let decided = wait(&world, &["--until", "decided"]);
     assert_eq!((decided.exit, &decided.json()["result"]), (0, &json!("approved")));
+}
+
+#[test]
+fn waiting_that_is_interrupted_leaves_everything_as_it_was() {
+    use std::io::{BufRead as _, BufReader};
+    let world = submitted();
+    let mut waits =
+        program(&world.home("scientist")).args(["--json", "job", "wait", "count"]).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(waits.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("`count` is "), "{line}");
+    let pid = rustix::process::Pid::from_child(&waits);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let ended = waits.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(130), "{ended:?}");
+    let answer: serde_json::Value = serde_json::from_slice(&ended.stdout).unwrap();
+    assert_eq!(answer["error"]["code"], "interrupted");
+    assert_eq!(wait(&world, &["--timeout", "0"]).exit, 7, "it can be waited for again");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Jobs from the scientist's file to the results, in a real sandbox.
 
-use syft::client::{Client, Error, RunChoices};
+use syft::client::{Client, Error, RunChoices, TryChoices};
 use syft::datasets::Audience;
 use syft::jobs::{
     JobId, JobKind, JobName, JobStatus, Layout, Listed, SubmissionRequest, build, read_source,
@@ -250,4 +250,22 @@ async fn a_broken_rule_file_keeps_everything_closed_and_is_told() {
     owner.approve_job("count", None, None).await.unwrap();
     let ran = owner.run_jobs(&[], &RunChoices::default()).await.unwrap();
     assert!(ran[0].result.is_err(), "it must not run while its logs cannot be closed");
+}
+
+#[tokio::test]
+async fn what_was_tried_is_what_is_sent_also_if_the_file_changes_meanwhile() {
+    let world = World::new();
+    let (owner, scientist) = (world.owner("do@example.org"), world.scientist("ds@example.org"));
+    acquaint(&owner, &scientist).await;
+    let request = world.bash(&owner, "job", "echo tried > code/outputs/x\n");
+    let choices = TryChoices { timeout: None, sandbox: false };
+    let tried = scientist.try_job(&request, &choices).await.unwrap();
+    assert!(tried.is_good(), "{tried:?}");
+    assert_eq!(std::fs::read(&tried.rehearsal.outputs[0].local_path).unwrap(), b"tried\n");
+    assert!(scientist.jobs().unwrap().is_empty(), "a try leaves nothing to be sent");
+    std::fs::write(&request.path, "echo changed\n").unwrap();
+    scientist.submit_tried(&tried).await.unwrap();
+    sync(&owner).await;
+    let script = read(&owner, owner.email(), "app_data/job/inbox/ds@example.org/job/run.sh");
+    assert_eq!(script.as_deref(), Some("echo tried > code/outputs/x\n"));
 }

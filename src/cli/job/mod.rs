@@ -1,5 +1,6 @@
 //! `syft job`: code that travels to the data.
 
+mod asked;
 mod code;
 mod decide;
 mod list;

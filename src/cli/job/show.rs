@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::{Which, job_json, release, review, status_words};
+use super::{Which, asked, job_json, release, review, status_words};
 use crate::cli::args::PreSync;
 use crate::cli::context::{Context, now_seconds};
 use crate::cli::hints::quoted;
@@ -44,7 +44,8 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     let found = client.job(&args.which.name, args.which.from.as_ref())?;
     let outputs = found.outputs()?;
     let submission = found.store().snapshot(&found.job);
-    let answer = full_json(&found, &outputs, submission.as_ref().ok());
+    let mut answer = full_json(&found, &outputs, submission.as_ref().ok());
+    asked::add_to(&mut answer, &found);
     let exit = fresh.answer(json!({ "job": answer }), ui);
     if ui.is_json() {
         return Ok(exit);
@@ -59,6 +60,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
         review::code(&found, submission, ui);
     }
     results(&found, &outputs, ui);
+    asked::compare(&found, &outputs, ui);
     if owner {
         advise_owner(&found, &args.which.name, submission.ok().as_ref(), ui);
     } else if found.job.state.status == JobStatus::Done && outputs.is_empty() {
@@ -117,6 +119,7 @@ fn head(found: &FoundJob, ui: &mut Ui) {
     if !job.config.title.is_empty() && job.config.title != job.id.name.as_str() {
         ui.field("Calls itself", &job.config.title);
     }
+    asked::tell(found, ui);
     if let Some(reason) = &job.state.review_reason {
         ui.field("Decision", format_args!("{word}: {reason}"));
     }

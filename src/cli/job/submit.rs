@@ -52,7 +52,6 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
     let client = context.open().await?;
     let request = args.code.request(&client, true, ui)?;
-    let mut tried = Value::Null;
     if args.tries {
         let how = How { timeout: args.timeout, no_sandbox: args.no_sandbox };
         let done = match trying::attempt(&client, &request, &how, ui).await {
@@ -60,31 +59,35 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
             Err(stopped) => return stopped,
         };
         trying::tell(&done, ui);
-        tried = trying::to_json(&done, None);
+        let tried = trying::to_json(&done, None);
         if !done.is_good() {
             return Ok(trying::failed(json!({ "try": tried }), ui));
         }
+        let submitted = {
+            let _progress = ui.progress("Sending the job");
+            client.submit_tried(&done).await?
+        };
+        return Ok(told(&submitted, Some(tried), ui));
     }
     let submitted = {
         let _progress = ui.progress("Sending the job");
         client.submit_job(&request).await
     };
     match submitted {
-        Ok(submitted) => Ok(told(&submitted, tried, ui)),
+        Ok(submitted) => Ok(told(&submitted, None, ui)),
         Err(error) => code::refused(error, ui),
     }
 }
 
-fn told(submitted: &Submitted, tried: Value, ui: &mut Ui) -> Exit {
+fn told(submitted: &Submitted, tried: Option<Value>, ui: &mut Ui) -> Exit {
     let found = &submitted.found;
     let name = &found.job.id.name;
     let mut answer = json!({ "job": job_json(&found.job, &found.datasite) });
     answer["job"]["warnings"] = json!(submitted.warnings());
     answer["job"]["findings"] = code::json(&submitted.findings);
-    if !tried.is_null() {
-        answer["try"] = tried;
-    } else {
-        code::tell(&submitted.findings, ui);
+    match tried {
+        Some(tried) => answer["try"] = tried, // which told what was found
+        None => code::tell(&submitted.findings, ui),
     }
     ui.answer(&answer);
     ui.line(name);

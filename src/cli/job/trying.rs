@@ -121,7 +121,7 @@ pub(crate) fn failed(mut answer: Value, ui: &mut Ui) -> Exit {
 
 /// Tells how a try ended.
 pub(crate) fn tell(tried: &Tried, ui: &mut Ui) {
-    code::tell(&tried.findings, ui);
+    code::tell(tried.findings(), ui);
     let rehearsal = &tried.rehearsal;
     let [out, err] = &rehearsal.logs;
     for (name, text) in [("it printed", out), ("on standard error", err)] {
@@ -182,6 +182,6 @@ pub(crate) fn to_json(tried: &Tried, kept: Option<PathBuf>) -> Value {
         "stderr": stderr,
         "notes": report.notes,
         "kept": kept.map(|folder| folder.to_string_lossy().into_owned()),
-        "findings": code::json(&tried.findings),
+        "findings": code::json(tried.findings()),
     })
 }
