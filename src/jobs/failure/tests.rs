@@ -58,6 +58,8 @@ fn a_traceback_is_told_by_its_kind_and_place() {
         (format!("{top}  File \"{AT}/params.txt\", line 1, in f\nValueError\n"), Some("ValueError"),       None),
         (format!("{top}  File \"/elsewhere/main.py\", line 1, in f\nValueError\n"), Some("ValueError"),    None),
         (format!("{top}  File \"main.py\", line ann, in f\nValueError\n"),     Some("ValueError"),         None),
+        // Behind what was printed without an end, as progress is.
+        (format!("41 of 99{top}{main}ValueError: 12345\n"),                   Some("ValueError"),          Some("main.py:7")),
         // No traceback.
         ("ValueError: ann\n".into(),                                          None,                        None),
         ("line 4: ann: command not found\n".into(),                           None,                        None),

@@ -21,7 +21,6 @@ pub(super) struct Found<'a> {
 const TAIL_BYTES: usize = 16 << 20;
 
 const BEGIN: &str = "Traceback (most recent call last):";
-const BEGIN_GROUP: &str = "Exception Group Traceback (most recent call last):";
 
 /// Where submitted code lies in a run, below the folder of inboxes.
 const INBOX: &str = "/app_data/job/inbox/";
@@ -32,21 +31,27 @@ pub(super) fn read<'a>(stderr: &[u8], files: &[&'a CodeFile]) -> Found<'a> {
     let tail = stderr.get(stderr.len().saturating_sub(TAIL_BYTES)..).unwrap_or(stderr);
     let text = String::from_utf8_lossy(tail);
     let lines: Vec<&str> = text.lines().map(|line| line.trim_end_matches('\r')).collect();
-    let begin = lines.iter().rposition(|line| begins(line));
-    match begin.and_then(|begin| lines.get(begin..)) {
-        Some([first, rest @ ..]) => after(first, rest, files),
-        _ => syntax_error(&lines, files),
+    let begins = lines.iter().enumerate().rev();
+    let begin = begins.filter_map(|(place, line)| Some((place, margin(line)?))).next();
+    match begin.and_then(|(place, margin)| Some((margin, lines.get(place + 1..)?))) {
+        Some((margin, rest)) => after(margin, rest, files),
+        None => syntax_error(&lines, files),
     }
 }
 
-/// True for the first line of a traceback of its own; those of the members of a group are indented.
-fn begins(line: &str) -> bool {
-    line == BEGIN || line.strip_prefix("  + ").is_some_and(|rest| rest == BEGIN_GROUP)
+/// Returns what the lines of a traceback begin with, if this is the first line of one that is no
+/// member of a group. Words that were printed without an end may stand before it.
+fn margin(line: &str) -> Option<&'static str> {
+    let before = line.strip_suffix(BEGIN)?;
+    if before.ends_with("+ Exception Group ") {
+        Some("  | ")
+    } else {
+        (!before.ends_with("| ")).then_some("")
+    }
 }
 
 /// Reads what follows the first line of a traceback: frames, then the exception.
-fn after<'a>(first: &str, rest: &[&str], files: &[&'a CodeFile]) -> Found<'a> {
-    let margin = if first == BEGIN { "" } else { "  | " };
+fn after<'a>(margin: &str, rest: &[&str], files: &[&'a CodeFile]) -> Found<'a> {
     let mut found = Found::default();
     for line in rest {
         // A line of a group that has no margin is not of its traceback.
