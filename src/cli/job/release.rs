@@ -287,10 +287,10 @@ pub(super) fn records(found: &FoundJob, ui: &mut Ui) {
     for record in found.releases().unwrap_or_default() {
         let files = paths(&record).join(", ");
         let by = match &record.authority {
-            Authority::Command(command) => format!("`syft job {command}`"),
-            Authority::StandingApproval(name) => format!("the standing approval `{name}`"),
+            Authority::Command(command) => format!("command: job {command}"),
+            Authority::StandingApproval(name) => format!("standing approval: {name}"),
         };
         let at = moment(record.at).unwrap_or_default();
-        ui.line(format_args!("  {at}  {}: {files}  (by {by})", record.deed.words()));
+        ui.line(format_args!("  {at}  {}: {files}  ({by})", record.deed.words()));
     }
 }
