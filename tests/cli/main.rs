@@ -15,6 +15,7 @@ mod processes;
 mod questions;
 mod quiet;
 mod refusals;
+mod releasing;
 mod service;
 mod story;
 mod terminal;

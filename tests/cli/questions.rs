@@ -12,14 +12,14 @@ use crate::world::{OWNER, Running, World, program};
 const COLUMNS: u16 = 60;
 
 /// A command that runs on a terminal.
-struct Terminal {
+pub(crate) struct Terminal {
     keyboard: File,
     child: Running,
-    shown: String,
+    pub(crate) shown: String,
 }
 
 impl Terminal {
-    fn run(world: &World, home: &str, args: &[&str]) -> Self {
+    pub(crate) fn run(world: &World, home: &str, args: &[&str]) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -50,7 +50,7 @@ impl Terminal {
     }
 
     /// Waits until this is shown.
-    fn until(mut self, text: &str) -> Self {
+    pub(crate) fn until(mut self, text: &str) -> Self {
         while !self.shown.contains(text) {
             assert!(self.read(), "`{text}` is not in: {}", self.shown);
         }
@@ -58,7 +58,7 @@ impl Terminal {
     }
 
     /// Types a line, and waits for the end: the exit code, and what was shown.
-    fn answer(mut self, line: &str) -> (i32, String) {
+    pub(crate) fn answer(mut self, line: &str) -> (i32, String) {
         writeln!(self.keyboard, "{line}").unwrap();
         self.end()
     }
