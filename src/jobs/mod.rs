@@ -11,7 +11,7 @@
 //! is published only if it is a regular file, and never as a permission file. Permissions
 //! themselves are elsewhere; [`Shared`] says which paths they are about.
 //!
-//! Pure: `state`, `config`, `failure`, `name`, `script`, `layout`, `form`, `magic`, `yaml`, `iso`,
+//! Pure: `state`, `config`, `content`, `failure`, `name`, `script`, `layout`, `form`, `yaml`, `iso`,
 //! `requirements`, `request`, `finding`, `advice`, `checking`, `submission`. The wire form is in
 //! `docs/FORMAT.md`, "Jobs".
 
@@ -19,6 +19,7 @@ mod advice;
 mod approval;
 mod checking;
 mod config;
+mod content;
 mod environment;
 mod error;
 mod export;
@@ -31,7 +32,6 @@ mod iso;
 mod layout;
 mod leftovers;
 mod logs;
-mod magic;
 mod name;
 mod outputs;
 mod process;
@@ -59,6 +59,7 @@ mod yaml;
 pub use approval::{Approval, RunScript};
 pub use checking::check;
 pub use config::{Datasets, InvalidConfig, JobConfig, JobKind, Target};
+pub use content::{HEAD_BYTES, content_kind};
 pub use environment::{EnvironmentCache, InstallSettings};
 pub use error::Error;
 pub use export::{Copied, Export, ExportError, ToCopy, export};
@@ -69,7 +70,6 @@ pub(crate) use finding::objections;
 pub use finding::{Check, Finding, Weight};
 pub use form::{EntryKind, check_received};
 pub use layout::{JobId, JobReference, Layout, Shared};
-pub use magic::{HEAD_BYTES, content_kind};
 pub use name::{InvalidName, JobName};
 pub use outputs::OutputLimits;
 pub use process::Limits;
