@@ -7,6 +7,8 @@
 
 #[path = "jobs/attacks.rs"]
 mod attacks;
+#[path = "jobs/environments.rs"]
+mod environments;
 #[path = "jobs/failing.rs"]
 mod failing;
 #[path = "jobs/layouts.rs"]
@@ -15,6 +17,8 @@ mod layouts;
 mod lifecycle;
 #[path = "jobs/module.rs"]
 mod module;
+#[path = "jobs/queue.rs"]
+mod queue;
 #[path = "jobs/rehearsal.rs"]
 mod rehearsal;
 #[path = "jobs/running.rs"]

@@ -10,7 +10,7 @@ use crate::client::{Error, KeysError};
 use crate::connections::object_store::Refusal;
 use crate::connections::{self, Barrier};
 use crate::datasets;
-use crate::jobs;
+use crate::jobs::{self, JobStatus};
 use crate::model::{Code, Role};
 use crate::peers::KeyFileError;
 use crate::syncers::sealing;
@@ -18,9 +18,15 @@ use crate::syncers::{self, Problem};
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
         let exit = if matches!(error, Error::Locked { .. }) { Exit::Locked } else { Exit::Failed };
-        let failure = Self { exit, ..Self::new(error.code(), chain(&error)) };
-        match hint(&error) {
+        let failure = Self { exit, ..Self::new(error.code(), chain(error)) };
+        match hint(error) {
             Some(hint) => failure.hint(hint),
             None => failure,
         }
@@ -241,6 +247,14 @@ fn job(error: &jobs::Error) -> Option<String> {
     let hint = match error {
         jobs::Error::UnknownJob { .. } => "run `syft job list` to see all jobs",
         jobs::Error::AlreadyExists { .. } => "give it another name with --name",
+        jobs::Error::Refused { job, source }
+            if source.is_run() && matches!(source.status, JobStatus::Done | JobStatus::Failed) =>
+        {
+            return Some(format!(
+                "put it back into the queue with `syft job rerun {}`",
+                quoted(&job.name)
+            ));
+        }
         jobs::Error::Refused { job, .. } | jobs::Error::Unusable { job, .. } => {
             return Some(format!(
                 "run `syft job show {}` to see where it stands",
@@ -260,7 +274,12 @@ fn job(error: &jobs::Error) -> Option<String> {
             let name = quoted(&job.name);
             return Some(format!("look again with `syft job release {name} --dry-run`"));
         }
-        jobs::Error::Busy { .. } => "wait until the other run has ended",
+        jobs::Error::Busy { .. } => {
+            "wait until the other run has ended, or end it with `syft job cancel NAME`"
+        }
+        jobs::Error::NotStopped { .. } => {
+            "it ends as soon as the `syft` that runs it can; see `syft job list`"
+        }
         jobs::Error::Sandbox(error) => error.hint(),
         jobs::Error::NoPython { .. } => "install Python, or name the folder of one in PATH",
         _ => return None,

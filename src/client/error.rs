@@ -332,6 +332,7 @@ fn job_code(error: &jobs::Error) -> Code {
         jobs::Error::NoSuchResult { .. } => Code::NoSuchResult,
         jobs::Error::ResultChanged { .. } => Code::ResultChanged,
         jobs::Error::Busy { .. } => Code::JobBusy,
+        jobs::Error::NotStopped { .. } => Code::JobNotStopped,
         jobs::Error::Sandbox(_) => Code::NoSandbox,
         jobs::Error::NoPython { .. } => Code::NoPython,
         jobs::Error::Io { .. } => Code::Disk,

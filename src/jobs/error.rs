@@ -87,6 +87,13 @@ pub enum Error {
         path: DatasitePath,
     },
 
+    /// It was cancelled, and whoever runs it does not react.
+    #[error("the run of job `{job}` did not end")]
+    NotStopped {
+        /// The job.
+        job: JobId,
+    },
+
     /// The job cannot be confined.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),

@@ -1,19 +1,21 @@
-//! Installs the packages of a job: with the network, without any data.
+//! Works out and installs the packages of a job: with the network, without any data.
 //!
-//! Building a package runs its author's code, so this is confined as well: the process sees the
-//! empty environment and nothing else of ours. `uv` is used where there is one, else `venv` and
-//! `pip`.
+//! Building a package runs its author's code, so both are confined as well: the process sees the
+//! empty folder that it works in and nothing else of ours. `uv` is used where there is one, else
+//! `venv` and `pip`.
 
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::environment::{INSIDE, InstallSettings, Locked, Wanted};
+use super::environment::{INSIDE, Locked, Making, Wanted};
 use super::outputs::OutputLimits;
 use super::process::{Limits, execute};
 use super::python::Interpreter;
-use super::sandbox::{Access, Bind, Confinement, PATH, Room, SystemDirs};
+use super::resolved::{Pinned, are_hashed, of_report, of_requirements, write};
+use super::sandbox::{Access, Bind, PATH, Room, SystemDirs};
 use super::script::PYTHON_VERSION;
+use super::tree::{open_root, read_file, remove};
 
 /// What packages are installed with.
 #[derive(Debug)]
@@ -23,15 +25,13 @@ pub(crate) struct Installer {
     pub(crate) python: Option<Interpreter>,
 }
 
-/// One installation.
-#[derive(Debug)]
+/// One step: something is worked out, or installed.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Steps<'a> {
-    /// The empty folder that becomes the environment.
+    /// The empty folder in which that happens; it becomes the environment.
     pub(crate) folder: &'a Path,
     pub(crate) wanted: &'a Wanted<'a>,
-    pub(crate) confinement: &'a Confinement,
-    pub(crate) settings: &'a InstallSettings,
-    pub(crate) logs: [&'a Path; 2],
+    pub(crate) by: &'a Making<'a>,
 }
 
 const UV_INSIDE: &str = "/syft/uv";
@@ -41,7 +41,11 @@ const PYTHONS: [&str; 6] =
 impl Installer {
     /// Finds what there is in the folders of `path`; `None` if nothing can install anything.
     pub(crate) async fn find(path: &str) -> Option<Self> {
+        // A service of the system often has another path than its owner's terminal.
+        let usual =
+            std::env::home_dir().map(|home| [".local/bin", ".cargo/bin"].map(|f| home.join(f)));
         let uv = std::env::split_paths(path)
+            .chain(usual.into_iter().flatten())
             .filter(|folder| folder.is_absolute())
             .map(|folder| folder.join("uv"))
             .find(|program| program.is_file());
@@ -50,67 +54,181 @@ impl Installer {
         (uv.is_some() || python.is_some()).then_some(Self { uv, python })
     }
 
-    /// Makes the environment, or returns the return code of the step that failed.
-    pub(crate) async fn install(&self, steps: &Steps<'_>) -> io::Result<Result<(), i64>> {
-        let place = if steps.confinement.confines() { Path::new(INSIDE) } else { steps.folder };
-        if let Some(Locked { project, lock }) = &steps.wanted.locked {
-            let folder = steps.folder.join("project");
-            std::fs::create_dir_all(&folder)?;
-            std::fs::write(folder.join("pyproject.toml"), project)?;
-            std::fs::write(folder.join("uv.lock"), lock)?;
+    /// Returns the name of the Python that environments are made with.
+    pub(crate) fn python_name(&self) -> String {
+        match &self.python {
+            Some(python) => python.program.display().to_string(),
+            None => format!("downloaded {PYTHON_VERSION}"),
         }
+    }
+
+    /// True if a project's own lock is what is installed.
+    pub(crate) const fn reads_locks(&self) -> bool {
+        self.uv.is_some()
+    }
+
+    /// Returns what is wanted exactly, or the return code of the step that failed. What the job's
+    /// own lock pins is not in it.
+    pub(crate) async fn resolve(&self, steps: &Steps<'_>) -> io::Result<Result<Vec<Pinned>, i64>> {
+        let packages = self.packages(steps.wanted);
+        if packages.is_empty() {
+            return Ok(Ok(Vec::new()));
+        }
+        let place = place(steps);
+        let (commands, result) = if let Some(uv) = self.uv(steps) {
+            self.write_project(steps)?;
+            // Installers put variables of ours into such a file.
+            if let Some(odd) = packages.iter().find(|text| text.contains("${")) {
+                let shown: String = odd.chars().take(80).flat_map(char::escape_debug).collect();
+                return Err(io::Error::other(format!("the dependency `{shown}` has a `${{`")));
+            }
+            std::fs::write(steps.folder.join("wanted.txt"), packages.join("\n") + "\n")?;
+            (self.uv_resolves(&uv, &place, steps), "resolved.txt")
+        } else {
+            let venv = place.join("venv");
+            let report = place.join("report.json");
+            let mut resolve = words(&[
+                &venv.join("bin/python"),
+                &"-m",
+                &"pip",
+                &"install",
+                &"--dry-run",
+                &"--ignore-installed",
+                &"--quiet",
+                &"--report",
+                &report,
+                &"--",
+            ]);
+            resolve.extend(packages.iter().map(OsString::from));
+            (vec![words(&[&self.interpreter(), &"-m", &"venv", &venv]), resolve], "report.json")
+        };
+        if let Err(code) = self.execute(steps, commands).await? {
+            return Ok(Err(code));
+        }
+        const BYTES_MAX: usize = 64 << 20;
+        let folder = open_root(steps.folder)?;
+        let text = folder.map(|folder| read_file(&folder, result, BYTES_MAX)).transpose()?;
+        let text = text.flatten().unwrap_or_default();
+        let set = match result {
+            "report.json" => of_report(&text),
+            _ => of_requirements(&String::from_utf8_lossy(&text)),
+        };
+        set.map(Ok).map_err(io::Error::other)
+    }
+
+    /// Makes an environment of exactly `set`, and of what the job's own lock pins, or returns the
+    /// return code of the step that failed.
+    pub(crate) async fn install(
+        &self,
+        steps: &Steps<'_>,
+        set: &[Pinned],
+    ) -> io::Result<Result<(), i64>> {
+        let place = place(steps);
+        let (venv, list) = (place.join("venv"), place.join("install.txt"));
+        let python = venv.join("bin/python");
+        self.write_project(steps)?;
+        std::fs::write(steps.folder.join("install.txt"), write(set))?;
+        let mut commands = Vec::new();
+        let mut install = if let Some(uv) = self.uv(steps) {
+            commands.push(words(&[&uv, &"venv", &"--python", &self.interpreter(), &venv]));
+            if steps.wanted.locked.is_some() {
+                let project = place.join("project");
+                let sync = ["sync", "--frozen", "--no-install-project", "--compile-bytecode"];
+                let mut sync = [vec![uv.clone().into_os_string()], sync.map(OsString::from).into()];
+                sync[1].extend(words(&[&"--project", &project]));
+                commands.push(sync.concat());
+            }
+            words(&[&uv, &"pip", &"install", &"--python", &python, &"--compile-bytecode"])
+        } else {
+            commands.push(words(&[&self.interpreter(), &"-m", &"venv", &venv]));
+            words(&[&python, &"-m", &"pip", &"install"])
+        };
+        if !set.is_empty() {
+            install.extend(words(&[&"--no-deps", &"-r", &list]));
+            if are_hashed(set) {
+                install.push("--require-hashes".into());
+            }
+            commands.push(install);
+        }
+        let done = self.execute(steps, commands).await?;
+        for name in ["cache", "home", "install.txt"] {
+            remove(&steps.folder.join(name))?;
+        }
+        Ok(done)
+    }
+
+    /// What has to be worked out: with a lock that is read, only what is wanted besides.
+    fn packages<'a>(&self, wanted: &'a Wanted<'a>) -> &'a [String] {
+        match &wanted.locked {
+            Some(locked) if self.reads_locks() => &locked.besides,
+            _ => wanted.packages,
+        }
+    }
+
+    /// With a lock, what it pins stays as it is.
+    fn uv_resolves(&self, uv: &Path, place: &Path, steps: &Steps<'_>) -> Vec<Vec<OsString>> {
+        let (wanted, result) = (place.join("wanted.txt"), place.join("resolved.txt"));
+        let mut commands = Vec::new();
+        let mut compile = words(&[
+            &uv,
+            &"pip",
+            &"compile",
+            &"--python",
+            &self.interpreter(),
+            &"--generate-hashes",
+            &"--no-header",
+            &"--no-annotate",
+            &"--quiet",
+            &"--output-file",
+            &result,
+        ]);
+        if steps.wanted.locked.is_some() {
+            let (project, pins) = (place.join("project"), place.join("pins.txt"));
+            let export = ["export", "--frozen", "--no-emit-project", "--no-hashes", "--no-header"];
+            let mut export = [vec![uv.as_os_str().to_owned()], export.map(OsString::from).into()];
+            export[1].extend(words(&[&"--quiet", &"--project", &project, &"-o", &pins]));
+            commands.push(export.concat());
+            compile.extend(words(&[&"--constraints", &pins]));
+        }
+        compile.push(wanted.into_os_string());
+        commands.push(compile);
+        commands
+    }
+
+    fn write_project(&self, steps: &Steps<'_>) -> io::Result<()> {
+        let Some(Locked { project, lock, .. }) = &steps.wanted.locked else { return Ok(()) };
+        let folder = steps.folder.join("project");
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(folder.join("pyproject.toml"), project)?;
+        std::fs::write(folder.join("uv.lock"), lock)
+    }
+
+    async fn execute(
+        &self,
+        steps: &Steps<'_>,
+        commands: Vec<Vec<OsString>>,
+    ) -> io::Result<Result<(), i64>> {
         let limits = Limits {
-            time: steps.settings.time,
+            time: steps.by.settings.time,
             outputs: OutputLimits { files: 0, bytes: 0 },
             ..Limits::default()
         };
-        for command in self.commands(place, steps) {
-            let room = self.room(place, steps, command);
-            let ended = execute(steps.confinement, &room, &limits, steps.logs).await?;
+        let Making { confinement, logs, wish, .. } = steps.by;
+        for command in commands {
+            let room = self.room(&place(steps), steps, command);
+            let ended = execute(confinement, &room, &limits, *logs, wish).await?;
             if ended.code != 0 {
                 return Ok(Err(ended.code));
             }
         }
-        for folder in ["cache", "home"] {
-            super::tree::remove(&steps.folder.join(folder))?;
-        }
         Ok(Ok(()))
     }
 
-    fn commands(&self, place: &Path, steps: &Steps<'_>) -> Vec<Vec<OsString>> {
-        let venv = place.join("venv");
-        let python = venv.join("bin/python");
-        let interpreter: OsString = match &self.python {
+    fn interpreter(&self) -> OsString {
+        match &self.python {
             Some(python) => python.program.clone().into(),
             None => PYTHON_VERSION.into(),
-        };
-        let words = |words: &[&dyn AsRef<std::ffi::OsStr>]| -> Vec<OsString> {
-            words.iter().map(|word| word.as_ref().to_owned()).collect()
-        };
-        let mut commands = Vec::new();
-        let mut install = if let Some(uv) = self.uv(steps.confinement) {
-            commands.push(words(&[&uv, &"venv", &"--python", &interpreter, &venv]));
-            if steps.wanted.locked.is_some() {
-                let project = place.join("project");
-                commands.push(words(&[
-                    &uv,
-                    &"sync",
-                    &"--frozen",
-                    &"--no-install-project",
-                    &"--project",
-                    &project,
-                ]));
-            }
-            words(&[&uv, &"pip", &"install", &"--python", &python, &"--"])
-        } else {
-            commands.push(words(&[&interpreter, &"-m", &"venv", &venv]));
-            words(&[&python, &"-m", &"pip", &"install", &"--"])
-        };
-        if !steps.wanted.packages.is_empty() {
-            install.extend(steps.wanted.packages.iter().map(OsString::from));
-            commands.push(install);
         }
-        commands
     }
 
     fn room(&self, place: &Path, steps: &Steps<'_>, command: Vec<OsString>) -> Room {
@@ -129,7 +247,7 @@ impl Installer {
         }
         binds.extend(self.python.iter().filter_map(|python| python.prefix.as_deref()).map(show));
         // Certificates and folders of packages that the settings name.
-        let named = steps.settings.variables.iter().map(|(_, value)| Path::new(value));
+        let named = steps.by.settings.variables.iter().map(|(_, value)| Path::new(value));
         let named = named.filter(|path| path.is_absolute() && path.components().count() > 2);
         binds.extend(named.filter(|path| path.exists()).map(show));
         let own = [
@@ -141,11 +259,12 @@ impl Installer {
             ("UV_PROJECT_ENVIRONMENT", place.join("venv").into_os_string()),
             ("UV_LINK_MODE", "copy".into()),
             ("PIP_NO_CACHE_DIR", "1".into()),
+            ("UV_NO_PROGRESS", "1".into()),
             ("PIP_NO_INPUT", "1".into()),
             ("PIP_DISABLE_PIP_VERSION_CHECK", "1".into()),
         ];
         let own = own.map(|(name, value): (&str, OsString)| (name.into(), value));
-        let environment = steps.settings.variables.iter().cloned().chain(own).collect();
+        let environment = steps.by.settings.variables.iter().cloned().chain(own).collect();
         Room {
             system: SystemDirs::look(true),
             network: true,
@@ -158,8 +277,17 @@ impl Installer {
         }
     }
 
-    fn uv(&self, confinement: &Confinement) -> Option<PathBuf> {
+    fn uv(&self, steps: &Steps<'_>) -> Option<PathBuf> {
         let uv = self.uv.as_ref()?;
-        Some(if confinement.confines() { UV_INSIDE.into() } else { uv.clone() })
+        Some(if steps.by.confinement.confines() { UV_INSIDE.into() } else { uv.clone() })
     }
+}
+
+/// Where the process sees the folder of the step.
+fn place(steps: &Steps<'_>) -> PathBuf {
+    if steps.by.confinement.confines() { INSIDE.into() } else { steps.folder.to_owned() }
+}
+
+fn words(words: &[&dyn AsRef<std::ffi::OsStr>]) -> Vec<OsString> {
+    words.iter().map(|word| word.as_ref().to_owned()).collect()
 }

@@ -15,6 +15,9 @@ pub(crate) const TIMED_OUT: &str = "\n--- PROCESS TIMED OUT ---\n";
 /// What is appended when a job's run was cut short by a crash or a signal of ours.
 pub(crate) const INTERRUPTED: &str = "\n--- RUN INTERRUPTED ---\n";
 
+/// What is appended when the owner cancels a job.
+pub(crate) const CANCELLED: &str = "\n--- RUN CANCELLED ---\n";
+
 /// Appends what `source` says to the file at `path`, at most `bytes_max` bytes; returns when
 /// `source` ends.
 pub(crate) async fn pump(

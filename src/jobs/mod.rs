@@ -12,14 +12,16 @@
 //! themselves are elsewhere; [`Shared`] says which paths they are about.
 //!
 //! Pure: `state`, `config`, `content`, `failure`, `name`, `script`, `layout`, `form`, `yaml`, `iso`,
-//! `requirements`, `request`, `finding`, `advice`, `checking`, `submission`. The wire form is in
-//! `docs/FORMAT.md`, "Jobs".
+//! `requirements`, `resolved`, `request`, `finding`, `advice`, `checking`, `submission`, `queue`. The
+//! wire form is in `docs/FORMAT.md`, "Jobs".
 
 mod advice;
 mod approval;
 mod checking;
+mod claim;
 mod config;
 mod content;
+mod cut;
 mod environment;
 mod error;
 mod export;
@@ -36,17 +38,22 @@ mod name;
 mod outputs;
 mod process;
 mod python;
+mod queue;
+mod record;
 mod rehearsal;
 mod release;
 mod request;
 mod requirements;
+mod resolved;
 mod results;
 mod review;
 mod runner;
 mod sandbox;
 mod script;
+mod settling;
 mod snapshot;
 mod source;
+mod starting;
 mod state;
 mod store;
 mod submission;
@@ -60,7 +67,10 @@ pub use approval::{Approval, RunScript};
 pub use checking::check;
 pub use config::{Datasets, InvalidConfig, JobConfig, JobKind, Target};
 pub use content::{HEAD_BYTES, content_kind};
-pub use environment::{EnvironmentCache, InstallSettings};
+pub use cut::{Cut, Stop};
+pub use environment::{
+    EnvironmentCache, InstallSettings, Installed, InstalledPackage, KeptEnvironment,
+};
 pub use error::Error;
 pub use export::{Copied, Export, ExportError, ToCopy, export};
 pub use failure::{
@@ -74,14 +84,17 @@ pub use name::{InvalidName, JobName};
 pub use outputs::OutputLimits;
 pub use process::Limits;
 pub use python::Interpreter;
+pub use queue::{AfterCut, CUTS_MAX, in_order, waiting};
+pub use record::RunRecord;
 pub use rehearsal::{Mock, Rehearsal, rehearse};
 pub use release::{Authority, Deed, Offer, Offered, ReleaseRecord, Released, Wish};
 pub use request::{Comparison, Expected, Request};
 pub use requirements::{Needs, install_source, needs};
 pub use results::Output;
-pub use runner::{RunOptions, RunReport, recover, run};
+pub use runner::{RunControl, RunOptions, RunReport, run, run_until};
 pub use sandbox::{Access, Bind, Confinement, Room, SandboxError, SystemDirs};
 pub use script::{ScriptCheck, check_script, derive};
+pub use settling::{cancel, recover};
 pub use snapshot::{Snapshot, digest_of};
 pub use source::{Source, read_source};
 pub use state::{Action, InvalidState, JobState, JobStatus, Refused};

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
 
+use super::cut::Wish;
 use super::handshake::{Handshake, script};
 use super::logs::{TIMED_OUT, append, pump};
 use super::outputs::OutputLimits;
@@ -55,13 +56,16 @@ impl Default for Limits {
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ended {
-    /// Its return code; −1 if it was killed for taking too long.
+    /// Its return code; −1 if it was killed for taking too long, or because somebody wished it.
     pub(crate) code: i64,
     /// How long it ran.
     pub(crate) duration: Duration,
+    /// True if it was killed because somebody wished it.
+    pub(crate) cut: bool,
 }
 
-/// Executes `room`; standard output and standard error are appended to `logs`.
+/// Executes `room`; standard output and standard error are appended to `logs`. Once `wish` is made
+/// it is killed, and nothing of it is left when this returns.
 ///
 /// # Errors
 /// If it cannot be started or its logs cannot be written; a process that fails is no error.
@@ -70,6 +74,7 @@ pub(crate) async fn execute(
     room: &Room,
     limits: &Limits,
     logs: [&Path; 2],
+    wish: &Wish,
 ) -> io::Result<Ended> {
     let confined = confinement.confines();
     let limited = Room { command: limited(room, limits, confined), ..room.clone() };
@@ -97,6 +102,8 @@ pub(crate) async fn execute(
     let (mut answered, mut presence) = (false, None);
     let deadline = tokio::time::sleep(limits.time);
     tokio::pin!(deadline);
+    let mut wished = std::pin::pin!(wish.made());
+    let mut cut = false;
     let status = loop {
         tokio::select! {
             status = child.wait() => break Some(status?),
@@ -107,6 +114,10 @@ pub(crate) async fn execute(
                 presence = found.filter(|_| !confined);
             }
             () = &mut deadline => break None,
+            () = &mut wished => {
+                cut = true;
+                break None;
+            }
         }
     };
     let duration = start.elapsed();
@@ -120,11 +131,11 @@ pub(crate) async fn execute(
         // Only somebody who fled the group can still hold the pipes; he is not waited for.
         tokio::time::timeout(Duration::from_secs(2), pumps).await.unwrap_or(Ok(((), ())))?;
     }
-    if status.is_none() {
+    if status.is_none() && !cut {
         append(logs[0], TIMED_OUT)?;
         append(logs[1], TIMED_OUT)?;
     }
-    Ok(Ended { code: status.map_or(-1, code), duration })
+    Ok(Ended { code: status.map_or(-1, code), duration, cut })
 }
 
 /// The room's command under limits that the system keeps. A shell sets them, because doing so

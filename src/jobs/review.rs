@@ -80,13 +80,28 @@ impl JobStore {
         Ok(state)
     }
 
+    /// Checks that a job may run again: it ended, and still is what was approved.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::NotBound`], [`Error::Changed`], [`Error::Unusable`].
+    pub fn check_rerun(&self, job: &Job, now: Timestamp) -> Result<JobState, Error> {
+        let state = self.decide(job, &Action::Rerun, now)?;
+        let id = &job.id;
+        let approval = self.approval(job).ok_or_else(|| Error::NotBound { job: id.clone() })?;
+        let found = self.snapshot(job)?.digest;
+        if found != approval.digest {
+            return Err(Error::Changed { job: id.clone(), approved: approval.digest, found });
+        }
+        Ok(state)
+    }
+
     /// Makes a job that ended run again at the next run, and removes what the last run left.
     ///
     /// # Errors
-    /// [`Error::Refused`] if it did not end.
+    /// As [`JobStore::check_rerun`].
     pub fn rerun(&self, id: &JobId, now: Timestamp) -> Result<JobState, Error> {
         let job = self.find(id)?;
-        let state = self.decide(&job, &Action::Rerun, now)?;
+        let state = self.check_rerun(&job, now)?;
         self.clear_results(&job)?;
         self.write_state(&job, &state)?;
         Ok(state)

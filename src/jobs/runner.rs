@@ -2,35 +2,36 @@
 //!
 //! Straight-line code; the rules are elsewhere. Its order is what makes it safe. What runs is the
 //! copy whose digest was approved. The state says `running` before anything runs and says how it
-//! ended after all results are in place, so after a crash [`recover`] finds what was cut short.
-//! Results go to a private place outside of the synced tree: by running a job nothing leaves.
+//! ended after all results are in place, so after a crash [`recover`](super::recover) finds what was
+//! cut short. Results go to a private place outside of the synced tree: by running a job nothing
+//! leaves.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use cap_std::fs::Dir;
 
-use super::approval::RunScript;
-use super::config::{JobConfig, JobKind};
-use super::environment::{EnvironmentCache, InstallSettings, Locked, Wanted};
+use super::approval::Approval;
+use super::claim::Claim;
+use super::config::JobConfig;
+use super::cut::{Cut, Stop, Wish, listen};
+use super::environment::InstallSettings;
 use super::error::{Error, io_error};
 use super::failure::{Ending, FailureReport};
 use super::form::CONFIG_FILE;
 use super::layout::JobId;
-use super::leftovers::sweep;
-use super::logs::{INTERRUPTED, append};
+use super::logs::append;
 use super::outputs::collect;
 use super::process::{Limits, execute};
-use super::python::Interpreter;
-use super::requirements::{Needs, needs, of_project};
-use super::sandbox::{Access, Bind, Confinement};
-use super::script::{ScriptCheck, bash_start};
+use super::queue::AfterCut;
+use super::record::RunRecord;
+use super::sandbox::Confinement;
+use super::settling::{keep_logs, settle_run};
 use super::snapshot;
-use super::state::{Action, JobStatus, coarse_end};
-use super::store::{Job, JobStore, Listed, check_script_in};
+use super::state::{Action, JobState, JobStatus, coarse_end};
+use super::store::{Job, JobStore};
 use super::telling::RunEnd;
-use super::tree::{open_root, read_file, write_atomic};
+use super::tree::{open_root, read_file};
 use super::workspace::{Plan, Workspace};
 use super::yaml;
 use crate::datasets::DatasetName;
@@ -49,12 +50,21 @@ pub struct RunOptions {
     pub path: String,
 }
 
+/// What may end runs before they end by themselves, and what becomes of them.
+#[derive(Clone, Debug, Default)]
+pub struct RunControl {
+    /// Ends them when it is wished.
+    pub stop: Stop,
+    /// What becomes of those that were ended so.
+    pub after_cut: AfterCut,
+}
+
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunReport {
     /// The job.
     pub job: JobId,
-    /// `done` or `failed`.
+    /// `done` or `failed`; `approved` if its run was cut short and it waits for another.
     pub status: JobStatus,
     /// Its return code; −1 if it was killed or could not be started.
     pub return_code: i64,
@@ -64,6 +74,8 @@ pub struct RunReport {
     pub duration: Duration,
     /// Whether it was confined.
     pub confined: bool,
+    /// Why it ended before it ended by itself, if it did.
+    pub cut: Option<Cut>,
     /// What the owner should know: outputs left out, a script that was not used.
     pub notes: Vec<String>,
     /// How it failed, if it did.
@@ -71,8 +83,6 @@ pub struct RunReport {
     /// What its submitter is told of that; the caller's to decide.
     pub told: Option<FailureReport>,
 }
-
-const PROJECT_BYTES_MAX: usize = 16 << 20;
 
 /// Where the halves of datasets lie, in both layouts.
 const DATASETS: [&str; 4] = [
@@ -82,14 +92,12 @@ const DATASETS: [&str; 4] = [
     "public/syft_datasets/v1",
 ];
 
-const OLDEST_PYTHON: u32 = 8;
-
 const NOT_INSTALLED: &str = "its packages could not be installed; see its log";
 
 /// Runs a job that is approved as it lies there.
 ///
-/// A job that fails is no error. If this future is dropped, the job is killed, and [`recover`]
-/// says so in its state.
+/// A job that fails is no error. If this future is dropped, the job is killed, and
+/// [`recover`](super::recover) says so in its state.
 ///
 /// # Errors
 /// [`Error::Refused`] if it is not approved, [`Error::NotBound`] or [`Error::Changed`] if what lies
@@ -101,51 +109,72 @@ pub async fn run(
     options: &RunOptions,
     now: Timestamp,
 ) -> Result<RunReport, Error> {
+    run_until(store, id, options, &RunControl::default(), now).await
+}
+
+/// The same, to be ended by `control`, or by [`cancel`](super::cancel) from any process.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_until(
+    store: &JobStore,
+    id: &JobId,
+    options: &RunOptions,
+    control: &RunControl,
+    now: Timestamp,
+) -> Result<RunReport, Error> {
     let start = Instant::now();
     store.find(id)?;
     let problem = || io_error(&format_args!("the private copy of `{id}`"));
-    let workspace = Workspace::create(store.private(), store.owner(), id)
+    let claim = Claim::take(store.private(), store.owner(), id)
         .map_err(problem())?
         .ok_or_else(|| Error::Busy { job: id.clone() })?;
-
     // From here on nobody else runs it, so what is read now stays true.
     let mut job = store.find(id)?;
-    let mut running = job.clone();
-    running.state = store.decide(&job, &Action::Start, now)?;
-    let copy = copy_approved(store, &job, &workspace)?;
+    let running = store.decide(&job, &Action::Start, now)?;
+    let workspace = Workspace::create(claim).map_err(problem())?;
+    let (copy, approval) = copy_approved(store, &job, &workspace)?;
     let config = read_file(&copy, CONFIG_FILE, yaml::BYTES_MAX).map_err(problem())?;
     job.config = JobConfig::parse(id.layout, &config.unwrap_or_default())
         .map_err(|error| Error::Unusable { job: id.clone(), reason: error.to_string() })?;
     copy.create_dir_all("code/outputs").map_err(problem())?;
     store.clear_results(&job)?;
-    store.write_state(&job, &running.state)?;
+    let mut record = begin(store, id, &approval, options, control, now);
+    store.records().write(id, &record)?;
+    store.write_state(&job, &running)?;
+    job.state = running;
 
     let run = Run { store, job: &job, copy: &copy, workspace: &workspace, options };
     let mut notes = Vec::new();
-    let return_code = match run.attempt(&mut notes).await {
-        Ok(code) => code,
-        Err(error) => {
-            let text = with_sources(&error);
-            append(&workspace.log_files()[1], &format!("{text}\n")).map_err(problem())?;
-            notes.push(text);
-            -1
+    let cancel_file = workspace.claim().place().cancel_file();
+    let (wish, listener) = listen(&cancel_file, now, &control.stop);
+    let ended = tokio::select! {
+        ended = run.attempt(&mut notes, &mut record, &wish) => ended,
+        never = listener => match never {},
+    };
+    let (state, return_code, outputs, cut) = match ended {
+        Ended::Cut(cut) => {
+            let claim = workspace.claim();
+            let end = moment(now, start.elapsed());
+            let state = settle_run(store, claim, &job, &mut record, &cut, end)?;
+            (state, -1, Vec::new(), Some(cut))
+        }
+        Ended::Code(code) => {
+            let (code, outputs) = run.keep_or_fail(code, &mut notes);
+            notes.extend(job.config.request().compare(&outputs).notes());
+            record.ended = Some(moment(now, start.elapsed()));
+            record.return_code = Some(code);
+            record.interruptions = 0;
+            let state = run.finish(code, &record, start.elapsed())?;
+            (state, code, outputs, None)
         }
     };
-    let (return_code, outputs) = match run.keep(return_code, &mut notes) {
-        Ok(outputs) => (return_code, outputs),
-        Err(error) => {
-            // Results that nobody can see are no success, and a job never stays `running`.
-            notes.push(with_sources(&error));
-            (-1, Vec::new())
-        }
-    };
-    notes.extend(job.config.request().compare(&outputs).notes());
     let duration = start.elapsed();
-    // Its submitter reads the state before anything is shared: no number of the job's choosing
-    // may stand there, neither what it returned, which is among the logs, nor when it did.
-    let end = coarse_end(now, duration);
-    let state = store.decide(&running, &Action::Finish(return_code.clamp(-1, 1)), end)?;
-    store.write_state(&job, &state)?;
+    let failed = (state.status == JobStatus::Failed).then(|| RunEnd {
+        ending: ending(return_code, cut.as_ref(), duration, &options.limits, &notes),
+        duration,
+        memory: None,
+    });
     Ok(RunReport {
         job: id.clone(),
         status: state.status,
@@ -153,51 +182,63 @@ pub async fn run(
         outputs,
         duration,
         confined: options.confinement.confines(),
-        failed: (return_code != 0).then(|| {
-            let ending = match return_code {
-                -1 if duration >= options.limits.time => Ending::OutOfTime,
-                -1 => Ending::NotRun,
-                _ if notes.iter().any(|note| note == NOT_INSTALLED) => Ending::NotInstalled,
-                code => Ending::of_code(code),
-            };
-            RunEnd { ending, duration, memory: None }
-        }),
+        cut,
         notes,
+        failed,
         told: None,
     })
 }
 
-/// Marks as failed what was running when this program, or the machine, went down. Returns those
-/// jobs. A job that is being run by another process is left alone. Also removes what crashes left
-/// among our private folders more than a day ago.
-///
-/// # Errors
-/// If jobs cannot be listed or a state cannot be written.
-pub fn recover(store: &JobStore, now: Timestamp) -> Result<Vec<JobId>, Error> {
-    sweep(store.private(), now);
-    let mut recovered = Vec::new();
-    for listed in store.list()? {
-        let Listed::Job(job) = listed else { continue };
-        if job.state.status != JobStatus::Running {
-            continue;
-        }
-        let problem = || io_error(&format_args!("the interrupted run of `{}`", job.id));
-        if !Workspace::clear(store.private(), store.owner(), &job.id).map_err(problem())? {
-            continue;
-        }
-        let [_, stderr, code] = store.result_logs(&job.id);
-        store.make_results(&job.id)?;
-        append(&stderr, INTERRUPTED).map_err(problem())?;
-        write_atomic(&code, b"-1").map_err(problem())?;
-        let state = store.decide(&job, &Action::Finish(-1), now)?;
-        store.write_state(&job, &state)?;
-        recovered.push(job.id);
+/// Returns in which way a run ended that failed.
+fn ending(
+    code: i64,
+    cut: Option<&Cut>,
+    duration: Duration,
+    limits: &Limits,
+    notes: &[String],
+) -> Ending {
+    match code {
+        _ if cut.is_some() => Ending::Interrupted,
+        -1 if duration >= limits.time => Ending::OutOfTime,
+        -1 => Ending::NotRun,
+        _ if notes.iter().any(|note| note == NOT_INSTALLED) => Ending::NotInstalled,
+        code => Ending::of_code(code),
     }
-    Ok(recovered)
+}
+
+fn moment(began: Timestamp, took: Duration) -> Timestamp {
+    let micros = i64::try_from(took.as_micros()).unwrap_or(i64::MAX);
+    Timestamp::from_micros(began.micros().saturating_add(micros))
+}
+
+/// Returns the record of a run that begins.
+fn begin(
+    store: &JobStore,
+    id: &JobId,
+    approval: &Approval,
+    options: &RunOptions,
+    control: &RunControl,
+    now: Timestamp,
+) -> RunRecord {
+    let last = store.last_run(id).filter(|last| last.digest == approval.digest);
+    RunRecord {
+        digest: approval.digest,
+        began: now,
+        ended: None,
+        return_code: None,
+        confined: options.confinement.confines(),
+        interruptions: last.map_or(0, |last| last.interruptions),
+        after_cut: control.after_cut,
+        environment: None,
+    }
 }
 
 /// Copies the submission, and refuses it unless the copy is what was approved.
-fn copy_approved(store: &JobStore, job: &Job, workspace: &Workspace) -> Result<Dir, Error> {
+fn copy_approved(
+    store: &JobStore,
+    job: &Job,
+    workspace: &Workspace,
+) -> Result<(Dir, Approval), Error> {
     let id = &job.id;
     let approval = store.approval(job).ok_or_else(|| Error::NotBound { job: id.clone() })?;
     let place = workspace.job(store.owner(), id);
@@ -207,37 +248,61 @@ fn copy_approved(store: &JobStore, job: &Job, workspace: &Workspace) -> Result<D
     if found != approval.digest {
         return Err(Error::Changed { job: id.clone(), approved: approval.digest, found });
     }
-    open_root(&place).map_err(unusable)?.ok_or_else(|| Error::UnknownJob { job: id.clone() })
+    let copy = open_root(&place).map_err(unusable)?;
+    Ok((copy.ok_or_else(|| Error::UnknownJob { job: id.clone() })?, approval))
 }
 
 /// What the steps of a run share.
-struct Run<'a> {
-    store: &'a JobStore,
-    job: &'a Job,
-    copy: &'a Dir,
-    workspace: &'a Workspace,
-    options: &'a RunOptions,
+pub(super) struct Run<'a> {
+    pub(super) store: &'a JobStore,
+    pub(super) job: &'a Job,
+    pub(super) copy: &'a Dir,
+    pub(super) workspace: &'a Workspace,
+    pub(super) options: &'a RunOptions,
 }
 
-/// What is to be executed, and what it needs to see.
-struct Start {
-    command: Vec<OsString>,
-    directory: &'static str,
-    tools: Vec<Bind>,
-    our_module: bool,
+/// How an attempt ended.
+enum Ended {
+    /// With this return code; −1 if it was killed or could not be started.
+    Code(i64),
+    /// Before its end.
+    Cut(Cut),
 }
 
 impl Run<'_> {
-    /// Returns the job's return code, or that of the installation if that failed.
-    async fn attempt(&self, notes: &mut Vec<String>) -> Result<i64, Error> {
+    /// Makes what the job needs and executes it. Whatever goes wrong ends up in its log.
+    async fn attempt(&self, notes: &mut Vec<String>, record: &mut RunRecord, wish: &Wish) -> Ended {
+        match self.execute(notes, record, wish).await {
+            Ok(ended) => ended,
+            Err(error) => {
+                let text = with_sources(&error);
+                append(&self.workspace.log_files()[1], &format!("{text}\n")).ok();
+                notes.push(text);
+                Ended::Code(-1)
+            }
+        }
+    }
+
+    async fn execute(
+        &self,
+        notes: &mut Vec<String>,
+        record: &mut RunRecord,
+        wish: &Wish,
+    ) -> Result<Ended, Error> {
         let datasets = self.datasets(notes);
-        let start = match self.start(notes).await? {
+        let start = match self.start(notes, wish, record.began).await? {
             Ok(start) => start,
             Err(code) => {
+                if let Some(cut) = wish.found() {
+                    return Ok(Ended::Cut(cut));
+                }
                 notes.push(NOT_INSTALLED.to_owned());
-                return Ok(code);
+                return Ok(Ended::Code(code));
             }
         };
+        let _in_use = start.environment;
+        record.environment = start.installed;
+        self.store.records().write(&self.job.id, record)?;
         let options = self.options;
         let plan = Plan {
             owner: self.store.owner(),
@@ -254,101 +319,16 @@ impl Run<'_> {
         }
         let room = self.workspace.room(&plan, &options.confinement);
         let [out, err] = self.workspace.log_files();
-        let ended = execute(&options.confinement, &room, &options.limits, [&out, &err])
+        let ended = execute(&options.confinement, &room, &options.limits, [&out, &err], wish)
             .await
             .map_err(self.problem())?;
+        if let Some(cut) = wish.found().filter(|_| ended.cut) {
+            return Ok(Ended::Cut(cut));
+        }
         if ended.code == -1 && ended.duration >= options.limits.time {
             notes.push(format!("it was stopped after {} s", options.limits.time.as_secs()));
         }
-        Ok(ended.code)
-    }
-
-    async fn start(&self, notes: &mut Vec<String>) -> Result<Result<Start, i64>, Error> {
-        let run_script =
-            self.store.approval(self.job).map(|approval| approval.run_script).unwrap_or_default();
-        let check = check_script_in(self.copy, &self.job.config).map_err(self.problem())?;
-        let bash = |script: String| Start {
-            command: vec!["bash".into(), script.into()],
-            directory: "",
-            tools: Vec::new(),
-            our_module: true,
-        };
-        if run_script == RunScript::AsSubmitted
-            || (check == ScriptCheck::AsDerived && self.is_bash())
-        {
-            return Ok(Ok(bash("run.sh".to_owned())));
-        }
-        if let ScriptCheck::Underivable { reason } = check {
-            return Err(Error::Unusable { job: self.job.id.clone(), reason: reason.to_owned() });
-        }
-        if check != ScriptCheck::AsDerived {
-            notes.push(
-                "its `run.sh` differs from what its configuration says and was not used".to_owned(),
-            );
-        }
-        if self.is_bash() {
-            return Ok(Ok(bash(format!("code/{}", bash_start(&self.job.config)))));
-        }
-        self.python().await
-    }
-
-    async fn python(&self) -> Result<Result<Start, i64>, Error> {
-        let needs = self.needs()?;
-        let locked = self.locked()?;
-        let entrypoint = self.job.config.entrypoint.as_ref().map(ToString::to_string);
-        let (program, tools) = if needs.is_nothing() && locked.is_none() {
-            let names = ["python3", "python3.12", "python3.13", "python3.11"];
-            let python = Interpreter::find(&names, OLDEST_PYTHON, &self.options.path)
-                .await
-                .ok_or(Error::NoPython { minor: OLDEST_PYTHON })?;
-            let prefix = python.prefix.map(|prefix| Bind {
-                source: prefix.clone(),
-                target: prefix,
-                access: Access::Read,
-            });
-            (python.program, prefix.into_iter().collect())
-        } else {
-            let wanted = Wanted { packages: &needs.packages, locked };
-            let [out, err] = self.workspace.log_files();
-            let options = self.options;
-            let environment = EnvironmentCache::new(self.store.private())
-                .get(&wanted, &options.confinement, &options.install, &options.path, [&out, &err])
-                .await
-                .map_err(io_error(&"the environment of the job"))?;
-            match environment {
-                Ok(environment) => (environment.program, environment.binds),
-                Err(code) => return Ok(Err(code)),
-            }
-        };
-        Ok(Ok(Start {
-            command: vec![program.into(), entrypoint.unwrap_or_default().into()],
-            directory: "code",
-            tools,
-            our_module: !needs.real_client,
-        }))
-    }
-
-    fn needs(&self) -> Result<Needs, Error> {
-        let project = match self.project("pyproject.toml")? {
-            None => Vec::new(),
-            Some(text) => of_project(&String::from_utf8_lossy(&text)).map_err(|reason| {
-                let reason = format!("`pyproject.toml`: {reason}");
-                Error::Unusable { job: self.job.id.clone(), reason }
-            })?,
-        };
-        Ok(needs(&self.job.config, &project))
-    }
-
-    fn locked(&self) -> Result<Option<Locked>, Error> {
-        let both = self.project("pyproject.toml")?.zip(self.project("uv.lock")?);
-        Ok(both.map(|(project, lock)| Locked { project, lock }))
-    }
-
-    fn project(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
-        if !self.job.config.is_folder_submission {
-            return Ok(None);
-        }
-        read_file(self.copy, &format!("code/{name}"), PROJECT_BYTES_MAX).map_err(self.problem())
+        Ok(Ended::Code(ended.code))
     }
 
     /// Returns the halves of the datasets that the job may read: those that it names, or all of
@@ -380,6 +360,18 @@ impl Run<'_> {
         found
     }
 
+    /// Puts results to where their owner finds them. Results that nobody can see are no success, and
+    /// a job never stays `running`.
+    fn keep_or_fail(&self, code: i64, notes: &mut Vec<String>) -> (i64, Vec<DatasitePath>) {
+        match self.keep(code, notes) {
+            Ok(outputs) => (code, outputs),
+            Err(error) => {
+                notes.push(with_sources(&error));
+                (-1, Vec::new())
+            }
+        }
+    }
+
     /// Puts results to where their owner finds them and no sync does; the state, which comes last,
     /// is the caller's.
     fn keep(&self, code: i64, notes: &mut Vec<String>) -> Result<Vec<DatasitePath>, Error> {
@@ -388,23 +380,22 @@ impl Run<'_> {
         let collected = collect(&place, &target, self.options.limits.outputs)
             .map_err(io_error(&format_args!("the outputs of `{}`", self.job.id)))?;
         notes.extend(collected.notes);
-        let [out, err, return_code] = self.store.result_logs(&self.job.id);
-        for (from, to) in self.workspace.log_files().iter().zip([out, err]) {
-            let text = match std::fs::read(from) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-                other => other.map_err(self.problem())?,
-            };
-            write_atomic(&to, &text).map_err(self.problem())?;
-        }
-        write_atomic(&return_code, code.to_string().as_bytes()).map_err(self.problem())?;
+        keep_logs(self.store, self.job, &self.workspace.log_files(), code)?;
         Ok(collected.files)
     }
 
-    fn is_bash(&self) -> bool {
-        self.job.config.kind == JobKind::Bash
+    /// Says how it ended. Its submitter reads the state before anything is shared: no number of the
+    /// job's choosing may stand there, neither what it returned, which is among the logs, nor when
+    /// it did.
+    fn finish(&self, code: i64, record: &RunRecord, took: Duration) -> Result<JobState, Error> {
+        let end = coarse_end(record.began, took);
+        let state = self.store.decide(self.job, &Action::Finish(code.clamp(-1, 1)), end)?;
+        self.store.records().write(&self.job.id, record)?;
+        self.store.write_state(self.job, &state)?;
+        Ok(state)
     }
 
-    fn problem(&self) -> impl FnOnce(std::io::Error) -> Error + use<> {
+    pub(super) fn problem(&self) -> impl FnOnce(std::io::Error) -> Error + use<> {
         io_error(&format_args!("the run of `{}`", self.job.id))
     }
 }

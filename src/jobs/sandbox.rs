@@ -111,9 +111,9 @@ impl SandboxError {
 /// Where programs are looked for inside.
 pub(crate) const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
 
-/// What of `/etc` a process gets: the linker, names of commands, certificates, the time zone. Not
+/// What of `/etc` a process gets: the linker, names of commands, certificates, the time zone, R. Not
 /// `/etc/ssl` as a whole, since private keys lie there.
-const ETC: [&str; 9] = [
+const ETC: [&str; 10] = [
     "/etc/ld.so.cache",
     "/etc/ld.so.conf",
     "/etc/ld.so.conf.d",
@@ -123,6 +123,7 @@ const ETC: [&str; 9] = [
     "/etc/pki/tls/certs",
     "/etc/pki/ca-trust/extracted",
     "/etc/localtime",
+    "/etc/R",
 ];
 
 /// What it needs besides in order to use the network.

@@ -1,9 +1,10 @@
 //! Which states a job goes through, and who may move it: the rules of `state.yaml`.
 //!
 //! Pure: no I/O, no clock. `received → pending → approved | rejected`, then
-//! `approved → running → done | failed`. A job without a state file is `received`. What a job left may be
-//! released once it has ended, which is a matter of rules and changes no state. The form of the
-//! file is `docs/FORMAT.md`, "Jobs".
+//! `approved → running → done | failed`. A run that was cut short is `failed`, or `approved` again.
+//! A job without a state file is `received`. What a job left may be released once it has ended,
+//! which is a matter of rules and changes no state. The form of the file is `docs/FORMAT.md`,
+//! "Jobs".
 
 use std::time::Duration;
 
@@ -49,6 +50,10 @@ pub enum Action {
     Start,
     /// It ended with this return code; −1 if it was killed.
     Finish(i64),
+    /// The owner ended it while it ran, with a reason or none.
+    Cancel(Option<String>),
+    /// Its run was cut short, and it is to wait for another.
+    Requeue,
     /// The owner wants it to run again.
     Rerun,
     /// The owner lets its submitter have what it left.
@@ -76,7 +81,7 @@ pub struct JobState {
     pub rejected_by: Option<String>,
     /// The return code of its run; −1 if it was killed.
     pub return_code: Option<i64>,
-    /// What the owner had to say, or what is wrong with its form.
+    /// What the owner had to say, what is wrong with its form, or that its run was cancelled.
     pub review_reason: Option<String>,
     /// Where it stands.
     pub status: JobStatus,
@@ -95,6 +100,10 @@ pub struct Refused {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`state.yaml` is not a job's state: {0}")]
 pub struct InvalidState(String);
+
+/// How the reason begins that the submitter of a cancelled job reads. The files know no state of
+/// its own for that.
+const CANCELLED: &str = "cancelled by the owner";
 
 /// What the file says it is, in layouts that want that said.
 const CANONICAL_NAME: &str = "JobState";
@@ -147,7 +156,20 @@ impl Default for JobState {
     }
 }
 
+impl Refused {
+    /// True if the job was to run.
+    pub fn is_run(&self) -> bool {
+        self.wish == Action::Start.participle()
+    }
+}
+
 impl JobState {
+    /// True if its owner cancelled its run.
+    pub fn is_cancelled(&self) -> bool {
+        let reason = self.review_reason.as_deref().unwrap_or_default();
+        self.status == JobStatus::Failed && reason.starts_with(CANCELLED)
+    }
+
     /// Returns the state after `action`, taken by `owner` at `now`.
     ///
     /// Approving what is approved already is allowed: it renews an approval that does not bind,
@@ -193,10 +215,18 @@ impl JobState {
                 next.return_code = Some(*code);
                 next.completed_at = Some(now);
             }
+            (Action::Cancel(reason), S::Running) => {
+                next.status = S::Failed;
+                next.return_code = Some(-1);
+                next.completed_at = Some(now);
+                next.review_reason = Some(cancelled(reason.as_deref()));
+            }
+            (Action::Requeue, S::Running) => next.status = S::Approved,
             (Action::Rerun, S::Done | S::Failed) => {
                 next.status = S::Approved;
                 next.return_code = None;
                 next.completed_at = None;
+                next.review_reason.take_if(|reason| reason.starts_with(CANCELLED));
             }
             (Action::Release, S::Done | S::Failed) => {}
             (Action::Deposit, S::Pending | S::Approved) => {
@@ -295,6 +325,10 @@ pub(crate) fn coarse_end(began: Timestamp, took: Duration) -> Timestamp {
     Timestamp::from_micros(began.micros().saturating_add(micros))
 }
 
+fn cancelled(reason: Option<&str>) -> String {
+    reason.map_or_else(|| CANCELLED.to_owned(), |reason| format!("{CANCELLED}: {reason}"))
+}
+
 impl Action {
     const fn participle(&self) -> &'static str {
         match self {
@@ -304,6 +338,8 @@ impl Action {
             Self::Reopen => "opened for review again",
             Self::Start => "run",
             Self::Finish(_) => "finished",
+            Self::Cancel(_) => "cancelled",
+            Self::Requeue => "put back into the queue",
             Self::Rerun => "run again",
             Self::Release => "released",
             Self::Deposit => "answered with a deposited result",

@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 use cap_std::fs::Dir;
 
 use super::approval::{Approval, Approvals};
+use super::claim::RunPlace;
 use super::config::{JobConfig, JobKind};
 use super::error::{Error, Unreadable, io_error};
 use super::form::{CONFIG_FILE, EntryKind, Place, place};
 use super::layout::{JobId, Layout};
 use super::name::{JobName, is_layout};
+use super::record::{Records, RunRecord};
 use super::script::{ScriptCheck, bash_start, check_script};
 use super::snapshot::{Snapshot, look};
 use super::state::JobState;
@@ -115,6 +117,17 @@ impl JobStore {
         Ok(jobs.chain(broken).collect())
     }
 
+    /// Returns the jobs that can be read, in the order of [`JobStore::list`].
+    ///
+    /// # Errors
+    /// As [`JobStore::list`].
+    pub fn readable(&self) -> Result<impl Iterator<Item = Job>, Error> {
+        Ok(self.list()?.into_iter().filter_map(|listed| match listed {
+            Listed::Job(job) => Some(*job),
+            Listed::Unreadable { .. } => None,
+        }))
+    }
+
     /// Returns one job.
     ///
     /// # Errors
@@ -204,6 +217,27 @@ impl JobStore {
 
     pub(crate) fn datasite(&self) -> PathBuf {
         self.syftbox.join(self.owner.as_str())
+    }
+
+    /// Returns what is remembered of the last run of the job.
+    pub fn last_run(&self, job: &JobId) -> Option<RunRecord> {
+        self.records().read(job)
+    }
+
+    /// Returns where a job that is `running` prints to; `None` if nobody runs it, since a crash left
+    /// it so.
+    ///
+    /// # Errors
+    /// If that cannot be found out.
+    pub fn live_logs(&self, job: &JobId) -> Result<Option<[PathBuf; 2]>, Error> {
+        let place = RunPlace::of(&self.private, &self.owner, job);
+        let is_claimed = place.is_claimed();
+        let is_claimed = is_claimed.map_err(io_error(&format_args!("the run of `{job}`")))?;
+        Ok(is_claimed.then(|| place.log_files()))
+    }
+
+    pub(crate) fn records(&self) -> Records {
+        Records::new(&self.private, &self.owner)
     }
 
     pub(crate) fn approvals(&self) -> Approvals {

@@ -1,7 +1,6 @@
 //! The private folder in which one job runs, and what the job sees of it.
 //!
 //! ```text
-//! {private}/runs/{key}.lock        held while the job runs
 //! {private}/runs/{key}/syftbox/    the job's copy, at the path that it has in the owner's SyftBox
 //! {private}/runs/{key}/python/     our module for `import syft_client`
 //! {private}/runs/{key}/logs/       what it prints
@@ -10,22 +9,21 @@
 //! the data lies. [`room`] is pure.
 
 use std::ffi::OsString;
-use std::fs::{File, TryLockError};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::claim::Claim;
 use super::layout::JobId;
 use super::process::Limits;
 use super::sandbox::{Access, Bind, Confinement, PATH, Room, SystemDirs};
-use super::tree::{remove, write_atomic};
-use crate::model::{DatasitePath, Digest, Email};
+use super::tree::write_atomic;
+use crate::model::{DatasitePath, Email};
 
-/// The folder of one run. Removed when dropped; the lock ends with it.
+/// The folder of one run. Removed when dropped; the claim ends after that.
 #[derive(Debug)]
 pub(crate) struct Workspace {
     folder: PathBuf,
-    _lock: File,
+    claim: Claim,
 }
 
 /// What a job may see and do, before it is put into paths.
@@ -52,42 +50,21 @@ const MODULES: [(&str, &str); 2] = [
 ];
 
 impl Workspace {
-    /// Makes the folder, and our module in it. `None` if another process runs this job.
-    pub(crate) fn create(private: &Path, owner: &Email, job: &JobId) -> io::Result<Option<Self>> {
-        let Some((folder, lock)) = Self::claim(private, owner, job)? else {
-            return Ok(None);
-        };
-        remove(&folder)?; // what a crash left
-        let workspace = Self { folder, _lock: lock };
+    /// Makes the folder, and our module in it.
+    pub(crate) fn create(claim: Claim) -> io::Result<Self> {
+        claim.clear()?; // what a crash left
+        let workspace = Self { folder: claim.place().folder(), claim };
         for (name, text) in MODULES {
             write_atomic(&workspace.python().join(name), text.as_bytes())?;
         }
         std::fs::create_dir_all(workspace.logs())?;
         std::fs::create_dir_all(workspace.home())?;
-        Ok(Some(workspace))
+        Ok(workspace)
     }
 
-    /// Removes what a crash left of a run. False if the job is being run.
-    pub(crate) fn clear(private: &Path, owner: &Email, job: &JobId) -> io::Result<bool> {
-        match Self::claim(private, owner, job)? {
-            None => Ok(false),
-            Some((folder, _lock)) => remove(&folder).map(|()| true),
-        }
-    }
-
-    fn claim(private: &Path, owner: &Email, job: &JobId) -> io::Result<Option<(PathBuf, File)>> {
-        let name = Digest::of(format!("{owner} {}", job.inbox()).as_bytes()).to_hex();
-        let runs = private.join("runs");
-        std::fs::create_dir_all(private)?;
-        // Results lie there before anybody decided who may see them.
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&runs)?;
-        let lock = runs.join(format!("{}.lock", &name[..16]));
-        let lock = File::options().create(true).write(true).truncate(false).open(lock)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Some((runs.join(&name[..16]), lock))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
+    /// Returns the right to run the job.
+    pub(crate) const fn claim(&self) -> &Claim {
+        &self.claim
     }
 
     /// The job's own copy.
@@ -97,11 +74,11 @@ impl Workspace {
 
     /// The log of standard output and of standard error.
     pub(crate) fn log_files(&self) -> [PathBuf; 2] {
-        ["stdout.txt", "stderr.txt"].map(|name| self.logs().join(name))
+        self.claim.place().log_files()
     }
 
     fn logs(&self) -> PathBuf {
-        self.folder.join("logs")
+        self.claim.place().logs()
     }
 
     fn python(&self) -> PathBuf {
@@ -148,7 +125,7 @@ impl Workspace {
 impl Drop for Workspace {
     fn drop(&mut self) {
         // What cannot be removed now is removed before the next run.
-        remove(&self.folder).ok();
+        self.claim.clear().ok();
     }
 }
 

@@ -390,6 +390,8 @@ codes! {
     ResultChanged = "result-changed",
     /// Another process runs this very job.
     JobBusy = "job-busy",
+    /// A job was cancelled, and whoever runs it does not end it.
+    JobNotStopped = "job-not-stopped",
     /// Something could not be done with a job.
     Job = "job",
     /// This machine cannot confine jobs, so none was run.

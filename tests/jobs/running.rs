@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use syft::jobs::{InstallSettings, JobKind, JobStatus, Limits, RunOptions};
+use syft::jobs::{EnvironmentCache, InstallSettings, JobKind, JobStatus, Limits, RunOptions};
 
 use crate::world::{World, options, read, sandbox, write};
 
@@ -150,8 +150,8 @@ async fn packages_are_installed_once_and_without_data() {
             assert_eq!(log, "42 data.csv\n", "nothing was installed again");
         }
     }
-    let environments = world.home.path().join("config/environments");
-    assert_eq!(std::fs::read_dir(environments).unwrap().count(), 1);
+    let environments = EnvironmentCache::new(&world.home.path().join("config"));
+    assert_eq!(environments.list().unwrap().len(), 1);
 
     world.submit_path("third", JobKind::Python, &main, &["no-such-package".to_owned()], None);
     let report = world.run("third", &options).await;

@@ -92,7 +92,13 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::JobBusy,
         what: "Another process runs this very job.",
         why: "A second `syft job run` at the same time.",
-        next: "Wait until the other run has ended; `syft job list` shows it.",
+        next: "Wait until the other run has ended (`syft job list` shows it), or end it with `syft job cancel NAME`.",
+    },
+    Entry {
+        code: Code::JobNotStopped,
+        what: "A job was cancelled, and the process that runs it has not ended it.",
+        why: "That process is stopped itself, or this machine is very slow.",
+        next: "Nothing: it ends the job as soon as it can, and `syft job list` shows that. If it is stuck, end it by its number: its jobs end with it, and the next `syft sync` settles them.",
     },
     Entry {
         code: Code::Job,

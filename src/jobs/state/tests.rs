@@ -11,34 +11,82 @@ fn job(status: JobStatus) -> JobState {
     JobState { status, ..JobState::default() }
 }
 
+/// The column of an action in the table below: who adds one is stopped here.
+const fn column(action: &Action) -> usize {
+    match action {
+        Action::Accept => 0,
+        Action::RejectForm(_) => 1,
+        Action::Approve(_) => 2,
+        Action::Reject(_) => 3,
+        Action::Reopen => 4,
+        Action::Start => 5,
+        Action::Finish(0) => 6,
+        Action::Finish(_) => 7,
+        Action::Cancel(_) => 8,
+        Action::Requeue => 9,
+        Action::Rerun => 10,
+        Action::Release => 11,
+        Action::Deposit => 12,
+    }
+}
+
 #[test]
 fn each_action_fits_some_states_and_is_refused_in_all_others() {
-    use JobStatus::*;
-    #[rustfmt::skip]
-    let table: [(Action, &[(JobStatus, JobStatus)]); 11] = [
-        (Action::Accept,                 &[(Received, Pending)]),
-        (Action::RejectForm("x".into()), &[(Received, Rejected)]),
-        (Action::Approve(None),          &[(Pending, Approved), (Approved, Approved)]),
-        (Action::Reject(None),           &[(Pending, Rejected)]),
-        (Action::Reopen,                 &[(Approved, Pending), (Done, Pending), (Failed, Pending), (Rejected, Pending)]),
-        (Action::Start,                  &[(Approved, Running)]),
-        (Action::Finish(0),              &[(Running, Done)]),
-        (Action::Finish(-1),             &[(Running, Failed)]),
-        (Action::Rerun,                  &[(Done, Approved), (Failed, Approved)]),
-        (Action::Release,                &[(Done, Done), (Failed, Failed)]),
-        (Action::Deposit,                &[(Pending, Done), (Approved, Done)]),
+    let actions = [
+        Action::Accept,
+        Action::RejectForm("x".into()),
+        Action::Approve(None),
+        Action::Reject(None),
+        Action::Reopen,
+        Action::Start,
+        Action::Finish(0),
+        Action::Finish(-1),
+        Action::Cancel(None),
+        Action::Requeue,
+        Action::Rerun,
+        Action::Release,
+        Action::Deposit,
     ];
-    for (action, fits) in table {
-        for status in JobStatus::ALL {
-            let expected = fits.iter().find(|(from, _)| *from == status).map(|(_, to)| *to);
-            let got = job(status).after(&action, &owner(), Timestamp::ZERO);
-            assert_eq!(
-                got.as_ref().ok().map(|state| state.status),
-                expected,
-                "{action:?} {status}"
-            );
+    #[rustfmt::skip]
+    let table: [(JobStatus, [&str; 13]); 7] = [
+        //                     Accept     Form-      Approve    Reject     Reopen    Start     0       -1       Cancel   Requeue    Rerun      Release   Deposit
+        (JobStatus::Received, ["pending", "rejected","",        "",        "",       "",       "",     "",      "",      "",        "",        "",       ""]),
+        (JobStatus::Pending,  ["",        "",        "approved","rejected","",       "",       "",     "",      "",      "",        "",        "",       "done"]),
+        (JobStatus::Approved, ["",        "",        "approved","",        "pending","running","",     "",      "",      "",        "",        "",       "done"]),
+        (JobStatus::Rejected, ["",        "",        "",        "",        "pending","",       "",     "",      "",      "",        "",        "",       ""]),
+        (JobStatus::Running,  ["",        "",        "",        "",        "",       "",       "done", "failed","failed","approved","",        "",       ""]),
+        (JobStatus::Done,     ["",        "",        "",        "",        "pending","",       "",     "",      "",      "",        "approved","done",   ""]),
+        (JobStatus::Failed,   ["",        "",        "",        "",        "pending","",       "",     "",      "",      "",        "approved","failed", ""]),
+    ];
+    assert_eq!(table.map(|(status, _)| status), JobStatus::ALL);
+    for (status, row) in table {
+        for (place, (action, expected)) in actions.iter().zip(row).enumerate() {
+            assert_eq!(column(action), place);
+            let got = job(status).after(action, &owner(), Timestamp::ZERO);
+            let expected = JobStatus::parse(expected);
+            assert_eq!(got.ok().map(|state| state.status), expected, "{action:?} {status}");
         }
     }
+}
+
+#[test]
+fn a_cancelled_job_reads_as_failed_with_a_reason_that_its_next_run_has_not() {
+    let mut state = job(JobStatus::Running);
+    state.review_reason = Some("looks fine".to_owned());
+    let cancel = Action::Cancel(Some("too slow".to_owned()));
+    let failed = state.after(&cancel, &owner(), Timestamp::ZERO).unwrap();
+    let expected = (JobStatus::Failed, Some(-1), Some("cancelled by the owner: too slow"));
+    assert_eq!((failed.status, failed.return_code, failed.review_reason.as_deref()), expected);
+    assert!(failed.completed_at.is_some() && failed.is_cancelled());
+    let again = failed.after(&Action::Rerun, &owner(), Timestamp::ZERO).unwrap();
+    let expected = (JobStatus::Approved, None, None, None);
+    assert_eq!(
+        (again.status, again.return_code, again.completed_at, again.review_reason),
+        expected
+    );
+    let finished = state.after(&Action::Finish(1), &owner(), Timestamp::ZERO).unwrap();
+    let again = finished.after(&Action::Rerun, &owner(), Timestamp::ZERO).unwrap();
+    assert_eq!(again.review_reason.as_deref(), Some("looks fine"), "the approval stands");
 }
 
 #[test]
