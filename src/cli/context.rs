@@ -85,7 +85,7 @@ impl Context {
             None => self.configuration()?.settings()?,
         };
         let variable = variable("PRE_SYNC");
-        Ok(pre_sync(said, variable.as_deref(), settings).unwrap_or_else(|| {
+        Ok(pre_sync(said, variable.as_deref(), &settings).unwrap_or_else(|| {
             let text = variable.unwrap_or_default();
             ui.warn(format_args!("PRE_SYNC is neither `true` nor `false` but `{text}`; it syncs"));
             true
@@ -161,7 +161,7 @@ pub(crate) fn problems_json(problems: &[Problem]) -> Vec<Value> {
 
 /// True if commands that show sync first. What was said last counts: with this command, in the
 /// variable `PRE_SYNC`, in the settings. `None` if the variable is neither yes nor no.
-fn pre_sync(said: PreSync, variable: Option<&str>, settings: Settings) -> Option<bool> {
+fn pre_sync(said: PreSync, variable: Option<&str>, settings: &Settings) -> Option<bool> {
     if let Some(said) = said.choice() {
         return Some(said);
     }
@@ -219,11 +219,8 @@ mod tests {
             ("the command says no",     no,     Some("maybe"),  Some(true),     Some(false)),
         ];
         for (what, said, variable, set, expected) in cases {
-            assert_eq!(
-                pre_sync(said, variable, Settings { pre_sync: set, ..Settings::default() }),
-                expected,
-                "{what}"
-            );
+            let settings = Settings { pre_sync: set, ..Settings::default() };
+            assert_eq!(pre_sync(said, variable, &settings), expected, "{what}");
         }
     }
 }

@@ -154,6 +154,11 @@ async fn until_interrupted(cli: &Cli, ui: &mut Ui) -> Outcome {
     if let Command::Serve(args) = &cli.command {
         return serve::run(args, &Context::new(&cli.global), ui).await; // likewise
     }
+    if let Command::Job(command) = &cli.command
+        && command.ends_itself()
+    {
+        return dispatch(cli, ui).await;
+    }
     let stop = signals::stop();
     tokio::spawn(leave_soon(signals::stop()));
     tokio::select! {

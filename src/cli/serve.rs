@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::context::Context;
 use super::hints;
+use super::job::{ran_json, serving};
 use super::report::{Exit, Failure, Outcome};
 use super::sync::{Record, exit_of, quietly_failed, report_json, tell, tell_needs};
 use super::text::{age, count};
@@ -19,8 +20,9 @@ use super::ui::Ui;
 use crate::channels::Way;
 use crate::client::{
     Attendant, Attended, Client, Clock as _, Configuration, Courier, Delivery, Error, Looked, Pace,
-    Read, ServeLock, SystemClock, Watch, WatchEvent, WatchOptions,
+    Read, Runner, ServeLock, SystemClock, Watch, WatchEvent, WatchOptions,
 };
+use crate::jobs::Stop;
 use crate::model::{Code, Email, Role};
 use crate::notices::{News, sentence};
 use crate::syncers::{Report, SyncOptions};
@@ -36,7 +38,9 @@ Examples:
 ///
 /// Runs until Ctrl-C or until the system ends it, and may be killed at any time: it goes on from
 /// where it was. People whom `syft auto-approve` names are approved when they ask; jobs never are,
-/// each waits for you. `syft notify` says who is told what, by e-mail, a webhook or a command.
+/// each waits for you. With `serve = true` below `[jobs]` in `settings.toml`, jobs that you have
+/// approved are run, one at a time. `syft notify` says who is told what, by e-mail, a webhook or a
+/// command.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -64,6 +68,9 @@ impl Args {
 
 /// How long what is being sent when we are told to end may take.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How long jobs that run when we are told to end may take to be ended and settled.
+const SETTLING: Duration = Duration::from_secs(10);
 
 /// How long after a failure of this machine's own disk the next try is.
 const DISK_PAUSE: Duration = Duration::from_secs(60);
@@ -107,6 +114,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
         let session = Session {
             watch,
             courier,
+            runner: Runner::open(&configuration, &account).await?,
             attendant: &mut attendant,
             record: &mut record,
             ui: RefCell::new(ui),
@@ -155,6 +163,7 @@ async fn once(
         };
     }
     let attended = attendant.after_sync(client, synced.as_ref()).await?;
+    let (ran, could_run) = serving::once(client, configuration, is_quiet, ui).await;
     let courier = Courier::open(configuration, client.email(), client.role())?;
     let mut deliveries = Vec::new();
     loop {
@@ -170,12 +179,13 @@ async fn once(
         Err(_) => (json!({}), Exit::Failed),
     };
     let failed = deliveries.iter().any(|one| matches!(one, Delivery::Failed { .. }));
-    if exit == Exit::Done && (failed || !attended.not_approved.is_empty()) {
+    if exit == Exit::Done && (failed || !could_run || !attended.not_approved.is_empty()) {
         exit = Exit::Problems;
     }
     let approved = attended.approved.iter();
     let approved = approved.map(|one| json!({ "email": one.peer.as_str(), "rule": one.rule }));
     answer["approved"] = approved.collect();
+    answer["jobs"] = ran_json(&ran).into();
     answer["news"] = attended.news.iter().map(News::to_json).collect();
     answer["notices"] = deliveries.iter().filter_map(delivery_json).collect();
     if is_quiet {
@@ -193,6 +203,7 @@ async fn once(
         };
     }
     tell_attended(&attended, ui);
+    serving::tell(&ran, &mut std::collections::BTreeMap::new(), ui);
     deliveries.iter().for_each(|delivery| tell_delivery(delivery, ui));
     match synced {
         Ok(report) => {
@@ -241,6 +252,7 @@ enum Ended {
 struct Session<'a, 'u> {
     watch: Watch,
     courier: Courier,
+    runner: Option<Runner>,
     attendant: &'a mut Attendant,
     record: &'a mut Record,
     ui: RefCell<&'u mut Ui>,
@@ -249,7 +261,7 @@ struct Session<'a, 'u> {
 
 /// What those who send are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wake {
+pub(super) enum Wake {
     /// There may be something to send.
     Look,
     /// Begin nothing more.
@@ -258,16 +270,24 @@ enum Wake {
 
 impl Session<'_, '_> {
     async fn run(self, stop: &mut (impl Future<Output = ()> + Unpin)) -> Ended {
-        let Self { watch, courier, attendant, record, ui, wake } = self;
+        let Self { watch, courier, runner, attendant, record, ui, wake } = self;
         let (courier, ui) = (&courier, &ui);
+        let end_jobs = Stop::default();
+        let jobs = serving::run(runner.as_ref(), ui, &end_jobs, wake.subscribe());
+        let mut jobs = std::pin::pin!(jobs);
         let all = Way::ALL.map(|way| send(way, courier, ui, wake.subscribe()));
         let mut sending = futures::future::join_all(all);
         let ended = tokio::select! {
             () = attend(watch, attendant, record, ui, &wake) => Ended::Displaced,
             _ = &mut sending => Ended::Displaced,
+            () = &mut jobs => Ended::Displaced,
             () = stop => Ended::Stopped,
         };
         wake.send_replace(Wake::Stop);
+        if runner.is_some() {
+            end_jobs.wish();
+            tokio::time::timeout(SETTLING, jobs).await.ok();
+        }
         // What is not through by then is sent again, and says so.
         tokio::time::timeout(FAREWELL, sending).await.ok();
         ended
@@ -414,7 +434,7 @@ fn tell_delivery(delivery: &Delivery, ui: &mut Ui) {
 }
 
 /// Tells a failure of this machine once.
-fn tell_failure(failure: Failure, last: &mut Option<String>, ui: &mut Ui) {
+pub(super) fn tell_failure(failure: Failure, last: &mut Option<String>, ui: &mut Ui) {
     if last.as_ref() != Some(&failure.message) {
         ui.warn(format_args!("{}; it is tried again", failure.message));
         if let Some(hint) = &failure.hint {

@@ -322,6 +322,31 @@ pub(crate) struct Progress {
     ticker: Option<tokio::task::JoinHandle<()>>,
 }
 
+impl Progress {
+    /// Shows a text that changes, cut to the width of the terminal.
+    pub(crate) fn show(&self, text: &str) {
+        if let Some(bar) = &self.bar {
+            if let Ok(style) = ProgressStyle::with_template("{spinner:.dim} {wide_msg}") {
+                bar.set_style(style);
+            }
+            bar.set_message(safe_line(text));
+        }
+    }
+
+    /// True if something is shown.
+    pub(crate) const fn is_shown(&self) -> bool {
+        self.bar.is_some()
+    }
+
+    /// Lets something else be printed above it.
+    pub(crate) fn aside(&self, print: impl FnOnce()) {
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+}
+
 impl Drop for Progress {
     fn drop(&mut self) {
         if let Some(ticker) = &self.ticker {

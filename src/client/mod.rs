@@ -27,6 +27,7 @@ mod named_file;
 mod orphans;
 mod outcome;
 mod peers;
+mod queueing;
 mod rebuilding;
 mod reception;
 mod releasing;
@@ -70,11 +71,12 @@ pub use entering::{Asker, Browser, Pasted, SignIn};
 pub use error::{Error, Result};
 pub use jobs::{FoundJob, ListedJob};
 pub use keys::{KeysError, KeysInfo, Trust};
+pub use queueing::{JobLogs, Waiting};
 pub use releasing::ReleasedJob;
-pub use runs::{Ran, RunChoices};
+pub use runs::{Ran, RunChoices, RunEvent, Tell};
 pub use secrets::{Place, SecretsIn, Unusable};
 pub use serving::{
-    Admitted, Attendant, Attended, Courier, Delivery, Looked, Read, ServeFile, ServeLock,
+    Admitted, Attendant, Attended, Courier, Delivery, Looked, Read, Runner, ServeFile, ServeLock,
     SmtpPassword,
 };
 pub use settings::{JobSettings, Settings};

@@ -5,11 +5,13 @@
 
 use std::time::Duration;
 
+use futures::StreamExt as _;
+
 use super::reception::{Start, close};
-use super::{Client, Error, Result};
+use super::{Client, Error, JobSettings, Result};
 use crate::jobs::{
-    self, Confinement, Detail, InstallSettings, Job, JobId, JobStatus, Limits, Listed, RunOptions,
-    RunReport,
+    self, AfterCut, Confinement, Detail, InstallSettings, Job, JobId, JobStatus, Limits,
+    RunControl, RunOptions, RunReport, Stop,
 };
 use crate::model::{Email, Role};
 use crate::syncers::peering::{self, Acquaintance};
@@ -31,6 +33,14 @@ pub struct RunChoices {
     pub from: Option<Email>,
     /// Run also jobs of peers whose program is unknown or does not fit.
     pub force: bool,
+    /// How many run side by side, at least one.
+    pub parallel: usize,
+    /// What becomes of a job whose run is cut short by the end of this program or of the machine.
+    pub after_cut: AfterCut,
+    /// Work out anew which packages jobs get, instead of those that the same wish came to before.
+    pub refresh_packages: bool,
+    /// Where packages are taken from, where the environment of this program names no index.
+    pub index: Option<String>,
 }
 
 impl Default for RunChoices {
@@ -43,9 +53,45 @@ impl Default for RunChoices {
             sandbox: true,
             from: None,
             force: false,
+            parallel: 1,
+            after_cut: AfterCut::Fails,
+            refresh_packages: false,
+            index: None,
         }
     }
 }
+
+impl RunChoices {
+    /// What a person has set for all runs.
+    pub fn of(settings: &JobSettings) -> Self {
+        let parallel = settings.parallel.map_or(1, std::num::NonZeroU32::get);
+        Self {
+            timeout: settings.time(),
+            parallel: usize::try_from(parallel).unwrap_or(usize::MAX),
+            after_cut: match settings.requeue {
+                Some(true) => AfterCut::Waits,
+                _ => AfterCut::Fails,
+            },
+            index: settings.index.clone(),
+            failure_report: settings.failure_report.unwrap_or_default(),
+            ..Self::default()
+        }
+    }
+}
+
+/// How the queue goes on.
+#[derive(Debug)]
+pub enum RunEvent<'a> {
+    /// These are to run, in this order.
+    Queued(&'a [JobId]),
+    /// This one begins.
+    Began(&'a JobId),
+    /// This one is through, or could not begin.
+    Ended(&'a Ran),
+}
+
+/// Who is told how the queue goes on.
+pub type Tell<'a> = &'a (dyn Fn(RunEvent<'_>) + Sync);
 
 /// What came of one job.
 #[derive(Debug)]
@@ -57,14 +103,31 @@ pub struct Ran {
 }
 
 impl Client {
-    /// Runs approved jobs, the oldest first: those that are named, or all. One that cannot run, or
-    /// whose submitter's program does not fit, keeps no other from running. Nothing is synced; that is the caller's next step.
+    /// Runs approved jobs, those that are named or all, in the order of [`jobs::in_order`]. One
+    /// that cannot run, or whose submitter's program does not fit, keeps no other from running.
+    /// Nothing is synced; that is the caller's next step.
     ///
     /// # Errors
     /// [`Error::WrongRole`]; [`Error::Locked`]; [`Error::Job`] if there is no sandbox; as
     /// [`Client::job`] for a name.
     pub async fn run_jobs(&self, names: &[&str], choices: &RunChoices) -> Result<Vec<Ran>> {
+        self.run_jobs_until(names, choices, &Stop::default(), &|_| ()).await
+    }
+
+    /// The same, until `stop` is wished: what runs then is ended and settled, and what has not begun
+    /// does not. `tell` learns how it goes on.
+    ///
+    /// # Errors
+    /// As [`Client::run_jobs`].
+    pub async fn run_jobs_until(
+        &self,
+        names: &[&str],
+        choices: &RunChoices,
+        stop: &Stop,
+        tell: Tell<'_>,
+    ) -> Result<Vec<Ran>> {
         self.needs(Role::Owner)?;
+        jobs::recover(&self.own_jobs(), self.now())?;
         let jobs = self.jobs_to_run(names, choices)?;
         if jobs.is_empty() {
             return Ok(Vec::new());
@@ -81,15 +144,28 @@ impl Client {
             };
             jobs.iter().map(close).collect()
         };
-        let mut ran = Vec::new();
-        for (job, closed) in jobs.into_iter().zip(closed) {
-            let result = match closed {
-                Ok(()) => self.run_one(&job, choices, &options).await,
-                Err(error) => Err(error),
-            };
-            ran.push(Ran { job: job.id, result });
+        let control = RunControl { stop: stop.clone(), after_cut: choices.after_cut };
+        let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
+        tell(RunEvent::Queued(&ids));
+        let queue = Queue { choices, options, control, tell, is_named: !names.is_empty() };
+        let mut runs = futures::stream::FuturesUnordered::new();
+        let mut waiting = jobs.iter().zip(closed).enumerate();
+        let mut ran: Vec<(usize, Ran)> = Vec::new();
+        loop {
+            while runs.len() < choices.parallel.max(1)
+                && let Some((place, (job, closed))) = waiting.next()
+            {
+                let queue = &queue;
+                runs.push(async move { (place, self.run_next(job, closed, queue).await) });
+            }
+            let Some((place, ended)) = runs.next().await else { break };
+            if let Some(ended) = ended {
+                tell(RunEvent::Ended(&ended));
+                ran.push((place, ended));
+            }
         }
-        Ok(ran)
+        ran.sort_by_key(|(place, _)| *place);
+        Ok(ran.into_iter().map(|(_, ran)| ran).collect())
     }
 
     /// Runs all approved jobs and syncs, as the Python client's method of this name.
@@ -111,41 +187,70 @@ impl Client {
     }
 
     fn jobs_to_run(&self, names: &[&str], choices: &RunChoices) -> Result<Vec<Job>> {
-        if !names.is_empty() {
-            let from = choices.from.as_ref();
-            return names.iter().map(|name| Ok(self.job(name, from)?.job)).collect();
-        }
-        let is_meant = |job: &Job| {
-            let from = choices.from.as_ref();
-            job.state.status == JobStatus::Approved
-                && from.is_none_or(|from| from.is_same_account(job.id.submitter.as_str()))
+        let from = choices.from.as_ref();
+        let mut jobs: Vec<Job> = if names.is_empty() {
+            let is_meant = |job: &Job| {
+                job.state.status == JobStatus::Approved
+                    && from.is_none_or(|from| from.is_same_account(job.id.submitter.as_str()))
+            };
+            self.own_jobs().readable()?.filter(is_meant).collect()
+        } else {
+            names.iter().map(|name| Ok(self.job(name, from)?.job)).collect::<Result<_>>()?
         };
-        let listed = self.own_jobs().list()?.into_iter().rev();
-        let jobs = listed.filter_map(|listed| match listed {
-            Listed::Job(job) => Some(*job),
-            Listed::Unreadable { .. } => None,
-        });
-        Ok(jobs.filter(is_meant).collect())
+        jobs::in_order(&mut jobs);
+        jobs.dedup_by(|a, b| a.id == b.id); // one that was named twice
+        Ok(jobs)
     }
 
-    async fn run_one(
-        &self,
-        job: &Job,
-        choices: &RunChoices,
-        options: &RunOptions,
-    ) -> Result<RunReport> {
-        let mut report = jobs::run(&self.own_jobs(), &job.id, options, self.now()).await?;
+    /// Runs the job whose turn it is. `None` if it is none of ours any more: everything is to end,
+    /// or another process has taken it meanwhile.
+    async fn run_next(&self, job: &Job, closed: Result<()>, queue: &Queue<'_>) -> Option<Ran> {
+        if queue.control.stop.is_wished() {
+            return None;
+        }
+        let result = match closed {
+            Ok(()) => {
+                (queue.tell)(RunEvent::Began(&job.id));
+                self.run_one(job, queue).await
+            }
+            Err(error) => Err(error),
+        };
+        let is_taken = match &result {
+            Err(Error::Job(jobs::Error::Busy { .. })) => true,
+            Err(Error::Job(jobs::Error::Refused { source, .. })) => {
+                matches!(source.status, JobStatus::Running | JobStatus::Done | JobStatus::Failed)
+            }
+            _ => false,
+        };
+        (queue.is_named || !is_taken).then(|| Ran { job: job.id.clone(), result })
+    }
+
+    async fn run_one(&self, job: &Job, queue: &Queue<'_>) -> Result<RunReport> {
+        let Queue { choices, options, control, .. } = queue;
+        let store = self.own_jobs();
+        let mut report = jobs::run_until(&store, &job.id, options, control, self.now()).await?;
         if let Some(end) = &report.failed {
             let _lock = self.take_lock(true).await?;
             report.told = self.report_failure(&job.id, end, choices.failure_report)?;
         }
-        if choices.share_outputs || choices.share_logs {
+        let is_over = report.cut.is_none();
+        if is_over && (choices.share_outputs || choices.share_logs) {
             // The job has run: its results must not stay closed because a sync is at work.
             let _lock = self.take_lock(true).await?;
             self.release_run(&job.id, choices.share_outputs, choices.share_logs)?;
         }
         Ok(report)
     }
+}
+
+/// What the runs of one command share.
+struct Queue<'a> {
+    choices: &'a RunChoices,
+    options: RunOptions,
+    control: RunControl,
+    tell: Tell<'a>,
+    /// Whether somebody named the jobs, and so wants to hear of each.
+    is_named: bool,
 }
 
 pub(super) async fn run_options(choices: &RunChoices) -> Result<RunOptions> {
@@ -159,5 +264,10 @@ pub(super) async fn run_options(choices: &RunChoices) -> Result<RunOptions> {
     if let Some(time) = choices.timeout {
         limits.time = time;
     }
-    Ok(RunOptions { confinement, limits, install: InstallSettings::from_environment(), path })
+    let mut install = InstallSettings::from_environment();
+    install.refresh = choices.refresh_packages;
+    if let Some(index) = &choices.index {
+        install.set_index(index);
+    }
+    Ok(RunOptions { confinement, limits, install, path })
 }

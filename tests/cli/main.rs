@@ -9,6 +9,7 @@ mod accident;
 mod answers;
 mod asking;
 mod database;
+mod jobs;
 mod keys;
 mod live;
 mod processes;

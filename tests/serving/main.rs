@@ -8,6 +8,7 @@
 
 mod approving;
 mod flood;
+mod jobs;
 mod killed;
 #[expect(dead_code, reason = "other tests use the rest of it")]
 #[path = "../client/world.rs"]

@@ -1,15 +1,15 @@
 //! `syft job list`.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{job_json, status_words};
 use crate::cli::args::PreSync;
 use crate::cli::context::{Context, now_seconds};
 use crate::cli::hints::quoted;
 use crate::cli::report::Outcome;
-use crate::cli::text::age;
+use crate::cli::text::{age, moment};
 use crate::cli::ui::{Tone, Ui};
-use crate::client::ListedJob;
+use crate::client::{ListedJob, Waiting};
 use crate::jobs::{Job, JobReference, JobStatus, Listed};
 use crate::model::{Email, Role};
 
@@ -20,6 +20,8 @@ Examples:
   syft job list --json | jq -r '.jobs[].name'";
 
 /// List jobs, the newest first
+///
+/// To an owner, what is approved is shown with its place in the queue.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -55,7 +57,8 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
             }
         }
     }
-    let shown: Vec<_> = jobs.iter().map(|(job, owner)| job_json(job, owner)).collect();
+    let queue = fresh.client.queue()?;
+    let shown: Vec<_> = jobs.iter().map(|(job, owner)| shown(job, owner, &queue)).collect();
     let exit = fresh.answer(json!({ "jobs": shown, "unreadable": unreadable }), ui);
     for entry in &unreadable {
         let (path, reason) = (entry["path"].as_str(), entry["reason"].as_str());
@@ -74,9 +77,10 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     let rows = jobs.iter().zip(&names).map(|((job, owner), name)| {
         let (word, tone) = status_words(job.state.status);
         let other = if role == Role::Owner { &job.id.submitter } else { *owner };
+        let word = standing(word, job, &queue, now);
         [
             (name.clone(), Tone::Plain),
-            (word.to_owned(), tone),
+            (word, tone),
             (other.to_string(), Tone::Plain),
             (age(job.config.submitted_at.seconds(), now), Tone::Dim),
         ]
@@ -88,6 +92,28 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
         ui.hint(format_args!("read what waits for you with `syft job show {}`", quoted(name)));
     }
     Ok(exit)
+}
+
+/// A job as `--json` lists it: with its place in the queue, or since when it runs.
+fn shown(job: &Job, owner: &Email, queue: &Waiting) -> Value {
+    let mut shown = job_json(job, owner);
+    shown["queue_place"] = json!(queue.places.get(&job.id));
+    let began = queue.running.get(&job.id).copied().flatten();
+    shown["running_since"] = json!(began.and_then(moment));
+    shown
+}
+
+/// Returns where a job stands, with its place in the queue, or since when it runs.
+fn standing(word: &str, job: &Job, queue: &Waiting, now: f64) -> String {
+    match (queue.places.get(&job.id), queue.running.get(&job.id)) {
+        (Some(1), _) => format!("{word}, next"),
+        (Some(place), _) => format!("{word}, number {place}"),
+        (None, Some(Some(began))) => {
+            let since = age(began.seconds(), now);
+            format!("{word}, {}", since.replace("just now", "just begun").replace(" ago", ""))
+        }
+        (None, _) => word.to_owned(),
+    }
 }
 
 /// Returns how to name one of the jobs: with its layout if its name alone does not say which.

@@ -1,13 +1,20 @@
 //! `syft job`: code that travels to the data.
 
 mod asked;
+mod board;
+mod cancel;
 mod code;
 mod decide;
+mod environments;
 mod list;
+mod logs;
 mod outputs;
+mod ran;
 mod release;
+mod rerun;
 mod review;
 mod run;
+pub(super) mod serving;
 mod show;
 mod submit;
 mod trying;
@@ -45,6 +52,10 @@ pub(crate) enum Command {
     Approve(decide::Approve),
     Reject(decide::Reject),
     Run(run::Args),
+    Cancel(cancel::Args),
+    Rerun(rerun::Args),
+    Logs(logs::Args),
+    Environments(environments::Args),
     Release(release::Args),
     Wait(wait::Args),
     Outputs(outputs::Args),
@@ -62,6 +73,13 @@ pub(crate) struct Which {
     from: Option<Email>,
 }
 
+impl Command {
+    /// True if it looks after Ctrl-C itself, since what it began has to be ended well.
+    pub(crate) const fn ends_itself(&self) -> bool {
+        matches!(self, Self::Run(_))
+    }
+}
+
 pub(crate) async fn run(command: &Command, context: &Context, ui: &mut Ui) -> Outcome {
     match command {
         Command::Try(args) => trying::run(args, context, ui).await,
@@ -71,11 +89,18 @@ pub(crate) async fn run(command: &Command, context: &Context, ui: &mut Ui) -> Ou
         Command::Approve(args) => decide::approve(args, context, ui).await,
         Command::Reject(args) => decide::reject(args, context, ui).await,
         Command::Run(args) => run::run(args, context, ui).await,
+        Command::Cancel(args) => cancel::run(args, context, ui).await,
+        Command::Rerun(args) => rerun::run(args, context, ui).await,
+        Command::Logs(args) => logs::run(args, context, ui).await,
+        Command::Environments(args) => environments::run(args, context, ui).await,
         Command::Release(args) => release::run(args, context, ui).await,
         Command::Wait(args) => wait::run(args, context, ui).await,
         Command::Outputs(args) => outputs::run(args, context, ui).await,
     }
 }
+
+/// What came of runs as `--json` shows it.
+pub(super) use run::ran_json;
 
 /// A job as `--json` shows it, short form.
 pub(crate) fn job_json(job: &Job, owner: &Email) -> Value {

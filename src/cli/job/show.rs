@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::{Which, asked, job_json, release, review, status_words};
+use super::{Which, asked, job_json, ran, release, review, status_words};
 use crate::cli::args::PreSync;
 use crate::cli::context::{Context, now_seconds};
 use crate::cli::hints::quoted;
@@ -61,6 +61,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     }
     results(&found, &outputs, ui);
     asked::compare(&found, &outputs, ui);
+    ran::show(&found, ui);
     if owner {
         advise_owner(&found, &args.which.name, submission.ok().as_ref(), ui);
     } else if found.job.state.status == JobStatus::Done && outputs.is_empty() {
@@ -104,6 +105,7 @@ fn full_json(found: &FoundJob, outputs: &[Output], submission: Option<&Snapshot>
         .collect();
     answer["failure"] = json!(found.told_failure());
     answer["releases"] = release::records_json(found);
+    answer["last_run"] = ran::last_run_json(found);
     answer["stdout_path"] = json!(path(stdout));
     answer["stderr_path"] = json!(path(stderr));
     answer

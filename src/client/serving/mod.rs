@@ -13,6 +13,7 @@ mod courier;
 mod facts;
 mod file;
 mod password;
+mod running;
 mod sign_in;
 
 use std::path::Path;
@@ -27,6 +28,7 @@ pub use courier::{Courier, Delivery, Looked};
 pub use file::{Read, ServeFile};
 pub(super) use password::FILE as PASSWORD_FILE;
 pub use password::SmtpPassword;
+pub use running::Runner;
 
 /// Holds the right to be the one service of an account, until it is dropped.
 #[derive(Debug)]
