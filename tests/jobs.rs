@@ -7,6 +7,8 @@
 
 #[path = "jobs/attacks.rs"]
 mod attacks;
+#[path = "jobs/consent.rs"]
+mod consent;
 #[path = "jobs/failing.rs"]
 mod failing;
 #[path = "jobs/layouts.rs"]
@@ -19,5 +21,7 @@ mod module;
 mod rehearsal;
 #[path = "jobs/running.rs"]
 mod running;
+#[path = "jobs/standing.rs"]
+mod standing;
 #[path = "jobs/world.rs"]
 mod world;

@@ -36,6 +36,7 @@ mod secrets;
 pub mod service;
 mod serving;
 mod settings;
+mod standing;
 mod submitting;
 mod trying;
 mod versions;
@@ -78,6 +79,7 @@ pub use serving::{
     SmtpPassword,
 };
 pub use settings::{JobSettings, Settings};
+pub use standing::{Allowance, Allowed};
 pub use submitting::{JobRequest, Submitted};
 pub use trying::{Tried, TryChoices};
 pub use versions::VersionManager;

@@ -11,15 +11,17 @@
 //! is published only if it is a regular file, and never as a permission file. Permissions
 //! themselves are elsewhere; [`Shared`] says which paths they are about.
 //!
-//! Pure: `state`, `config`, `content`, `failure`, `name`, `script`, `layout`, `form`, `yaml`, `iso`,
-//! `requirements`, `request`, `finding`, `advice`, `checking`, `submission`. The wire form is in
-//! `docs/FORMAT.md`, "Jobs".
+//! Pure: `state`, `config`, `content`, `legible`, `difference`, `failure`, `name`, `script`, `layout`,
+//! `form`, `yaml`, `iso`, `requirements`, `request`, `finding`, `advice`, `checking`, `submission`. The
+//! wire form is in `docs/FORMAT.md`, "Jobs".
 
 mod advice;
 mod approval;
 mod checking;
+mod comparison;
 mod config;
 mod content;
+mod difference;
 mod environment;
 mod error;
 mod export;
@@ -29,13 +31,17 @@ mod form;
 mod handshake;
 mod installer;
 mod iso;
+mod kept;
 mod layout;
 mod leftovers;
+mod legible;
 mod logs;
 mod name;
 mod outputs;
 mod process;
 mod python;
+mod readable;
+mod reading;
 mod rehearsal;
 mod release;
 mod request;
@@ -47,6 +53,7 @@ mod sandbox;
 mod script;
 mod snapshot;
 mod source;
+mod standing;
 mod state;
 mod store;
 mod submission;
@@ -58,8 +65,10 @@ mod yaml;
 
 pub use approval::{Approval, RunScript};
 pub use checking::check;
+pub use comparison::Compared;
 pub use config::{Datasets, InvalidConfig, JobConfig, JobKind, Target};
 pub use content::{HEAD_BYTES, content_kind};
+pub use difference::{Change, ChangeKind, Summary, Version, changes, of_texts};
 pub use environment::{EnvironmentCache, InstallSettings};
 pub use error::Error;
 pub use export::{Copied, Export, ExportError, ToCopy, export};
@@ -70,10 +79,13 @@ pub(crate) use finding::objections;
 pub use finding::{Check, Finding, Weight};
 pub use form::{EntryKind, check_received};
 pub use layout::{JobId, JobReference, Layout, Shared};
+pub use legible::{Content, content_of};
 pub use name::{InvalidName, JobName};
 pub use outputs::OutputLimits;
 pub use process::Limits;
 pub use python::Interpreter;
+pub use readable::{DatasetState, HalfState, dataset_changes};
+pub use reading::{ReviewedFile, Shown};
 pub use rehearsal::{Mock, Rehearsal, rehearse};
 pub use release::{Authority, Deed, Offer, Offered, ReleaseRecord, Released, Wish};
 pub use request::{Comparison, Expected, Request};
@@ -84,6 +96,10 @@ pub use sandbox::{Access, Bind, Confinement, Room, SandboxError, SystemDirs};
 pub use script::{ScriptCheck, check_script, derive};
 pub use snapshot::{Snapshot, digest_of};
 pub use source::{Source, read_source};
+pub use standing::{
+    Admitted, Candidate, InvalidStanding, Judged, NewStanding, Obstacle, PARAMETER_BYTES_MAX,
+    Schema, Sharing, Standing, Template, Use, judge, over, parameter_file, strict_json,
+};
 pub use state::{Action, InvalidState, JobState, JobStatus, Refused};
 pub use store::{Job, JobStore, Listed};
 pub use submission::{InvalidSubmission, Submission, SubmissionRequest, build};

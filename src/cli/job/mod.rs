@@ -1,15 +1,20 @@
 //! `syft job`: code that travels to the data.
 
+mod allow;
+mod allowed;
 mod asked;
 mod code;
 mod decide;
+mod difference;
 mod list;
+mod one_file;
 mod outputs;
 mod release;
 mod review;
 mod run;
 mod show;
 mod submit;
+mod to_json;
 mod trying;
 mod wait;
 
@@ -45,6 +50,9 @@ pub(crate) enum Command {
     Approve(decide::Approve),
     Reject(decide::Reject),
     Run(run::Args),
+    Allow(allow::Args),
+    Allowed(allowed::Args),
+    Disallow(allowed::Disallow),
     Release(release::Args),
     Wait(wait::Args),
     Outputs(outputs::Args),
@@ -70,6 +78,9 @@ pub(crate) async fn run(command: &Command, context: &Context, ui: &mut Ui) -> Ou
         Command::Show(args) => show::run(args, context, ui).await,
         Command::Approve(args) => decide::approve(args, context, ui).await,
         Command::Reject(args) => decide::reject(args, context, ui).await,
+        Command::Allow(args) => allow::run(args, context, ui).await,
+        Command::Allowed(args) => allowed::run(args, context, ui).await,
+        Command::Disallow(args) => allowed::disallow(args, context, ui).await,
         Command::Run(args) => run::run(args, context, ui).await,
         Command::Release(args) => release::run(args, context, ui).await,
         Command::Wait(args) => wait::run(args, context, ui).await,

@@ -15,10 +15,11 @@ fn job(status: JobStatus) -> JobState {
 fn each_action_fits_some_states_and_is_refused_in_all_others() {
     use JobStatus::*;
     #[rustfmt::skip]
-    let table: [(Action, &[(JobStatus, JobStatus)]); 11] = [
+    let table: [(Action, &[(JobStatus, JobStatus)]); 12] = [
         (Action::Accept,                 &[(Received, Pending)]),
         (Action::RejectForm("x".into()), &[(Received, Rejected)]),
         (Action::Approve(None),          &[(Pending, Approved), (Approved, Approved)]),
+        (Action::Admit("x".into()),      &[(Pending, Approved)]),
         (Action::Reject(None),           &[(Pending, Rejected)]),
         (Action::Reopen,                 &[(Approved, Pending), (Done, Pending), (Failed, Pending), (Rejected, Pending)]),
         (Action::Start,                  &[(Approved, Running)]),
@@ -111,4 +112,17 @@ fn the_end_of_a_run_says_next_to_nothing_of_how_long_it_took() {
         let end = coarse_end(began, std::time::Duration::from_millis(millis));
         assert_eq!(end.micros(), (told + 1) * 1_000_000, "{millis} ms");
     }
+}
+
+#[test]
+fn who_or_what_approved_is_told_and_that_a_job_waits_once_more() {
+    let [first, second] = [1, 2].map(Timestamp::from_micros);
+    let pending = job(JobStatus::Pending);
+    let state = pending.after(&Action::Admit("by rule".into()), &owner(), first).unwrap();
+    assert_eq!(state.approval_method.as_deref(), Some("auto"));
+    assert_eq!(state.review_reason.as_deref(), Some("by rule"));
+    assert_eq!((state.approved_at, state.approved_by), (Some(first), Some(owner().to_string())));
+    let again = job(JobStatus::Approved).after(&Action::Reopen, &owner(), second).unwrap();
+    assert_eq!(again.review_reason.as_deref(), Some("it has changed since it was approved"));
+    assert_eq!((again.approval_method, again.received_at), (None, Some(second)));
 }
