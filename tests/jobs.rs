@@ -7,6 +7,8 @@
 
 #[path = "jobs/attacks.rs"]
 mod attacks;
+#[path = "jobs/consent.rs"]
+mod consent;
 #[path = "jobs/environments.rs"]
 mod environments;
 #[path = "jobs/failing.rs"]
@@ -23,5 +25,7 @@ mod queue;
 mod rehearsal;
 #[path = "jobs/running.rs"]
 mod running;
+#[path = "jobs/standing.rs"]
+mod standing;
 #[path = "jobs/world.rs"]
 mod world;

@@ -261,12 +261,20 @@ fn job(error: &jobs::Error) -> Option<String> {
                 quoted(&job.name)
             ));
         }
-        jobs::Error::NotBound { job } | jobs::Error::Changed { job, .. } => {
+        jobs::Error::NotBound { job } => {
             let name = quoted(&job.name);
             return Some(format!(
-                "look at it again with `syft job show {name}`, then `syft job approve {name}`"
+                "look at it with `syft job show {name}`, then `syft job approve {name}`"
             ));
         }
+        jobs::Error::Changed { job, .. } => {
+            let name = quoted(&job.name);
+            return Some(format!(
+                "see what changed with `syft job show {name}`, then `syft job approve {name}`"
+            ));
+        }
+        jobs::Error::UnknownStanding { .. } => "`syft job allowed` lists them",
+        jobs::Error::Standing(_) => "`syft job allow --help` says what one is",
         jobs::Error::NoSuchResult { job, .. } => {
             return Some(format!("see what it left with `syft job show {}`", quoted(&job.name)));
         }

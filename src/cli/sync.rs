@@ -12,6 +12,7 @@ use super::report::{Exit, Failure, Outcome};
 use super::text::count;
 use super::ui::Ui;
 use crate::client::{self, Client, News};
+use crate::jobs::Admitted;
 use crate::model::{Code, Role};
 use crate::syncers::{Problem, Refused, Report, SyncOptions};
 pub(crate) use record::Record;
@@ -213,11 +214,18 @@ pub(crate) fn report_json(report: &Report, requests: u64) -> Value {
     let refused = report.refused.iter().map(|refused| {
         json!({ "path": refused.path, "peer": refused.peer.as_str(), "reason": refused.reason })
     });
+    let admitted = report.admitted.iter().map(|admitted| {
+        let (job, who) = (admitted.job.name.as_str(), admitted.job.submitter.as_str());
+        json!({
+            "job": job, "submitted_by": who, "standing": admitted.standing, "left": admitted.left,
+        })
+    });
     json!({
         "pulled": report.pulled,
         "accepted": report.accepted,
         "refused": refused.collect::<Vec<_>>(),
         "pushed": report.pushed,
+        "admitted": admitted.collect::<Vec<_>>(),
         "problems": problems_json(&report.problems),
         "requests": requests,
     })
@@ -233,6 +241,12 @@ pub(crate) fn exit_of(report: &Report, role: Role) -> Exit {
 pub(crate) fn tell(report: &Report, role: Role, requests: u64, ui: &mut Ui) {
     tell_refused(&report.refused, role, ui);
     tell_problems(&report.problems, ui);
+    for Admitted { job, standing, left } in &report.admitted {
+        let (name, who) = (&job.name, &job.submitter);
+        ui.say(format_args!(
+            "Approved `{name}` of {who} by standing approval {standing}, {left} left"
+        ));
+    }
     let did = did(report);
     let requests = count(usize::try_from(requests).unwrap_or(usize::MAX), "request", "requests");
     if did.is_empty() && report.problems.is_empty() {
@@ -278,6 +292,7 @@ fn did(report: &Report) -> String {
         (report.accepted, "accepted"),
         (report.refused.len(), "refused"),
         (report.pushed, sent),
+        (report.admitted.len(), "approved"),
     ];
     let parts = parts.iter().filter(|(number, _)| *number > 0);
     parts.map(|(number, what)| format!("{number} {what}")).collect::<Vec<_>>().join(", ")

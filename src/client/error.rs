@@ -331,6 +331,8 @@ fn job_code(error: &jobs::Error) -> Code {
         jobs::Error::Changed { .. } => Code::JobChanged,
         jobs::Error::NoSuchResult { .. } => Code::NoSuchResult,
         jobs::Error::ResultChanged { .. } => Code::ResultChanged,
+        jobs::Error::UnknownStanding { .. } => Code::UnknownStanding,
+        jobs::Error::Standing(_) => Code::InvalidStanding,
         jobs::Error::Busy { .. } => Code::JobBusy,
         jobs::Error::NotStopped { .. } => Code::JobNotStopped,
         jobs::Error::Sandbox(_) => Code::NoSandbox,

@@ -9,7 +9,10 @@ use std::path::PathBuf;
 
 use super::reception::job_store;
 use super::{Client, Error, Result};
-use crate::jobs::{Job, JobId, JobReference, JobStore, Listed, Output, RunScript, ScriptCheck};
+use crate::jobs::{
+    Compared, DatasetState, Job, JobId, JobReference, JobStore, Listed, Output, ReviewedFile,
+    RunScript, ScriptCheck, Snapshot,
+};
 use crate::model::{Digest, Email, Role};
 use crate::peers::PeerState;
 
@@ -77,6 +80,25 @@ impl FoundJob {
     /// If the files cannot be read.
     pub fn script(&self) -> Result<ScriptCheck> {
         Ok(self.store.check_script(&self.job)?)
+    }
+
+    /// Compares the submission with the last version of it that was approved; `None` if none was.
+    pub fn compared(&self, submission: &Snapshot) -> Option<Compared> {
+        self.store.compared(&self.job, submission)
+    }
+
+    /// Returns the files of the submission with what its owner was shown of each.
+    pub fn reviewed(&self, submission: &Snapshot) -> Vec<ReviewedFile> {
+        self.store.reviewed(&self.job.id, submission)
+    }
+
+    /// Returns the datasets that the job may read, and the names of those that it names and that are
+    /// not there.
+    ///
+    /// # Errors
+    /// If one cannot be looked at.
+    pub fn datasets(&self) -> Result<(Vec<DatasetState>, Vec<String>)> {
+        Ok(self.store.datasets_for(&self.job.config)?)
     }
 
     /// Returns the store that it lies in, for more.

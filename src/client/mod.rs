@@ -37,6 +37,7 @@ mod secrets;
 pub mod service;
 mod serving;
 mod settings;
+mod standing;
 mod submitting;
 mod trying;
 mod versions;
@@ -80,6 +81,7 @@ pub use serving::{
     SmtpPassword,
 };
 pub use settings::{JobSettings, Settings};
+pub use standing::{Allowance, Allowed};
 pub use submitting::{JobRequest, Submitted};
 pub use trying::{Tried, TryChoices};
 pub use versions::VersionManager;

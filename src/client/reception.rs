@@ -28,6 +28,11 @@ pub(super) fn receive(account: &Account, now: Timestamp, report: &mut Report) {
             Vec::new()
         }
     };
+    // What a standing approval lets run is approved once it is received, before it is closed.
+    match store.admit(now) {
+        Ok(admitted) => report.admitted.extend(admitted),
+        Err(error) => report.problem(Code::JobsNotAdmitted, told(&error)),
+    }
     if let Err(error) = jobs::recover(&store, now) {
         report.problem(Code::JobsNotRecovered, told(&error));
     }

@@ -144,7 +144,7 @@ impl Client {
         Ok(Some(report))
     }
 
-    fn let_go(
+    pub(super) fn let_go(
         &self,
         job: &Job,
         wish: &Wish,

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::config::InvalidConfig;
+use super::difference::Summary;
 use super::layout::JobId;
 use super::sandbox::SandboxError;
 use super::state::{InvalidState, Refused};
@@ -51,8 +52,8 @@ pub enum Error {
         job: JobId,
     },
 
-    /// The submission is not the one that was approved.
-    #[error("job `{job}` changed after it was approved (approved {approved:?}, found {found:?})")]
+    /// The submission is not the one that was looked at or approved.
+    #[error("job `{job}` changed after it was approved or looked at: {changes}")]
     Changed {
         /// The job.
         job: JobId,
@@ -60,7 +61,20 @@ pub enum Error {
         approved: Digest,
         /// The digest of what lies there now.
         found: Digest,
+        /// What changed, as far as it is known.
+        changes: Summary,
     },
+
+    /// No standing approval is called so, or more than one.
+    #[error("there is no one standing approval `{id}`")]
+    UnknownStanding {
+        /// What was asked for.
+        id: String,
+    },
+
+    /// There can be no such standing approval.
+    #[error("no standing approval can be made: {0}")]
+    Standing(#[from] super::standing::InvalidStanding),
 
     /// Another process runs this very job.
     #[error("job `{job}` is being run by another process")]

@@ -11,17 +11,19 @@
 //! is published only if it is a regular file, and never as a permission file. Permissions
 //! themselves are elsewhere; [`Shared`] says which paths they are about.
 //!
-//! Pure: `state`, `config`, `content`, `failure`, `name`, `script`, `layout`, `form`, `yaml`, `iso`,
-//! `requirements`, `resolved`, `request`, `finding`, `advice`, `checking`, `submission`, `queue`. The
-//! wire form is in `docs/FORMAT.md`, "Jobs".
+//! Pure: `state`, `config`, `content`, `legible`, `difference`, `failure`, `name`, `script`, `layout`,
+//! `form`, `yaml`, `iso`, `requirements`, `resolved`, `request`, `finding`, `advice`, `checking`,
+//! `submission`, `queue`. The wire form is in `docs/FORMAT.md`, "Jobs".
 
 mod advice;
 mod approval;
 mod checking;
 mod claim;
+mod comparison;
 mod config;
 mod content;
 mod cut;
+mod difference;
 mod environment;
 mod error;
 mod export;
@@ -31,14 +33,18 @@ mod form;
 mod handshake;
 mod installer;
 mod iso;
+mod kept;
 mod layout;
 mod leftovers;
+mod legible;
 mod logs;
 mod name;
 mod outputs;
 mod process;
 mod python;
 mod queue;
+mod readable;
+mod reading;
 mod record;
 mod rehearsal;
 mod release;
@@ -53,6 +59,7 @@ mod script;
 mod settling;
 mod snapshot;
 mod source;
+mod standing;
 mod starting;
 mod state;
 mod store;
@@ -65,9 +72,11 @@ mod yaml;
 
 pub use approval::{Approval, RunScript};
 pub use checking::check;
+pub use comparison::Compared;
 pub use config::{Datasets, InvalidConfig, JobConfig, JobKind, Target};
 pub use content::{HEAD_BYTES, content_kind};
 pub use cut::{Cut, Stop};
+pub use difference::{Change, ChangeKind, Summary, Version, changes, of_texts};
 pub use environment::{
     EnvironmentCache, InstallSettings, Installed, InstalledPackage, KeptEnvironment,
 };
@@ -80,11 +89,14 @@ pub(crate) use finding::objections;
 pub use finding::{Check, Finding, Weight};
 pub use form::{EntryKind, check_received};
 pub use layout::{JobId, JobReference, Layout, Shared};
+pub use legible::{Content, content_of};
 pub use name::{InvalidName, JobName};
 pub use outputs::OutputLimits;
 pub use process::Limits;
 pub use python::Interpreter;
 pub use queue::{AfterCut, CUTS_MAX, in_order, waiting};
+pub use readable::{DatasetState, HalfState, dataset_changes};
+pub use reading::{ReviewedFile, Shown};
 pub use record::RunRecord;
 pub use rehearsal::{Mock, Rehearsal, rehearse};
 pub use release::{Authority, Deed, Offer, Offered, ReleaseRecord, Released, Wish};
@@ -97,6 +109,10 @@ pub use script::{ScriptCheck, check_script, derive};
 pub use settling::{cancel, recover};
 pub use snapshot::{Snapshot, digest_of};
 pub use source::{Source, read_source};
+pub use standing::{
+    Admitted, Candidate, InvalidStanding, Judged, NewStanding, Obstacle, PARAMETER_BYTES_MAX,
+    Schema, Sharing, Standing, Template, Use, judge, over, parameter_file, strict_json,
+};
 pub use state::{Action, InvalidState, JobState, JobStatus, Refused};
 pub use store::{Job, JobStore, Listed};
 pub use submission::{InvalidSubmission, Submission, SubmissionRequest, build};

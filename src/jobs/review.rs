@@ -6,10 +6,11 @@
 
 use super::approval::{Approval, RunScript};
 use super::config::JobConfig;
+use super::difference::Summary;
 use super::error::{Error, Unreadable, io_error};
 use super::form::{CONFIG_FILE, check_received};
 use super::layout::JobId;
-use super::snapshot::look;
+use super::snapshot::{Snapshot, look};
 use super::state::{Action, JobState, JobStatus};
 use super::store::{Job, JobStore};
 use super::tree::{entries, open_below, read_file, write_atomic};
@@ -30,6 +31,10 @@ impl JobStore {
             if let Ok(Some(state)) = self.receive_one(&id, now) {
                 decided.push((id, state));
             }
+        }
+        if !decided.is_empty() {
+            let needed = self.digests_needed();
+            self.kept().sweep(|digest| needed.contains(&digest));
         }
         Ok(decided)
     }
@@ -52,15 +57,45 @@ impl JobStore {
     ) -> Result<Approval, Error> {
         let job = self.find(id)?;
         let state = self.decide(&job, &Action::Approve(reason.map(str::to_owned)), now)?;
-        let found = self.snapshot(&job)?.digest;
+        let submission = self.keep(&job)?;
+        let found = submission.digest;
         if let Some(approved) = reviewed.filter(|digest| *digest != found) {
-            return Err(Error::Changed { job: id.clone(), approved, found });
+            let changes = Summary::default();
+            return Err(Error::Changed { job: id.clone(), approved, found, changes });
         }
-        let approval = Approval { digest: found, approved_at: now, run_script };
-        // The record first: a state without a record does not run, so a crash in between is safe.
-        self.approvals().write(id, &approval)?;
-        self.write_state(&job, &state)?;
+        let approval = Approval {
+            digest: found,
+            approved_at: now,
+            run_script,
+            approved_by: Some(self.owner().clone()),
+            standing: None,
+            reason: reason.map(str::to_owned),
+            files: Some(self.reviewed(id, &submission)),
+            datasets: Some(self.datasets_for(&job.config)?.0),
+        };
+        self.bind(&job, &approval, &state)?;
         Ok(approval)
+    }
+
+    /// Writes an approval down and lets the job run. The record comes first: a state without a record
+    /// does not run, so a crash in between is safe.
+    pub(crate) fn bind(
+        &self,
+        job: &Job,
+        approval: &Approval,
+        state: &JobState,
+    ) -> Result<(), Error> {
+        self.approvals().write(&job.id, approval)?;
+        self.write_state(job, state)
+    }
+
+    /// Keeps the bytes of a submission, and returns what they are.
+    pub(crate) fn keep(&self, job: &Job) -> Result<Snapshot, Error> {
+        let unusable = |error: std::io::Error| Error::Unusable {
+            job: job.id.clone(),
+            reason: error.to_string(),
+        };
+        self.kept().keep(&self.inbox(job)?).map_err(unusable)
     }
 
     /// Turns a job down.
@@ -75,7 +110,7 @@ impl JobStore {
     ) -> Result<JobState, Error> {
         let job = self.find(id)?;
         let state = self.decide(&job, &Action::Reject(reason.map(str::to_owned)), now)?;
-        self.approvals().forget(id)?;
+        self.approvals().void(id)?;
         self.write_state(&job, &state)?;
         Ok(state)
     }
@@ -88,9 +123,9 @@ impl JobStore {
         let state = self.decide(job, &Action::Rerun, now)?;
         let id = &job.id;
         let approval = self.approval(job).ok_or_else(|| Error::NotBound { job: id.clone() })?;
-        let found = self.snapshot(job)?.digest;
-        if found != approval.digest {
-            return Err(Error::Changed { job: id.clone(), approved: approval.digest, found });
+        let found = self.snapshot(job)?;
+        if found.digest != approval.digest {
+            return Err(self.changed(id, &approval, &found));
         }
         Ok(state)
     }
@@ -129,6 +164,15 @@ impl JobStore {
         Ok(state)
     }
 
+    /// Returns the digests of what was approved, now or before, or stands for what is.
+    fn digests_needed(&self) -> Vec<Digest> {
+        let mut digests = self.approvals().digests();
+        let (standing, _) = self.standing();
+        let live = standing.iter().filter(|standing| standing.ended.is_none());
+        digests.extend(live.map(|standing| standing.template.snapshot().digest));
+        digests
+    }
+
     pub(crate) fn decide(
         &self,
         job: &Job,
@@ -161,7 +205,7 @@ impl JobStore {
         let other = |error: Error| std::io::Error::other(error.to_string());
         let path = self.local(&id.answer("state.yaml"));
         write_atomic(&path, state.to_yaml(id.layout).as_bytes())?;
-        self.approvals().forget(id).map_err(other)?;
+        self.approvals().void(id).map_err(other)?;
         Ok(Some(state))
     }
 }

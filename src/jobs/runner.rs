@@ -6,7 +6,7 @@
 //! cut short. Results go to a private place outside of the synced tree: by running a job nothing
 //! leaves.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use cap_std::fs::Dir;
@@ -24,6 +24,7 @@ use super::logs::append;
 use super::outputs::collect;
 use super::process::{Limits, execute};
 use super::queue::AfterCut;
+use super::readable::{dataset_changes, readable};
 use super::record::RunRecord;
 use super::sandbox::Confinement;
 use super::settling::{keep_logs, settle_run};
@@ -34,7 +35,6 @@ use super::telling::RunEnd;
 use super::tree::{open_root, read_file};
 use super::workspace::{Plan, Workspace};
 use super::yaml;
-use crate::datasets::DatasetName;
 use crate::model::{DatasitePath, Timestamp};
 
 /// How jobs are run.
@@ -83,14 +83,6 @@ pub struct RunReport {
     /// What its submitter is told of that; the caller's to decide.
     pub told: Option<FailureReport>,
 }
-
-/// Where the halves of datasets lie, in both layouts.
-const DATASETS: [&str; 4] = [
-    "private/syft_datasets",
-    "public/syft_datasets",
-    "private/syft_datasets/v1",
-    "public/syft_datasets/v1",
-];
 
 const NOT_INSTALLED: &str = "its packages could not be installed; see its log";
 
@@ -244,9 +236,9 @@ fn copy_approved(
     let place = workspace.job(store.owner(), id);
     let unusable =
         |error: std::io::Error| Error::Unusable { job: id.clone(), reason: error.to_string() };
-    let found = snapshot::copy(&store.inbox(job)?, &place).map_err(unusable)?.digest;
-    if found != approval.digest {
-        return Err(Error::Changed { job: id.clone(), approved: approval.digest, found });
+    let found = snapshot::copy(&store.inbox(job)?, &place).map_err(unusable)?;
+    if found.digest != approval.digest {
+        return Err(store.changed(id, &approval, &found));
     }
     let copy = open_root(&place).map_err(unusable)?;
     Ok((copy.ok_or_else(|| Error::UnknownJob { job: id.clone() })?, approval))
@@ -331,33 +323,22 @@ impl Run<'_> {
         Ok(Ended::Code(ended.code))
     }
 
-    /// Returns the halves of the datasets that the job may read: those that it names, or all of
-    /// the owner's if it names none.
+    /// Returns the halves of the datasets that the job may read, and notes what is not as it was when
+    /// the job was approved.
     fn datasets(&self, notes: &mut Vec<String>) -> Vec<(PathBuf, DatasitePath)> {
-        let folders =
-            DATASETS.map(|folder| DatasitePath::parse(folder).expect("a harmless constant"));
-        let names: Vec<String> = match self.job.config.datasets_of(self.store.owner()) {
-            Some(names) => names.into_iter().map(str::to_owned).collect(),
-            None => folders.iter().flat_map(|folder| names_in(&self.store.local(folder))).collect(),
+        let approval = self.store.approval(self.job);
+        let approved = approval.and_then(|approval| approval.datasets);
+        let found = readable(self.store, &self.job.config, approved.as_deref());
+        let note = |text: &str, names: &[String]| {
+            names.iter().map(|name| text.replace("{}", name)).collect::<Vec<_>>()
         };
-        let mut found = Vec::new();
-        for name in names {
-            let before = found.len();
-            // The folder of a layout is no dataset: it would show all that it holds.
-            if DatasetName::parse(&name).is_ok() {
-                for path in folders.iter().filter_map(|folder| folder.join(&name).ok()) {
-                    let place = self.store.local(&path);
-                    if place.is_dir() && !found.iter().any(|(_, known)| *known == path) {
-                        found.push((place, path));
-                    }
-                }
-            }
-            if found.len() == before && self.job.config.datasets.is_some() {
-                let shown: String = name.chars().take(80).flat_map(char::escape_debug).collect();
-                notes.push(format!("there is no dataset `{shown}`"));
-            }
+        notes.extend(note("there is no dataset `{}`", &found.missing));
+        let later = "dataset `{}` came after the approval, and the job does not see it";
+        notes.extend(note(later, &found.later));
+        if let (Some(approved), Ok(now)) = (approved, found.stand()) {
+            notes.extend(dataset_changes(&approved, &now));
         }
-        found
+        found.datasets.into_iter().flat_map(|(_, folders)| folders).collect()
     }
 
     /// Puts results to where their owner finds them. Results that nobody can see are no success, and
@@ -398,11 +379,6 @@ impl Run<'_> {
     pub(super) fn problem(&self) -> impl FnOnce(std::io::Error) -> Error + use<> {
         io_error(&format_args!("the run of `{}`", self.job.id))
     }
-}
-
-fn names_in(folder: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
 fn with_sources(error: &dyn std::error::Error) -> String {

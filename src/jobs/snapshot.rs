@@ -23,6 +23,20 @@ pub struct Snapshot {
     pub digest: Digest,
 }
 
+impl Snapshot {
+    /// The snapshot of `files`, in any order.
+    pub(crate) fn of(mut files: Vec<(DatasitePath, Digest, u64)>) -> Self {
+        files.sort();
+        let digest = digest_of(files.iter().map(|(path, digest, _)| (path, *digest)));
+        Self { files, digest }
+    }
+
+    /// Returns how many bytes all files have together.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|(.., bytes)| bytes).sum()
+    }
+}
+
 const FILES_MAX: usize = 10_000;
 const BYTES_MAX: u64 = 1 << 30;
 
@@ -65,16 +79,16 @@ pub(crate) fn copy(job: &Dir, target: &Path) -> io::Result<Snapshot> {
     })
 }
 
-fn take<W: Write>(
-    job: &Dir,
-    mut create: impl FnMut(&DatasitePath) -> io::Result<W>,
-) -> io::Result<Snapshot> {
+/// Returns path and size of each file of a submission, without reading any.
+///
+/// # Errors
+/// As [`look`], but for the bounds of bytes.
+pub(crate) fn outline(job: &Dir) -> io::Result<Vec<(DatasitePath, u64)>> {
     let (entries, complete) = walk(job, FILES_MAX, &|name| LEFT_BEHIND.contains(&name))?;
     if !complete {
         return Err(io::Error::other(format!("it has more than {FILES_MAX} entries")));
     }
     let mut files = Vec::new();
-    let mut left = BYTES_MAX;
     for entry in entries {
         if entry.kind != EntryKind::File {
             return Err(io::Error::other(format!("`{}` is no regular file", entry.shown)));
@@ -83,17 +97,26 @@ fn take<W: Write>(
             return Err(io::Error::other(format!("`{}` is no usable path", entry.shown)));
         };
         // The owner's permission file is not the submitter's content.
-        if path.as_str() == PERMISSION_FILE {
-            continue;
+        if path.as_str() != PERMISSION_FILE {
+            files.push((path, entry.bytes));
         }
+    }
+    Ok(files)
+}
+
+fn take<W: Write>(
+    job: &Dir,
+    mut create: impl FnMut(&DatasitePath) -> io::Result<W>,
+) -> io::Result<Snapshot> {
+    let mut files = Vec::new();
+    let mut left = BYTES_MAX;
+    for (path, _) in outline(job)? {
         let source = open_file(job, path.as_str())?;
         let (digest, bytes) = pour(source, create(&path)?, left)?;
         left -= bytes;
         files.push((path, digest, bytes));
     }
-    files.sort();
-    let digest = digest_of(files.iter().map(|(path, digest, _)| (path, *digest)));
-    Ok(Snapshot { files, digest })
+    Ok(Snapshot::of(files))
 }
 
 /// Copies at most `bytes_max` bytes and returns their digest and number; more is an error.

@@ -42,6 +42,8 @@ pub enum Action {
     RejectForm(String),
     /// The owner approves, with a reason or none.
     Approve(Option<String>),
+    /// A standing approval of the owner lets it run; says which.
+    Admit(String),
     /// The owner rejects, with a reason or none.
     Reject(Option<String>),
     /// What was approved has changed since: the owner has to decide again.
@@ -107,6 +109,9 @@ const CANCELLED: &str = "cancelled by the owner";
 
 /// What the file says it is, in layouts that want that said.
 const CANONICAL_NAME: &str = "JobState";
+
+/// What the submitter of a job reads that waits once more.
+const REOPENED: &str = "it has changed since it was approved";
 
 impl JobStatus {
     /// All of them.
@@ -200,6 +205,13 @@ impl JobState {
                 next.approved_by = by;
                 next.review_reason = reason.clone();
             }
+            (Action::Admit(reason), S::Pending) => {
+                next.status = S::Approved;
+                next.approval_method = Some("auto".to_owned());
+                next.approved_at = Some(now);
+                next.approved_by = by;
+                next.review_reason = Some(reason.clone());
+            }
             (Action::Reject(reason), S::Pending) => {
                 next.status = S::Rejected;
                 next.rejected_at = Some(now);
@@ -207,7 +219,12 @@ impl JobState {
                 next.review_reason = reason.clone();
             }
             (Action::Reopen, S::Approved | S::Done | S::Failed | S::Rejected) => {
-                next = Self { received_at: Some(now), status: S::Pending, ..Self::default() };
+                next = Self {
+                    received_at: Some(now),
+                    review_reason: Some(REOPENED.to_owned()),
+                    status: S::Pending,
+                    ..Self::default()
+                };
             }
             (Action::Start, S::Approved) => next.status = S::Running,
             (Action::Finish(code), S::Running) => {
@@ -334,7 +351,7 @@ impl Action {
         match self {
             Self::Accept => "accepted for review",
             Self::RejectForm(_) | Self::Reject(_) => "rejected",
-            Self::Approve(_) => "approved",
+            Self::Approve(_) | Self::Admit(_) => "approved",
             Self::Reopen => "opened for review again",
             Self::Start => "run",
             Self::Finish(_) => "finished",

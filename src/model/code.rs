@@ -388,6 +388,14 @@ codes! {
     NoSuchResult = "no-such-result",
     /// What would be released is not what was shown.
     ResultChanged = "result-changed",
+    /// The job has no file of that name.
+    JobFileUnknown = "job-file-unknown",
+    /// No standing approval is called so, or more than one.
+    UnknownStanding = "unknown-standing",
+    /// There can be no such standing approval.
+    InvalidStanding = "invalid-standing",
+    /// Jobs that a standing approval lets run could not be approved.
+    JobsNotAdmitted = "jobs-not-admitted",
     /// Another process runs this very job.
     JobBusy = "job-busy",
     /// A job was cancelled, and whoever runs it does not end it.

@@ -1,5 +1,6 @@
 //! What a sync did, and what it could not do.
 
+use crate::jobs::Admitted;
 use crate::model::{Code, Email};
 
 /// What a sync did.
@@ -13,6 +14,8 @@ pub struct Report {
     pub refused: Vec<Refused>,
     /// Changes of ours that were sent.
     pub pushed: usize,
+    /// Jobs that a standing approval of ours lets run.
+    pub admitted: Vec<Admitted>,
     /// What could not be done; everything else was.
     pub problems: Vec<Problem>,
 }

@@ -8,6 +8,7 @@
 mod accident;
 mod answers;
 mod asking;
+mod consent;
 mod database;
 mod jobs;
 mod keys;

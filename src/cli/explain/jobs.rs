@@ -74,7 +74,31 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: Code::JobChanged,
         what: "The job changed after it was looked at or approved. It was not run.",
         why: "Its submitter, or somebody with write access, changed a file of it.",
-        next: "Look at it again with `syft job show NAME`, then `syft job approve NAME`.",
+        next: "`syft job show NAME` shows what changed; then `syft job approve NAME`.",
+    },
+    Entry {
+        code: Code::JobFileUnknown,
+        what: "The job has no such file.",
+        why: "A typing mistake: files are named as they are listed, such as `code/main.py`.",
+        next: "`syft job show NAME --no-code` lists its files.",
+    },
+    Entry {
+        code: Code::UnknownStanding,
+        what: "No standing approval is called so, or more than one.",
+        why: "A typing mistake, or too few digits.",
+        next: "`syft job allowed` lists them.",
+    },
+    Entry {
+        code: Code::InvalidStanding,
+        what: "No standing approval can be made like this.",
+        why: "It would be for too long or too much, a parameter file could hold code, or the job itself would not fit.",
+        next: "`syft job allow --help` says what one is.",
+    },
+    Entry {
+        code: Code::JobsNotAdmitted,
+        what: "Jobs that a standing approval may let run were not looked at. They wait.",
+        why: "The record of its uses could not be written, or a dataset could not be looked at.",
+        next: "Nothing: the next `syft sync` tries again; `syft job approve NAME` approves one by hand.",
     },
     Entry {
         code: Code::NoSuchResult,

@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use super::{Which, job_json};
+use super::{Which, job_json, to_json};
 use crate::cli::context::Context;
 use crate::cli::hints::quoted;
 use crate::cli::report::{Exit, Failure, Outcome};
-use crate::cli::text::count;
+use crate::cli::text::{count, size};
 use crate::cli::ui::Ui;
 use crate::client::{Client, FoundJob};
-use crate::jobs::RunScript;
+use crate::jobs::{ReviewedFile, RunScript, Shown};
 use crate::model::{Code, Digest};
 
 const APPROVE_EXAMPLES: &str = "\
@@ -26,8 +26,9 @@ const DIGITS_MIN: usize = 8;
 
 /// Approve a job, so that it may run on the private data
 ///
-/// The approval holds for exactly the files that lie there now: any change voids it. Nothing runs
-/// and nothing is sent by approving.
+/// The approval holds for exactly the files that lie there now: any change voids it. It is recorded
+/// with when, why and which files `syft job show` had shown you. Nothing runs and nothing is sent by
+/// approving.
 #[derive(Debug, clap::Args)]
 #[command(after_help = APPROVE_EXAMPLES)]
 pub(crate) struct Approve {
@@ -45,6 +46,10 @@ pub(crate) struct Approve {
     /// Run the submitted `run.sh` as it is, instead of the one that the request amounts to
     #[arg(long)]
     run_script_as_submitted: bool,
+
+    /// Approve without being asked about files that you were not shown; the record says which
+    #[arg(long)]
+    unread: bool,
 }
 
 /// Turn a job down
@@ -64,24 +69,30 @@ pub(crate) struct Reject {
 pub(crate) async fn approve(args: &Approve, context: &Context, ui: &mut Ui) -> Outcome {
     let client = context.open().await?;
     let (name, from) = (&args.which.name, args.which.from.as_ref());
+    let found = client.job(name, from)?;
+    let submission = found.store().snapshot(&found.job)?;
     let reviewed = match &args.digest {
-        Some(digits) => Some(reviewed(&client.job(name, from)?, name, digits)?),
-        None => None,
+        Some(digits) => reviewed(&found, name, digits)?,
+        None => submission.digest,
     };
+    let unread = unread(&found.reviewed(&submission));
+    confirm(&unread, name, args.unread, ui)?;
     let script =
         if args.run_script_as_submitted { RunScript::AsSubmitted } else { RunScript::Derived };
-    let found =
-        client.approve_job_as_shown(name, from, args.reason.as_deref(), script, reviewed).await?;
-    let (job, files) = (&found.job, found.store().snapshot(&found.job).map(|s| s.files.len()));
-    let digest = found.digest()?.to_hex();
+    // What is approved is what was compared with what was shown, and nothing that came since.
+    let reason = args.reason.as_deref();
+    let found = client.approve_job_as_shown(name, from, reason, script, Some(reviewed)).await?;
+    let job = &found.job;
+    let digest = reviewed.to_hex();
     let mut answer = job_json(job, &found.datasite);
     answer["digest"] = json!(digest);
+    answer["unread"] = unread.iter().map(to_json::file).collect();
     ui.answer(&json!({ "job": answer }));
     ui.done(format_args!(
         "Approved `{}` of {}: exactly these {}, code {}",
         job.id.name,
         job.id.submitter,
-        count(files.unwrap_or_default(), "file", "files"),
+        count(submission.files.len(), "file", "files"),
         digest.get(..DIGITS_MIN).unwrap_or_default(),
     ));
     if from_script_differs(&found, args.run_script_as_submitted) {
@@ -95,13 +106,48 @@ pub(crate) async fn approve(args: &Approve, context: &Context, ui: &mut Ui) -> O
     Ok(Exit::Done)
 }
 
+/// Returns the files of which something was not shown and could have been.
+pub(super) fn unread(reviewed: &[ReviewedFile]) -> Vec<ReviewedFile> {
+    reviewed.iter().filter(|file| file.shown.leaves_something()).cloned().collect()
+}
+
+/// Names the files that were not shown, and asks about them where somebody can be asked.
+pub(super) fn confirm(
+    unread: &[ReviewedFile],
+    name: &str,
+    is_meant: bool,
+    ui: &mut Ui,
+) -> Result<(), Failure> {
+    const NAMED_MAX: usize = 10;
+    if unread.is_empty() {
+        return Ok(());
+    }
+    let number = count(unread.len(), "file", "files");
+    ui.warn(format_args!("You were not shown {number} of it, which the record will say:"));
+    for file in unread.iter().take(NAMED_MAX) {
+        let part = if file.shown == Shown::Part { ", only a part of it" } else { "" };
+        ui.say(format_args!("  {} ({}{part})", file.path, size(file.size)));
+    }
+    if let Some(more) = unread.len().checked_sub(NAMED_MAX).filter(|more| *more > 0) {
+        ui.say(format_args!("  and {more} more"));
+    }
+    if is_meant || !ui.can_ask() {
+        return Ok(());
+    }
+    match ui.ask("Approve what you have not seen? [y/N]").as_deref() {
+        Some("y" | "Y" | "yes") => Ok(()),
+        _ => Err(Failure::new(Code::NotConfirmed, "nothing was approved")
+            .hint(format!("read it with `syft job show {}`", quoted(&name)))),
+    }
+}
+
 fn from_script_differs(found: &FoundJob, as_submitted: bool) -> bool {
     use crate::jobs::ScriptCheck;
     !as_submitted && !matches!(found.script(), Ok(ScriptCheck::AsDerived))
 }
 
 /// Returns the digest of the job if it is what was reviewed.
-fn reviewed(found: &FoundJob, name: &str, digits: &str) -> Result<Digest, Failure> {
+pub(super) fn reviewed(found: &FoundJob, name: &str, digits: &str) -> Result<Digest, Failure> {
     let digest = found.digest()?;
     let hex = digest.to_hex();
     let digits = digits.to_lowercase().replace('-', "");

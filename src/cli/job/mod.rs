@@ -1,13 +1,17 @@
 //! `syft job`: code that travels to the data.
 
+mod allow;
+mod allowed;
 mod asked;
 mod board;
 mod cancel;
 mod code;
 mod decide;
+mod difference;
 mod environments;
 mod list;
 mod logs;
+mod one_file;
 mod outputs;
 mod ran;
 mod release;
@@ -17,6 +21,7 @@ mod run;
 pub(super) mod serving;
 mod show;
 mod submit;
+mod to_json;
 mod trying;
 mod wait;
 
@@ -56,6 +61,9 @@ pub(crate) enum Command {
     Rerun(rerun::Args),
     Logs(logs::Args),
     Environments(environments::Args),
+    Allow(allow::Args),
+    Allowed(allowed::Args),
+    Disallow(allowed::Disallow),
     Release(release::Args),
     Wait(wait::Args),
     Outputs(outputs::Args),
@@ -88,6 +96,9 @@ pub(crate) async fn run(command: &Command, context: &Context, ui: &mut Ui) -> Ou
         Command::Show(args) => show::run(args, context, ui).await,
         Command::Approve(args) => decide::approve(args, context, ui).await,
         Command::Reject(args) => decide::reject(args, context, ui).await,
+        Command::Allow(args) => allow::run(args, context, ui).await,
+        Command::Allowed(args) => allowed::run(args, context, ui).await,
+        Command::Disallow(args) => allowed::disallow(args, context, ui).await,
         Command::Run(args) => run::run(args, context, ui).await,
         Command::Cancel(args) => cancel::run(args, context, ui).await,
         Command::Rerun(args) => rerun::run(args, context, ui).await,

@@ -1,24 +1,23 @@
 //! `syft job show`: where a job stands, what it asks for, what it left.
 
-use std::path::PathBuf;
-
 use serde_json::{Value, json};
 
-use super::{Which, asked, job_json, ran, release, review, status_words};
+use super::{Which, asked, difference, one_file, ran, release, review, status_words, to_json};
 use crate::cli::args::PreSync;
 use crate::cli::context::{Context, now_seconds};
 use crate::cli::hints::quoted;
 use crate::cli::report::{Failure, Outcome};
 use crate::cli::text::{age, size};
 use crate::cli::ui::{Tone, Ui};
-use crate::client::FoundJob;
-use crate::jobs::{JobStatus, Output, Snapshot};
-use crate::model::Role;
+use crate::client::{Client, FoundJob};
+use crate::jobs::{JobStatus, Output, Shown, Snapshot};
+use crate::model::{DatasitePath, Role};
 
 const EXAMPLES: &str = "\
 Examples:
   syft job show analysis
   syft job show analysis --no-code
+  syft job show analysis --file code/main.py
   syft job show analysis --from ann@example.org --json";
 
 /// Show a job: what it asks for, its code, where it stands, what it left
@@ -34,6 +33,10 @@ pub(crate) struct Args {
     #[arg(long)]
     no_code: bool,
 
+    /// Show one file and nothing else, whole, also if it is long
+    #[arg(long, value_name = "PATH", conflicts_with = "no_code")]
+    file: Option<String>,
+
     #[command(flatten)]
     pre_sync: PreSync,
 }
@@ -42,27 +45,48 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     let fresh = context.open_fresh(args.pre_sync, ui).await?;
     let client = &fresh.client;
     let found = client.job(&args.which.name, args.which.from.as_ref())?;
-    let outputs = found.outputs()?;
     let submission = found.store().snapshot(&found.job);
-    let mut answer = full_json(&found, &outputs, submission.as_ref().ok());
+    if let Some(path) = &args.file {
+        return one_file::run(&fresh, &found, submission?, path, ui);
+    }
+    let outputs = found.outputs()?;
+    let is_owner = client.role() == Role::Owner;
+    let mut shown = Vec::new();
+    let mut answer = to_json::job(&found, &outputs, submission.as_ref().ok());
+    if let (true, Ok(submission)) = (is_owner, &submission) {
+        let texts = ui.is_json() && !args.no_code;
+        shown = to_json::review(&found, submission, texts, &mut answer);
+        let judged = client.judged(&found).filter(|_| found.job.state.status == JobStatus::Pending);
+        answer["standing"] = to_json::judged(judged.as_ref());
+    }
     asked::add_to(&mut answer, &found);
     let exit = fresh.answer(json!({ "job": answer }), ui);
     if ui.is_json() {
+        if let Ok(submission) = &submission {
+            note_shown(&found, submission, &shown, ui);
+        }
         return Ok(exit);
     }
     head(&found, ui);
     match &submission {
-        Ok(submission) => review::files(&found, submission, ui),
+        Ok(submission) => {
+            let now = now_seconds();
+            review::request(&found, submission, is_owner, now, ui);
+            if is_owner {
+                review::changes(&found, submission, now, ui);
+                standing(client, &found, ui);
+            }
+            review::files(submission, ui);
+            if is_owner && !args.no_code {
+                note_shown(&found, submission, &review::code(&found, submission, ui), ui);
+            }
+        }
         Err(error) => ui.warn(format_args!("its files cannot be shown: {error}")),
-    }
-    let owner = client.role() == Role::Owner;
-    if let (true, false, Ok(submission)) = (owner, args.no_code, &submission) {
-        review::code(&found, submission, ui);
     }
     results(&found, &outputs, ui);
     asked::compare(&found, &outputs, ui);
     ran::show(&found, ui);
-    if owner {
+    if is_owner {
         advise_owner(&found, &args.which.name, submission.ok().as_ref(), ui);
     } else if found.job.state.status == JobStatus::Done && outputs.is_empty() {
         ui.hint("results show up after `syft sync`, if the owner shares them");
@@ -70,45 +94,38 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     Ok(exit)
 }
 
-fn full_json(found: &FoundJob, outputs: &[Output], submission: Option<&Snapshot>) -> Value {
-    let job = &found.job;
-    let [stdout, stderr, _] = found.logs();
-    let path = |path: Option<PathBuf>| path.map(|path| path.to_string_lossy().into_owned());
-    let mut answer = job_json(job, &found.datasite);
-    answer["return_code"] = json!(found.return_code());
-    answer["entrypoint"] = json!(job.config.entrypoint.as_ref().map(ToString::to_string));
-    answer["dependencies"] = json!(job.config.dependencies);
-    answer["datasets"] = json!(job.config.datasets);
-    answer["digest"] = json!(submission.map(|submission| submission.digest.to_hex()));
-    answer["script"] = json!(review::script_word(found));
-    answer["files"] = submission
-        .map(|submission| {
-            let files = submission.files.iter();
-            files
-                .map(|(path, digest, size)| {
-                    json!({ "path": path.as_str(), "size": size, "sha256": digest.to_hex() })
-                })
-                .collect()
-        })
-        .unwrap_or(Value::Null);
-    answer["outputs"] = outputs
-        .iter()
-        .map(|output| {
-            json!({
-                "path": output.path.as_str(),
-                "local_path": output.local_path.to_string_lossy(),
-                "size": output.size,
-                "sha256": output.digest.to_hex(),
-                "released": output.released,
-            })
-        })
-        .collect();
-    answer["failure"] = json!(found.told_failure());
-    answer["releases"] = release::records_json(found);
-    answer["last_run"] = ran::last_run_json(found);
-    answer["stdout_path"] = json!(path(stdout));
-    answer["stderr_path"] = json!(path(stderr));
-    answer
+/// Tells how a job that waits compares with a standing approval.
+fn standing(client: &Client, found: &FoundJob, ui: &mut Ui) {
+    if found.job.state.status != JobStatus::Pending {
+        return;
+    }
+    let Some(judged) = client.judged(found) else { return };
+    let id = &judged.standing.id;
+    ui.line("");
+    if judged.obstacles.is_empty() {
+        ui.heading(format_args!("It fits standing approval {id}: the next sync approves it"));
+        return;
+    }
+    ui.heading(format_args!("It does not fit standing approval {id}"));
+    for obstacle in &judged.obstacles {
+        ui.toned(Tone::Look, format_args!("  {obstacle}"));
+    }
+    difference::print(&judged.changes, ui);
+}
+
+/// Notes what was shown, which an approval will say.
+pub(super) fn note_shown(
+    found: &FoundJob,
+    submission: &Snapshot,
+    shown: &[(&DatasitePath, Shown)],
+    ui: &mut Ui,
+) {
+    if shown.is_empty() {
+        return;
+    }
+    if let Err(error) = found.store().note_shown(&found.job.id, submission, shown) {
+        ui.warn(format_args!("what you were shown could not be noted: {error}"));
+    }
 }
 
 fn head(found: &FoundJob, ui: &mut Ui) {

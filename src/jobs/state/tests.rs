@@ -27,6 +27,7 @@ const fn column(action: &Action) -> usize {
         Action::Rerun => 10,
         Action::Release => 11,
         Action::Deposit => 12,
+        Action::Admit(_) => 13,
     }
 }
 
@@ -46,17 +47,18 @@ fn each_action_fits_some_states_and_is_refused_in_all_others() {
         Action::Rerun,
         Action::Release,
         Action::Deposit,
+        Action::Admit("x".into()),
     ];
     #[rustfmt::skip]
-    let table: [(JobStatus, [&str; 13]); 7] = [
-        //                     Accept     Form-      Approve    Reject     Reopen    Start     0       -1       Cancel   Requeue    Rerun      Release   Deposit
-        (JobStatus::Received, ["pending", "rejected","",        "",        "",       "",       "",     "",      "",      "",        "",        "",       ""]),
-        (JobStatus::Pending,  ["",        "",        "approved","rejected","",       "",       "",     "",      "",      "",        "",        "",       "done"]),
-        (JobStatus::Approved, ["",        "",        "approved","",        "pending","running","",     "",      "",      "",        "",        "",       "done"]),
-        (JobStatus::Rejected, ["",        "",        "",        "",        "pending","",       "",     "",      "",      "",        "",        "",       ""]),
-        (JobStatus::Running,  ["",        "",        "",        "",        "",       "",       "done", "failed","failed","approved","",        "",       ""]),
-        (JobStatus::Done,     ["",        "",        "",        "",        "pending","",       "",     "",      "",      "",        "approved","done",   ""]),
-        (JobStatus::Failed,   ["",        "",        "",        "",        "pending","",       "",     "",      "",      "",        "approved","failed", ""]),
+    let table: [(JobStatus, [&str; 14]); 7] = [
+        //                     Accept     Form-      Approve    Reject     Reopen    Start     0       -1       Cancel   Requeue    Rerun      Release   Deposit  Admit
+        (JobStatus::Received, ["pending", "rejected","",        "",        "",       "",       "",     "",      "",      "",        "",        "",       "",     ""]),
+        (JobStatus::Pending,  ["",        "",        "approved","rejected","",       "",       "",     "",      "",      "",        "",        "",       "done", "approved"]),
+        (JobStatus::Approved, ["",        "",        "approved","",        "pending","running","",     "",      "",      "",        "",        "",       "done", ""]),
+        (JobStatus::Rejected, ["",        "",        "",        "",        "pending","",       "",     "",      "",      "",        "",        "",       "",     ""]),
+        (JobStatus::Running,  ["",        "",        "",        "",        "",       "",       "done", "failed","failed","approved","",        "",       "",     ""]),
+        (JobStatus::Done,     ["",        "",        "",        "",        "pending","",       "",     "",      "",      "",        "approved","done",   "",     ""]),
+        (JobStatus::Failed,   ["",        "",        "",        "",        "pending","",       "",     "",      "",      "",        "approved","failed", "",      ""]),
     ];
     assert_eq!(table.map(|(status, _)| status), JobStatus::ALL);
     for (status, row) in table {
@@ -159,4 +161,17 @@ fn the_end_of_a_run_says_next_to_nothing_of_how_long_it_took() {
         let end = coarse_end(began, std::time::Duration::from_millis(millis));
         assert_eq!(end.micros(), (told + 1) * 1_000_000, "{millis} ms");
     }
+}
+
+#[test]
+fn who_or_what_approved_is_told_and_that_a_job_waits_once_more() {
+    let [first, second] = [1, 2].map(Timestamp::from_micros);
+    let pending = job(JobStatus::Pending);
+    let state = pending.after(&Action::Admit("by rule".into()), &owner(), first).unwrap();
+    assert_eq!(state.approval_method.as_deref(), Some("auto"));
+    assert_eq!(state.review_reason.as_deref(), Some("by rule"));
+    assert_eq!((state.approved_at, state.approved_by), (Some(first), Some(owner().to_string())));
+    let again = job(JobStatus::Approved).after(&Action::Reopen, &owner(), second).unwrap();
+    assert_eq!(again.review_reason.as_deref(), Some("it has changed since it was approved"));
+    assert_eq!((again.approval_method, again.received_at), (None, Some(second)));
 }

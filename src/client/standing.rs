@@ -1,0 +1,145 @@
+//! An owner's standing approvals: making them, looking at them, ending them.
+
+use super::{Client, Error, FoundJob, Result, RunChoices};
+use crate::jobs::{Authority, Job, JobId, Judged, NewStanding, RunScript, Sharing, Standing, Wish};
+use crate::model::{DatasitePath, Digest, Email, Role, Timestamp};
+
+/// What an owner wants to allow, beside the job that it is like.
+#[derive(Clone, Debug)]
+pub struct Allowance {
+    /// Which script runs.
+    pub run_script: RunScript,
+    /// The files that may be others.
+    pub parameters: Vec<DatasitePath>,
+    /// What they have to fit: a JSON schema.
+    pub schema: Option<serde_json::Value>,
+    /// Whose jobs, beside those of the submitter of that job.
+    pub also: Vec<Email>,
+    /// Until when.
+    pub until: Timestamp,
+    /// How many jobs.
+    pub times: u32,
+    /// What becomes of results.
+    pub sharing: Sharing,
+    /// What the owner has to say.
+    pub reason: Option<String>,
+}
+
+/// A standing approval, and what waits that it would let run now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Allowed {
+    /// It.
+    pub standing: Standing,
+    /// Why it lets nothing run, if so, in words.
+    pub over: Option<String>,
+    /// The jobs that the next sync would approve.
+    pub waiting: Vec<JobId>,
+}
+
+impl Client {
+    /// Lets jobs that are like `found` run without a look at each; see [`Standing`]. `reviewed` is the
+    /// digest that the owner was shown.
+    ///
+    /// # Errors
+    /// [`Error::WrongRole`]; [`Error::Locked`]; [`Error::Job`] if the job has changed since, or there
+    /// can be no such standing approval.
+    pub async fn allow_jobs(
+        &self,
+        found: &FoundJob,
+        reviewed: Digest,
+        allowance: Allowance,
+    ) -> Result<Allowed> {
+        self.needs(Role::Owner)?;
+        let _lock = self.lock().await?;
+        let new = NewStanding {
+            job: &found.job,
+            reviewed,
+            run_script: allowance.run_script,
+            parameters: allowance.parameters,
+            schema: allowance.schema,
+            also: allowance.also,
+            until: allowance.until,
+            times: allowance.times,
+            sharing: allowance.sharing,
+            reason: allowance.reason,
+        };
+        self.looked_at(self.own_jobs().allow(new, self.now())?)
+    }
+
+    /// Returns all standing approvals, the oldest first, and the files that cannot be read as one.
+    ///
+    /// # Errors
+    /// [`Error::WrongRole`]; [`Error::Job`] if jobs cannot be listed.
+    pub fn allowed(&self) -> Result<(Vec<Allowed>, Vec<std::path::PathBuf>)> {
+        self.needs(Role::Owner)?;
+        let (all, broken) = self.own_jobs().standing();
+        let all = all.into_iter().map(|standing| self.looked_at(standing));
+        Ok((all.collect::<Result<_>>()?, broken))
+    }
+
+    /// Returns one standing approval; `id` may be its first digits.
+    ///
+    /// # Errors
+    /// As [`Client::allowed`]; [`Error::Job`] if there is none.
+    pub fn allowed_one(&self, id: &str) -> Result<Allowed> {
+        self.needs(Role::Owner)?;
+        self.looked_at(self.own_jobs().standing_named(id)?)
+    }
+
+    /// Ends a standing approval. What it has approved stays approved.
+    ///
+    /// # Errors
+    /// [`Error::WrongRole`]; [`Error::Locked`]; [`Error::Job`] if there is none.
+    pub async fn disallow_jobs(&self, id: &str) -> Result<Standing> {
+        self.needs(Role::Owner)?;
+        let _lock = self.lock().await?;
+        Ok(self.own_jobs().disallow(id, self.now())?)
+    }
+
+    /// Returns how a job compares with the standing approvals about its submitter.
+    pub fn judged(&self, found: &FoundJob) -> Option<Judged> {
+        (self.role() == Role::Owner).then(|| self.own_jobs().judged(&found.job, self.now()))?
+    }
+
+    /// Lets go of what a run left as the standing approval of the job says, beside what was asked for;
+    /// returns what was let go, in words.
+    pub(super) async fn release_as_allowed(
+        &self,
+        job: &Job,
+        choices: &RunChoices,
+    ) -> Result<Vec<String>> {
+        let store = self.own_jobs();
+        let Some((standing, sharing)) = store.sharing_of(job) else { return Ok(Vec::new()) };
+        let wish = Wish {
+            outputs: sharing.outputs && !choices.share_outputs,
+            logs: sharing.logs && !choices.share_logs,
+            only: Vec::new(),
+        };
+        if !wish.outputs && !wish.logs {
+            return Ok(Vec::new());
+        }
+        // The job has run: its results must not stay closed because a sync is at work.
+        let _lock = self.take_lock(true).await?;
+        let job = store.find(&job.id)?;
+        let offer = store.offer(&job, &wish, self.now())?;
+        let note = match (wish.outputs, wish.logs) {
+            (true, true) => "its outputs and logs were released",
+            (true, false) => "its outputs were released",
+            (false, _) => "its logs were released",
+        };
+        let note = format!("{note}, as standing approval {standing} says");
+        self.let_go(&job, &wish, &offer, &Authority::StandingApproval(standing))?;
+        Ok(vec![note])
+    }
+
+    fn looked_at(&self, standing: Standing) -> Result<Allowed> {
+        let now = self.now();
+        let over = crate::jobs::over(&standing, now).map(|over| over.to_string());
+        let waiting = if over.is_none() {
+            self.own_jobs().would_admit(&standing, now).map_err(Error::from)?
+        } else {
+            Vec::new()
+        };
+        Ok(Allowed { standing, over, waiting })
+    }
+}
