@@ -9,8 +9,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::environment::{INSIDE, InstallSettings, Locked, Wanted};
+use super::limits::Limits;
 use super::outputs::OutputLimits;
-use super::process::{Limits, execute};
+use super::process::execute;
 use super::python::Interpreter;
 use super::sandbox::{Access, Bind, Confinement, PATH, Room, SystemDirs};
 use super::script::PYTHON_VERSION;
@@ -66,7 +67,7 @@ impl Installer {
         };
         for command in self.commands(place, steps) {
             let room = self.room(place, steps, command);
-            let ended = execute(steps.confinement, &room, &limits, steps.logs).await?;
+            let ended = execute(steps.confinement, &room, &limits, None, steps.logs).await?;
             if ended.code != 0 {
                 return Ok(Err(ended.code));
             }

@@ -12,8 +12,8 @@
 //! themselves are elsewhere; [`Shared`] says which paths they are about.
 //!
 //! Pure: `state`, `config`, `content`, `failure`, `name`, `script`, `layout`, `form`, `yaml`, `iso`,
-//! `requirements`, `request`, `finding`, `advice`, `checking`, `submission`. The wire form is in
-//! `docs/FORMAT.md`, "Jobs".
+//! `requirements`, `request`, `finding`, `advice`, `checking`, `submission`, `limits`, `syscalls`,
+//! `filter`. The wire form is in `docs/FORMAT.md`, "Jobs".
 
 mod advice;
 mod approval;
@@ -24,18 +24,22 @@ mod environment;
 mod error;
 mod export;
 mod failure;
+mod filter;
 mod finding;
 mod form;
 mod handshake;
 mod installer;
 mod iso;
+mod launch;
 mod layout;
 mod leftovers;
+mod limits;
 mod logs;
 mod name;
 mod outputs;
 mod process;
 mod python;
+mod reach;
 mod rehearsal;
 mod release;
 mod request;
@@ -51,8 +55,10 @@ mod state;
 mod store;
 mod submission;
 mod syntax;
+mod syscalls;
 mod telling;
 mod tree;
+mod watch;
 mod workspace;
 mod yaml;
 
@@ -70,10 +76,11 @@ pub(crate) use finding::objections;
 pub use finding::{Check, Finding, Weight};
 pub use form::{EntryKind, check_received};
 pub use layout::{JobId, JobReference, Layout, Shared};
+pub use limits::{Exceeded, Limits, Usage};
 pub use name::{InvalidName, JobName};
 pub use outputs::OutputLimits;
-pub use process::Limits;
 pub use python::Interpreter;
+pub use reach::{Reach, planned, reach};
 pub use rehearsal::{Mock, Rehearsal, rehearse};
 pub use release::{Authority, Deed, Offer, Offered, ReleaseRecord, Released, Wish};
 pub use request::{Comparison, Expected, Request};

@@ -6,7 +6,6 @@
 //! Results go to a private place outside of the synced tree: by running a job nothing leaves.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use cap_std::fs::Dir;
@@ -19,10 +18,12 @@ use super::failure::{Ending, FailureReport};
 use super::form::CONFIG_FILE;
 use super::layout::JobId;
 use super::leftovers::sweep;
-use super::logs::{INTERRUPTED, append};
+use super::limits::{Limits, Usage};
+use super::logs::{self, INTERRUPTED, append};
 use super::outputs::collect;
-use super::process::{Limits, execute};
+use super::process::{Ended, execute};
 use super::python::Interpreter;
+use super::reach::datasets;
 use super::requirements::{Needs, needs, of_project};
 use super::sandbox::{Access, Bind, Confinement};
 use super::script::{ScriptCheck, bash_start};
@@ -31,9 +32,8 @@ use super::state::{Action, JobStatus, coarse_end};
 use super::store::{Job, JobStore, Listed, check_script_in};
 use super::telling::RunEnd;
 use super::tree::{open_root, read_file, write_atomic};
-use super::workspace::{Plan, Workspace};
+use super::workspace::{OUTPUTS, Plan, Workspace};
 use super::yaml;
-use crate::datasets::DatasetName;
 use crate::model::{DatasitePath, Timestamp};
 
 /// How jobs are run.
@@ -64,6 +64,8 @@ pub struct RunReport {
     pub duration: Duration,
     /// Whether it was confined.
     pub confined: bool,
+    /// What it used at most; nothing if it was not confined.
+    pub usage: Usage,
     /// What the owner should know: outputs left out, a script that was not used.
     pub notes: Vec<String>,
     /// How it failed, if it did.
@@ -74,17 +76,15 @@ pub struct RunReport {
 
 const PROJECT_BYTES_MAX: usize = 16 << 20;
 
-/// Where the halves of datasets lie, in both layouts.
-const DATASETS: [&str; 4] = [
-    "private/syft_datasets",
-    "public/syft_datasets",
-    "private/syft_datasets/v1",
-    "public/syft_datasets/v1",
-];
-
 const OLDEST_PYTHON: u32 = 8;
 
 const NOT_INSTALLED: &str = "its packages could not be installed; see its log";
+
+/// What the system tells a job that writes where it may not.
+const READ_ONLY: &str = "Read-only file system";
+
+const WROTE_BESIDE: &str = "it tried to write where a job may only read; results belong in \
+    `outputs/`, what is needed for a while in `/tmp`";
 
 /// Runs a job that is approved as it lies there.
 ///
@@ -116,13 +116,14 @@ pub async fn run(
     let config = read_file(&copy, CONFIG_FILE, yaml::BYTES_MAX).map_err(problem())?;
     job.config = JobConfig::parse(id.layout, &config.unwrap_or_default())
         .map_err(|error| Error::Unusable { job: id.clone(), reason: error.to_string() })?;
-    copy.create_dir_all("code/outputs").map_err(problem())?;
+    copy.create_dir_all(OUTPUTS).map_err(problem())?;
     store.clear_results(&job)?;
     store.write_state(&job, &running.state)?;
 
     let run = Run { store, job: &job, copy: &copy, workspace: &workspace, options };
     let mut notes = Vec::new();
-    let return_code = match run.attempt(&mut notes).await {
+    let mut ended = None;
+    let return_code = match run.attempt(&mut notes, &mut ended).await {
         Ok(code) => code,
         Err(error) => {
             let text = with_sources(&error);
@@ -153,18 +154,32 @@ pub async fn run(
         outputs,
         duration,
         confined: options.confinement.confines(),
-        failed: (return_code != 0).then(|| {
-            let ending = match return_code {
-                -1 if duration >= options.limits.time => Ending::OutOfTime,
-                -1 => Ending::NotRun,
-                _ if notes.iter().any(|note| note == NOT_INSTALLED) => Ending::NotInstalled,
-                code => Ending::of_code(code),
-            };
-            RunEnd { ending, duration, memory: None }
+        failed: (return_code != 0).then(|| RunEnd {
+            ending: ending(return_code, duration, ended.as_ref(), options, &notes),
+            duration,
+            memory: ended.map(|ended| ended.usage.memory_bytes).filter(|bytes| *bytes > 0),
         }),
+        usage: ended.map(|ended| ended.usage).unwrap_or_default(),
         notes,
         told: None,
     })
+}
+
+/// In which way a run failed.
+fn ending(
+    return_code: i64,
+    duration: Duration,
+    ended: Option<&Ended>,
+    options: &RunOptions,
+    notes: &[String],
+) -> Ending {
+    match return_code {
+        -1 if ended.is_some_and(|ended| ended.exceeded.is_some()) => Ending::Killed,
+        -1 if duration >= options.limits.time => Ending::OutOfTime,
+        -1 => Ending::NotRun,
+        _ if notes.iter().any(|note| note == NOT_INSTALLED) => Ending::NotInstalled,
+        code => Ending::of_code(code),
+    }
 }
 
 /// Marks as failed what was running when this program, or the machine, went down. Returns those
@@ -229,8 +244,16 @@ struct Start {
 
 impl Run<'_> {
     /// Returns the job's return code, or that of the installation if that failed.
-    async fn attempt(&self, notes: &mut Vec<String>) -> Result<i64, Error> {
-        let datasets = self.datasets(notes);
+    async fn attempt(
+        &self,
+        notes: &mut Vec<String>,
+        end: &mut Option<Ended>,
+    ) -> Result<i64, Error> {
+        let (datasets, unknown) = datasets(self.store, self.job);
+        notes.extend(unknown.iter().map(|name| {
+            let shown: String = name.chars().take(80).flat_map(char::escape_debug).collect();
+            format!("there is no dataset `{shown}`")
+        }));
         let start = match self.start(notes).await? {
             Ok(start) => start,
             Err(code) => {
@@ -254,11 +277,18 @@ impl Run<'_> {
         }
         let room = self.workspace.room(&plan, &options.confinement);
         let [out, err] = self.workspace.log_files();
-        let ended = execute(&options.confinement, &room, &options.limits, [&out, &err])
+        let outputs = self.workspace.outputs(self.store.owner(), &self.job.id);
+        let limits = &options.limits;
+        let ended = execute(&options.confinement, &room, limits, Some(&outputs), [&out, &err])
             .await
             .map_err(self.problem())?;
-        if ended.code == -1 && ended.duration >= options.limits.time {
-            notes.push(format!("it was stopped after {} s", options.limits.time.as_secs()));
+        *end = Some(ended);
+        if let Some(exceeded) = ended.exceeded {
+            notes.push(format!("it was stopped: {exceeded}"));
+        } else if ended.code == -1 && ended.duration >= limits.time {
+            notes.push(format!("it was stopped after {} s", limits.time.as_secs()));
+        } else if ended.code != 0 && logs::mentions(&err, READ_ONLY) {
+            notes.push(WROTE_BESIDE.to_owned());
         }
         Ok(ended.code)
     }
@@ -351,35 +381,6 @@ impl Run<'_> {
         read_file(self.copy, &format!("code/{name}"), PROJECT_BYTES_MAX).map_err(self.problem())
     }
 
-    /// Returns the halves of the datasets that the job may read: those that it names, or all of
-    /// the owner's if it names none.
-    fn datasets(&self, notes: &mut Vec<String>) -> Vec<(PathBuf, DatasitePath)> {
-        let folders =
-            DATASETS.map(|folder| DatasitePath::parse(folder).expect("a harmless constant"));
-        let names: Vec<String> = match self.job.config.datasets_of(self.store.owner()) {
-            Some(names) => names.into_iter().map(str::to_owned).collect(),
-            None => folders.iter().flat_map(|folder| names_in(&self.store.local(folder))).collect(),
-        };
-        let mut found = Vec::new();
-        for name in names {
-            let before = found.len();
-            // The folder of a layout is no dataset: it would show all that it holds.
-            if DatasetName::parse(&name).is_ok() {
-                for path in folders.iter().filter_map(|folder| folder.join(&name).ok()) {
-                    let place = self.store.local(&path);
-                    if place.is_dir() && !found.iter().any(|(_, known)| *known == path) {
-                        found.push((place, path));
-                    }
-                }
-            }
-            if found.len() == before && self.job.config.datasets.is_some() {
-                let shown: String = name.chars().take(80).flat_map(char::escape_debug).collect();
-                notes.push(format!("there is no dataset `{shown}`"));
-            }
-        }
-        found
-    }
-
     /// Puts results to where their owner finds them and no sync does; the state, which comes last,
     /// is the caller's.
     fn keep(&self, code: i64, notes: &mut Vec<String>) -> Result<Vec<DatasitePath>, Error> {
@@ -407,11 +408,6 @@ impl Run<'_> {
     fn problem(&self) -> impl FnOnce(std::io::Error) -> Error + use<> {
         io_error(&format_args!("the run of `{}`", self.job.id))
     }
-}
-
-fn names_in(folder: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
 fn with_sources(error: &dyn std::error::Error) -> String {

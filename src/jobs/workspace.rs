@@ -2,12 +2,17 @@
 //!
 //! ```text
 //! {private}/runs/{key}.lock        held while the job runs
-//! {private}/runs/{key}/syftbox/    the job's copy, at the path that it has in the owner's SyftBox
+//! {private}/runs/{key}/syftbox/    the job's copy, at the path that it has in the owner's SyftBox;
+//!                                  read-only to it but for `code/outputs/`
 //! {private}/runs/{key}/python/     our module for `import syft_client`
 //! {private}/runs/{key}/logs/       what it prints
 //! ```
 //! Inside, paths are the same for everybody: a job learns neither the owner's user name nor where
 //! the data lies. [`room`] is pure.
+//!
+//! A Python owner's jobs may write beside their code. Here that fails at once and the run says what
+//! to do: what a reader of results looks for is in one place, and a job that ran is byte for byte
+//! the one that was approved, also after it ran. Without confinement nothing prevents it.
 
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
@@ -16,7 +21,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::layout::JobId;
-use super::process::Limits;
+use super::limits::Limits;
 use super::sandbox::{Access, Bind, Confinement, PATH, Room, SystemDirs};
 use super::tree::{remove, write_atomic};
 use crate::model::{DatasitePath, Digest, Email};
@@ -51,6 +56,9 @@ const MODULES: [(&str, &str); 2] = [
     ("syft/__init__.py", include_str!("../../python/syft/__init__.py")),
 ];
 
+/// What of a job's directory it may write to.
+pub(crate) const OUTPUTS: &str = "code/outputs";
+
 impl Workspace {
     /// Makes the folder, and our module in it. `None` if another process runs this job.
     pub(crate) fn create(private: &Path, owner: &Email, job: &JobId) -> io::Result<Option<Self>> {
@@ -76,15 +84,15 @@ impl Workspace {
     }
 
     fn claim(private: &Path, owner: &Email, job: &JobId) -> io::Result<Option<(PathBuf, File)>> {
-        let name = Digest::of(format!("{owner} {}", job.inbox()).as_bytes()).to_hex();
+        let folder = folder_of(private, owner, job);
         let runs = private.join("runs");
         std::fs::create_dir_all(private)?;
         // Results lie there before anybody decided who may see them.
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&runs)?;
-        let lock = runs.join(format!("{}.lock", &name[..16]));
+        let lock = folder.with_extension("lock");
         let lock = File::options().create(true).write(true).truncate(false).open(lock)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Some((runs.join(&name[..16]), lock))),
+            Ok(()) => Ok(Some((folder, lock))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -93,6 +101,11 @@ impl Workspace {
     /// The job's own copy.
     pub(crate) fn job(&self, owner: &Email, job: &JobId) -> PathBuf {
         job.inbox().below(&self.folder.join("syftbox").join(owner.as_str()))
+    }
+
+    /// What the job may write to.
+    pub(crate) fn outputs(&self, owner: &Email, job: &JobId) -> PathBuf {
+        self.job(owner, job).join(OUTPUTS)
     }
 
     /// The log of standard output and of standard error.
@@ -116,11 +129,7 @@ impl Workspace {
     /// [`Workspace::link_datasets`].
     pub(crate) fn room(&self, plan: &Plan<'_>, confinement: &Confinement) -> Room {
         let places = if confinement.confines() {
-            Places {
-                syftbox: "/syftbox".into(),
-                python: "/syft/python".into(),
-                home: "/home/job".into(),
-            }
+            Places::inside()
         } else {
             Places {
                 syftbox: self.folder.join("syftbox"),
@@ -160,6 +169,26 @@ struct Places {
     home: PathBuf,
 }
 
+impl Places {
+    /// The same for everybody.
+    fn inside() -> Self {
+        Self { syftbox: "/syftbox".into(), python: "/syft/python".into(), home: "/home/job".into() }
+    }
+}
+
+/// Where the run of a job has its folder.
+fn folder_of(private: &Path, owner: &Email, job: &JobId) -> PathBuf {
+    let name = Digest::of(format!("{owner} {}", job.inbox()).as_bytes()).to_hex();
+    private.join("runs").join(&name[..16])
+}
+
+/// Returns what a confined job would see, without preparing anything.
+pub(crate) fn planned_room(private: &Path, plan: &Plan<'_>) -> Room {
+    let folder = folder_of(private, plan.owner, plan.job);
+    let copy = plan.job.inbox().below(&folder.join("syftbox").join(plan.owner.as_str()));
+    room(plan, &Places::inside(), copy, folder.join("python"))
+}
+
 fn room(plan: &Plan<'_>, places: &Places, copy: PathBuf, modules: PathBuf) -> Room {
     let datasite = places.syftbox.join(plan.owner.as_str());
     let job = plan.job.inbox().below(&datasite);
@@ -170,7 +199,12 @@ fn room(plan: &Plan<'_>, places: &Places, copy: PathBuf, modules: PathBuf) -> Ro
         target: path.below(&datasite),
         access: Access::Read,
     }));
-    binds.push(Bind { source: copy, target: job, access: Access::Write });
+    binds.push(Bind {
+        source: copy.join(OUTPUTS),
+        target: job.join(OUTPUTS),
+        access: Access::Write,
+    });
+    binds.push(Bind { source: copy, target: job, access: Access::Read });
     let mut search = OsString::from(".");
     if plan.our_module {
         search.push(":");
