@@ -7,6 +7,7 @@ mod list;
 mod outputs;
 mod release;
 mod review;
+mod room;
 mod run;
 mod show;
 mod submit;

@@ -84,7 +84,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
         force: args.force,
     };
     if args.no_sandbox {
-        ui.warn("Without a sandbox: the code can read, change and send whatever you can");
+        ui.danger("Without a sandbox: the code can read, change and send whatever you can");
     }
     let names: Vec<&str> = args.names.iter().map(String::as_str).collect();
     let mut ran = {
@@ -161,7 +161,7 @@ fn say_report(report: &RunReport, choices: &RunChoices, ui: &mut Ui) {
         ui.warn(note);
     }
     if !report.confined {
-        ui.warn(format_args!("`{name}` ran without a sandbox"));
+        ui.danger(format_args!("`{name}` ran without a sandbox"));
     }
     if let Some(told) = &report.told {
         ui.say(format_args!(

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::{Which, asked, job_json, release, review, status_words};
+use super::{Which, asked, job_json, release, review, room, status_words};
 use crate::cli::args::PreSync;
 use crate::cli::context::{Context, now_seconds};
 use crate::cli::hints::quoted;
@@ -46,6 +46,9 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     let submission = found.store().snapshot(&found.job);
     let mut answer = full_json(&found, &outputs, submission.as_ref().ok());
     asked::add_to(&mut answer, &found);
+    if client.role() == Role::Owner {
+        answer["touches"] = room::to_json(&found);
+    }
     let exit = fresh.answer(json!({ "job": answer }), ui);
     if ui.is_json() {
         return Ok(exit);
@@ -56,6 +59,9 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
         Err(error) => ui.warn(format_args!("its files cannot be shown: {error}")),
     }
     let owner = client.role() == Role::Owner;
+    if owner {
+        room::print(&found, ui);
+    }
     if let (true, false, Ok(submission)) = (owner, args.no_code, &submission) {
         review::code(&found, submission, ui);
     }
