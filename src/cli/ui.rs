@@ -187,6 +187,12 @@ impl Ui {
         self.write_err(&format!("{LOOK}warning:{LOOK:#} {text}\n"));
     }
 
+    /// Tells that something is dangerous: in red.
+    pub(crate) fn danger(&mut self, text: impl fmt::Display) {
+        let text = safe(&text.to_string());
+        self.write_err(&format!("{BAD}warning:{BAD:#} {text}\n"));
+    }
+
     /// Tells a problem, with the short name that `syft explain` takes.
     pub(crate) fn problem(&mut self, code: impl fmt::Display, text: impl fmt::Display) {
         let text = safe(&text.to_string());

@@ -9,8 +9,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::environment::{INSIDE, Locked, Making, Wanted};
+use super::limits::Limits;
 use super::outputs::OutputLimits;
-use super::process::{Limits, execute};
+use super::process::execute;
 use super::python::Interpreter;
 use super::resolved::{Pinned, are_hashed, of_report, of_requirements, write};
 use super::sandbox::{Access, Bind, PATH, Room, SystemDirs};
@@ -216,7 +217,7 @@ impl Installer {
         let Making { confinement, logs, wish, .. } = steps.by;
         for command in commands {
             let room = self.room(&place(steps), steps, command);
-            let ended = execute(confinement, &room, &limits, *logs, wish).await?;
+            let ended = execute(confinement, &room, &limits, None, *logs, wish).await?;
             if ended.code != 0 {
                 return Ok(Err(ended.code));
             }

@@ -56,6 +56,13 @@ pub(crate) fn append(path: &Path, text: &str) -> io::Result<()> {
     std::fs::OpenOptions::new().create(true).append(true).open(path)?.write_all(text.as_bytes())
 }
 
+/// True if the end of a log has a line with these words, and it can be read.
+pub(crate) fn mentions(path: &Path, words: &str) -> bool {
+    let Ok(text) = std::fs::read(path) else { return false };
+    let end = text.len().saturating_sub(16 * 1024);
+    String::from_utf8_lossy(text.get(end..).unwrap_or_default()).contains(words)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,8 @@
 //!
 //! Pure: `state`, `config`, `content`, `legible`, `difference`, `failure`, `name`, `script`, `layout`,
 //! `form`, `yaml`, `iso`, `requirements`, `resolved`, `request`, `finding`, `advice`, `checking`,
-//! `submission`, `queue`. The wire form is in `docs/FORMAT.md`, "Jobs".
+//! `submission`, `queue`, `limits`, `syscalls`, `filter`. The wire form is in `docs/FORMAT.md`,
+//! "Jobs".
 
 mod advice;
 mod approval;
@@ -28,21 +29,25 @@ mod environment;
 mod error;
 mod export;
 mod failure;
+mod filter;
 mod finding;
 mod form;
 mod handshake;
 mod installer;
 mod iso;
 mod kept;
+mod launch;
 mod layout;
 mod leftovers;
 mod legible;
+mod limits;
 mod logs;
 mod name;
 mod outputs;
 mod process;
 mod python;
 mod queue;
+mod reach;
 mod readable;
 mod reading;
 mod record;
@@ -65,8 +70,10 @@ mod state;
 mod store;
 mod submission;
 mod syntax;
+mod syscalls;
 mod telling;
 mod tree;
+mod watch;
 mod workspace;
 mod yaml;
 
@@ -90,11 +97,12 @@ pub use finding::{Check, Finding, Weight};
 pub use form::{EntryKind, check_received};
 pub use layout::{JobId, JobReference, Layout, Shared};
 pub use legible::{Content, content_of};
+pub use limits::{Exceeded, Limits, Usage};
 pub use name::{InvalidName, JobName};
 pub use outputs::OutputLimits;
-pub use process::Limits;
 pub use python::Interpreter;
 pub use queue::{AfterCut, CUTS_MAX, in_order, waiting};
+pub use reach::{Reach, planned, reach};
 pub use readable::{DatasetState, HalfState, dataset_changes};
 pub use reading::{ReviewedFile, Shown};
 pub use record::RunRecord;

@@ -1,13 +1,15 @@
 //! Takes over what a job left in `code/outputs/`.
 //!
 //! Invariants: only regular files with one name are taken, through a handle that cannot leave the
-//! job's own copy, so that no link publishes another file. No permission file is taken: in the
-//! owner's tree it would not be an output but a rule, made by the job. What is left out is noted.
+//! job's own copy, so that no link publishes another file. A file is taken as it was at one moment,
+//! or not at all: what still changes has a writer that should have ended. No permission file is
+//! taken: in the owner's tree it would not be an output but a rule, made by the job. A file counts
+//! with its length, holes included. What is left out is noted by name, and keeps nothing else back.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
-use cap_std::fs::Dir;
+use cap_std::fs::{Dir, File, Metadata, MetadataExt};
 
 use super::form::{EntryKind, PERMISSION_FILE};
 use super::snapshot::pour;
@@ -79,7 +81,7 @@ fn take(
             collected.notes.push(format!("output `{}` left out: {reason}", entry.shown));
         };
         if entry.kind != EntryKind::File {
-            note("it is a link or no regular file");
+            note(&format!("it is {}", entry.what));
             continue;
         }
         let Some(path) = &entry.path else {
@@ -117,11 +119,26 @@ fn copy(dir: &Dir, path: &DatasitePath, target: &Path, bytes_max: u64) -> io::Re
         std::fs::create_dir_all(folder)?;
     }
     let source = open_file(dir, path.as_str())?;
-    let poured = pour(source, std::fs::File::create_new(&place)?, bytes_max);
-    if poured.is_err() {
+    let copied = copy_steady(&source, std::fs::File::create_new(&place)?, bytes_max);
+    if copied.is_err() {
         std::fs::remove_file(&place)?;
     }
-    Ok(poured?.1)
+    copied
+}
+
+/// Copies a file that nobody writes meanwhile.
+fn copy_steady(source: &File, target: impl Write, bytes_max: u64) -> io::Result<u64> {
+    let before = source.metadata()?;
+    if before.nlink() > 1 {
+        return Err(io::Error::other("it is a second name of another file"));
+    }
+    let (_, bytes) = pour(source, target, bytes_max)?;
+    let state = |about: &Metadata| {
+        let written = (about.mtime(), about.mtime_nsec());
+        (about.len(), written, about.ctime(), about.ctime_nsec(), about.nlink())
+    };
+    let is_steady = state(&before) == state(&source.metadata()?) && bytes == before.len();
+    if is_steady { Ok(bytes) } else { Err(io::Error::other("it still changes")) }
 }
 
 #[cfg(test)]
@@ -165,6 +182,69 @@ mod tests {
             symlink("../..", outputs).unwrap();
         });
         assert!(files.is_empty() && notes.contains("no directory"), "{notes}");
+    }
+
+    #[test]
+    fn what_is_no_file_is_told_by_name_and_keeps_nothing_back() {
+        let (files, notes) = collected(|outputs| {
+            let pipe = std::process::Command::new("mkfifo").arg(outputs.join("pipe")).status();
+            assert!(pipe.unwrap().success());
+            std::os::unix::net::UnixListener::bind(outputs.join("socket")).unwrap();
+            symlink("/dev/zero", outputs.join("endless")).unwrap();
+            std::fs::write(outputs.join("a\u{1b}[2Jb"), "x").unwrap();
+            let name = std::os::unix::ffi::OsStrExt::from_bytes(b"not\xff");
+            std::fs::write(outputs.join::<&std::ffi::OsStr>(name), "x").unwrap();
+            std::fs::create_dir_all(outputs.join("d/".repeat(80))).unwrap();
+            std::fs::write(outputs.join("ok"), "fine").unwrap();
+        });
+        assert_eq!(files, ["ok"]);
+        for said in [
+            "`pipe` left out: it is a pipe",
+            "`socket` left out: it is a socket",
+            "`endless` left out: it is a link",
+            "`a\\u{1b}[2Jb` left out: its name cannot be sent",
+            "left out: it is a folder that is closed or too deep",
+        ] {
+            assert!(notes.contains(said), "{said}: {notes}");
+        }
+        assert_eq!(notes.lines().count(), 6, "{notes}");
+    }
+
+    #[test]
+    fn a_file_with_holes_counts_with_its_length() {
+        let (files, notes) = collected(|outputs| {
+            std::fs::File::create(outputs.join("giant")).unwrap().set_len(1 << 40).unwrap();
+            std::fs::write(outputs.join("ok"), "fine").unwrap();
+        });
+        assert_eq!(files, ["ok"]);
+        assert!(notes.contains("`giant` left out: the outputs are too large"), "{notes}");
+    }
+
+    #[test]
+    fn a_file_that_still_changes_is_left_out() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("log"), "begun").unwrap();
+        let dir = super::super::tree::open_root(home.path()).unwrap().unwrap();
+        let source = || open_file(&dir, "log").unwrap();
+        assert_eq!(copy_steady(&source(), io::sink(), 100).unwrap(), 5);
+
+        /// Somebody who writes to the file while it is copied.
+        struct Meanwhile<'a>(Option<&'a Path>);
+        impl Write for Meanwhile<'_> {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                if let Some(path) = self.0.take() {
+                    let mut file = std::fs::OpenOptions::new().append(true).open(path)?;
+                    file.write_all(b"more")?;
+                }
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let path = home.path().join("log");
+        let error = copy_steady(&source(), Meanwhile(Some(&path)), 100).unwrap_err();
+        assert_eq!(error.to_string(), "it still changes");
     }
 
     #[test]

@@ -2,70 +2,52 @@
 //!
 //! Invariants: the process has a group of its own, so that an interrupt of ours does not reach it
 //! half-way, and when this future ends or is dropped, the whole group is gone. A confined process
-//! takes its whole namespace with it. The same holds when this program is killed, whenever that
+//! takes its whole namespace with it, and none of it is left when this returns. The same holds when this program is killed, whenever that
 //! is: see [`handshake`](super::handshake), also for what holds without confinement.
 
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::process::Command;
 
 use super::cut::Wish;
 use super::handshake::{Handshake, script};
+use super::launch::launch;
+use super::limits::{Exceeded, Limits, Usage};
 use super::logs::{TIMED_OUT, append, pump};
-use super::outputs::OutputLimits;
 use super::sandbox::{Confinement, Room};
-
-/// What a job may use up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// How long it may run.
-    pub time: Duration,
-    /// How much it may print, on each of both streams.
-    pub log_bytes: u64,
-    /// How much memory each of its processes may hold.
-    pub memory_bytes: u64,
-    /// How many processes and threads it may have. Does not bind jobs that root runs.
-    pub processes: u64,
-    /// How large a file it may write.
-    pub file_bytes: u64,
-    /// How much it may put into each temporary folder, which are in memory.
-    pub scratch_bytes: u64,
-    /// What it may leave behind.
-    pub outputs: OutputLimits,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            time: Duration::from_secs(300), // as the Python client
-            log_bytes: 10 << 20,
-            memory_bytes: 16 << 30,
-            processes: 4096,
-            file_bytes: 4 << 30,
-            scratch_bytes: 1 << 30,
-            outputs: OutputLimits::default(),
-        }
-    }
-}
+use super::watch::{emptied, watch};
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ended {
-    /// Its return code; −1 if it was killed for taking too long, or because somebody wished it.
+    /// Its return code; −1 if it was killed.
     pub(crate) code: i64,
     /// How long it ran.
     pub(crate) duration: Duration,
+    /// Why it was killed before its time was over.
+    pub(crate) exceeded: Option<Exceeded>,
+    /// What it used at most, as far as somebody looked: only with confinement, and now and then.
+    pub(crate) usage: Usage,
     /// True if it was killed because somebody wished it.
     pub(crate) cut: bool,
 }
 
-/// Executes `room`; standard output and standard error are appended to `logs`. Once `wish` is made
-/// it is killed, and nothing of it is left when this returns.
+/// Why nobody waits for a process any longer.
+enum End {
+    Itself(ExitStatus),
+    Time,
+    Limit(Exceeded),
+    Wish,
+}
+
+/// Executes `room`; standard output and standard error are appended to `logs`. What is in `outputs`
+/// counts as left by it. Once `wish` is made it is killed, and nothing of it is left when this
+/// returns.
 ///
 /// # Errors
 /// If it cannot be started or its logs cannot be written; a process that fails is no error.
@@ -73,20 +55,18 @@ pub(crate) async fn execute(
     confinement: &Confinement,
     room: &Room,
     limits: &Limits,
+    outputs: Option<&Path>,
     logs: [&Path; 2],
     wish: &Wish,
 ) -> io::Result<Ended> {
     let confined = confinement.confines();
     let limited = Room { command: limited(room, limits, confined), ..room.clone() };
-    let line = confinement.command(&limited);
-    let mut command = Command::new(&line[0]);
-    command.args(&line[1..]).env_clear().current_dir("/").process_group(0).kill_on_drop(true);
+    let mut launched = launch(confinement, &limited)?;
+    let about = launched.about();
+    let mut command = launched.command;
+    command.process_group(0).kill_on_drop(true);
     let (handshake, input) = Handshake::new()?;
     command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
-    if !confined {
-        command.envs(room.environment.iter().map(|(name, value)| (name, value)));
-        command.current_dir(&room.directory);
-    }
     let start = Instant::now();
     let mut child = command.spawn()?;
     drop(command); // it holds the other end of the handshake
@@ -100,42 +80,57 @@ pub(crate) async fn execute(
     let mut pumped = None;
     let mut answer = std::pin::pin!(handshake.answer());
     let (mut answered, mut presence) = (false, None);
-    let deadline = tokio::time::sleep(limits.time);
-    tokio::pin!(deadline);
+    let peak = Mutex::new(Usage::default());
+    let mut watch = std::pin::pin!(watch(about.as_ref(), outputs, limits, &peak));
+    let mut deadline = std::pin::pin!(tokio::time::sleep(limits.time));
     let mut wished = std::pin::pin!(wish.made());
-    let mut cut = false;
-    let status = loop {
+    let end = loop {
         tokio::select! {
-            status = child.wait() => break Some(status?),
+            status = child.wait() => break End::Itself(status?),
             result = &mut pumps, if pumped.is_none() => pumped = Some(result?),
             found = &mut answer, if !answered => {
                 answered = true;
                 // A sandbox needs no watcher: nothing of ours stays open to it.
                 presence = found.filter(|_| !confined);
             }
-            () = &mut deadline => break None,
-            () = &mut wished => {
-                cut = true;
-                break None;
-            }
+            exceeded = &mut watch => break End::Limit(exceeded),
+            () = &mut deadline => break End::Time,
+            () = &mut wished => break End::Wish,
         }
     };
     let duration = start.elapsed();
     // Also after a regular end: what it left running in the background ends with it.
     drop(group);
     drop(presence);
-    if status.is_none() {
+    if !matches!(end, End::Itself(_)) {
         child.wait().await?;
     }
+    emptied(about.as_ref()).await;
     if pumped.is_none() {
         // Only somebody who fled the group can still hold the pipes; he is not waited for.
         tokio::time::timeout(Duration::from_secs(2), pumps).await.unwrap_or(Ok(((), ())))?;
     }
-    if status.is_none() && !cut {
-        append(logs[0], TIMED_OUT)?;
-        append(logs[1], TIMED_OUT)?;
+    let usage = peak.lock().map(|peak| *peak).unwrap_or_default();
+    let cut = matches!(end, End::Wish);
+    let (code, exceeded) = ended(end, logs)?;
+    Ok(Ended { code, duration, exceeded, usage, cut })
+}
+
+/// Says in the logs how it ended, if not by itself.
+fn ended(end: End, logs: [&Path; 2]) -> io::Result<(i64, Option<Exceeded>)> {
+    match end {
+        End::Itself(status) => Ok((code(status), None)),
+        End::Time => {
+            append(logs[0], TIMED_OUT)?;
+            append(logs[1], TIMED_OUT)?;
+            Ok((-1, None))
+        }
+        End::Wish => Ok((-1, None)), // whoever wished it says so
+        End::Limit(exceeded) => {
+            append(logs[1], &format!("\n--- STOPPED: {exceeded} ---\n"))?;
+            Ok((-1, Some(exceeded)))
+        }
     }
-    Ok(Ended { code: status.map_or(-1, code), duration, cut })
 }
 
 /// The room's command under limits that the system keeps. A shell sets them, because doing so
@@ -146,12 +141,16 @@ fn limited(room: &Room, limits: &Limits, confined: bool) -> Vec<OsString> {
     // of processes is `-u` in bash and `-p` in dash.
     let script = format!(
         "{begin}limit() {{ (ulimit \"$1\" \"$2\") 2>/dev/null && ulimit \"$1\" \"$2\"; }}; \
-         limit -c 0; limit -d {data}; limit -f {blocks}; \
+         limit -c 0; limit -d {data}; limit -f {blocks}; {time}\
          limit -u {processes} || limit -p {processes}; exec \"$@\"",
         begin = script(confined),
         data = kib(limits.memory_bytes),
         blocks = limits.file_bytes / 512, // POSIX: units of 512 bytes
         processes = limits.processes,
+        // The first process to use that much alone ends by the kernel, whoever watches.
+        time = limits.processor_time.map_or(String::new(), |time| {
+            format!("limit -t {}; ", time.as_secs().saturating_add(1))
+        }),
     );
     let mut line: Vec<OsString> = ["/bin/sh", "-c", &script, "sh"].map(OsString::from).into();
     line.extend(room.command.iter().cloned());

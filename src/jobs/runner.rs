@@ -20,9 +20,10 @@ use super::error::{Error, io_error};
 use super::failure::{Ending, FailureReport};
 use super::form::CONFIG_FILE;
 use super::layout::JobId;
-use super::logs::append;
+use super::limits::{Limits, Usage};
+use super::logs::{self, append};
 use super::outputs::collect;
-use super::process::{Limits, execute};
+use super::process;
 use super::queue::AfterCut;
 use super::readable::{dataset_changes, readable};
 use super::record::RunRecord;
@@ -33,7 +34,7 @@ use super::state::{Action, JobState, JobStatus, coarse_end};
 use super::store::{Job, JobStore};
 use super::telling::RunEnd;
 use super::tree::{open_root, read_file};
-use super::workspace::{Plan, Workspace};
+use super::workspace::{OUTPUTS, Plan, Workspace};
 use super::yaml;
 use crate::model::{DatasitePath, Timestamp};
 
@@ -76,6 +77,8 @@ pub struct RunReport {
     pub confined: bool,
     /// Why it ended before it ended by itself, if it did.
     pub cut: Option<Cut>,
+    /// What it used at most; nothing if it was not confined.
+    pub usage: Usage,
     /// What the owner should know: outputs left out, a script that was not used.
     pub notes: Vec<String>,
     /// How it failed, if it did.
@@ -85,6 +88,12 @@ pub struct RunReport {
 }
 
 const NOT_INSTALLED: &str = "its packages could not be installed; see its log";
+
+/// What the system tells a job that writes where it may not.
+const READ_ONLY: &str = "Read-only file system";
+
+const WROTE_BESIDE: &str = "it tried to write where a job may only read; results belong in \
+    `outputs/`, what is needed for a while in `/tmp`";
 
 /// Runs a job that is approved as it lies there.
 ///
@@ -129,7 +138,7 @@ pub async fn run_until(
     let config = read_file(&copy, CONFIG_FILE, yaml::BYTES_MAX).map_err(problem())?;
     job.config = JobConfig::parse(id.layout, &config.unwrap_or_default())
         .map_err(|error| Error::Unusable { job: id.clone(), reason: error.to_string() })?;
-    copy.create_dir_all("code/outputs").map_err(problem())?;
+    copy.create_dir_all(OUTPUTS).map_err(problem())?;
     store.clear_results(&job)?;
     let mut record = begin(store, id, &approval, options, control, now);
     store.records().write(id, &record)?;
@@ -138,10 +147,11 @@ pub async fn run_until(
 
     let run = Run { store, job: &job, copy: &copy, workspace: &workspace, options };
     let mut notes = Vec::new();
+    let mut measured = None;
     let cancel_file = workspace.claim().place().cancel_file();
     let (wish, listener) = listen(&cancel_file, now, &control.stop);
     let ended = tokio::select! {
-        ended = run.attempt(&mut notes, &mut record, &wish) => ended,
+        ended = run.attempt(&mut notes, &mut record, &mut measured, &wish) => ended,
         never = listener => match never {},
     };
     let (state, return_code, outputs, cut) = match ended {
@@ -163,9 +173,16 @@ pub async fn run_until(
     };
     let duration = start.elapsed();
     let failed = (state.status == JobStatus::Failed).then(|| RunEnd {
-        ending: ending(return_code, cut.as_ref(), duration, &options.limits, &notes),
+        ending: ending(
+            return_code,
+            cut.as_ref(),
+            measured.as_ref(),
+            duration,
+            &options.limits,
+            &notes,
+        ),
         duration,
-        memory: None,
+        memory: measured.map(|it| it.usage.memory_bytes).filter(|bytes| *bytes > 0),
     });
     Ok(RunReport {
         job: id.clone(),
@@ -175,6 +192,7 @@ pub async fn run_until(
         duration,
         confined: options.confinement.confines(),
         cut,
+        usage: measured.map(|measured| measured.usage).unwrap_or_default(),
         notes,
         failed,
         told: None,
@@ -185,12 +203,14 @@ pub async fn run_until(
 fn ending(
     code: i64,
     cut: Option<&Cut>,
+    measured: Option<&process::Ended>,
     duration: Duration,
     limits: &Limits,
     notes: &[String],
 ) -> Ending {
     match code {
         _ if cut.is_some() => Ending::Interrupted,
+        -1 if measured.is_some_and(|measured| measured.exceeded.is_some()) => Ending::Killed,
         -1 if duration >= limits.time => Ending::OutOfTime,
         -1 => Ending::NotRun,
         _ if notes.iter().any(|note| note == NOT_INSTALLED) => Ending::NotInstalled,
@@ -263,8 +283,14 @@ enum Ended {
 
 impl Run<'_> {
     /// Makes what the job needs and executes it. Whatever goes wrong ends up in its log.
-    async fn attempt(&self, notes: &mut Vec<String>, record: &mut RunRecord, wish: &Wish) -> Ended {
-        match self.execute(notes, record, wish).await {
+    async fn attempt(
+        &self,
+        notes: &mut Vec<String>,
+        record: &mut RunRecord,
+        measured: &mut Option<process::Ended>,
+        wish: &Wish,
+    ) -> Ended {
+        match self.execute(notes, record, measured, wish).await {
             Ok(ended) => ended,
             Err(error) => {
                 let text = with_sources(&error);
@@ -279,6 +305,7 @@ impl Run<'_> {
         &self,
         notes: &mut Vec<String>,
         record: &mut RunRecord,
+        measured: &mut Option<process::Ended>,
         wish: &Wish,
     ) -> Result<Ended, Error> {
         let datasets = self.datasets(notes);
@@ -311,14 +338,22 @@ impl Run<'_> {
         }
         let room = self.workspace.room(&plan, &options.confinement);
         let [out, err] = self.workspace.log_files();
-        let ended = execute(&options.confinement, &room, &options.limits, [&out, &err], wish)
-            .await
-            .map_err(self.problem())?;
+        let outputs = self.workspace.outputs(self.store.owner(), &self.job.id);
+        let (limits, logs) = (&options.limits, [&*out, &*err]);
+        let ended =
+            process::execute(&options.confinement, &room, limits, Some(&outputs), logs, wish)
+                .await
+                .map_err(self.problem())?;
+        *measured = Some(ended);
         if let Some(cut) = wish.found().filter(|_| ended.cut) {
             return Ok(Ended::Cut(cut));
         }
-        if ended.code == -1 && ended.duration >= options.limits.time {
-            notes.push(format!("it was stopped after {} s", options.limits.time.as_secs()));
+        if let Some(exceeded) = ended.exceeded {
+            notes.push(format!("it was stopped: {exceeded}"));
+        } else if ended.code == -1 && ended.duration >= limits.time {
+            notes.push(format!("it was stopped after {} s", limits.time.as_secs()));
+        } else if ended.code != 0 && logs::mentions(&err, READ_ONLY) {
+            notes.push(WROTE_BESIDE.to_owned());
         }
         Ok(Ended::Code(ended.code))
     }

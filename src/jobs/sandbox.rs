@@ -1,16 +1,21 @@
 //! How a job is confined: the command line of `bubblewrap`.
 //!
 //! [`Confinement::command`] is a pure function of the [`Room`], so what a review says a job will
-//! be able to touch and what it can touch come from one value. Invariants of a confined process:
-//! nothing of this machine is visible but what the room names and the operating system's own
-//! read-only folders; no environment, terminal, capability or process of ours; no network unless
-//! the room says so; it dies with us, once it runs (`handshake` sees to the time before). Options:
-//! bubblewrap's manual, bwrap(1).
+//! be able to touch (`reach`) and what it can touch come from one value. Invariants of a confined
+//! process: nothing of this machine is visible but what the room names and the operating system's
+//! own read-only folders; nothing is writable that has no size; no environment, terminal, capability
+//! or process of ours; no network unless the room says so; none of the system calls of `syscalls`;
+//! it dies with us, once it runs (`handshake` sees to the time before). Options: bubblewrap's manual,
+//! bwrap(1).
+//!
+//! Known to a job all the same, because `/proc` says it and programs need that: where on its disk
+//! what is mounted lies (`/proc/self/mountinfo`), the processor, the kernel, how busy the machine is.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use tokio::process::Command;
+use super::filter::Processor;
+use super::launch::launch;
 
 /// What stands between a job and this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +73,13 @@ pub struct Room {
     pub scratch_bytes: u64,
 }
 
+impl Room {
+    /// The folders in memory that it may write to.
+    pub fn scratch(&self) -> impl Iterator<Item = &Path> {
+        [Path::new("/tmp"), Path::new("/dev/shm"), &self.home].into_iter()
+    }
+}
+
 /// The operating system's own folders, which every process needs in order to start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SystemDirs {
@@ -75,6 +87,10 @@ pub struct SystemDirs {
     pub links: Vec<(PathBuf, PathBuf)>,
     /// Folders and files, visible as they are, read-only.
     pub paths: Vec<PathBuf>,
+    /// Files of the kernel that appear empty.
+    pub empty_files: Vec<PathBuf>,
+    /// Folders of the kernel that appear empty.
+    pub empty_folders: Vec<PathBuf>,
 }
 
 /// Why a job cannot be confined.
@@ -126,6 +142,20 @@ const ETC: [&str; 10] = [
     "/etc/R",
 ];
 
+/// What of `/proc` sets the kernel. A process whose user is root outside may write to these files
+/// whatever its capabilities are, for instance name a program that the kernel then starts outside.
+/// bubblewrap covers them only where their folders can be written to, which is nowhere.
+const PROC_SETTINGS: [&str; 4] = ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus"];
+
+/// What of `/proc` is about the machine and readable for all. Files that are not, or that can be
+/// written to, are found by looking.
+const PROC_FILES: [&str; 4] =
+    ["/proc/keys", "/proc/key-users", "/proc/latency_stats", "/proc/sched_debug"];
+
+/// The same, folders.
+const PROC_FOLDERS: [&str; 5] =
+    ["/proc/acpi", "/proc/asound", "/proc/driver", "/proc/fs", "/proc/scsi"];
+
 /// What it needs besides in order to use the network.
 const ETC_NETWORK: [&str; 6] = [
     "/etc/resolv.conf",
@@ -163,20 +193,42 @@ impl Confinement {
         matches!(self, Self::Bubblewrap { .. })
     }
 
-    /// Returns the command line that executes `room`; with [`Confinement::None`] that is the
-    /// room's command, and its other wishes are the caller's to fulfil.
+    /// Says in words what holds on this machine, and who sees to it.
+    pub const fn strength(&self) -> &'static str {
+        match self {
+            Self::None => "nothing is confined",
+            Self::Bubblewrap { forbids_namespaces: true, .. } => {
+                "bubblewrap, without rights, network and further namespaces; system calls are filtered; \
+                 what a whole job uses is looked at ten times a second"
+            }
+            Self::Bubblewrap { forbids_namespaces: false, .. } => {
+                "bubblewrap (older than 0.8), without rights and network; system calls are filtered, \
+                 those for further namespaces among them; what a whole job uses is looked at ten times \
+                 a second"
+            }
+        }
+    }
+
+    /// Returns the command line that executes `room`, but for the filter of system calls, which is
+    /// no text; with [`Confinement::None`] that is the room's command, and its other wishes are the
+    /// caller's to fulfil.
     pub fn command(&self, room: &Room) -> Vec<OsString> {
         match self {
             Self::None => room.command.clone(),
             Self::Bubblewrap { program, forbids_namespaces } => {
                 let mut line = vec![program.clone().into_os_string()];
                 line.extend(options(room, *forbids_namespaces));
+                line.push("--".into());
+                line.extend(room.command.iter().cloned());
                 line
             }
         }
     }
 
     async fn attempt(&self) -> Result<(), String> {
+        if Processor::own().is_none() {
+            return Err("there is no table of system calls for this processor".to_owned());
+        }
         let room = Room {
             system: SystemDirs::look(false),
             network: false,
@@ -184,22 +236,43 @@ impl Confinement {
             home: "/home/job".into(),
             environment: Vec::new(),
             directory: "/".into(),
-            command: vec!["/bin/sh".into(), "-c".into(), "exit 0".into()],
+            command: ["/bin/sh", "-c", RIGHTS].map(OsString::from).into(),
             scratch_bytes: 1 << 20,
         };
-        let line = self.command(&room);
-        let output =
-            Command::new(&line[0]).args(&line[1..]).env_clear().kill_on_drop(true).output();
+        let mut launched = launch(self, &room).map_err(|error| error.to_string())?;
+        let output = launched.command.kill_on_drop(true).output();
         let output = output.await.map_err(|error| error.to_string())?;
-        if output.status.success() {
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(said.lines().next().unwrap_or("it said nothing").to_owned());
+        }
+        let found = String::from_utf8_lossy(&output.stdout);
+        if found.split_whitespace().eq(NO_RIGHTS) {
             return Ok(());
         }
-        let said = String::from_utf8_lossy(&output.stderr);
-        Err(said.lines().next().unwrap_or("it said nothing").to_owned())
+        let found: String = found.chars().take(200).flat_map(char::escape_debug).collect();
+        Err(format!("it would leave a job rights: {found}"))
     }
 }
 
-fn options(room: &Room, forbids_namespaces: bool) -> Vec<OsString> {
+/// Has the kernel say which rights a process has: capabilities of five kinds, whether it may gain
+/// any, whether calls are filtered.
+const RIGHTS: &str = "while read -r name value rest; do case $name in \
+    Cap*|NoNewPrivs:|Seccomp:) echo \"$name$value\";; esac; done </proc/self/status";
+
+/// What it says of a job.
+const NO_RIGHTS: [&str; 7] = [
+    "CapInh:0000000000000000",
+    "CapPrm:0000000000000000",
+    "CapEff:0000000000000000",
+    "CapBnd:0000000000000000",
+    "CapAmb:0000000000000000",
+    "NoNewPrivs:1",
+    "Seccomp:2",
+];
+
+/// All options of bubblewrap but the descriptors.
+pub(crate) fn options(room: &Room, forbids_namespaces: bool) -> Vec<OsString> {
     let mut line: Vec<OsString> = Vec::new();
     let mut add = |words: &[&dyn AsRef<std::ffi::OsStr>]| {
         line.extend(words.iter().map(|word| word.as_ref().to_owned()));
@@ -221,8 +294,17 @@ fn options(room: &Room, forbids_namespaces: bool) -> Vec<OsString> {
         add(&[&"--ro-bind-try", path, path]);
     }
     add(&[&"--proc", &"/proc", &"--dev", &"/dev"]);
+    for path in PROC_SETTINGS {
+        add(&[&"--ro-bind-try", &path, &path]);
+    }
+    for path in &room.system.empty_files {
+        add(&[&"--ro-bind", &"/dev/null", path]);
+    }
+    for path in &room.system.empty_folders {
+        add(&[&"--tmpfs", path, &"--remount-ro", path]);
+    }
     let size = room.scratch_bytes.to_string();
-    for folder in [Path::new("/tmp"), Path::new("/dev/shm"), &room.home] {
+    for folder in room.scratch() {
         add(&[&"--perms", &"1777", &"--size", &size, &"--tmpfs", &folder]);
     }
     let mut binds: Vec<_> = room.binds.iter().collect();
@@ -234,20 +316,18 @@ fn options(room: &Room, forbids_namespaces: bool) -> Vec<OsString> {
         };
         add(&[&option, &bind.source, &bind.target]);
     }
-    // Last: the mount points above had to be made first.
-    add(&[&"--remount-ro", &"/", &"--chdir", &room.directory]);
+    // Last: the mount points above had to be made first. Both have no size of their own.
+    add(&[&"--remount-ro", &"/dev", &"--remount-ro", &"/", &"--chdir", &room.directory]);
     for (name, value) in &room.environment {
         add(&[&"--setenv", name, value]);
     }
-    add(&[&"--"]);
-    line.extend(room.command.iter().cloned());
     line
 }
 
 impl SystemDirs {
     /// Looks at this machine; with `network`, also for what name resolution needs.
     pub fn look(network: bool) -> Self {
-        let mut dirs = Self { links: Vec::new(), paths: vec!["/usr".into()] };
+        let mut dirs = Self { paths: vec!["/usr".into()], ..Self::default() };
         for name in ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"] {
             let path = PathBuf::from(name);
             match std::fs::read_link(&path) {
@@ -260,8 +340,33 @@ impl SystemDirs {
         if network {
             dirs.paths.extend(ETC_NETWORK.map(PathBuf::from));
         }
+        dirs.empty_files = there(&PROC_FILES);
+        dirs.empty_files.extend(guarded("/proc".as_ref()));
+        dirs.empty_files.sort();
+        dirs.empty_files.dedup();
+        dirs.empty_folders = there(&PROC_FOLDERS);
         dirs
     }
+}
+
+/// The files in a folder that not everybody may read, or that somebody may write to.
+fn guarded(folder: &Path) -> Vec<PathBuf> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let is_guarded = |path: &PathBuf| {
+        path.symlink_metadata().is_ok_and(|about| {
+            let mode = about.permissions().mode();
+            about.is_file() && (mode & 0o222 != 0 || mode & 0o004 == 0)
+        })
+    };
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_setting =
+        |path: &PathBuf| PROC_SETTINGS.iter().any(|setting| path == Path::new(setting));
+    entries.map(|entry| entry.path()).filter(|path| is_guarded(path) && !is_setting(path)).collect()
+}
+
+fn there(paths: &[&str]) -> Vec<PathBuf> {
+    paths.iter().map(PathBuf::from).filter(|path| path.exists()).collect()
 }
 
 #[cfg(test)]
@@ -273,6 +378,8 @@ mod tests {
             system: SystemDirs {
                 links: vec![("usr/bin".into(), "/bin".into())],
                 paths: vec!["/usr".into()],
+                empty_files: vec!["/proc/keys".into()],
+                empty_folders: vec!["/proc/acpi".into()],
             },
             network: false,
             binds: vec![
@@ -298,12 +405,31 @@ mod tests {
         let expected = "/usr/bin/bwrap --unshare-all --unshare-user --uid 1000 --gid 1000 \
             --cap-drop ALL --hostname job --disable-userns --new-session --die-with-parent \
             --clearenv --symlink usr/bin /bin --ro-bind-try /usr /usr --proc /proc --dev /dev \
+            --ro-bind-try /proc/sys /proc/sys --ro-bind-try /proc/sysrq-trigger /proc/sysrq-trigger \
+            --ro-bind-try /proc/irq /proc/irq --ro-bind-try /proc/bus /proc/bus \
+            --ro-bind /dev/null /proc/keys --tmpfs /proc/acpi --remount-ro /proc/acpi \
             --perms 1777 --size 1024 --tmpfs /tmp --perms 1777 --size 1024 --tmpfs /dev/shm \
             --perms 1777 --size 1024 --tmpfs /home/job --ro-bind /data/a /s/a \
-            --bind /run/copy /s/job --remount-ro / --chdir /s/job/code \
+            --bind /run/copy /s/job --remount-ro /dev --remount-ro / --chdir /s/job/code \
             --setenv LANG C.UTF-8 -- python3 main.py";
         assert_eq!(line(&room(), true), expected);
         assert_eq!(line(&room(), false), expected.replace(" --disable-userns", ""));
+    }
+
+    #[test]
+    fn files_that_are_guarded_are_found() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let home = tempfile::tempdir().unwrap();
+        for (name, mode) in [("all", 0o444), ("root", 0o400), ("set", 0o644), ("group", 0o440)] {
+            std::fs::write(home.path().join(name), "").unwrap();
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(home.path().join(name), mode).unwrap();
+        }
+        std::os::unix::fs::symlink("root", home.path().join("link")).unwrap();
+        let mut found = guarded(home.path());
+        found.sort();
+        assert_eq!(found, ["group", "root", "set"].map(|name| home.path().join(name)));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use cap_std::fs::{Dir, File, FileType, MetadataExt, OpenOptions, OpenOptionsExt};
+use cap_std::fs::{Dir, File, FileType, FileTypeExt, MetadataExt, OpenOptions, OpenOptionsExt};
 use rustix::fs::OFlags;
 
 use super::form::EntryKind;
@@ -22,6 +22,8 @@ pub(crate) struct Entry {
     pub(crate) shown: String,
     /// What it is.
     pub(crate) kind: EntryKind,
+    /// The same in words.
+    pub(crate) what: &'static str,
     /// Its size, for a file.
     pub(crate) bytes: u64,
     /// How many names the file has; more than one is a hard link.
@@ -37,6 +39,7 @@ impl Entry {
             path: None,
             shown: shown(path),
             kind: EntryKind::Other,
+            what: "a folder that is closed or too deep",
             bytes: 0,
             names: 1,
             modified: 0,
@@ -128,6 +131,7 @@ pub(crate) fn walk(
                 path: DatasitePath::from_local(&path).ok(),
                 shown: shown(&path),
                 kind,
+                what: words_for(entry.file_type()?),
                 bytes: about.len(),
                 names: about.nlink(),
                 modified: i128::from(about.mtime()) * 1_000_000_000
@@ -235,6 +239,20 @@ fn kind_of(found: FileType) -> EntryKind {
         EntryKind::Directory
     } else {
         EntryKind::Other
+    }
+}
+
+fn words_for(found: FileType) -> &'static str {
+    if found.is_file() {
+        "a file"
+    } else if found.is_symlink() {
+        "a link"
+    } else if found.is_fifo() {
+        "a pipe"
+    } else if found.is_socket() {
+        "a socket"
+    } else {
+        "a device"
     }
 }
 

@@ -1,20 +1,25 @@
 //! The private folder in which one job runs, and what the job sees of it.
 //!
 //! ```text
-//! {private}/runs/{key}/syftbox/    the job's copy, at the path that it has in the owner's SyftBox
+//! {private}/runs/{key}/syftbox/    the job's copy, at the path that it has in the owner's SyftBox;
+//!                                  read-only to it but for `code/outputs/`
 //! {private}/runs/{key}/python/     our module for `import syft_client`
 //! {private}/runs/{key}/logs/       what it prints
 //! ```
 //! Inside, paths are the same for everybody: a job learns neither the owner's user name nor where
 //! the data lies. [`room`] is pure.
+//!
+//! A Python owner's jobs may write beside their code. Here that fails at once and the run says what
+//! to do: what a reader of results looks for is in one place, and a job that ran is byte for byte
+//! the one that was approved, also after it ran. Without confinement nothing prevents it.
 
 use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::claim::Claim;
+use super::claim::{Claim, RunPlace};
 use super::layout::JobId;
-use super::process::Limits;
+use super::limits::Limits;
 use super::sandbox::{Access, Bind, Confinement, PATH, Room, SystemDirs};
 use super::tree::write_atomic;
 use crate::model::{DatasitePath, Email};
@@ -49,6 +54,9 @@ const MODULES: [(&str, &str); 2] = [
     ("syft/__init__.py", include_str!("../../python/syft/__init__.py")),
 ];
 
+/// What of a job's directory it may write to.
+pub(crate) const OUTPUTS: &str = "code/outputs";
+
 impl Workspace {
     /// Makes the folder, and our module in it.
     pub(crate) fn create(claim: Claim) -> io::Result<Self> {
@@ -72,6 +80,11 @@ impl Workspace {
         job.inbox().below(&self.folder.join("syftbox").join(owner.as_str()))
     }
 
+    /// What the job may write to.
+    pub(crate) fn outputs(&self, owner: &Email, job: &JobId) -> PathBuf {
+        self.job(owner, job).join(OUTPUTS)
+    }
+
     /// The log of standard output and of standard error.
     pub(crate) fn log_files(&self) -> [PathBuf; 2] {
         self.claim.place().log_files()
@@ -93,11 +106,7 @@ impl Workspace {
     /// [`Workspace::link_datasets`].
     pub(crate) fn room(&self, plan: &Plan<'_>, confinement: &Confinement) -> Room {
         let places = if confinement.confines() {
-            Places {
-                syftbox: "/syftbox".into(),
-                python: "/syft/python".into(),
-                home: "/home/job".into(),
-            }
+            Places::inside()
         } else {
             Places {
                 syftbox: self.folder.join("syftbox"),
@@ -137,6 +146,20 @@ struct Places {
     home: PathBuf,
 }
 
+impl Places {
+    /// The same for everybody.
+    fn inside() -> Self {
+        Self { syftbox: "/syftbox".into(), python: "/syft/python".into(), home: "/home/job".into() }
+    }
+}
+
+/// Returns what a confined job would see, without preparing anything.
+pub(crate) fn planned_room(private: &Path, plan: &Plan<'_>) -> Room {
+    let folder = RunPlace::of(private, plan.owner, plan.job).folder();
+    let copy = plan.job.inbox().below(&folder.join("syftbox").join(plan.owner.as_str()));
+    room(plan, &Places::inside(), copy, folder.join("python"))
+}
+
 fn room(plan: &Plan<'_>, places: &Places, copy: PathBuf, modules: PathBuf) -> Room {
     let datasite = places.syftbox.join(plan.owner.as_str());
     let job = plan.job.inbox().below(&datasite);
@@ -147,7 +170,12 @@ fn room(plan: &Plan<'_>, places: &Places, copy: PathBuf, modules: PathBuf) -> Ro
         target: path.below(&datasite),
         access: Access::Read,
     }));
-    binds.push(Bind { source: copy, target: job, access: Access::Write });
+    binds.push(Bind {
+        source: copy.join(OUTPUTS),
+        target: job.join(OUTPUTS),
+        access: Access::Write,
+    });
+    binds.push(Bind { source: copy, target: job, access: Access::Read });
     let mut search = OsString::from(".");
     if plan.our_module {
         search.push(":");

@@ -85,8 +85,12 @@ async fn w8_no_link_publishes_what_it_points_to() {
             let all = stage.all_that_eve_sees().await;
             assert!(!all.contains(SECRET), "sandbox {sandbox}");
             assert_eq!(all.contains("\nfine\n"), arrives);
-            let told = notes.contains("link");
-            assert_eq!(told, arrives, "sandbox {sandbox}: {notes}");
+            // In the sandbox the folder cannot be replaced, so that its link ends up in it.
+            let is_told = match arrives || sandbox {
+                true => notes.contains("it is a link"),
+                false => notes.contains("`outputs` is no directory"),
+            };
+            assert!(is_told, "sandbox {sandbox}: {notes}");
             assert_eq!(std::fs::read_to_string(&secret).unwrap(), SECRET);
         }
     }

@@ -146,6 +146,34 @@ fn jobs_of_one_name_in_both_layouts_can_be_named_and_other_layouts_are_said() {
 }
 
 #[test]
+fn an_owner_is_shown_what_a_job_will_be_able_to_touch() {
+    let world = World::working();
+    let code = world.file("x.sh", "true");
+    let submit = ["job", "submit", code.to_str().unwrap(), "--to", OWNER, "--name", "x", "--bash"];
+    world.scientist(&submit).done();
+    world.owner(&["sync"]).done();
+    let shown = program(&world.home("owner")).args(["job", "show", "x"]).output().unwrap();
+    let shown = Ended::from(shown).stdout;
+    for part in [
+        "private/syft_datasets/census\n",
+        "it names no dataset",
+        "network  none",
+        "writes   `outputs/`",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let job = world.owner(&["job", "show", "x"]).done()["job"].clone();
+    let touches = job["touches"].as_array().unwrap();
+    let foreign: Vec<_> = touches.iter().filter(|one| one["own"] == json!(false)).collect();
+    assert!(foreign.iter().all(|one| one["kind"] == "reads"), "{foreign:?}");
+    assert!(foreign.iter().any(|one| one["path"].as_str().unwrap().ends_with("/census")));
+    let writes: Vec<_> = touches.iter().filter(|one| one["kind"] == "writes").collect();
+    assert!(writes.len() == 1 && writes[0]["inside"].as_str().unwrap().ends_with("/code/outputs"));
+    let scientists = world.scientist(&["job", "show", "x"]).done();
+    assert_eq!(scientists["job"].get("touches"), None, "only its owner knows");
+}
+
+#[test]
 fn what_a_peer_wrote_never_steers_the_terminal() {
     let world = World::working();
     let code = "echo \u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m \u{202e}evil\u{202c} \u{200b}";

@@ -99,13 +99,13 @@ async fn w9_a_job_gets_an_environment_of_its_own() {
 }
 
 #[tokio::test]
-async fn w9_a_job_writes_nowhere_but_in_its_own_copy() {
+async fn w9_a_job_writes_nowhere_but_to_its_outputs() {
     let code = "import os\n\
         box = os.environ['SYFTBOX_FOLDER']\n\
         own = os.path.dirname(os.getcwd())\n\
         places = ['/', '/usr', '/usr/bin', '/etc', '/syft', '/syft/python', box, box + '/do@example.com',\n\
                   os.path.dirname(own), box + '/do@example.com/private/syft_datasets/census',\n\
-                  box + '/do@example.com/public/syft_datasets/census', '/proc/sys/kernel', own, '/tmp', os.environ['HOME']]\n\
+                  box + '/do@example.com/public/syft_datasets/census', '/proc/sys/kernel', '/proc/acpi', '/dev', own, '.', 'outputs', '/dev/shm', '/tmp', os.environ['HOME']]\n\
         for place in places:\n\
         \x20   try:\n\
         \x20       open(place + '/x', 'w').close()\n\
@@ -115,7 +115,7 @@ async fn w9_a_job_writes_nowhere_but_in_its_own_copy() {
     let Some(sandbox) = sandbox().await else { return };
     let world = World::new();
     let (report, log) = world.python(code, None, &options(sandbox)).await;
-    assert_eq!(log, "own\n/tmp\n/home/job\n", "{:?}", report.notes);
+    assert_eq!(log, "outputs\n/dev/shm\n/tmp\n/home/job\n", "{:?}", report.notes);
     assert!(!world.inbox("job").join("x").exists(), "the synced tree is not the copy");
 }
 
@@ -171,11 +171,20 @@ async fn a_job_that_deletes_its_outputs_or_itself_has_no_results() {
     ] {
         let world = World::new();
         let (report, log) = world.python(code, None, &options(sandbox.clone())).await;
-        assert_eq!(report.status, JobStatus::Done, "{code}: {log}");
-        assert!(report.outputs.is_empty(), "{code}");
+        assert!(report.outputs.is_empty(), "{code}: {log}");
         let runs = world.home.path().join("config/runs");
         assert_eq!(std::fs::read_dir(runs).unwrap().count(), 1, "only the lock stays: {code}");
     }
+}
+
+#[tokio::test]
+async fn a_job_that_writes_beside_its_code_is_told_where_to() {
+    let Some(sandbox) = sandbox().await else { return };
+    let world = World::new();
+    let (report, log) = world.python("open('result.csv', 'w')\n", None, &options(sandbox)).await;
+    assert_eq!(report.status, JobStatus::Failed);
+    assert!(log.contains("Read-only file system"), "{log}");
+    assert!(report.notes[0].contains("results belong in `outputs/`"), "{:?}", report.notes);
 }
 
 #[tokio::test]

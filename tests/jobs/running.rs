@@ -120,6 +120,30 @@ async fn a_job_that_wants_too_much_memory_or_disk_fails_by_itself() {
     }
 }
 
+/// What the libraries of data scientists do behind the scenes: none of it is refused.
+#[tokio::test]
+async fn a_job_may_use_processes_threads_memory_and_a_network_of_its_own() {
+    let Some(sandbox) = sandbox().await else { return };
+    let world = World::new();
+    let code = "import concurrent.futures, mmap, multiprocessing, os, shutil, socket, sqlite3, subprocess, tempfile, threading\n\
+        from multiprocessing import shared_memory\n\
+        def double(x):\n    return 2 * x\n\
+        if __name__ == '__main__':\n\
+        \x20   with multiprocessing.Pool(2) as pool:\n        print(pool.map(double, [1, 2]))\n\
+        \x20   with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context('spawn')) as pool:\n        print(list(pool.map(double, [3])))\n\
+        \x20   with concurrent.futures.ThreadPoolExecutor(4) as pool:\n        print(list(pool.map(double, [4])))\n\
+        \x20   block = shared_memory.SharedMemory(create=True, size=4096)\n    block.close()\n    block.unlink()\n\
+        \x20   server = socket.create_server(('127.0.0.1', 0))\n    client = socket.create_connection(server.getsockname())\n\
+        \x20   print(subprocess.run(['sh', '-c', 'echo $((2 * 5))'], capture_output=True, text=True).stdout.strip())\n\
+        \x20   with tempfile.TemporaryDirectory() as folder:\n        open(folder + '/x', 'w').write('x')\n\
+        \x20   with sqlite3.connect('outputs/x.db') as db:\n        db.execute('create table t (x)')\n\
+        \x20   os.makedirs('outputs/deep/er', exist_ok=True)\n    shutil.copy('main.py', 'outputs/deep/er/copy.py')\n\
+        \x20   mmap.mmap(-1, 4096).close()\n    os.sched_getaffinity(0)\n    print('fine')\n";
+    let (report, log) = world.python(code, None, &options(sandbox)).await;
+    assert_eq!(log, "[2, 4]\n[6]\n[8]\n10\nfine\n", "{:?}", report.notes);
+    assert_eq!(report.outputs.len(), 2);
+}
+
 /// Packages come from a folder, so this needs no network; it does need a Python with `venv`.
 #[tokio::test]
 async fn packages_are_installed_once_and_without_data() {

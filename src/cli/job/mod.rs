@@ -17,6 +17,7 @@ mod ran;
 mod release;
 mod rerun;
 mod review;
+mod room;
 mod run;
 pub(super) mod serving;
 mod show;

@@ -94,7 +94,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
         () = &mut interrupted => return Err(failure_of_interrupt(&[])),
     };
     if args.no_sandbox {
-        ui.warn("Without a sandbox: the code can read, change and send whatever you can");
+        ui.danger("Without a sandbox: the code can read, change and send whatever you can");
     }
     let names: Vec<&str> = args.names.iter().map(String::as_str).collect();
     let stop = Stop::default();

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Which, asked, difference, one_file, ran, release, review, status_words, to_json};
+use super::{
+    Which, asked, difference, one_file, ran, release, review, room, status_words, to_json,
+};
 use crate::cli::args::PreSync;
 use crate::cli::context::{Context, now_seconds};
 use crate::cli::hints::quoted;
@@ -60,6 +62,9 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
         answer["standing"] = to_json::judged(judged.as_ref());
     }
     asked::add_to(&mut answer, &found);
+    if is_owner {
+        answer["touches"] = room::to_json(&found);
+    }
     let exit = fresh.answer(json!({ "job": answer }), ui);
     if ui.is_json() {
         if let Ok(submission) = &submission {
@@ -77,6 +82,9 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
                 standing(client, &found, ui);
             }
             review::files(submission, ui);
+            if is_owner {
+                room::print(&found, ui);
+            }
             if is_owner && !args.no_code {
                 note_shown(&found, submission, &review::code(&found, submission, ui), ui);
             }

@@ -128,7 +128,9 @@ pub(super) async fn loopback() -> Finding {
 
 pub(super) async fn sandbox(path: &str) -> Finding {
     match Confinement::find(path).await {
-        Ok(_) => Finding::well("sandbox", "bubblewrap can confine jobs"),
+        Ok(found) => {
+            Finding::well("sandbox", format!("jobs can be confined: {}", found.strength()))
+        }
         Err(error) => Finding {
             state: State::Look,
             ..Finding::failed("sandbox", Error::Job(jobs::Error::Sandbox(error)))

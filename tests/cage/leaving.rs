@@ -1,0 +1,46 @@
+//! Attacks by what is left in `outputs/`.
+
+use crate::suite::{Alone, Attack, Noticed, ROW};
+
+/// The table. Without protection the outputs are taken over as the Python client does it.
+#[rustfmt::skip]
+pub(crate) const ATTACKS: &[Attack] = &[
+    Attack { name: "a link to a file", gain: "any file of the owner, as an output",
+        code: "os.symlink('@HOME@/secret', 'outputs/link')", noticed: Noticed::Left(|left| left.holds_secret()), ..ROW },
+    Attack { name: "a link to a folder", gain: "all files of the owner, as outputs",
+        code: "os.symlink('@HOME@/config', 'outputs/folder')", noticed: Noticed::Left(|left| left.holds_secret()), ..ROW },
+    Attack { name: "a relative link", gain: "the same from inside of a folder",
+        code: "os.mkdir('outputs/a')\nos.symlink(os.path.relpath('@HOME@/secret', os.path.realpath('outputs/a')), 'outputs/a/link')",
+        noticed: Noticed::Left(|left| left.holds_secret()), ..ROW },
+    Attack { name: "outputs that are a link", gain: "the same, with all of a folder",
+        code: "os.rmdir('outputs')\nos.symlink('@HOME@/config', 'outputs')", noticed: Noticed::Left(|left| left.holds_secret()), ..ROW },
+    Attack { name: "a second name of a file", gain: "a file of the owner, with nothing that looks like a link",
+        code: "os.link('@HOME@/secret', 'outputs/hard')", noticed: Noticed::Left(|left| left.holds_secret()), ..ROW },
+    Attack { name: "a pipe", gain: "a reader that waits for ever",
+        code: "os.mkfifo('outputs/pipe')", noticed: Noticed::Left(|left| left.has_odd), ..ROW },
+    Attack { name: "a socket", gain: "a reader that fails, or talks to somebody",
+        code: "socket.socket(socket.AF_UNIX).bind('outputs/socket')", noticed: Noticed::Left(|left| left.has_odd), ..ROW },
+    Attack { name: "a device", gain: "a reader that never ends; a disk, read around its rights",
+        code: "os.mknod('outputs/zero', 0o20666, os.makedev(1, 5))", noticed: Noticed::Left(|left| left.has_odd),
+        alone: Alone::Sometimes("only root may make devices"), ..ROW },
+    Attack { name: "a link to nothing", gain: "a file that appears later",
+        code: "os.symlink('@HOME@/later', 'outputs/later')", noticed: Noticed::Left(|left| left.has_odd), ..ROW },
+    Attack { name: "a permission file", gain: "rules of the owner's, made by the job",
+        code: "open('outputs/syft.pub.yaml', 'w').write('rules: []')",
+        noticed: Noticed::Left(|left| left.has_name(|name| name == "syft.pub.yaml")), ..ROW },
+    Attack { name: "a permission file below", gain: "the same where nobody looks",
+        code: "os.makedirs('outputs/a/b')\nopen('outputs/a/b/Syft.Pub.Yaml', 'w').write('rules: []')",
+        noticed: Noticed::Left(|left| left.has_name(|name| name.eq_ignore_ascii_case("syft.pub.yaml"))), ..ROW },
+    Attack { name: "a name that steers the terminal", gain: "the owner's terminal, when it lists the outputs",
+        code: "open('outputs/a\\x1b]0;owned\\x07b', 'w')",
+        noticed: Noticed::Left(|left| left.has_name(|name| name.chars().any(char::is_control))), ..ROW },
+    Attack { name: "a name of two lines", gain: "lines of its own in lists and logs",
+        code: "open('outputs/a\\nshared: yes', 'w')",
+        noticed: Noticed::Left(|left| left.has_name(|name| name.contains('\n'))), ..ROW },
+    Attack { name: "a name that is no text", gain: "a program that fails at it",
+        code: "open(b'outputs/\\xff\\xfe', 'w')",
+        noticed: Noticed::Left(|left| left.has_name(|name| name.contains('\u{fffd}'))), ..ROW },
+    Attack { name: "more files than may be sent", gain: "a drive full of them",
+        code: "for number in range(1200):\n    open(f'outputs/{number}', 'w').write('x')",
+        noticed: Noticed::Left(|left| left.files.len() > 1000), ..ROW },
+];
