@@ -153,7 +153,7 @@ fn say_report(report: &RunReport, choices: &RunChoices, ui: &mut Ui) {
         ui.warn(note);
     }
     if !report.confined {
-        ui.warn(format_args!("`{name}` ran without a sandbox"));
+        ui.danger(format_args!("`{name}` ran without a sandbox"));
     }
     if let Some(told) = &report.told {
         ui.say(format_args!(
