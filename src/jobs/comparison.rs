@@ -88,8 +88,7 @@ impl JobStore {
         let known = self.find(id).ok();
         let changes = known.and_then(|job| self.changes_since(&job, approval, found));
         let changes = Summary::of(&changes.unwrap_or_default());
-        let (job, approved, found) = (id.clone(), approval.digest, found.digest);
-        Error::Changed { job, approved, found, changes }
+        Error::Changed { job: id.clone(), changes }
     }
 
     pub(crate) fn kept(&self) -> Kept {

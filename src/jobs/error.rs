@@ -7,7 +7,7 @@ use super::difference::Summary;
 use super::layout::JobId;
 use super::sandbox::SandboxError;
 use super::state::{InvalidState, Refused};
-use crate::model::{DatasitePath, Digest};
+use crate::model::DatasitePath;
 
 /// Why something could not be done with a job.
 #[derive(Debug, thiserror::Error)]
@@ -57,10 +57,6 @@ pub enum Error {
     Changed {
         /// The job.
         job: JobId,
-        /// The digest that the approval names.
-        approved: Digest,
-        /// The digest of what lies there now.
-        found: Digest,
         /// What changed, as far as it is known.
         changes: Summary,
     },

@@ -59,9 +59,9 @@ impl JobStore {
         let state = self.decide(&job, &Action::Approve(reason.map(str::to_owned)), now)?;
         let submission = self.keep(&job)?;
         let found = submission.digest;
-        if let Some(approved) = reviewed.filter(|digest| *digest != found) {
+        if reviewed.is_some_and(|digest| digest != found) {
             let changes = Summary::default();
-            return Err(Error::Changed { job: id.clone(), approved, found, changes });
+            return Err(Error::Changed { job: id.clone(), changes });
         }
         let approval = Approval {
             digest: found,

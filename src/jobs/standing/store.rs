@@ -78,8 +78,7 @@ impl JobStore {
         let submission = self.keep(job)?;
         if submission.digest != new.reviewed {
             let changes = crate::jobs::Summary::default();
-            let (approved, found) = (new.reviewed, submission.digest);
-            return Err(Error::Changed { job: job.id.clone(), approved, found, changes });
+            return Err(Error::Changed { job: job.id.clone(), changes });
         }
         check(&new, submission.bytes(), now)?;
         let template = Template {
