@@ -276,6 +276,13 @@ impl World {
         }
     }
 
+    /// Lets time pass on all machines.
+    pub(crate) fn wind_all(&self, seconds: i64) {
+        for machine in &self.machines {
+            machine.clock.0.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
+        }
+    }
+
     /// A user writes the same few files again and again, and syncs after each.
     fn be_busy(&mut self, machine: usize, times: usize, mark: usize) {
         for number in 0..times {
