@@ -58,6 +58,12 @@ pub fn set_listed(db: &Database, folder: &FileId, listed: bool) -> Result<()> {
     Ok(())
 }
 
+/// Forgets what lies in a folder, so that it is listed again.
+pub fn forget_content(db: &Database, folder: &FileId) -> Result<()> {
+    db.prepare_cached("DELETE FROM catalogue WHERE parent = ?1")?.execute([folder.as_str()])?;
+    set_listed(db, folder, false)
+}
+
 /// Returns the folders whose content is not in the catalogue.
 pub fn unlisted(db: &Database) -> Result<Vec<Entry>> {
     let sql =

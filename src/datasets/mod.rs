@@ -3,14 +3,15 @@
 //! A dataset is two folders in its owner's datasite. Its mock files reach readers as a collection:
 //! a flat folder on the Drive whose name carries their digest, shared by the Drive's own rights.
 //! Names, addresses, descriptions and what to fetch or remove are decided purely (`name`, `url`,
-//! `metadata`, `collection`, `folding`, `publication`, `pull`); `create`, `update`, `local` and
-//! `locate` touch this machine, `publish` and `fetch` a connection.
+//! `metadata`, `collection`, `folding`, `publication`, `pull`, `doubt`); `create`, `update`, `local`
+//! and `locate` touch this machine, `publish` and `fetch` a connection.
 //!
 //! Whose a dataset is comes from the Drive, never from what a file says.
 
 mod as_text;
 mod collection;
 mod create;
+mod doubt;
 mod error;
 mod fetch;
 mod files;
@@ -30,6 +31,7 @@ pub use collection::{
     Refusal, check_mock, check_private, members,
 };
 pub use create::{Created, NewDataset, create};
+pub use doubt::Doubt;
 pub use error::{Error, Unacceptable};
 pub use fetch::{KEPT_FOLDER, Restored, fetch, install, install_own, install_restored, remove};
 pub use files::{FileInfo, SCRATCH_FOLDER, Scratch};

@@ -34,7 +34,7 @@ async fn share_collection(
 }
 
 #[tokio::test]
-async fn a_damaged_or_hostile_collection_is_told_costs_once_and_hides_no_other() {
+async fn a_damaged_or_hostile_collection_is_told_costs_little_and_hides_no_other() {
     let world = World::new();
     let owner = world.owner("do@example.org");
     let (scientist, calls) = world.scripted("ds@example.org", Role::Scientist, "home");
@@ -54,9 +54,12 @@ async fn a_damaged_or_hostile_collection_is_told_costs_once_and_hides_no_other()
     }
     let names: Vec<_> = scientist.datasets().unwrap().into_iter().map(|it| it.name).collect();
     assert_eq!(names, ["good"]);
+    // It may have been listed in part, so it is listed again, all of them at once, ever less often.
     let before = calls.calls();
-    scientist.sync(&SyncOptions::default()).await.unwrap();
-    assert_eq!(calls.calls() - before, 1);
+    for _ in 0..100 {
+        scientist.sync(&SyncOptions::default()).await.unwrap();
+    }
+    assert!((100..=110).contains(&(calls.calls() - before)), "{}", calls.calls() - before);
 }
 
 #[tokio::test]

@@ -17,12 +17,15 @@ use super::world::{World, email};
 
 /// In how many rounds everybody must be idle.
 const ROUNDS_MAX: usize = 12;
+/// After how long, at the latest, something is looked for again that came late.
+const LATEST_SECONDS: i64 = 3600;
 
 /// Returns what is wrong after all faults are over and everybody has synced.
 pub(crate) fn violations(world: &mut World) -> Vec<String> {
     world.drive.set_lag(0);
     world.drive.release();
     world.finish_all();
+    world.wind_all(LATEST_SECONDS);
     let mut found = meet(world);
     found.extend(settle(world));
     if !found.is_empty() {

@@ -2,9 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use syft::caches::Folders;
 use syft::client::{Client, Clock};
@@ -26,6 +28,8 @@ use super::secrets::{Secrets, mark, marks};
 const BEGIN_MICROS: i64 = 1_600_000_000_000_000;
 /// Where the clock of a drive in memory begins.
 const DRIVE_BEGIN_MICROS: i64 = 1_780_000_000_000_000;
+/// More than an interpreter is given to look at the code of a job.
+const INTERPRETER: Duration = Duration::from_secs(60);
 
 pub(crate) fn email(text: &str) -> Email {
     Email::parse(text).unwrap()
@@ -195,7 +199,8 @@ impl World {
         let scientists: Vec<Email> = SCIENTISTS.iter().map(|m| email(address(*m))).collect();
         let of_owner = disks[..SCIENTISTS[0]].to_vec();
         let secrets = Arc::new(Secrets::new(&drive, &owner, &scientists, of_owner));
-        let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build();
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.max_blocking_threads(1).enable_all().build();
         Self {
             drive,
             secrets,
@@ -268,6 +273,13 @@ impl World {
             Step::ExpireTokens => self.drive.expire_tokens(),
             Step::Pass { days } => self.drive.advance_micros(days * 86_400_000_000),
             Step::Busy { machine, times, mark } => self.be_busy(*machine, *times, *mark),
+        }
+    }
+
+    /// Lets time pass on all machines.
+    pub(crate) fn wind_all(&self, seconds: i64) {
+        for machine in &self.machines {
+            machine.clock.0.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
         }
     }
 
@@ -389,7 +401,7 @@ impl World {
         let flag = Arc::new(Flag::default());
         let waker = Waker::from(Arc::clone(&flag));
         loop {
-            flag.0.store(false, Ordering::SeqCst);
+            flag.lower();
             let mut context = Context::from_waker(&waker);
             match catch_unwind(AssertUnwindSafe(|| process.as_mut().poll(&mut context))) {
                 Ok(Poll::Ready(outcome)) => return Some(outcome),
@@ -397,7 +409,7 @@ impl World {
                 Err(reason) if reason.is::<Died>() => return Some(Outcome::Died),
                 Err(reason) => resume_unwind(reason),
             }
-            if flag.0.load(Ordering::SeqCst) {
+            if flag.is_up() {
                 continue;
             }
             if gate.waiting() > 0 && !self.has_datasets {
@@ -407,10 +419,12 @@ impl World {
             // order of things does not hang on how fast it is.
             let drained = self.runtime.block_on(self.runtime.spawn_blocking(|| ()));
             drained.unwrap();
-            if !flag.0.load(Ordering::SeqCst) {
-                assert!(gate.waiting() > 0, "a process waits for nothing");
+            if gate.waiting() > 0 && !flag.is_up() {
                 return None;
             }
+            // An interpreter is asked about the code of a job, and nothing goes on beside.
+            let woken = tokio::time::timeout(INTERPRETER, Woken(&flag));
+            self.runtime.block_on(woken).expect("a process waits for something");
         }
     }
 
@@ -437,11 +451,39 @@ impl World {
     }
 }
 
+/// Says that a process can go on, also to who waits for that.
 #[derive(Debug, Default)]
-struct Flag(AtomicBool);
+struct Flag {
+    is_up: AtomicBool,
+    waiting: Mutex<Option<Waker>>,
+}
+
+impl Flag {
+    fn lower(&self) {
+        self.is_up.store(false, Ordering::SeqCst);
+    }
+
+    fn is_up(&self) -> bool {
+        self.is_up.load(Ordering::SeqCst)
+    }
+}
 
 impl Wake for Flag {
     fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::SeqCst);
+        self.is_up.store(true, Ordering::SeqCst);
+        let waiting = self.waiting.lock().unwrap().take();
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Ends once the flag is up.
+struct Woken<'a>(&'a Flag);
+
+impl Future for Woken<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        *self.0.waiting.lock().unwrap() = Some(context.waker().clone());
+        if self.0.is_up() { Poll::Ready(()) } else { Poll::Pending }
     }
 }

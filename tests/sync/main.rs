@@ -6,6 +6,7 @@
 mod behind;
 mod bounds;
 mod checkpoints;
+mod collections;
 mod cost;
 mod crash;
 mod crossing;

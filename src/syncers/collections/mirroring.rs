@@ -1,13 +1,14 @@
 //! A scientist's copies of the datasets that owners show.
 //!
 //! What to fetch and to remove is decided from the catalogue. Because that may lag, a copy is
-//! removed only after the service was asked whether the collection is really gone.
+//! removed only after the service was asked whether the collection is really gone, and one of which
+//! the files are not what its name says is listed again by a later sync (`datasets::Doubt`).
 
 use std::collections::BTreeSet;
 
 use crate::caches::{catalogue, meta};
 use crate::connections::{Entry, Query};
-use crate::datasets::{self, Half, Held, Limits, Scratch, Wanted};
+use crate::datasets::{self, Doubt, Half, Held, Limits, Scratch, Wanted};
 use crate::model::{Code, Email, Timestamp};
 use crate::peers::PeerState;
 
@@ -114,17 +115,23 @@ async fn fetch(
 ) -> Result<Option<Held>> {
     let (owner, name) = (&wanted.owner, &wanted.name.dataset);
     let key = failure_key(owner, name);
-    let (files, failure) = account
+    let (files, doubt) = account
         .store
         .read(|db| Ok((catalogue::children(db, &wanted.folder)?, meta::get(db, &key)?)))?;
-    if files.is_empty() {
-        return Ok(None); // Its owner is at work, or what the feed says of it is to come.
-    }
     let state = state_of(wanted, &files);
-    if let Some((_, text)) =
-        failure.as_deref().and_then(|text| text.split_once('\n')).filter(|(old, _)| *old == state)
-    {
-        report.problem_with(owner, Code::DatasetNotFetched, text);
+    let doubt = doubt.and_then(|text| serde_json::from_str::<Doubt>(&text).ok());
+    if let Some(doubt) = doubt.filter(|doubt| doubt.state == state) {
+        if let Some(text) = &doubt.problem {
+            report.problem_with(owner, Code::DatasetNotFetched, text);
+        }
+        if let Some(doubt) = doubt.ask_again(now) {
+            note(account, wanted, &doubt)?;
+        }
+        return Ok(None);
+    }
+    if files.is_empty() {
+        // Its owner is at work, or what the service shows of it is to come.
+        note(account, wanted, &Doubt::new(state, None, now))?;
         return Ok(None);
     }
     let old = here.iter().find(|held| (&held.owner, &held.name) == (owner, name));
@@ -148,12 +155,22 @@ async fn fetch(
                 datasets::Error::Damaged { .. } | datasets::Error::Unacceptable { .. }
             );
             if is_about_content {
-                account.store.write(|db| meta::set(db, &key, &format!("{state}\n{text}")))?;
+                note(account, wanted, &Doubt::new(state, Some(text.clone()), now))?;
             }
             report.problem_with(owner, Code::DatasetNotFetched, text);
             Ok(None)
         }
     }
+}
+
+/// Notes that a collection is not what its name says; the next sync lists what lies in it.
+fn note(account: &Account, wanted: &Wanted, doubt: &Doubt) -> Result<()> {
+    let key = failure_key(&wanted.owner, &wanted.name.dataset);
+    let text = to_json(doubt)?;
+    Ok(account.store.write(|db| {
+        catalogue::forget_content(db, &wanted.folder)?;
+        meta::set(db, &key, &text)
+    })?)
 }
 
 async fn fetch_and_install(

@@ -69,8 +69,11 @@ async fn restore_all(account: &Account, own: &[Entry], report: &mut Report) -> R
     let mut is_whole = true;
     // With nothing present, the plan is the newest collection of each half.
     for wanted in datasets::restore_plan(me, own, &BTreeSet::new(), &BTreeSet::new()) {
-        if known.iter().any(|publication| publication.folder == wanted.folder) {
-            continue; // It was made here.
+        let is_it = |name: &CollectionName| {
+            (name.half, &name.dataset) == (wanted.name.half, &wanted.name.dataset)
+        };
+        if known.iter().any(|publication| is_it(&publication.name)) {
+            continue; // It was made here, or brought back before; what is newer is followed.
         }
         let content = files.get(&wanted.folder).map(Vec::as_slice).unwrap_or_default();
         let connection = sealing::connection_for(account, wanted.name.half)?;
