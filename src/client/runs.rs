@@ -239,7 +239,9 @@ impl Client {
             let _lock = self.take_lock(true).await?;
             self.release_run(&job.id, choices.share_outputs, choices.share_logs)?;
         }
-        report.notes.extend(self.release_as_allowed(job, choices).await?);
+        if is_over {
+            report.notes.extend(self.release_as_allowed(job, choices).await?);
+        }
         Ok(report)
     }
 }

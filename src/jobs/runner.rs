@@ -172,17 +172,12 @@ pub async fn run_until(
         }
     };
     let duration = start.elapsed();
+    let usage = measured.map(|measured| measured.usage).unwrap_or_default();
+    let cause = Cause { cut: cut.as_ref(), measured: measured.as_ref(), duration };
     let failed = (state.status == JobStatus::Failed).then(|| RunEnd {
-        ending: ending(
-            return_code,
-            cut.as_ref(),
-            measured.as_ref(),
-            duration,
-            &options.limits,
-            &notes,
-        ),
+        ending: cause.ending(return_code, &options.limits, &notes),
         duration,
-        memory: measured.map(|it| it.usage.memory_bytes).filter(|bytes| *bytes > 0),
+        memory: Some(usage.memory_bytes).filter(|bytes| *bytes > 0),
     });
     Ok(RunReport {
         job: id.clone(),
@@ -192,29 +187,31 @@ pub async fn run_until(
         duration,
         confined: options.confinement.confines(),
         cut,
-        usage: measured.map(|measured| measured.usage).unwrap_or_default(),
+        usage,
         notes,
         failed,
         told: None,
     })
 }
 
-/// Returns in which way a run ended that failed.
-fn ending(
-    code: i64,
-    cut: Option<&Cut>,
-    measured: Option<&process::Ended>,
+/// What is known of the end of a run.
+struct Cause<'a> {
+    cut: Option<&'a Cut>,
+    measured: Option<&'a process::Ended>,
     duration: Duration,
-    limits: &Limits,
-    notes: &[String],
-) -> Ending {
-    match code {
-        _ if cut.is_some() => Ending::Interrupted,
-        -1 if measured.is_some_and(|measured| measured.exceeded.is_some()) => Ending::Killed,
-        -1 if duration >= limits.time => Ending::OutOfTime,
-        -1 => Ending::NotRun,
-        _ if notes.iter().any(|note| note == NOT_INSTALLED) => Ending::NotInstalled,
-        code => Ending::of_code(code),
+}
+
+impl Cause<'_> {
+    /// Returns in which way a run ended that failed.
+    fn ending(&self, code: i64, limits: &Limits, notes: &[String]) -> Ending {
+        match code {
+            _ if self.cut.is_some() => Ending::Interrupted,
+            -1 if self.measured.is_some_and(|it| it.exceeded.is_some()) => Ending::Killed,
+            -1 if self.duration >= limits.time => Ending::OutOfTime,
+            -1 => Ending::NotRun,
+            _ if notes.iter().any(|note| note == NOT_INSTALLED) => Ending::NotInstalled,
+            code => Ending::of_code(code),
+        }
     }
 }
 

@@ -199,18 +199,10 @@ impl JobState {
                 next.review_reason = Some(reason.clone());
             }
             (Action::Approve(reason), S::Pending | S::Approved) => {
-                next.status = S::Approved;
-                next.approval_method = Some("manual".to_owned());
-                next.approved_at = Some(now);
-                next.approved_by = by;
-                next.review_reason = reason.clone();
+                next.approve("manual", by, now, reason.clone());
             }
             (Action::Admit(reason), S::Pending) => {
-                next.status = S::Approved;
-                next.approval_method = Some("auto".to_owned());
-                next.approved_at = Some(now);
-                next.approved_by = by;
-                next.review_reason = Some(reason.clone());
+                next.approve("auto", by, now, Some(reason.clone()));
             }
             (Action::Reject(reason), S::Pending) => {
                 next.status = S::Rejected;
@@ -256,6 +248,14 @@ impl JobState {
             (action, status) => return Err(Refused { status, wish: action.participle() }),
         }
         Ok(next)
+    }
+
+    fn approve(&mut self, how: &str, by: Option<String>, now: Timestamp, reason: Option<String>) {
+        self.status = JobStatus::Approved;
+        self.approval_method = Some(how.to_owned());
+        self.approved_at = Some(now);
+        self.approved_by = by;
+        self.review_reason = reason;
     }
 
     /// Reads the `state.yaml` of a job in `layout`. Lenient: keys that are missing, unknown or of an
