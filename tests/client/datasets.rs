@@ -176,3 +176,42 @@ async fn datasets_of_a_home_that_was_deleted_are_published_again_once() {
         assert!(read(&third, owner.email(), PRIVATE).is_some(), "{machines} machines");
     }
 }
+
+/// A new machine brought one dataset back and failed at another; when it tried again, the first had
+/// newer content.
+#[tokio::test]
+async fn a_machine_that_was_cut_short_while_it_joined_takes_what_is_newer() {
+    use syft::connections::faulty::{Fault, unavailable};
+    use syft::datasets::{DatasetName, Update};
+
+    let world = World::new();
+    let owner = world.owner("do@example.org");
+    sync(&owner).await;
+    for name in ["ages", "blood"] {
+        owner.create_dataset(&world.dataset(name, Audience::Nobody), false).await.unwrap();
+    }
+    let (laptop, script) = world.scripted("do@example.org", Role::Owner, "laptop");
+    // Two files of the first one arrive.
+    let downloads = std::sync::atomic::AtomicUsize::new(0);
+    script.when(usize::MAX, Fault::before(unavailable), move |call| {
+        call.method == "download"
+            && downloads.fetch_add(1, std::sync::atomic::Ordering::Relaxed) >= 2
+    });
+    assert!(laptop.sync(&SyncOptions::default()).await.is_err());
+    assert_eq!(laptop.datasets().unwrap().len(), 1);
+    script.clear();
+    let mock = Some(world.file("newer.csv", "age\n2\n"));
+    let update = Update {
+        name: DatasetName::parse("ages").unwrap(),
+        mock,
+        private: None,
+        summary: None,
+        readme: None,
+        tags: None,
+        allow_same: false,
+    };
+    owner.update_dataset(&update, false).await.unwrap();
+    sync(&laptop).await;
+    let newer = "public/syft_datasets/ages/newer.csv";
+    assert_eq!(read(&laptop, owner.email(), newer).as_deref(), Some("age\n2\n"));
+}
