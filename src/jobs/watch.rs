@@ -84,7 +84,7 @@ pub(crate) async fn emptied(about: Option<&About>) {
 /// Returns the room's own `/proc`. `None` while its first process still sees this machine's, where it
 /// is not the first.
 fn processes_of(first: u32) -> Option<PathBuf> {
-    let processes = PathBuf::from(format!("/proc/{first}/root/proc"));
+    let processes = PathBuf::from(format!("/proc/{first}/root")).join("proc");
     let namespace = |path: PathBuf| std::fs::read_link(path).ok();
     let own = namespace(format!("/proc/{first}/ns/pid").into())?;
     (namespace(processes.join("1/ns/pid"))? == own).then_some(processes)
