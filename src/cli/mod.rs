@@ -170,16 +170,15 @@ async fn until_interrupted(cli: &Cli, ui: &mut Ui) -> Outcome {
     Err(Failure { exit: Exit::Interrupted, ..failure })
 }
 
-/// Ends the process if what was interrupted does not let go, for instance while it waits for a lock;
-/// at once if it waits for a person, who has just answered.
+/// Ends the process, and says so, if what was interrupted does not let go, for instance while it waits
+/// for a lock; at once if it waits for a person, who has just answered.
 #[expect(clippy::exit, reason = "a call of the system that blocks cannot be ended otherwise")]
 async fn leave_soon(stop: impl Future<Output = ()>) {
     stop.await;
-    if ui::is_asking() {
-        ui::tell(&format!("\nerror[{}]: interrupted", Code::Interrupted));
-    } else {
+    if !ui::is_asking() {
         tokio::time::sleep(FAREWELL * 2).await;
     }
+    ui::tell(&format!("\nerror[{}]: interrupted", Code::Interrupted));
     std::process::exit(Exit::Interrupted as i32);
 }
 

@@ -221,9 +221,9 @@ impl Ui {
             return None;
         }
         let question = safe(&question.to_string());
+        ASKING.store(true, Ordering::SeqCst); // first: who reads the question may answer at once
         self.write_err(&format!("{question} "));
         self.err.flush().ok();
-        ASKING.store(true, Ordering::SeqCst);
         let typed = read_line().ok();
         ASKING.store(false, Ordering::SeqCst);
         typed

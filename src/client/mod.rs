@@ -329,7 +329,11 @@ impl Client {
         self.clock.now()
     }
 
-    fn needs(&self, role: Role) -> Result<()> {
+    /// Refuses what only an account of the other role can do.
+    ///
+    /// # Errors
+    /// [`Error::WrongRole`] if the account has another role.
+    pub fn needs(&self, role: Role) -> Result<()> {
         if self.role() == role { Ok(()) } else { Err(Error::WrongRole { needed: role }) }
     }
 

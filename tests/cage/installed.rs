@@ -112,7 +112,7 @@ async fn w9_a_package_that_runs_code_when_it_is_installed_sees_no_data() {
 async fn w9_a_job_cannot_change_the_environment_that_others_use() {
     let Some(sandbox) = sandbox().await else { return };
     let poison = "import os, tinypkg\nprint('BEGUN')\nfolder = os.path.dirname(tinypkg.__file__)\n\
-        for name, text in [('/evil.pth', 'import sys; sys.poisoned = True'), ('/tinypkg.py', 'ANSWER = 666')]:\n\
+        for name, text in [('/evil.pth', 'import sys; sys.poisoned = True'), ('/tinypkg.py', 'ANSWER = 666666')]:\n\
         \x20   try:\n        open(folder + name, 'w').write(text)\n    except OSError as e:\n        print(e)\n";
     let look =
         "import sys, tinypkg\nprint('BEGUN', getattr(sys, 'poisoned', False), tinypkg.ANSWER)\n";
@@ -122,7 +122,7 @@ async fn w9_a_job_cannot_change_the_environment_that_others_use() {
         let first = shop.run("first", "tinypkg", poison).await;
         assert_eq!(first.matches("Read-only").count(), if confined { 2 } else { 0 }, "{first}");
         let second = shop.run("second", "tinypkg", look).await;
-        let expected = if confined { "BEGUN False 42\n" } else { "BEGUN True 666\n" };
+        let expected = if confined { "BEGUN False 42\n" } else { "BEGUN True 666666\n" };
         assert_eq!(second, expected);
     }
 }

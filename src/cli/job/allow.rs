@@ -12,7 +12,7 @@ use crate::cli::text::count;
 use crate::cli::ui::Ui;
 use crate::client::{Allowance, Allowed};
 use crate::jobs::{RunScript, Sharing, parameter_file, strict_json};
-use crate::model::{Code, DatasitePath, Email, Timestamp};
+use crate::model::{Code, DatasitePath, Email, Role, Timestamp};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -85,6 +85,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
     let client = context.open().await?;
     let (name, from) = (&args.which.name, args.which.from.as_ref());
+    client.needs(Role::Owner)?;
     let found = client.job(name, from)?;
     let submission = found.store().snapshot(&found.job)?;
     if let Some(digits) = &args.digest {

@@ -10,7 +10,7 @@ use crate::cli::text::{count, size};
 use crate::cli::ui::Ui;
 use crate::client::{Client, FoundJob};
 use crate::jobs::{ReviewedFile, RunScript, Shown};
-use crate::model::{Code, Digest};
+use crate::model::{Code, Digest, Role};
 
 const APPROVE_EXAMPLES: &str = "\
 Examples:
@@ -68,6 +68,7 @@ pub(crate) struct Reject {
 
 pub(crate) async fn approve(args: &Approve, context: &Context, ui: &mut Ui) -> Outcome {
     let client = context.open().await?;
+    client.needs(Role::Owner)?;
     let (name, from) = (&args.which.name, args.which.from.as_ref());
     let found = client.job(name, from)?;
     let submission = found.store().snapshot(&found.job)?;
