@@ -127,19 +127,25 @@ fn status(account: &Account, name: &str) -> String {
 
 /// Waits until no process of a sandbox of this account is left.
 async fn ended(account: &Account) {
-    let home = account.home.to_str().unwrap();
     let all = async {
         // The system tells nobody but a parent that a process has ended, so we look again.
         let mut looks = tokio::time::interval(Duration::from_millis(5));
-        while processes().any(|(_, line)| line.contains(home)) {
+        while processes().any(|process| is_of(&process, account)) {
             looks.tick().await;
         }
     };
     if tokio::time::timeout(PATIENCE, all).await.is_err() {
         let left: Vec<(u32, String)> =
-            processes().filter(|(_, line)| line.contains(home)).collect();
+            processes().filter(|process| is_of(process, account)).collect();
         panic!("these outlive the program that started them: {left:#?}");
     }
+}
+
+/// True for the program of this account, and for what sees its folders, as a job in its room does.
+fn is_of((pid, line): &(u32, String), account: &Account) -> bool {
+    let home = account.home.to_str().unwrap();
+    let mounts = std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
+    line.contains(home) || mounts.contains(home.trim_start_matches("/tmp"))
 }
 
 fn is_alive(pid: u32) -> bool {
@@ -156,7 +162,7 @@ fn children(parent: u32) -> Vec<u32> {
         .flat_map(|list| list.split(' ').filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
         .collect();
     pids.into_iter()
-        .filter(|pid| line(*pid).is_some_and(|line| line.contains("--die-with-parent")))
+        .filter(|pid| line(*pid).is_some_and(|line| line.contains("--info-fd")))
         .collect()
 }
 
