@@ -73,7 +73,7 @@ impl ServeFile {
     /// Reads it again.
     ///
     /// Who edits it by hand may have it away, or emptied, for a moment: that is believed once it has
-    /// lasted for [`EMPTY_S`], for what waits to be told is dropped then.
+    /// lasted five seconds, for what waits to be told is dropped then.
     pub fn read(&mut self, now: Timestamp) -> Read {
         let found = match self.load() {
             Ok(found) => found,
