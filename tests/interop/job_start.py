@@ -57,6 +57,7 @@ class World:
         self.syft("peer", "add", OWNER, home="scientist")
         self.syft("sync", home="owner")
         self.syft("peer", "approve", SCIENTIST, home="owner")
+        self.syft("sync", home="scientist")
 
     def syft(self, *args, home="owner"):
         environment = {**self.environment, "SYFT_HOME": str(self.folder / home)}
@@ -72,10 +73,10 @@ class World:
         self.syft("sync", home="owner")
         self.syft("job", "approve", name, home="owner")
 
-    def run(self, name):
+    def run(self, name, *args):
         """Returns how long the command takes, and of it the run alone."""
         start = time.monotonic()
-        ran = self.syft("job", "run", name, "--no-sync")["jobs"][0]
+        ran = self.syft("job", "run", name, "--no-sync", *args)["jobs"][0]
         took = time.monotonic() - start
         if ran["return_code"] != 0:
             sys.exit(f"{name}: {ran}")
@@ -86,11 +87,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--times", type=int, default=5)
     times = parser.parse_args().times
-    rows = {"bash, nothing": [], "Python, no packages": [], "Python, first with its packages": [], "Python, again": []}
+    rows = {"bash, nothing, without a sandbox": []}
+    rows |= {"bash, nothing": [], "Python, no packages": [], "Python, first with its packages": [], "Python, again": []}
     with tempfile.TemporaryDirectory() as folder:
         world = World(Path(folder))
         try:
             for number in range(times):
+                world.approved(f"open-{number}", "true\n", "--bash")
+                rows["bash, nothing, without a sandbox"].append(world.run(f"open-{number}", "--no-sandbox"))
                 world.approved(f"bash-{number}", "true\n", "--bash")
                 rows["bash, nothing"].append(world.run(f"bash-{number}"))
                 world.approved(f"bare-{number}", "print(42)\n")
