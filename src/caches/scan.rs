@@ -25,6 +25,9 @@ use crate::model::{
 pub struct Scan {
     /// The files that travel, by content.
     pub files: Snapshot,
+    /// Files that somebody may be in the middle of writing, by what they hold now. They stand there,
+    /// but do not travel before they are at rest.
+    pub restless: Snapshot,
     /// What could not be looked at. Nothing at or below such a path may be taken for deleted.
     pub unreadable: Vec<Unreadable>,
     /// Files of ours that a crash left half written. To be removed by whoever holds the lock.
@@ -66,6 +69,16 @@ impl Scan {
     pub fn is_unknown(&self, path: &DatasitePath) -> bool {
         self.unreadable.iter().any(|unreadable| unreadable.covers(path))
     }
+
+    /// True if something may stand at `path` that could not be read.
+    pub fn is_unread(&self, path: &DatasitePath) -> bool {
+        !self.restless.contains_key(path) && self.is_unknown(path)
+    }
+
+    /// What stands at `path`, at rest or not, as far as that could be read.
+    pub fn standing(&self, path: &DatasitePath) -> Option<Digest> {
+        self.files.get(path).or_else(|| self.restless.get(path)).copied()
+    }
 }
 
 impl Unreadable {
@@ -82,7 +95,7 @@ const AHEAD_MAX_NS: i64 = 300_000_000_000;
 enum Looked {
     Whole(Digest),
     Changed,
-    Restless,
+    Restless(Digest),
 }
 
 struct Walk<'a> {
@@ -136,7 +149,7 @@ fn scan_and(
     let Walk { known, fresh, scan, .. } = walk;
     let vanished: Vec<&String> =
         known.keys().filter(|path| !scan_has(&scan, path) && !fresh.contains_key(*path)).collect();
-    if scan.unreadable.iter().any(|unreadable| unreadable.kind == Kind::Restless) {
+    if !scan.restless.is_empty() {
         store.note_restless();
     }
     if !fresh.is_empty() || !vanished.is_empty() {
@@ -146,7 +159,7 @@ fn scan_and(
 }
 
 fn scan_has(scan: &Scan, path: &str) -> bool {
-    DatasitePath::parse(path).is_ok_and(|path| scan.files.contains_key(&path))
+    DatasitePath::parse(path).is_ok_and(|path| scan.standing(&path).is_some())
 }
 
 impl Walk<'_> {
@@ -209,7 +222,10 @@ impl Walk<'_> {
                 self.scan.files.insert(path, digest);
             }
             Ok(Looked::Changed) => self.unreadable(text, CHANGING, Kind::Changing),
-            Ok(Looked::Restless) => self.unreadable(text, RESTLESS, Kind::Restless),
+            Ok(Looked::Restless(digest)) => {
+                self.scan.restless.insert(path, digest);
+                self.unreadable(text, RESTLESS, Kind::Restless);
+            }
             // It was there a moment ago: deleted, which is no error.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
@@ -263,7 +279,11 @@ impl Walk<'_> {
     /// they stand there.
     fn looked(&self, stat: Stat, path: &DatasitePath, digest: Digest) -> Looked {
         let is_taken = is_rule_file(path) || self.agreed.get(path) == Some(&digest);
-        if self.is_restless(stat) && !is_taken { Looked::Restless } else { Looked::Whole(digest) }
+        if self.is_restless(stat) && !is_taken {
+            Looked::Restless(digest)
+        } else {
+            Looked::Whole(digest)
+        }
     }
 
     /// True if somebody may be in the middle of writing.

@@ -82,13 +82,16 @@ pub fn receive(known: &Known, received: &Received) -> Step {
     if known.local.is(received.new) {
         return Step::Agree;
     }
-    if known.local == Local::Unknown {
-        return Step::Write;
-    }
     if known.asked == Some(received.new) {
         // Our own proposal, accepted: whatever stands here now was made on top of it, also if that
         // is what stood here before.
         return Step::Agree;
+    }
+    if known.local == Local::Unknown {
+        // The write looks again. If nothing is new there is nothing to write, and an edit may stand
+        // here; unless it is one that was refused.
+        let is_refusal = received.is_answer && known.asked.is_some();
+        return if received.new == known.agreed && !is_refusal { Step::Agree } else { Step::Write };
     }
     if known.local.is(known.agreed) {
         return Step::Write;
@@ -184,13 +187,37 @@ mod tests {
 
     #[test]
     fn what_could_not_be_read_is_left_to_the_write_which_looks_again() {
-        let known = Known { agreed: None, moment: None, local: Local::Unknown, asked: None };
-        let received = Received {
-            new: None,
-            earlier: BTreeSet::new(),
-            moment: Timestamp::from_micros(1),
-            is_answer: false,
-        };
-        assert_eq!(receive(&known, &received), Step::Write);
+        let asked = |content| Some(Some(content));
+        #[rustfmt::skip]
+        let cases = [
+            // what                        agreed      asked         is_answer  new         step
+            ("the first copy",             None,       None,         false,     Some("r"),  Step::Write),
+            ("an update",                  Some("a"),  None,         false,     Some("r"),  Step::Write),
+            ("a deletion",                 Some("a"),  None,         false,     None,       Step::Write),
+            ("nothing, as before",         None,       None,         false,     None,       Step::Agree),
+            ("the state again",            Some("a"),  None,         false,     Some("a"),  Step::Agree),
+            ("the state, not looked at",   Some("a"),  asked("l"),   false,     Some("a"),  Step::Agree),
+            ("accepted",                   Some("a"),  asked("l"),   true,      Some("l"),  Step::Agree),
+            ("accepted, told by others",   Some("a"),  asked("l"),   false,     Some("l"),  Step::Agree),
+            ("a deletion, accepted",       Some("a"),  Some(None),   true,      None,       Step::Agree),
+            ("refused: the state again",   Some("a"),  asked("l"),   true,      Some("a"),  Step::Write),
+            ("refused: others were first", Some("a"),  asked("l"),   true,      Some("r"),  Step::Write),
+        ];
+        let digest = |content: &str| Digest::of(content.as_bytes());
+        for (what, agreed, asked, is_answer, new, step) in cases {
+            let known = Known {
+                agreed: agreed.map(digest),
+                moment: Some(Timestamp::from_micros(5)),
+                local: Local::Unknown,
+                asked: asked.map(|content: Option<&str>| content.map(digest)),
+            };
+            let received = Received {
+                new: new.map(digest),
+                earlier: BTreeSet::new(),
+                moment: Timestamp::from_micros(5),
+                is_answer,
+            };
+            assert_eq!(receive(&known, &received), step, "{what}");
+        }
     }
 }

@@ -265,7 +265,9 @@ fn make_way(
     path: &DatasitePath,
     settled: &mut BTreeSet<DatasitePath>,
 ) -> caches::Result<bool> {
-    let edits = edits_in_the_way(path, &ground.scan.files, |path| settled.contains(path));
+    let edits = [&ground.scan.files, &ground.scan.restless]
+        .map(|files| edits_in_the_way(path, files, |path| settled.contains(path)))
+        .concat();
     if ground.edits == Edits::Stay {
         return Ok(edits.is_empty());
     }
@@ -286,8 +288,8 @@ fn is_under_way(db: &rusqlite::Connection, asked: &Proposed) -> caches::Result<b
 }
 
 fn local(scan: &Scan, path: &DatasitePath) -> Local {
-    match scan.files.get(path) {
-        Some(digest) => Local::Holds(*digest),
+    match scan.standing(path) {
+        Some(digest) => Local::Holds(digest),
         None if scan.is_unknown(path) => Local::Unknown,
         None => Local::Absent,
     }

@@ -124,7 +124,7 @@ fn what_is_below_something_unreadable_is_unknown() {
             reason: "no".to_owned(),
             kind: Kind::Refused,
         }],
-        leftovers: Vec::new(),
+        ..Scan::default()
     };
     let unknown = |text: &str| scan.is_unknown(&DatasitePath::parse(text).unwrap());
     assert!(unknown("d/e") && unknown("d/e/f/g") && !unknown("d/ef") && !unknown("d"));
@@ -309,6 +309,8 @@ fn where_that_is_asked_for_a_file_is_taken_once_it_is_at_rest() {
         assert_eq!(names, [taken, &rules].concat(), "{what}: rules hold at once");
         let is_left = taken.len() == 1;
         assert_eq!(scan.is_unknown(&path("edited")), is_left, "{what}: it is not gone");
+        assert!(!scan.is_unread(&path("edited")), "{what}: what stands there is known");
+        assert_eq!(scan.standing(&path("edited")), Some(Digest::of(b"edit")), "{what}");
         assert_eq!(world.store.take_restless(), is_left, "{what}: it wants another look");
     }
     world.store.set_rest(std::time::Duration::ZERO);

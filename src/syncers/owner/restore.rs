@@ -186,7 +186,7 @@ fn is_explained(account: &Account, scan: &Scan, told: &Told) -> Result<bool> {
         let content = told.states.get(path).and_then(|state| state.content.as_ref());
         content.is_some_and(|content| content.digest() == *digest)
     };
-    Ok(!agreed.is_empty() || scan.files.iter().all(is_told))
+    Ok(!agreed.is_empty() || scan.files.iter().chain(&scan.restless).all(is_told))
 }
 
 /// Takes in a full checkpoint where messages are gone from the log that this machine has not read.

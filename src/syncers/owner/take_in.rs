@@ -211,7 +211,7 @@ pub(super) fn judge(
         })
         .collect();
     let may_write = |sender: &Email, path: &DatasitePath| {
-        rules.allows(sender, path, Level::Write) && !found.is_unknown(path)
+        rules.allows(sender, path, Level::Write) && !found.is_unread(path)
     };
     let mut verdicts = plan(&files, may_write, &proposed).into_iter();
     let mut later = Vec::new();
@@ -246,8 +246,9 @@ fn what_counts(account: &Account, found: &Scan) -> Result<Snapshot> {
         Ok((agreed::snapshot(db, &account.email)?, intents::waiting(db, &account.email)?))
     })?;
     let mut files = found.files.clone();
+    files.extend(found.restless.iter().map(|(path, digest)| (path.clone(), *digest)));
     for (path, write) in waiting {
-        if !found.is_unknown(&path) && !write.may_replace(found.files.get(&path).copied()) {
+        if !found.is_unread(&path) && !write.may_replace(found.standing(&path)) {
             continue;
         }
         match agreed.get(&path) {
@@ -314,8 +315,8 @@ fn write_later(
     let (datasite, path) = (&account.email, &proposal.path);
     let before = intents::at(db, datasite, path)?;
     let before = before.map(|write| Waiting { base: write.base, aside: write.aside });
-    let stands = found.files.get(path).copied();
-    let is_open = |write: &Waiting| found.is_unknown(path) || write.may_replace(stands);
+    let stands = found.standing(path);
+    let is_open = |write: &Waiting| found.is_unread(path) || write.may_replace(stands);
     let Waiting { base, aside } =
         before.filter(is_open).unwrap_or(Waiting { base: proposal.base, aside: None });
     intents::add(db, datasite, path, base.as_ref(), content, aside.as_deref())

@@ -83,7 +83,7 @@ fn learn(
         let known = agreed::moments(db, owner)?;
         for proposal in proposals {
             let (path, digest) = (&proposal.path, proposal.digest());
-            let stands = digest.is_some() && scan.files.get(path).copied() == digest;
+            let stands = digest.is_some() && scan.standing(path) == digest;
             if !stands || !owner.is_same_account(proposal.datasite.as_str()) {
                 continue;
             }
