@@ -10,7 +10,7 @@ use syft::wire::PeerState;
 use super::disk::Files;
 use super::model::told;
 use super::operations::{
-    Action, FIRST, MACHINES, OWNER, SCIENTISTS, SECOND, address, name, plain_sync,
+    Action, FIRST, MACHINES, OWNER, PLAIN_SYNC, SCIENTISTS, SECOND, address, name,
 };
 use super::secrets::{marks, rules};
 use super::world::{World, email};
@@ -58,7 +58,7 @@ fn machines(world: &World) -> Vec<usize> {
 fn meet(world: &mut World) -> Vec<String> {
     let mut found = Vec::new();
     for machine in SCIENTISTS {
-        world.run(machine, &plain_sync());
+        world.run(machine, &Action::Sync(PLAIN_SYNC));
         let owner = email(OWNER);
         let client = world.client(machine);
         let known = world.wait(client.peers()).unwrap();
@@ -66,7 +66,7 @@ fn meet(world: &mut World) -> Vec<String> {
             found.extend(world.run(machine, &Action::Ask).problems());
         }
     }
-    world.run(FIRST, &plain_sync());
+    world.run(FIRST, &Action::Sync(PLAIN_SYNC));
     for (machine, state) in states(world) {
         if state == PeerState::RequestedByPeer {
             found.extend(world.run(FIRST, &Action::Approve(machine)).problems());
@@ -102,7 +102,7 @@ fn settle(world: &mut World) -> Vec<String> {
         busy.clear();
         for machine in &everybody {
             let before = world.client(*machine).requests();
-            let outcome = world.run(*machine, &plain_sync());
+            let outcome = world.run(*machine, &Action::Sync(PLAIN_SYNC));
             let spent = world.client(*machine).requests() - before;
             if !outcome.is_idle() || spent != 1 {
                 busy.push(format!("{}: {outcome}, {spent} requests", name(*machine)));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 use syft::model::{DatasitePath, KEPT_ASIDE_MARK, is_syncable};
 
@@ -27,6 +28,12 @@ impl Disk {
     pub(crate) fn write(&self, path: &str, content: &[u8]) -> bool {
         let path = self.root.join(path);
         fs::create_dir_all(path.parent().unwrap()).is_ok() && fs::write(path, content).is_ok()
+    }
+
+    /// Has a file last been written at a time, in microseconds since the epoch.
+    pub(crate) fn set_time(&self, path: &str, micros: i64) {
+        let file = fs::File::options().write(true).open(self.root.join(path)).unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_micros(micros.unsigned_abs())).unwrap();
     }
 
     pub(crate) fn delete(&self, path: &str) -> bool {

@@ -4,7 +4,7 @@
 //! run that it was before there was any of this.
 
 use super::chance::Chance;
-use super::operations::{Action, FIRST, Manner, Readers, SECOND, Step, plain_sync, process};
+use super::operations::{Action, FIRST, Manner, PLAIN_SYNC, Readers, SECOND, Step, Sync, process};
 
 /// Marks of what is written here; those of the other steps are small.
 const MARKS: usize = 100_000;
@@ -44,12 +44,7 @@ fn place(chance: &mut Chance, steps: &[Step]) -> usize {
 
 /// A log grows long and old, and is shortened, again and again.
 fn shorten(steps: &mut Vec<Step>, chance: &mut Chance, manner: Manner) {
-    let sync = |prune_log| match plain_sync() {
-        Action::Sync { full, checkpoint_threshold, compact_threshold, .. } => {
-            Action::Sync { full, prune_log, checkpoint_threshold, compact_threshold }
-        }
-        other => other,
-    };
+    let sync = |prune_log| Action::Sync(Sync { prune_log, ..PLAIN_SYNC });
     for turn in 0..2 {
         let mark = MARKS + (turn + 1) * 1_000;
         let mut new = vec![

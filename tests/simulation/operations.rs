@@ -37,10 +37,21 @@ pub(crate) enum Edit {
     Rename { from: String, to: String },
 }
 
+/// How a sync is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sync {
+    pub(crate) full: bool,
+    pub(crate) prune_log: bool,
+    /// It leaves alone what was written just before it, as one of a watch does.
+    pub(crate) of_watch: bool,
+    pub(crate) checkpoint_threshold: usize,
+    pub(crate) compact_threshold: usize,
+}
+
 /// What a user asks the program to do.
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
-    Sync { full: bool, prune_log: bool, checkpoint_threshold: usize, compact_threshold: usize },
+    Sync(Sync),
     Ask,
     Approve(usize),
     Reject(usize),
@@ -83,7 +94,7 @@ pub(crate) enum Step {
     ExpireTokens,
     /// A user of that machine writes and syncs so many times; the contents have marks from `mark` on.
     Busy { machine: usize, times: usize, mark: usize },
-    /// Time passes at the service.
+    /// Time passes everywhere.
     Pass { days: i64 },
 }
 
@@ -128,14 +139,18 @@ impl fmt::Display for Step {
             Self::Busy { machine, times, .. } => {
                 write!(f, "{}: writes and syncs {times} times", name(*machine))
             }
-            Self::Pass { days } => write!(f, "service: {days} days pass"),
+            Self::Pass { days } => write!(f, "{days} days pass"),
         }
     }
 }
 
-pub(crate) fn plain_sync() -> Action {
-    Action::Sync { full: false, prune_log: false, checkpoint_threshold: 50, compact_threshold: 10 }
-}
+pub(crate) const PLAIN_SYNC: Sync = Sync {
+    full: false,
+    prune_log: false,
+    of_watch: false,
+    checkpoint_threshold: 50,
+    compact_threshold: 10,
+};
 
 /// How a run goes: what is common to its steps.
 #[derive(Clone, Copy, Debug)]
@@ -191,11 +206,11 @@ fn prologue() -> Vec<Step> {
         let edit = Edit::Write { path: path.to_owned(), content };
         steps.push(Step::Edit { machine: FIRST, edit });
     }
-    steps.push(begin(FIRST, plain_sync()));
+    steps.push(begin(FIRST, Action::Sync(PLAIN_SYNC)));
     for machine in [SCIENTISTS[0], SCIENTISTS[1]] {
         steps.push(begin(machine, Action::Ask));
         steps.push(begin(FIRST, Action::Approve(machine)));
-        steps.push(begin(machine, plain_sync()));
+        steps.push(begin(machine, Action::Sync(PLAIN_SYNC)));
     }
     steps
 }
@@ -218,13 +233,14 @@ fn one(chance: &mut Chance, manner: Manner, number: usize) -> Step {
     match chance.below(100) {
         0..42 => Step::Edit { machine, edit: edit(chance, machine, number) },
         42..72 => {
-            let action = Action::Sync {
+            let sync = Sync {
                 full: chance.is(1, 20),
                 prune_log: false,
+                of_watch: number.is_multiple_of(3),
                 checkpoint_threshold: manner.checkpoint_threshold,
                 compact_threshold: manner.compact_threshold,
             };
-            process(chance, manner, machine, action)
+            process(chance, manner, machine, Action::Sync(sync))
         }
         72..78 => {
             let action = rule(chance);

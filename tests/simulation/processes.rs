@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use syft::client::{Client, Error};
 use syft::syncers::{Report, SyncOptions};
@@ -11,18 +12,25 @@ use super::operations::{Action, OWNER, address};
 use super::products;
 use super::world::{Outcome, email};
 
+/// For how long a watch leaves alone what was written: some looks at the clock of a machine.
+const REST: Duration = Duration::from_secs(8);
+
 pub(crate) type Process = Pin<Box<dyn Future<Output = Outcome>>>;
 
 pub(crate) fn process(client: Arc<Client>, action: &Action, files: PathBuf) -> Process {
     let (action, owner) = (action.clone(), email(OWNER));
     Box::pin(async move {
+        client.set_rest(Duration::ZERO);
         let done = match action {
-            Action::Sync { full, prune_log, checkpoint_threshold, compact_threshold } => {
+            Action::Sync(sync) => {
+                if sync.of_watch {
+                    client.set_rest(REST);
+                }
                 let options = SyncOptions {
-                    full,
-                    prune_log,
-                    checkpoint_threshold,
-                    compact_threshold,
+                    full: sync.full,
+                    prune_log: sync.prune_log,
+                    checkpoint_threshold: sync.checkpoint_threshold,
+                    compact_threshold: sync.compact_threshold,
                     ..SyncOptions::default()
                 };
                 client.sync(&options).await

@@ -18,7 +18,7 @@ use super::disk::Disk;
 use super::gate::{Died, Fate, Gate, Gated};
 use super::model::Model;
 use super::operations::{
-    Action, Edit, FIRST, MACHINES, OWNER, SCIENTISTS, SECOND, Step, address, content, plain_sync,
+    Action, Edit, FIRST, MACHINES, OWNER, PLAIN_SYNC, SCIENTISTS, SECOND, Step, address, content,
 };
 use super::processes::{Process, process};
 use super::products::{self, Products};
@@ -132,7 +132,7 @@ impl Tally {
             Outcome::Done(report) => {
                 self.accepted += report.accepted;
                 self.refused += report.refused.len();
-                let is_command = !matches!(action, Action::Sync { .. });
+                let is_command = !matches!(action, Action::Sync(_));
                 self.commands_done += usize::from(is_command);
                 let is_update = matches!(action, Action::UpdateDataset { .. });
                 self.datasets_updated += usize::from(is_update);
@@ -248,7 +248,15 @@ impl World {
                     self.secrets.allow(content, machine - SCIENTISTS[0]);
                 }
                 if !self.model.edit(*machine, edit, &self.disks[*machine]) {
-                    self.note("cannot be done");
+                    return self.note("cannot be done");
+                }
+                // What the second machine has not sent when the log is shortened would be too old to
+                // send: its files are of the day of the run, long after all that happens here.
+                if let Edit::Write { path, .. } = edit
+                    && *machine != SECOND
+                {
+                    let micros = self.machines[*machine].clock.0.load(Ordering::Relaxed);
+                    self.disks[*machine].set_time(path, micros);
                 }
             }
             Step::Begin { machine, action, fate, calls } => {
@@ -271,7 +279,10 @@ impl World {
             }
             Step::ChangeJob { machine, job, content } => self.change_job(*machine, job, content),
             Step::ExpireTokens => self.drive.expire_tokens(),
-            Step::Pass { days } => self.drive.advance_micros(days * 86_400_000_000),
+            Step::Pass { days } => {
+                self.drive.advance_micros(days * 86_400_000_000);
+                self.wind_all(days * 86_400);
+            }
             Step::Busy { machine, times, mark } => self.be_busy(*machine, *times, *mark),
         }
     }
@@ -292,7 +303,7 @@ impl World {
             let path = format!("open/a{}.txt", number % 3);
             let edit = Edit::Write { path, content: content(mark + number, machine) };
             self.model.edit(machine, &edit, &self.disks[machine]);
-            self.begin(machine, &plain_sync(), Fate::default());
+            self.begin(machine, &Action::Sync(PLAIN_SYNC), Fate::default());
             self.go(machine, None);
         }
     }
