@@ -1,7 +1,8 @@
 //! What is true: accounts, files, permissions, changes and sessions in SQLite, content in files.
 //!
-//! Reads run on a pool of connections and see one snapshot each; writes run one after the other in
-//! an immediate transaction. Both run on blocking threads, never while bytes are streamed.
+//! Reads run on a pool of connections and see one snapshot each; writes run one after the other,
+//! those that wait together in one transaction (`lane`). Both run on blocking threads, never while
+//! bytes are streamed.
 //!
 //! Invariants: a row names content only after the content is on disk under its final name; content
 //! that no row names is removed, at the latest at the next start. `access` always equals what
@@ -14,6 +15,7 @@ pub(crate) mod delete;
 pub(crate) mod edit;
 pub(crate) mod files;
 pub(crate) mod ids;
+mod lane;
 pub(crate) mod permissions;
 mod schema;
 pub(crate) mod search;
@@ -36,6 +38,7 @@ use tokio::sync::Semaphore;
 use crate::clock;
 pub(crate) use content::Folders;
 use content::Stored;
+use lane::Lane;
 
 /// Reads at once, each on a connection of its own; more wait.
 const READERS: usize = 4;
@@ -106,6 +109,7 @@ pub(crate) struct Store {
 struct Inner {
     folders: Folders,
     writer: Mutex<Connection>,
+    lane: Lane,
     readers: Mutex<Vec<Connection>>,
     /// Who waits does so here, not on a blocking thread: streams need those too.
     reading: Semaphore,
@@ -142,6 +146,7 @@ impl Store {
         let inner = Inner {
             folders,
             writer: Mutex::new(writer),
+            lane: Lane::default(),
             readers: Mutex::new(Vec::new()),
             reading: Semaphore::new(READERS),
             writing: Semaphore::new(1),
@@ -176,32 +181,33 @@ impl Store {
         done.await.map_err(|_| Error::GivenUp)?
     }
 
-    /// Runs `work` in one transaction: all of it happens, or, if it fails, nothing.
+    /// Runs `work` so that all of it happens and is on disk, or, if it fails, nothing.
+    ///
+    /// Work that has not begun when nobody waits for it any more is not done.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Txn<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let inner = Arc::clone(&self.inner);
-        let _turn = self.inner.writing.acquire().await.map_err(|_| Error::GivenUp)?;
-        let done = tokio::task::spawn_blocking(move || {
-            let mut writer = inner.writer.lock().unwrap_or_else(PoisonError::into_inner);
-            let now_ms = clock::now_ms();
-            let (mut released, mut stored) = (Vec::new(), Vec::new());
-            let result = in_transaction(&mut writer, now_ms, |txn| {
-                let result = work(txn);
-                released = std::mem::take(&mut txn.released);
-                stored = std::mem::take(&mut txn.stored);
-                result
-            })?;
-            // Here, not where the result arrives: nobody may be there any more to receive it.
-            stored.into_iter().for_each(Stored::keep);
-            // Under the same lock as the commit: nobody can copy the content in between.
-            // A leftover is not worth an error: the work is done, and the next start clears it.
-            content::release(&writer, &inner.folders, &released).ok();
-            Ok(result)
-        });
-        done.await.map_err(|_| Error::GivenUp)?
+        let answer = self.inner.lane.enter(work);
+        // On its own, since whoever asked may leave while others' work is in the same transaction.
+        tokio::spawn(drain(Arc::clone(&self.inner)));
+        answer.await.map_err(|_| Error::GivenUp)?
     }
+}
+
+/// Does what waits in the lane, when its turn comes.
+async fn drain(inner: Arc<Inner>) {
+    let Ok(_turn) = inner.writing.acquire().await else { return };
+    if inner.lane.is_empty() {
+        return; // done together with others
+    }
+    let working = Arc::clone(&inner);
+    let done = tokio::task::spawn_blocking(move || {
+        let mut writer = working.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        working.lane.run(&mut writer, &working.folders);
+    });
+    // Work that panicked has told so: its answer, and those of the work beside it, were dropped.
+    done.await.ok();
 }
 
 /// Opens the database of a data folder, making both if need be.
