@@ -114,11 +114,12 @@ impl Lane {
                 Ok(released) => (Ok(()), released),
                 Err(error) => (Err(error), Vec::new()),
             };
+            // Before the answers: whoever deleted something has its space back then. A leftover is not
+            // worth an error: the work is done, and the next start clears it.
+            content::release(writer, folders, &released).ok();
             for work in all {
                 work.settle(committed.as_ref().copied().map_err(again));
             }
-            // A leftover is not worth an error: the work is done, and the next start clears it.
-            content::release(writer, folders, &released).ok();
             all = rest;
         }
     }
