@@ -62,7 +62,16 @@ pub struct Directory {
     /// All folders that may be the event log, oldest first.
     logs: Vec<(PersonalFolder, Entry)>,
     mailboxes: Vec<Mailbox>,
+    /// Which mailboxes there are for whom: each is asked about for each peer.
+    of_pair: BTreeMap<(String, String), Vec<usize>>,
+    of_peer: BTreeMap<String, Vec<usize>>,
+    of_datasite: BTreeMap<String, Vec<usize>>,
     claims: Vec<Claim>,
+}
+
+/// The same text for all spellings of an account, as [`Email::is_same_account`] compares.
+fn account(email: &Email) -> String {
+    email.as_str().to_ascii_lowercase()
 }
 
 impl Directory {
@@ -190,6 +199,11 @@ impl Directory {
         let owner_is_peer =
             entry.owner.as_ref().is_some_and(|owner| name.peer.is_same_account(owner.as_str()));
         if owner_is_peer && (datasite_is_me || (peer_is_me && entry.is_mine)) {
+            let (datasite, peer) = (account(&name.datasite), account(&name.peer));
+            let number = self.mailboxes.len();
+            self.of_peer.entry(peer.clone()).or_default().push(number);
+            self.of_datasite.entry(datasite.clone()).or_default().push(number);
+            self.of_pair.entry((datasite, peer)).or_default().push(number);
             self.mailboxes.push(Mailbox { name, entry });
         }
     }
@@ -215,12 +229,10 @@ impl Directory {
     ) -> Option<&Entry> {
         let fits = |mailbox: &&Mailbox| {
             mailbox.name.direction == direction
-                && mailbox.name.datasite.is_same_account(datasite.as_str())
-                && mailbox.name.peer.is_same_account(peer.as_str())
                 && mailbox.name.version.is_same_family(dialect.client_version)
         };
-        self.mailboxes
-            .iter()
+        let between = self.of_pair.get(&(account(datasite), account(peer)));
+        self.numbered(between)
             .filter(fits)
             .min_by_key(|mailbox| {
                 let other_version = mailbox.name.version != dialect.client_version;
@@ -240,18 +252,17 @@ impl Directory {
 
     /// Returns the folders for messages that `peer` made for us, oldest first.
     pub fn made_by(&self, peer: &Email) -> impl Iterator<Item = &Mailbox> {
-        let is_of_peer = |mailbox: &&Mailbox| {
-            !mailbox.entry.is_mine && mailbox.name.peer.is_same_account(peer.as_str())
-        };
-        self.mailboxes.iter().filter(is_of_peer)
+        self.numbered(self.of_peer.get(&account(peer))).filter(|mailbox| !mailbox.entry.is_mine)
     }
 
     /// Returns the folders for messages that we made for `peer`, oldest first.
     pub fn made_for(&self, peer: &Email) -> impl Iterator<Item = &Mailbox> {
-        let is_for_peer = |mailbox: &&Mailbox| {
-            mailbox.entry.is_mine && mailbox.name.datasite.is_same_account(peer.as_str())
-        };
-        self.mailboxes.iter().filter(is_for_peer)
+        self.numbered(self.of_datasite.get(&account(peer))).filter(|mailbox| mailbox.entry.is_mine)
+    }
+
+    fn numbered(&self, numbers: Option<&Vec<usize>>) -> impl Iterator<Item = &Mailbox> {
+        let numbers = numbers.map_or(&[][..], Vec::as_slice);
+        numbers.iter().filter_map(|number| self.mailboxes.get(*number))
     }
 
     /// Returns the version file that `peer` shares with us: the newest, if there are several.
