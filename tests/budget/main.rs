@@ -4,6 +4,8 @@
 //! Each operation is that of a process that has just begun ("cold") unless a test says otherwise:
 //! nothing is known but what lies on the machine's disk.
 
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
 mod daily;
 mod datasets;
 mod idle;
