@@ -70,7 +70,11 @@ impl Counter {
     }
 }
 
-fn count(database: &Database) -> Result<u64> {
+/// Returns how many changes there were.
+///
+/// # Errors
+/// If the database fails.
+pub fn count(database: &Database) -> Result<u64> {
     Ok(meta::get(database, CHANGES)?.and_then(|text| text.parse().ok()).unwrap_or(0))
 }
 

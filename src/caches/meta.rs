@@ -12,10 +12,13 @@ pub fn get(db: &Database, key: &str) -> Result<Option<String>> {
         .optional()?)
 }
 
-/// Sets `key` to `value`.
+/// Sets `key` to `value`. To set what it is already is no change.
 pub fn set(db: &Database, key: &str, value: &str) -> Result<()> {
-    db.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")?
-        .execute([key, value])?;
+    db.prepare_cached(
+        "INSERT INTO meta (key, value) VALUES (?1, ?2)
+         ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
+    )?
+    .execute([key, value])?;
     Ok(())
 }
 

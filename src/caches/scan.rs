@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use super::missing::{self, Missing};
 use super::stats::{self, Known, Stat};
 use super::tree::{DatasiteTree, FILE_BYTES_MAX, is_temporary_name, set_nonblocking};
-use super::{Result, Store, agreed};
+use super::{Result, Store};
 use crate::model::{
     DatasitePath, Digest, Email, Snapshot, is_ignored_name, is_rule_file, is_syncable,
 };
@@ -128,8 +128,7 @@ fn scan_and(
     now_ns: i64,
     after_reading: &mut dyn FnMut(&str),
 ) -> Result<Scan> {
-    let (known, agreed) =
-        store.read(|db| Ok((stats::load(db, datasite)?, agreed::snapshot(db, datasite)?)))?;
+    let (known, agreed) = (store.read(|db| stats::load(db, datasite))?, store.agreed(datasite)?);
     let mut walk = Walk {
         agreed: &agreed,
         store,
@@ -198,7 +197,7 @@ impl Walk<'_> {
     }
 
     fn subfolder(&mut self, folder: &Dir, name: &str, path: &str) {
-        if path == "private" || path == "public/syft_datasets" {
+        if travels_otherwise(path) {
             return;
         }
         if DatasitePath::parse(path).is_err() {
@@ -325,6 +324,11 @@ impl Walk<'_> {
         let (path, reason) = (path.to_owned(), reason.to_owned());
         self.scan.unreadable.push(Unreadable { path, reason, kind });
     }
+}
+
+/// True for folders whose files do not travel as those of a datasite do.
+pub(super) fn travels_otherwise(path: &str) -> bool {
+    path == "private" || path == "public/syft_datasets"
 }
 
 const SPECIAL: &str = "it is a link or no regular file, and what it leads to does not travel";

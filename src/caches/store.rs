@@ -3,15 +3,16 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection as Database, params};
 
 use super::counting::{self, Counter};
+use super::remembered::Remembered;
 use super::upgrading::{self, STEPS, Step};
 use super::{Error, Result};
-use crate::model::Timestamp;
+use crate::model::{Email, Snapshot, Timestamp};
 
 /// The state database of one account.
 ///
@@ -31,6 +32,7 @@ pub struct Store {
     unheard_until_ns: AtomicI64,
     /// True if a scan left a file alone that was not at rest.
     left_restless: AtomicBool,
+    remembered: Remembered,
 }
 
 /// Where a database lies, and what tells it from another one in its place.
@@ -116,6 +118,7 @@ impl Store {
             unheard_rest_ns: AtomicI64::new(0),
             unheard_until_ns: AtomicI64::new(0),
             left_restless: AtomicBool::new(false),
+            remembered: Remembered::default(),
         }
     }
 
@@ -180,6 +183,15 @@ impl Store {
     /// What `look` gives.
     pub fn read<T>(&self, look: impl FnOnce(&Database) -> Result<T>) -> Result<T> {
         look(&self.lock())
+    }
+
+    /// Returns what is agreed for `datasite`: as [`agreed::snapshot`](super::agreed::snapshot), read only
+    /// where something has changed since this was last asked.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn agreed(&self, datasite: &Email) -> Result<Arc<Snapshot>> {
+        self.remembered.agreed(&self.lock(), datasite)
     }
 
     /// Runs `change` in one transaction: all of it is kept, or on an error nothing.

@@ -327,7 +327,7 @@ fn sync_file_system(_: &Dir) -> io::Result<bool> {
     Ok(false)
 }
 
-fn temporary_name() -> String {
+pub(super) fn temporary_name() -> String {
     format!("{TEMPORARY_PREFIX}{}", uuid::Uuid::new_v4().simple())
 }
 

@@ -87,18 +87,20 @@ fn look_at(
     now: Timestamp,
 ) -> Result<()> {
     let tree = DatasiteTree::open_existing(&account.folders.datasite(datasite))?;
-    let found = match &tree {
-        Some(tree) => {
-            let found = scan(&account.store, tree, datasite, now.micros().saturating_mul(1000))?;
-            for leftover in &found.leftovers {
-                // It is in nobody's way: what cannot be removed stays.
-                tree.sweep(leftover).ok();
-            }
-            found
-        }
-        None => Scan::default(),
+    let Some(tree) = tree else {
+        return judge(account, datasite, &Scan::default(), false, options);
     };
-    judge(account, datasite, &found, tree.is_some(), options)
+    let agreed = account.store.agreed(datasite)?;
+    let listing = caches::list(&tree, &agreed);
+    for leftover in &listing.leftovers {
+        // It is in nobody's way: what cannot be removed stays.
+        tree.sweep(leftover).ok();
+    }
+    if listing.listed == agreed.len() && !options.force {
+        return Ok(()); // Nothing is gone, so there is no alarm.
+    }
+    let found = scan(&account.store, &tree, datasite, now.micros().saturating_mul(1000))?;
+    judge(account, datasite, &found, true, options)
 }
 
 /// Opens the tree of `datasite` to write into it, and looks at it once more: a disk may vanish at
@@ -143,11 +145,11 @@ fn judge(
     has_folder: bool,
     options: &SyncOptions,
 ) -> Result<()> {
-    let (agreed, waiting, asked, meant, known) = account.store.read(|db| {
-        let agreed = agreed::snapshot(db, datasite)?;
+    let agreed = account.store.agreed(datasite)?;
+    let (waiting, asked, meant, known) = account.store.read(|db| {
         let (waiting, asked) = (intents::waiting(db, datasite)?, proposed::all(db, datasite)?);
         let meant = meta::get(db, &meant_key(datasite))?.unwrap_or_default();
-        Ok((agreed, waiting, asked, meant, meta::get(db, MARKER)?))
+        Ok((waiting, asked, meant, meta::get(db, MARKER)?))
     })?;
     let is_unknown = |path: &DatasitePath| waiting.contains_key(path) || found.is_unknown(path);
     if options.force {
@@ -249,7 +251,7 @@ pub fn expect_syftbox(account: &Account) -> Result<()> {
     }
     let mut agreed = 0;
     for datasite in &datasites {
-        agreed += account.store.read(|db| agreed::snapshot(db, datasite))?.len();
+        agreed += account.store.agreed(datasite)?.len();
     }
     let (alarm, folder) = (Alarm::NoMarker, syftbox.clone());
     Err(Error::SuddenlyEmpty { alarm, folder, gone: agreed, agreed })
@@ -261,7 +263,7 @@ pub fn expect_syftbox(account: &Account) -> Result<()> {
 /// # Errors
 /// [`Error::SuddenlyEmpty`].
 pub fn expect_datasite(account: &Account, datasite: &Email) -> Result<()> {
-    let agreed = account.store.read(|db| agreed::snapshot(db, datasite))?.len();
+    let agreed = account.store.agreed(datasite)?.len();
     let folder = account.folders.datasite(datasite);
     if agreed == 0 || folder.is_dir() {
         return Ok(());

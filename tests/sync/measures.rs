@@ -1,6 +1,8 @@
 //! What a sync costs on its own machine: how much it reads and writes there. The system counts
 //! that for each thread, so nothing else that runs is in the figures, and no clock is looked at.
 
+use syft::permissions::Level;
+
 use super::world::{Party, World};
 
 /// What this thread has read and written so far, from files of any kind.
@@ -89,4 +91,35 @@ async fn w32_p2_the_work_grows_as_the_number_of_files_does() {
         assert!(grows(idle.bytes, idle_twice.bytes) <= 25, "{figures:?}");
         assert!(grows(idle.calls, idle_twice.calls) <= 25, "{figures:?}");
     }
+}
+
+/// Nor is the database written: a disk that sleeps may go on sleeping.
+#[tokio::test]
+async fn an_idle_sync_changes_nothing_on_the_disk() {
+    let world = World::new();
+    let (owner, scientist) = world.pair().await;
+    owner.grant("r/", &scientist.email, Level::Read);
+    owner.put("r/a", "x");
+    for _ in 0..3 {
+        owner.sync().await;
+        scientist.sync().await;
+    }
+    for party in [&owner, &scientist] {
+        let changes = || party.account().store.read(syft::caches::changes).unwrap();
+        let before = changes();
+        assert!(party.sync().await.is_idle());
+        assert_eq!(changes(), before, "{}", party.email);
+    }
+    // What a person changes is seen all the same.
+    owner.put("r/b", "x");
+    owner.grant("s/", &scientist.email, Level::Read);
+    owner.put("s/c", "x");
+    owner.sync().await;
+    scientist.sync().await;
+    assert_eq!(scientist.read(&owner.email, "r/b").as_deref(), Some("x"));
+    assert_eq!(scientist.read(&owner.email, "s/c").as_deref(), Some("x"));
+    owner.revoke("s/", &scientist.email);
+    owner.sync().await;
+    scientist.sync().await;
+    assert_eq!(scientist.read(&owner.email, "s/c"), None);
 }

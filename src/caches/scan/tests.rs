@@ -1,3 +1,4 @@
+use super::super::agreed;
 use super::*;
 
 struct World {

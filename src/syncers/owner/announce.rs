@@ -21,13 +21,13 @@ use super::super::telling::tell_unreadable;
 use super::super::{Account, Directory, Error, Report, Result, SyncOptions, guarding};
 use super::log::newest_name;
 use super::withdrawing::{withdraw_from_others, withdraw_unreadable};
-use super::{Acquaintance, mailboxes, nanoseconds, take_in};
+use super::{Acquaintance, mailboxes, nanoseconds, settled, take_in};
 
 /// What stands on disk, and what of it is not announced yet.
 #[derive(Debug)]
 pub(super) struct Found {
-    scan: Scan,
-    changes: Vec<LocalChange>,
+    pub(super) scan: Scan,
+    pub(super) changes: Vec<LocalChange>,
 }
 
 /// About how many bytes of content go into one message, so that no reader needs much memory.
@@ -46,9 +46,8 @@ pub(super) fn find_changes(
 ) -> Result<Found> {
     let scan = scan(&account.store, tree, &account.email, nanoseconds(now))?;
     guarding::check(account, &account.email, &scan, options)?;
-    let (agreed, waiting) = account.store.read(|db| {
-        Ok((agreed::snapshot(db, &account.email)?, intents::waiting(db, &account.email)?))
-    })?;
+    let agreed = account.store.agreed(&account.email)?;
+    let waiting = account.store.read(|db| intents::waiting(db, &account.email))?;
     let is_unknown = |path: &DatasitePath| waiting.contains_key(path) || scan.is_unknown(path);
     tell_unreadable(account, &account.email, &scan, &agreed, report)?;
     let mut changes = local_changes(&agreed, &scan.files, is_unknown);
@@ -66,6 +65,9 @@ pub(super) async fn commit(
     now: Timestamp,
     report: &mut Report,
 ) -> Result<()> {
+    if settled::is_so(account, found)? {
+        return Ok(());
+    }
     let announced = read_changes(account, tree, &found.changes, now, report)?;
     account.store.write(|db| {
         for event in &announced {
@@ -83,7 +85,7 @@ pub(super) async fn commit(
     let count =
         log.len() + deliveries.iter().map(|delivery| delivery.messages.len()).sum::<usize>();
     if count == 0 {
-        return Ok(());
+        return settled::note(account, found);
     }
     let mut ids = take_ids(account, count).await?.into_iter();
     let personal = directory.personal.clone().ok_or_else(no_home)?;
@@ -197,7 +199,7 @@ fn work_out(
     if working.is_empty() {
         return Ok(Vec::new());
     }
-    let agreed = account.store.read(|db| agreed::snapshot(db, &account.email))?;
+    let agreed = account.store.agreed(&account.email)?;
     let rules = take_in::read_rules(account, tree, scan, report)?;
     let unsure = take_in::folders_without_rules(account, scan)?;
     let paths: Vec<&DatasitePath> = agreed.keys().collect();

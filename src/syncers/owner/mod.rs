@@ -17,6 +17,7 @@ pub(super) mod log;
 mod prune;
 mod restating;
 mod restore;
+mod settled;
 mod status;
 mod take_in;
 mod told;

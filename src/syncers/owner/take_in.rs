@@ -242,9 +242,8 @@ pub(super) fn judge(
 /// announced yet: a proposal that was made from what the owner has since changed is outdated. But
 /// where a write waits that the disk refuses, what was agreed counts and not what is to give way.
 fn what_counts(account: &Account, found: &Scan) -> Result<Snapshot> {
-    let (agreed, waiting) = account.store.read(|db| {
-        Ok((agreed::snapshot(db, &account.email)?, intents::waiting(db, &account.email)?))
-    })?;
+    let agreed = account.store.agreed(&account.email)?;
+    let waiting = account.store.read(|db| intents::waiting(db, &account.email))?;
     let mut files = found.files.clone();
     files.extend(found.restless.iter().map(|(path, digest)| (path.clone(), *digest)));
     for (path, write) in waiting {
@@ -325,9 +324,8 @@ fn write_later(
 /// Returns the folders whose rules are not known: they are there and cannot be looked at, or wait to
 /// be written. Who may read what lies below is not known then.
 pub(super) fn folders_without_rules(account: &Account, found: &Scan) -> Result<BTreeSet<String>> {
-    let (agreed, waiting) = account.store.read(|db| {
-        Ok((agreed::snapshot(db, &account.email)?, intents::waiting(db, &account.email)?))
-    })?;
+    let agreed = account.store.agreed(&account.email)?;
+    let waiting = account.store.read(|db| intents::waiting(db, &account.email))?;
     let unknown = agreed.keys().filter(|path| {
         let is_there = found.files.contains_key(*path);
         is_rule_file(path) && (waiting.contains_key(*path) || (!is_there && found.is_unknown(path)))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::caches::proposed::Proposed;
-use crate::caches::{agreed, catalogue, intents, journal, meta, proposed, submitted};
+use crate::caches::{catalogue, intents, journal, meta, proposed, submitted};
 use crate::connections::FileId;
 use crate::inbox::{Asked, Change, propose};
 use crate::model::{Code, DatasitePath, Digest, Email, Timestamp};
@@ -57,10 +57,10 @@ pub(super) async fn prepare(
     let Some(inbox) = inbox else { return Ok(()) };
     heed_new_inbox(account, owner, &inbox.id)?;
     let (tree, found) = guarding::ground(account, owner, options, now)?;
-    let (agreed, asked, waiting) = account.store.read(|db| {
-        let agreed = agreed::snapshot(db, owner)?;
+    let agreed = account.store.agreed(owner)?;
+    let (asked, waiting) = account.store.read(|db| {
         let asked = outstanding(db, owner, &inbox.id, is_heard)?;
-        Ok((agreed, asked, intents::waiting(db, owner)?))
+        Ok((asked, intents::waiting(db, owner)?))
     })?;
     tell_unreadable(account, owner, &found, &agreed, report)?;
     let may_delete =
