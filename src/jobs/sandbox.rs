@@ -149,8 +149,8 @@ const PROC_SETTINGS: [&str; 4] = ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq
 
 /// What of `/proc` is about the machine and readable for all. Files that are not, or that can be
 /// written to, are found by looking.
-const PROC_FILES: [&str; 4] =
-    ["/proc/keys", "/proc/key-users", "/proc/latency_stats", "/proc/sched_debug"];
+const PROC_FILES: [&str; 5] =
+    ["/proc/cmdline", "/proc/keys", "/proc/key-users", "/proc/latency_stats", "/proc/sched_debug"];
 
 /// The same, folders.
 const PROC_FOLDERS: [&str; 5] =
