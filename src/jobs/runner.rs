@@ -337,10 +337,9 @@ impl Run<'_> {
         let [out, err] = self.workspace.log_files();
         let outputs = self.workspace.outputs(self.store.owner(), &self.job.id);
         let (limits, logs) = (&options.limits, [&*out, &*err]);
-        let ended =
-            process::execute(&options.confinement, &room, limits, Some(&outputs), logs, wish)
-                .await
-                .map_err(self.problem())?;
+        let ended = process::execute(&options.confinement, &room, limits, &outputs, logs, wish)
+            .await
+            .map_err(self.problem())?;
         *measured = Some(ended);
         if let Some(cut) = wish.found().filter(|_| ended.cut) {
             return Ok(Ended::Cut(cut));
