@@ -148,7 +148,7 @@ fn limited(room: &Room, limits: &Limits, confined: bool) -> Vec<OsString> {
     let kib = |bytes: u64| bytes / 1024;
     // Each limit is tried in a subshell first: some shells end where a limit is refused. The number
     // of processes is `-u` in bash and `-p` in dash.
-    // Where memory is short after all, the kernel ends a job before anything else of this user.
+    // Where memory is short after all, the kernel is to end a job first. A job can take that back.
     let script = format!(
         "{begin}limit() {{ (ulimit \"$1\" \"$2\") 2>/dev/null && ulimit \"$1\" \"$2\"; }}; \
          {{ echo 1000 >/proc/self/oom_score_adj; }} 2>/dev/null; \

@@ -75,6 +75,9 @@ pub(crate) const ATTACKS: &[Attack] = &[
     "),
     attack("the machine's hardware", "addresses of its network cards, its disks",
         "got(len(os.listdir('/sys/class/net')))"),
+    attack("what is plugged in", "which devices the owner has",
+        "got(len(os.listdir('/proc/bus/input')), len(os.listdir('/proc/bus/pci')))")
+        .sometimes("a virtual machine may have no such lists"),
     attack("files by number", "any file, whatever is mounted where", r"
         handle = ctypes.create_string_buffer(struct.pack('Ii', 128, 0) + bytes(128))
         mount = ctypes.c_int()
