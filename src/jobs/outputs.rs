@@ -14,7 +14,7 @@ use cap_std::fs::{Dir, File, Metadata, MetadataExt};
 
 use super::form::{EntryKind, PERMISSION_FILE};
 use super::snapshot::pour;
-use super::tree::{open_below, open_file, walk};
+use super::tree::{open_below, open_file, remove, walk};
 use crate::model::{DatasitePath, is_ignored_name};
 
 /// What a job may leave behind.
@@ -46,13 +46,16 @@ const NOTES_MAX: usize = 50;
 /// Copies the outputs of the job whose private copy is `job` to `target`, which is made.
 ///
 /// # Errors
-/// If something cannot be written to `target`. What cannot be read, or is not allowed, is noted.
+/// If something cannot be written to `target`, which then is gone. What cannot be read, or is not allowed, is noted.
 pub(crate) fn collect(job: &Path, target: &Path, limits: OutputLimits) -> io::Result<Collected> {
     std::fs::create_dir_all(target)?;
     let folder = DatasitePath::parse("code/outputs").expect("a constant");
     let mut collected = Collected::default();
     match open_below(job, &folder) {
-        Ok(Some(dir)) => take(&dir, target, limits, &mut collected)?,
+        Ok(Some(dir)) => {
+            let taken = take(&dir, target, limits, &mut collected);
+            taken.inspect_err(|_| drop(remove(target)))?; // half of them would look like all
+        }
         Ok(None) => {}
         Err(error) => collected.notes.push(format!("outputs left out: {error}")),
     }
@@ -315,6 +318,7 @@ mod tests {
         std::fs::create_dir(&target).unwrap();
         std::fs::write(target.join("a"), "a file where a folder has to be").unwrap();
         collect(&home.path().join("job"), &target, OutputLimits::default()).unwrap_err();
+        assert!(!target.exists());
 
         // A disk that is full is told from a file that cannot be read.
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();

@@ -379,6 +379,8 @@ impl Run<'_> {
             Ok(outputs) => (code, outputs),
             Err(error) => {
                 notes.push(with_sources(&error));
+                let logs = self.workspace.log_files();
+                keep_logs(self.store, self.job, &logs, -1).ok(); // as far as that can be done
                 (-1, Vec::new())
             }
         }
