@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::cut::Wish;
 use super::installer::{Installer, Steps};
 use super::leftovers::PARTIAL_PREFIX;
+use super::outputs::OutputLimits;
 use super::resolved::{self, Pinned};
 use super::sandbox::{Access, Bind, Confinement};
 use super::script::PYTHON_VERSION;
@@ -45,6 +46,8 @@ pub struct InstallSettings {
     pub variables: Vec<(OsString, OsString)>,
     /// How long an installation may take.
     pub time: Duration,
+    /// How large an environment may become; as much again is for what installers need meanwhile.
+    pub size: OutputLimits,
     /// Whether it is worked out anew what a request comes to.
     pub refresh: bool,
 }
@@ -127,7 +130,7 @@ const RECORD: &str = "environment.json";
 
 /// What of our own environment installers get to see. It may hold the password of an index: that
 /// is the owner's choice, and the reason why this is a list.
-const VARIABLES: [&str; 26] = [
+const VARIABLES: [&str; 28] = [
     "PIP_INDEX_URL",
     "PIP_EXTRA_INDEX_URL",
     "PIP_NO_INDEX",
@@ -135,10 +138,12 @@ const VARIABLES: [&str; 26] = [
     "PIP_TRUSTED_HOST",
     "PIP_CERT",
     "PIP_DEFAULT_TIMEOUT",
+    "PIP_ONLY_BINARY",
     "UV_INDEX_URL",
     "UV_DEFAULT_INDEX",
     "UV_INDEX",
     "UV_EXTRA_INDEX_URL",
+    "UV_NO_BUILD",
     "UV_NO_INDEX",
     "UV_FIND_LINKS",
     "UV_OFFLINE",
@@ -158,7 +163,8 @@ const VARIABLES: [&str; 26] = [
 
 impl Default for InstallSettings {
     fn default() -> Self {
-        Self { variables: Vec::new(), time: Duration::from_secs(1800), refresh: false }
+        let size = OutputLimits { files: 1_000_000, bytes: 32 << 30 };
+        Self { variables: Vec::new(), time: Duration::from_secs(1800), size, refresh: false }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Makes the kernel's program of the table in `syscalls`, as bubblewrap takes it (`--seccomp`).
 //!
-//! Pure. `seccompiler` makes the part that looks at arguments. Before it stand three things that it
-//! cannot say: calls by the rules of another processor (32-bit programs on x86-64) are refused
+//! Pure. `seccompiler` makes the part that looks at arguments. Before it stand things that it cannot
+//! say: calls by the rules of another processor (32-bit programs on x86-64) are refused
 //! rather than fatal; so are those of the x32 interface, which have the numbers of x86-64 with a bit
-//! set and would pass the table; and a few calls seem not to exist. Source: seccomp(2).
+//! set and would pass the table; and a few calls, and all that are newer than the table, seem not to
+//! exist. Source: seccomp(2).
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,9 @@ use seccompiler::{
     SeccompFilter, SeccompRule, TargetArch, sock_filter,
 };
 
-use super::syscalls::{FAMILIES, PERSONALITIES, RAW, REFUSED, Refusal, Row, When};
+use super::syscalls::{
+    DATAGRAM, FAMILIES, KINDS, NEWEST, PERSONALITIES, PROTOCOLS, REFUSED, Refusal, Row, UNIX, When,
+};
 
 /// A processor that we have numbers for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,13 +71,14 @@ impl Processor {
     }
 }
 
-/// Returns the program in the kernel's own form.
+/// Returns the program in the kernel's own form; `network` says whether the process has the network of
+/// the machine.
 ///
 /// # Errors
 /// If the table cannot be expressed, which its test rules out.
-pub(crate) fn program(processor: Processor) -> Result<Vec<u8>, BackendError> {
+pub(crate) fn program(processor: Processor, network: bool) -> Result<Vec<u8>, BackendError> {
     let mut instructions = first(processor);
-    instructions.extend(by_arguments(processor)?);
+    instructions.extend(by_arguments(processor, network)?);
     let bytes = instructions.iter().flat_map(|one| {
         let [c, d] = one.code.to_ne_bytes();
         let [k, l, m, n] = one.k.to_ne_bytes();
@@ -95,6 +99,7 @@ fn first(processor: Processor) -> Vec<sock_filter> {
     if processor == Processor::X86_64 {
         program.extend([jump(JUMP_IF_AT_LEAST, X32, 0, 1), refuse(EPERM)]);
     }
+    program.extend([jump(JUMP_IF_AT_LEAST, NEWEST + 1, 0, 1), refuse(ENOSYS)]);
     let unknown = REFUSED.iter().filter(|row| row.refusal == Refusal::Unknown);
     for number in unknown.filter_map(|row| processor.number(row)) {
         program.extend([jump(JUMP_IF_EQUAL, number, 0, 1), refuse(ENOSYS)]);
@@ -102,11 +107,11 @@ fn first(processor: Processor) -> Vec<sock_filter> {
     program
 }
 
-fn by_arguments(processor: Processor) -> Result<BpfProgram, BackendError> {
+fn by_arguments(processor: Processor, network: bool) -> Result<BpfProgram, BackendError> {
     let mut rules = BTreeMap::new();
     for row in REFUSED.iter().filter(|row| row.refusal == Refusal::Denied) {
         if let Some(number) = processor.number(row) {
-            rules.insert(i64::from(number), rules_of(row.when)?);
+            rules.insert(i64::from(number), rules_of(row.when, network)?);
         }
     }
     let refused = SeccompAction::Errno(EPERM);
@@ -115,16 +120,21 @@ fn by_arguments(processor: Processor) -> Result<BpfProgram, BackendError> {
 }
 
 /// Any of the rules refuses; none at all: every call is refused.
-fn rules_of(when: When) -> Result<Vec<SeccompRule>, BackendError> {
+fn rules_of(when: When, network: bool) -> Result<Vec<SeccompRule>, BackendError> {
+    const KIND: u64 = 0xf; // of a socket; flags are above
     let test = |argument: u8, operator: SeccompCmpOp, value: u32| {
         SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value.into())
     };
-    let none_of = |argument: u8, values: &[u32]| -> Result<SeccompRule, BackendError> {
-        let each = values.iter().map(|value| test(argument, SeccompCmpOp::Ne, *value));
-        SeccompRule::new(each.collect::<Result<_, _>>()?)
+    let all = |tests: &[(u8, SeccompCmpOp, u32)]| -> Result<SeccompRule, BackendError> {
+        let tests = tests.iter().map(|(at, operator, value)| test(*at, operator.clone(), *value));
+        SeccompRule::new(tests.collect::<Result<_, _>>()?)
     };
-    let one = |argument: u8, operator: SeccompCmpOp, value: u32| {
-        SeccompRule::new(vec![test(argument, operator, value)?])
+    let one =
+        |argument: u8, operator: SeccompCmpOp, value: u32| all(&[(argument, operator, value)]);
+    let none_of = |argument: u8, values: &[u32]| {
+        let tests: Vec<_> =
+            values.iter().map(|value| (argument, SeccompCmpOp::Ne, *value)).collect();
+        all(&tests)
     };
     match when {
         When::Always => Ok(Vec::new()),
@@ -136,11 +146,27 @@ fn rules_of(when: When) -> Result<Vec<SeccompRule>, BackendError> {
         }
         When::OtherPersonality => Ok(vec![none_of(0, &PERSONALITIES)?]),
         When::SocketKind => {
-            let mut rules = vec![none_of(0, &FAMILIES)?];
-            for kind in RAW {
-                rules.push(one(1, SeccompCmpOp::MaskedEq(0xf), kind)?); // flags are above
+            let mut rules = vec![none_of(0, &FAMILIES)?, none_of(2, &PROTOCOLS)?];
+            for kind in KINDS {
+                rules.push(one(1, SeccompCmpOp::MaskedEq(KIND), kind)?);
+            }
+            if network {
+                rules.push(one(0, SeccompCmpOp::Eq, UNIX)?);
             }
             Ok(rules)
+        }
+        When::SocketPair => {
+            let mut rules = vec![none_of(0, &[UNIX])?];
+            if network {
+                rules.push(one(1, SeccompCmpOp::MaskedEq(KIND), DATAGRAM)?);
+            }
+            Ok(rules)
+        }
+        When::SocketOption(options) => {
+            let set = |(level, option): &(u32, u32)| {
+                all(&[(1, SeccompCmpOp::Eq, *level), (2, SeccompCmpOp::Eq, *option)])
+            };
+            options.iter().map(set).collect()
         }
     }
 }
@@ -158,11 +184,11 @@ mod tests {
     use super::*;
 
     /// What the kernel does with the program: an interpreter of the few instructions that it has.
-    fn verdict(program: &[u8], architecture: u32, number: u32, arguments: [u64; 2]) -> u32 {
+    fn verdict(program: &[u8], architecture: u32, number: u32, arguments: [u64; 3]) -> u32 {
         let word = |offset: u32| match offset {
             NUMBER => number,
             ARCHITECTURE => architecture,
-            16..32 => {
+            16..40 => {
                 let argument = arguments[(offset as usize - 16) / 8];
                 if offset.is_multiple_of(8) { argument as u32 } else { (argument >> 32) as u32 }
             }
@@ -194,47 +220,82 @@ mod tests {
     fn calls_are_refused_as_the_table_says_on_both_processors() {
         let (eperm, enosys) = (ERROR | EPERM, ERROR | ENOSYS);
         for processor in [Processor::X86_64, Processor::Aarch64] {
-            let program = program(processor).unwrap();
-            assert!(program.len() / 8 < 4096);
+            let [alone, shared] = [false, true].map(|network| program(processor, network).unwrap());
+            assert!(shared.len() / 8 < 4096);
             let number = |name: &str| {
                 let row = REFUSED.iter().find(|row| row.name == name).unwrap();
                 processor.number(row).unwrap()
             };
-            let of = |number: u32, arguments: [u64; 2]| {
-                verdict(&program, processor.audit_number(), number, arguments)
+            let of = |program: &[u8], number: u32, arguments: [u64; 3]| {
+                verdict(program, processor.audit_number(), number, arguments)
             };
             for row in REFUSED {
                 let Some(number) = processor.number(row) else { continue };
                 match (row.when, row.refusal) {
-                    (When::Always, Refusal::Denied) => assert_eq!(of(number, [0, 0]), eperm),
-                    (When::Always, Refusal::Unknown) => assert_eq!(of(number, [0, 0]), enosys),
+                    (When::Always, Refusal::Denied) => {
+                        assert_eq!(of(&alone, number, [0; 3]), eperm)
+                    }
+                    (When::Always, Refusal::Unknown) => {
+                        assert_eq!(of(&alone, number, [0; 3]), enosys);
+                    }
                     _ => {}
                 }
             }
             #[rustfmt::skip]
             let cases = [
                 // what                        call           arguments                       verdict
-                ("a thread",                   "clone",       [0x3d_0f00, 0],                 ALLOW),
-                ("a process",                  "clone",       [17, 0],                        ALLOW),
-                ("a user namespace",           "clone",       [0x1000_0011, 0],               eperm),
-                ("a network namespace",        "clone",       [0x4000_0000, 0],               eperm),
-                ("a Unix socket",              "socket",      [1, 0x8_0001],                  ALLOW),
-                ("TCP on IPv4",                "socket",      [2, 1],                         ALLOW),
-                ("UDP on IPv6",                "socket",      [10, 2],                        ALLOW),
-                ("a raw socket",               "socket",      [2, 3],                         eperm),
-                ("a raw socket with flags",    "socket",      [10, 0x8_0003],                 eperm),
-                ("netlink",                    "socket",      [16, 2],                        eperm),
-                ("packet",                     "socket",      [17, 3],                        eperm),
-                ("vsock",                      "socket",      [40, 1],                        eperm),
-                ("a family with high bits",    "socket",      [(1 << 32) | 40, 1],            eperm),
-                ("an ioctl",                   "ioctl",       [0, 0x5401],                    ALLOW),
-                ("typing into a terminal",     "ioctl",       [0, 0x5412],                    eperm),
-                ("the same with high bits",    "ioctl",       [0, (1 << 32) | 0x5412],        eperm),
-                ("asking for a personality",   "personality", [0xffff_ffff, 0],               ALLOW),
-                ("no random addresses",        "personality", [0x4_0000, 0],                  eperm),
+                ("a thread",                   "clone",       [0x3d_0f00, 0, 0],              ALLOW),
+                ("a process",                  "clone",       [17, 0, 0],                     ALLOW),
+                ("a user namespace",           "clone",       [0x1000_0011, 0, 0],            eperm),
+                ("a network namespace",        "clone",       [0x4000_0000, 0, 0],            eperm),
+                ("TCP on IPv4",                "socket",      [2, 1, 0],                      ALLOW),
+                ("TCP by its name",            "socket",      [2, 0x8_0001, 6],               ALLOW),
+                ("UDP on IPv6",                "socket",      [10, 2, 17],                    ALLOW),
+                ("SCTP",                       "socket",      [2, 1, 132],                    eperm),
+                ("MPTCP",                      "socket",      [2, 1, 262],                    eperm),
+                ("DCCP",                       "socket",      [2, 6, 0],                      eperm),
+                ("a raw socket",               "socket",      [2, 3, 0],                      eperm),
+                ("a raw socket with flags",    "socket",      [10, 0x8_0003, 0],              eperm),
+                ("netlink",                    "socket",      [16, 2, 0],                     eperm),
+                ("packet",                     "socket",      [17, 3, 0],                     eperm),
+                ("vsock",                      "socket",      [40, 1, 0],                     eperm),
+                ("a family with high bits",    "socket",      [(1 << 32) | 40, 1, 0],         eperm),
+                ("a pair",                     "socketpair",  [1, 0x8_0001, 0],               ALLOW),
+                ("a pair of packets in order", "socketpair",  [1, 5, 0],                      ALLOW),
+                ("a pair of vsock",            "socketpair",  [40, 1, 0],                     eperm),
+                ("a pair of netlink",          "socketpair",  [16, 3, 0],                     eperm),
+                ("an option of a socket",      "setsockopt",  [3, 1, 2],                      ALLOW),
+                ("no delay",                   "setsockopt",  [3, 6, 1],                      ALLOW),
+                ("a program for a socket",     "setsockopt",  [3, 1, 26],                     eperm),
+                ("TLS within TCP",             "setsockopt",  [3, 6, 31],                     eperm),
+                ("an ioctl",                   "ioctl",       [0, 0x5401, 0],                 ALLOW),
+                ("a copy that shares blocks",  "ioctl",       [0, 0x4004_9409, 0],            ALLOW),
+                ("typing into a terminal",     "ioctl",       [0, 0x5412, 0],                 eperm),
+                ("the same with high bits",    "ioctl",       [0, (1 << 32) | 0x5412, 0],     eperm),
+                ("a driver for modems",        "ioctl",       [0, 0x5423, 0],                 eperm),
+                ("a volume of btrfs",          "ioctl",       [0, 0x5000_9418, 0],            eperm),
+                ("asking for a personality",   "personality", [0xffff_ffff, 0, 0],            ALLOW),
+                ("no random addresses",        "personality", [0x4_0000, 0, 0],               eperm),
             ];
             for (what, call, arguments, expected) in cases {
-                assert_eq!(of(number(call), arguments), expected, "{what} on {processor:?}");
+                for program in [&alone, &shared] {
+                    let found = of(program, number(call), arguments);
+                    assert_eq!(found, expected, "{what} on {processor:?}");
+                }
+            }
+            #[rustfmt::skip]
+            let where_the_network_is_shared = [
+                ("a Unix socket",              "socket",      [1, 0x8_0001, 0],               eperm),
+                ("a Unix datagram",            "socket",      [1, 2, 1],                      eperm),
+                ("a pair of datagrams",        "socketpair",  [1, 0x8_0002, 0],               eperm),
+            ];
+            for (what, call, arguments, expected) in where_the_network_is_shared {
+                assert_eq!(of(&alone, number(call), arguments), ALLOW, "{what} on {processor:?}");
+                assert_eq!(of(&shared, number(call), arguments), expected, "{what}, {processor:?}");
+            }
+            assert_eq!(of(&alone, NEWEST, [0; 3]), ALLOW, "the last that is known");
+            for number in [NEWEST + 1, 512, 547, X32 - 1] {
+                assert_eq!(of(&alone, number, [0; 3]), enosys, "{number} on {processor:?}");
             }
         }
     }
@@ -242,14 +303,14 @@ mod tests {
     #[test]
     fn calls_by_other_rules_than_this_processors_are_refused() {
         let eperm = ERROR | EPERM;
-        let intel = program(Processor::X86_64).unwrap();
+        let intel = program(Processor::X86_64, false).unwrap();
         let own = Processor::X86_64.audit_number();
-        assert_eq!(verdict(&intel, own, 0, [0, 0]), ALLOW, "read");
-        assert_eq!(verdict(&intel, 0x4000_0003, 3, [0, 0]), eperm, "a 32-bit program");
-        assert_eq!(verdict(&intel, own, X32, [0, 0]), eperm, "read of x32");
-        assert_eq!(verdict(&intel, own, X32 | 165, [0, 0]), eperm, "mount of x32");
-        let arm = program(Processor::Aarch64).unwrap();
-        assert_eq!(verdict(&arm, 0x4000_0028, 3, [0, 0]), eperm, "a 32-bit program");
-        assert_eq!(verdict(&arm, Processor::Aarch64.audit_number(), 63, [0, 0]), ALLOW, "read");
+        assert_eq!(verdict(&intel, own, 0, [0; 3]), ALLOW, "read");
+        assert_eq!(verdict(&intel, 0x4000_0003, 3, [0; 3]), eperm, "a 32-bit program");
+        assert_eq!(verdict(&intel, own, X32, [0; 3]), eperm, "read of x32");
+        assert_eq!(verdict(&intel, own, X32 | 165, [0; 3]), eperm, "mount of x32");
+        let arm = program(Processor::Aarch64, false).unwrap();
+        assert_eq!(verdict(&arm, 0x4000_0028, 3, [0; 3]), eperm, "a 32-bit program");
+        assert_eq!(verdict(&arm, Processor::Aarch64.audit_number(), 63, [0; 3]), ALLOW, "read");
     }
 }

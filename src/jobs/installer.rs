@@ -10,9 +10,8 @@ use std::path::{Path, PathBuf};
 
 use super::environment::{INSIDE, Locked, Making, Wanted};
 use super::limits::Limits;
-use super::outputs::OutputLimits;
 use super::process::execute;
-use super::python::Interpreter;
+use super::python::{Interpreter, is_wide};
 use super::resolved::{Pinned, are_hashed, of_report, of_requirements, write};
 use super::sandbox::{Access, Bind, PATH, Room, SystemDirs};
 use super::script::PYTHON_VERSION;
@@ -211,13 +210,13 @@ impl Installer {
     ) -> io::Result<Result<(), i64>> {
         let limits = Limits {
             time: steps.by.settings.time,
-            outputs: OutputLimits { files: 0, bytes: 0 },
+            outputs: steps.by.settings.size,
             ..Limits::default()
         };
-        let Making { confinement, logs, wish, .. } = steps.by;
+        let (left, Making { confinement, logs, wish, .. }) = (steps.folder, steps.by);
         for command in commands {
             let room = self.room(&place(steps), steps, command);
-            let ended = execute(confinement, &room, &limits, None, *logs, wish).await?;
+            let ended = execute(confinement, &room, &limits, left, *logs, wish).await?;
             if ended.code != 0 {
                 return Ok(Err(ended.code));
             }
@@ -249,8 +248,8 @@ impl Installer {
         binds.extend(self.python.iter().filter_map(|python| python.prefix.as_deref()).map(show));
         // Certificates and folders of packages that the settings name.
         let named = steps.by.settings.variables.iter().map(|(_, value)| Path::new(value));
-        let named = named.filter(|path| path.is_absolute() && path.components().count() > 2);
-        binds.extend(named.filter(|path| path.exists()).map(show));
+        let named = named.filter(|path| path.is_absolute() && path.exists());
+        binds.extend(named.filter(|path| path.is_file() || !is_wide(path)).map(show));
         let own = [
             ("PATH", PATH.into()),
             ("HOME", place.join("home").into_os_string()),

@@ -48,7 +48,7 @@ pub(crate) fn launch(confinement: &Confinement, room: &Room) -> io::Result<Launc
                 text.push(0);
             }
             let options = holding("options", &text)?;
-            let filter = holding("filter", &filter()?)?;
+            let filter = holding("filter", &filter(room.network)?)?;
             let about = holding("about", &[])?;
             let mut command = Command::new(bubblewrap);
             for (option, file) in
@@ -91,10 +91,10 @@ impl About {
     }
 }
 
-fn filter() -> io::Result<Vec<u8>> {
+fn filter(network: bool) -> io::Result<Vec<u8>> {
     let processor = Processor::own()
         .ok_or_else(|| io::Error::other("there is no table of system calls for this processor"))?;
-    program(processor).map_err(io::Error::other)
+    program(processor, network).map_err(io::Error::other)
 }
 
 /// A file in memory that holds `content`, read from its start, and closed in other programs.

@@ -83,6 +83,10 @@ pub enum Exceeded {
     OutputBytes(u64),
     /// It left more files than this.
     OutputFiles(u64),
+    /// It made folders that cannot be looked into, where it may write.
+    Hidden,
+    /// What it used could not be looked at for a while.
+    Unseen,
     /// This machine had hardly any memory left.
     MachineMemory,
     /// This machine's disk was nearly full.
@@ -160,9 +164,13 @@ impl fmt::Display for Exceeded {
                 write!(f, "it used more than {} s of processor time", most.as_secs())
             }
             Self::OutputBytes(bytes) => {
-                write!(f, "it had more than {} MiB in `outputs/`", mib(*bytes))
+                write!(f, "it had more than {} MiB in the folder that it may write to", mib(*bytes))
             }
-            Self::OutputFiles(most) => write!(f, "it had more than {most} files in `outputs/`"),
+            Self::OutputFiles(most) => {
+                write!(f, "it had more than {most} files in the folder that it may write to")
+            }
+            Self::Hidden => write!(f, "it made folders that are too deep or cannot be opened"),
+            Self::Unseen => write!(f, "what it used could not be looked at"),
             Self::MachineMemory => write!(f, "this machine had hardly any memory left"),
             Self::MachineDisk => write!(f, "the disk of this machine was nearly full"),
         }

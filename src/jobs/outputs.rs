@@ -4,7 +4,8 @@
 //! job's own copy, so that no link publishes another file. A file is taken as it was at one moment,
 //! or not at all: what still changes has a writer that should have ended. No permission file is
 //! taken: in the owner's tree it would not be an output but a rule, made by the job. A file counts
-//! with its length, holes included. What is left out is noted by name, and keeps nothing else back.
+//! with its length, holes included. What is left out is noted by name, and keeps nothing else back. If
+//! what is taken cannot be written, that is an error: results that are lost are no success.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -13,8 +14,8 @@ use cap_std::fs::{Dir, File, Metadata, MetadataExt};
 
 use super::form::{EntryKind, PERMISSION_FILE};
 use super::snapshot::pour;
-use super::tree::{open_below, open_file, walk};
-use crate::model::DatasitePath;
+use super::tree::{open_below, open_file, remove, walk};
+use crate::model::{DatasitePath, is_ignored_name};
 
 /// What a job may leave behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,16 +46,15 @@ const NOTES_MAX: usize = 50;
 /// Copies the outputs of the job whose private copy is `job` to `target`, which is made.
 ///
 /// # Errors
-/// If `target` cannot be made. What cannot be read, or is not allowed, is noted.
+/// If something cannot be written to `target`, which then is gone. What cannot be read, or is not allowed, is noted.
 pub(crate) fn collect(job: &Path, target: &Path, limits: OutputLimits) -> io::Result<Collected> {
     std::fs::create_dir_all(target)?;
     let folder = DatasitePath::parse("code/outputs").expect("a constant");
     let mut collected = Collected::default();
     match open_below(job, &folder) {
         Ok(Some(dir)) => {
-            if let Err(error) = take(&dir, target, limits, &mut collected) {
-                collected.notes.push(format!("outputs left out: {error}"));
-            }
+            let taken = take(&dir, target, limits, &mut collected);
+            taken.inspect_err(|_| drop(remove(target)))?; // half of them would look like all
         }
         Ok(None) => {}
         Err(error) => collected.notes.push(format!("outputs left out: {error}")),
@@ -74,7 +74,13 @@ fn take(
     collected: &mut Collected,
 ) -> io::Result<()> {
     let entries_max = limits.files.saturating_mul(2).saturating_add(1_000);
-    let (entries, complete) = walk(dir, entries_max, &|_| false)?;
+    let (entries, complete) = match walk(dir, entries_max, &|_| false) {
+        Ok(found) => found,
+        Err(error) => {
+            collected.notes.push(format!("outputs left out: {error}"));
+            return Ok(());
+        }
+    };
     let mut left = limits.bytes;
     for entry in entries {
         let mut note = |reason: &str| {
@@ -92,12 +98,14 @@ fn take(
             note("it is a second name of another file");
         } else if path.file_name().eq_ignore_ascii_case(PERMISSION_FILE) {
             note("it would be a permission file");
+        } else if path.parts().any(is_ignored_name) {
+            note("no file of that name, or in a folder of that name, is ever sent");
         } else if collected.files.len() == limits.files {
             note("there are too many");
         } else if entry.bytes > left {
             note("the outputs are too large");
         } else {
-            match copy(dir, path, target, left) {
+            match copy(dir, path, target, left)? {
                 Ok(bytes) => {
                     left -= bytes;
                     collected.files.push(path.clone());
@@ -112,18 +120,47 @@ fn take(
     Ok(())
 }
 
-/// Copies one file as a whole or not at all, and returns its size.
-fn copy(dir: &Dir, path: &DatasitePath, target: &Path, bytes_max: u64) -> io::Result<u64> {
+/// Copies one file as a whole or not at all, and returns its size, or why it cannot be read.
+fn copy(
+    dir: &Dir,
+    path: &DatasitePath,
+    target: &Path,
+    bytes_max: u64,
+) -> io::Result<io::Result<u64>> {
+    let source = match open_file(dir, path.as_str()) {
+        Ok(source) => source,
+        Err(error) => return Ok(Err(error)),
+    };
     let place = path.below(target);
     if let Some(folder) = place.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let source = open_file(dir, path.as_str())?;
-    let copied = copy_steady(&source, std::fs::File::create_new(&place)?, bytes_max);
+    let mut copy = Kept { to: std::fs::File::create_new(&place)?, problem: None };
+    let copied = copy_steady(&source, &mut copy, bytes_max);
     if copied.is_err() {
         std::fs::remove_file(&place)?;
     }
-    copied
+    copy.problem.map_or(Ok(copied), Err)
+}
+
+/// Keeps apart what could not be written and what could not be read.
+struct Kept<W> {
+    to: W,
+    problem: Option<io::Error>,
+}
+
+impl<W: Write> Write for Kept<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.to.write(bytes).map_err(|error| {
+            let kind = error.kind();
+            self.problem = Some(error);
+            kind.into()
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
 }
 
 /// Copies a file that nobody writes meanwhile.
@@ -256,6 +293,40 @@ mod tests {
         });
         assert!(files.is_empty());
         assert_eq!(notes.matches("permission file").count(), 2, "{notes}");
+    }
+
+    #[test]
+    fn what_no_sync_ever_sends_is_left_out_and_told() {
+        let (files, notes) = collected(|outputs| {
+            for name in [".git/config", "a/__pycache__/x.pyc", ".syft-tmp-x", "ok"] {
+                let file = outputs.join(name);
+                std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+                std::fs::write(file, "x").unwrap();
+            }
+        });
+        assert_eq!(files, ["ok"]);
+        assert_eq!(notes.matches("ever sent").count(), 3, "{notes}");
+    }
+
+    #[test]
+    fn results_that_cannot_be_written_are_no_success() {
+        let home = tempfile::tempdir().unwrap();
+        let outputs = home.path().join("job/code/outputs");
+        std::fs::create_dir_all(outputs.join("a")).unwrap();
+        std::fs::write(outputs.join("a/b"), "x").unwrap();
+        let target = home.path().join("review");
+        std::fs::create_dir(&target).unwrap();
+        std::fs::write(target.join("a"), "a file where a folder has to be").unwrap();
+        collect(&home.path().join("job"), &target, OutputLimits::default()).unwrap_err();
+        assert!(!target.exists());
+
+        // A disk that is full is told from a file that cannot be read.
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut kept = Kept { to: full, problem: None };
+        let dir = crate::jobs::tree::open_root(&outputs).unwrap().unwrap();
+        let source = open_file(&dir, "a/b").unwrap();
+        copy_steady(&source, &mut kept, 100).unwrap_err();
+        assert_eq!(kept.problem.unwrap().kind(), io::ErrorKind::StorageFull);
     }
 
     #[test]

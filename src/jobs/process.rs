@@ -43,11 +43,12 @@ enum End {
     Time,
     Limit(Exceeded),
     Wish,
+    Problem(io::Error),
 }
 
-/// Executes `room`; standard output and standard error are appended to `logs`. What is in `outputs`
-/// counts as left by it. Once `wish` is made it is killed, and nothing of it is left when this
-/// returns.
+/// Executes `room`; standard output and standard error are appended to `logs`. What is in `left`, the
+/// folder that it may write to, counts as left by it. Once `wish` is made it is killed, and nothing of it is left when this
+/// returns, whatever it returns.
 ///
 /// # Errors
 /// If it cannot be started or its logs cannot be written; a process that fails is no error.
@@ -55,7 +56,7 @@ pub(crate) async fn execute(
     confinement: &Confinement,
     room: &Room,
     limits: &Limits,
-    outputs: Option<&Path>,
+    left: &Path,
     logs: [&Path; 2],
     wish: &Wish,
 ) -> io::Result<Ended> {
@@ -81,13 +82,16 @@ pub(crate) async fn execute(
     let mut answer = std::pin::pin!(handshake.answer());
     let (mut answered, mut presence) = (false, None);
     let peak = Mutex::new(Usage::default());
-    let mut watch = std::pin::pin!(watch(about.as_ref(), outputs, limits, &peak));
+    let mut watch = std::pin::pin!(watch(about.as_ref(), room, left, limits, &peak));
     let mut deadline = std::pin::pin!(tokio::time::sleep(limits.time));
     let mut wished = std::pin::pin!(wish.made());
     let end = loop {
         tokio::select! {
-            status = child.wait() => break End::Itself(status?),
-            result = &mut pumps, if pumped.is_none() => pumped = Some(result?),
+            status = child.wait() => break status.map_or_else(End::Problem, End::Itself),
+            result = &mut pumps, if pumped.is_none() => match result {
+                Ok(both) => pumped = Some(both),
+                Err(error) => break End::Problem(error), // a full disk, for instance
+            },
             found = &mut answer, if !answered => {
                 answered = true;
                 // A sandbox needs no watcher: nothing of ours stays open to it.
@@ -106,7 +110,7 @@ pub(crate) async fn execute(
         child.wait().await?;
     }
     emptied(about.as_ref()).await;
-    if pumped.is_none() {
+    if pumped.is_none() && !matches!(end, End::Problem(_)) {
         // Only somebody who fled the group can still hold the pipes; he is not waited for.
         tokio::time::timeout(Duration::from_secs(2), pumps).await.unwrap_or(Ok(((), ())))?;
     }
@@ -126,6 +130,7 @@ fn ended(end: End, logs: [&Path; 2]) -> io::Result<(i64, Option<Exceeded>)> {
             Ok((-1, None))
         }
         End::Wish => Ok((-1, None)), // whoever wished it says so
+        End::Problem(error) => Err(error),
         End::Limit(exceeded) => {
             append(logs[1], &format!("\n--- STOPPED: {exceeded} ---\n"))?;
             Ok((-1, Some(exceeded)))
@@ -133,15 +138,21 @@ fn ended(end: End, logs: [&Path; 2]) -> io::Result<(i64, Option<Exceeded>)> {
     }
 }
 
+/// How many files each process may have open: each costs the kernel memory that is no process's own,
+/// and our look at them time.
+const OPEN_FILES: u32 = 8192;
+
 /// The room's command under limits that the system keeps. A shell sets them, because doing so
 /// between fork and exec would need unsafe code.
 fn limited(room: &Room, limits: &Limits, confined: bool) -> Vec<OsString> {
     let kib = |bytes: u64| bytes / 1024;
     // Each limit is tried in a subshell first: some shells end where a limit is refused. The number
     // of processes is `-u` in bash and `-p` in dash.
+    // Where memory is short after all, the kernel is to end a job first. A job can take that back.
     let script = format!(
         "{begin}limit() {{ (ulimit \"$1\" \"$2\") 2>/dev/null && ulimit \"$1\" \"$2\"; }}; \
-         limit -c 0; limit -d {data}; limit -f {blocks}; {time}\
+         {{ echo 1000 >/proc/self/oom_score_adj; }} 2>/dev/null; \
+         limit -c 0; limit -d {data}; limit -f {blocks}; limit -n {OPEN_FILES}; limit -r 0; {time}\
          limit -u {processes} || limit -p {processes}; exec \"$@\"",
         begin = script(confined),
         data = kib(limits.memory_bytes),
@@ -174,5 +185,42 @@ impl Drop for Group {
             // It may be gone already, which is what we want.
             kill_process_group(group, Signal::KILL).ok();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::cut::{Stop, listen};
+    use crate::jobs::sandbox::SystemDirs;
+    use crate::model::Timestamp;
+
+    /// What is taken over after that would still have a writer.
+    #[tokio::test]
+    async fn nothing_runs_any_more_when_a_log_cannot_be_written() {
+        let home = tempfile::tempdir().unwrap();
+        let marker = format!("600.{}", std::process::id());
+        let room = Room {
+            system: SystemDirs::default(),
+            network: false,
+            binds: Vec::new(),
+            home: home.path().to_owned(),
+            environment: Vec::new(),
+            directory: home.path().to_owned(),
+            command: ["/bin/sleep", &marker].map(OsString::from).into(),
+            scratch_bytes: 1 << 20,
+        };
+        let stop = Stop::default();
+        let file = home.path().join("cancel");
+        let (wish, _listener) = listen(&file, Timestamp::from_micros(0), &stop);
+        let no_file = [home.path(), home.path()];
+        let limits = Limits::default();
+        let place = home.path();
+        execute(&Confinement::None, &room, &limits, place, no_file, &wish).await.unwrap_err();
+        let runs = std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
+            std::fs::read(entry.path().join("cmdline"))
+                .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&marker))
+        });
+        assert!(!runs, "it still runs");
     }
 }

@@ -61,13 +61,27 @@ impl Interpreter {
         let prefix = PathBuf::from(lines.next()?);
         let program = PathBuf::from(lines.next()?);
         let is_of_system = prefix.starts_with("/usr") && program.starts_with("/usr");
-        // A prefix such as `/` or `/home` would show a job more than a Python.
-        let is_too_wide = prefix.components().count() < 3;
-        if is_too_wide && !is_of_system {
-            return None;
+        if !is_of_system && is_wide(&prefix) {
+            return None; // it would show a job more than a Python
         }
         Some(Self { program, minor, prefix: (!is_of_system).then_some(prefix) })
     }
+}
+
+/// True for a folder that holds more than what is looked for there: one near the root, a home folder
+/// or what lies above it, and `~/.local`, where programs keep data and keyrings.
+pub(super) fn is_wide(folder: &Path) -> bool {
+    let home = std::env::home_dir();
+    // What a process would see is the folder itself, whatever leads there.
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    is_wide_beside(&real(folder), home.as_deref().map(real).as_deref())
+}
+
+fn is_wide_beside(folder: &Path, home: Option<&Path>) -> bool {
+    let holds_home =
+        home.is_some_and(|home| home.starts_with(folder) || home.join(".local") == folder);
+    let of_somebody = folder.parent() == Some(Path::new("/home"));
+    folder.components().count() < 3 || of_somebody || holds_home
 }
 
 /// Where version managers keep their Pythons, the newest first. They are often not on the path.
@@ -81,4 +95,33 @@ fn installations() -> Vec<PathBuf> {
     found.sort();
     found.reverse();
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn w9_a_python_that_was_installed_into_a_home_folder_shows_no_job_that_folder() {
+        #[rustfmt::skip]
+        let cases = [
+            // folder                              home                  is too wide
+            ("/",                                  "/home/alice",        true),
+            ("/home",                              "/home/alice",        true),
+            ("/opt",                               "/home/alice",        true),
+            ("/home/alice",                        "/home/alice",        true),
+            ("/home/bob",                          "/home/alice",        true),
+            ("/home/alice/.local",                 "/home/alice",        true),
+            ("/srv/people",                        "/srv/people/alice",  true),
+            ("/srv/people/alice",                  "/srv/people/alice",  true),
+            ("/home/alice/.pyenv/versions/3.12.1", "/home/alice",        false),
+            ("/home/alice/miniconda3",             "/home/alice",        false),
+            ("/opt/python",                        "/home/alice",        false),
+        ];
+        for (folder, home, expected) in cases {
+            let found = is_wide_beside(folder.as_ref(), Some(home.as_ref()));
+            assert_eq!(found, expected, "{folder} beside {home}");
+        }
+        assert!(is_wide_beside("/home/alice".as_ref(), None));
+    }
 }

@@ -337,10 +337,9 @@ impl Run<'_> {
         let [out, err] = self.workspace.log_files();
         let outputs = self.workspace.outputs(self.store.owner(), &self.job.id);
         let (limits, logs) = (&options.limits, [&*out, &*err]);
-        let ended =
-            process::execute(&options.confinement, &room, limits, Some(&outputs), logs, wish)
-                .await
-                .map_err(self.problem())?;
+        let ended = process::execute(&options.confinement, &room, limits, &outputs, logs, wish)
+            .await
+            .map_err(self.problem())?;
         *measured = Some(ended);
         if let Some(cut) = wish.found().filter(|_| ended.cut) {
             return Ok(Ended::Cut(cut));
@@ -380,6 +379,8 @@ impl Run<'_> {
             Ok(outputs) => (code, outputs),
             Err(error) => {
                 notes.push(with_sources(&error));
+                let logs = self.workspace.log_files();
+                keep_logs(self.store, self.job, &logs, -1).ok(); // as far as that can be done
                 (-1, Vec::new())
             }
         }

@@ -145,16 +145,23 @@ const ETC: [&str; 10] = [
 /// What of `/proc` sets the kernel. A process whose user is root outside may write to these files
 /// whatever its capabilities are, for instance name a program that the kernel then starts outside.
 /// bubblewrap covers them only where their folders can be written to, which is nowhere.
-const PROC_SETTINGS: [&str; 4] = ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus"];
+const PROC_SETTINGS: [&str; 2] = ["/proc/sys", "/proc/sysrq-trigger"];
 
 /// What of `/proc` is about the machine and readable for all. Files that are not, or that can be
 /// written to, are found by looking.
-const PROC_FILES: [&str; 4] =
-    ["/proc/keys", "/proc/key-users", "/proc/latency_stats", "/proc/sched_debug"];
+const PROC_FILES: [&str; 5] =
+    ["/proc/cmdline", "/proc/keys", "/proc/key-users", "/proc/latency_stats", "/proc/sched_debug"];
 
-/// The same, folders.
-const PROC_FOLDERS: [&str; 5] =
-    ["/proc/acpi", "/proc/asound", "/proc/driver", "/proc/fs", "/proc/scsi"];
+/// The same, folders. Two of them set the kernel, too.
+const PROC_FOLDERS: [&str; 7] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/bus",
+    "/proc/driver",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/scsi",
+];
 
 /// What it needs besides in order to use the network.
 const ETC_NETWORK: [&str; 6] = [
@@ -406,7 +413,6 @@ mod tests {
             --cap-drop ALL --hostname job --disable-userns --new-session --die-with-parent \
             --clearenv --symlink usr/bin /bin --ro-bind-try /usr /usr --proc /proc --dev /dev \
             --ro-bind-try /proc/sys /proc/sys --ro-bind-try /proc/sysrq-trigger /proc/sysrq-trigger \
-            --ro-bind-try /proc/irq /proc/irq --ro-bind-try /proc/bus /proc/bus \
             --ro-bind /dev/null /proc/keys --tmpfs /proc/acpi --remount-ro /proc/acpi \
             --perms 1777 --size 1024 --tmpfs /tmp --perms 1777 --size 1024 --tmpfs /dev/shm \
             --perms 1777 --size 1024 --tmpfs /home/job --ro-bind /data/a /s/a \

@@ -6,14 +6,15 @@
 //! and that it has no capability; this table is for what those two do not cover. A row is here for
 //! one of three reasons: the call reaches something that is not in a namespace (keys, other
 //! machines' sockets, the kernel's log); it hides what is used up from our limits; or it is a part
-//! of the kernel in which holes were found again and again, and that no computation needs.
+//! of the kernel in which holes were found again and again, and that no computation needs. Calls that
+//! are newer than this table do not exist for a job.
 //!
 //! Refusals are errors and never kill, so that a program takes its other way: EPERM as if rights
 //! were missing, ENOSYS where libraries fall back only if the kernel seems to be older. Sources:
 //! syscalls(2) and the kernel's tables of numbers, with which the test compares ours.
 
 use Refusal::{Denied, Unknown};
-use When::{Always, ArgumentHas, Ioctl, OtherPersonality, SocketKind};
+use When::{Always, ArgumentHas, Ioctl, OtherPersonality, SocketKind, SocketOption, SocketPair};
 
 /// A system call, by number on each processor; `None` where it does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +36,14 @@ pub(crate) enum When {
     Ioctl(&'static [u32]),
     /// Those that change the personality rather than ask for it.
     OtherPersonality,
-    /// Those for a family other than [`FAMILIES`], or for raw packets.
+    /// Those for a family other than [`FAMILIES`], a kind of [`KINDS`], or a protocol other than
+    /// [`PROTOCOLS`]. Where the network is shared, also those of the family [`UNIX`].
     SocketKind,
+    /// Those for a family other than [`UNIX`]. Where the network is shared, also those that can be
+    /// given another address later, as datagrams can.
+    SocketPair,
+    /// Those that set one of these: (level, option).
+    SocketOption(&'static [(u32, u32)]),
 }
 
 /// What the program is told.
@@ -50,10 +57,25 @@ pub(crate) enum Refusal {
 
 /// Families of sockets that a job may open: Unix, IPv4, IPv6. The network that it finds is its own
 /// and empty; many libraries talk to their own worker processes over 127.0.0.1.
-pub(crate) const FAMILIES: [u32; 3] = [1, 2, 10];
+pub(crate) const FAMILIES: [u32; 3] = [UNIX, 2, 10];
 
-/// Kinds of sockets that see packets of others: raw and packet.
-pub(crate) const RAW: [u32; 2] = [3, 10];
+/// Unix sockets. One without a path belongs to a network rather than to a folder: where packages are
+/// installed, which has the network of the machine, the owner's desktop can be reached so.
+pub(crate) const UNIX: u32 = 1;
+
+/// Kinds of sockets that are refused: raw and packet, which see packets of others, and those of
+/// protocols that nobody uses (reliable datagrams, DCCP).
+pub(crate) const KINDS: [u32; 4] = [3, 4, 6, 10];
+
+/// A kind that can be given another address when it is connected.
+pub(crate) const DATAGRAM: u32 = 2;
+
+/// Protocols: the usual one of a kind, that of Unix sockets by its own name, TCP and UDP. Others
+/// (SCTP, MPTCP, L2TP) load parts of the kernel in which holes were found.
+pub(crate) const PROTOCOLS: [u32; 4] = [0, 1, 6, 17];
+
+/// The last call that was known when this table was written, on both processors.
+pub(crate) const NEWEST: u32 = 469;
 
 /// What a personality may be: the usual one, and the number that only asks.
 pub(crate) const PERSONALITIES: [u32; 2] = [0, 0xffff_ffff];
@@ -62,8 +84,15 @@ pub(crate) const PERSONALITIES: [u32; 2] = [0, 0xffff_ffff];
 const NAMESPACES: &[u32] =
     &[0x2_0000, 0x200_0000, 0x400_0000, 0x800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000];
 
-/// TIOCSTI types into a terminal, TIOCLINUX pastes into one.
-const TERMINAL: &[u32] = &[0x5412, 0x541c];
+/// TIOCSTI types into a terminal, TIOCLINUX pastes into one, TIOCSETD loads a driver for modems.
+/// BTRFS_IOC_SNAP_CREATE, SUBVOL_CREATE and their second versions make folders that cannot be
+/// emptied by who owns them.
+const REQUESTS: &[u32] =
+    &[0x5412, 0x541c, 0x5423, 0x5000_9401, 0x5000_940e, 0x5000_9417, 0x5000_9418];
+
+/// SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_CBPF and _EBPF: programs within the kernel;
+/// TCP_ULP: other protocols within TCP.
+const OPTIONS: &[(u32, u32)] = &[(1, 26), (1, 50), (1, 51), (1, 52), (6, 31)];
 
 const fn row(name: &'static str, x86_64: u32, aarch64: u32, when: When, refusal: Refusal) -> Row {
     Row { name, x86_64: Some(x86_64), aarch64: Some(aarch64), when, refusal }
@@ -93,6 +122,8 @@ pub(crate) const REFUSED: &[Row] = &[
     // Sockets that lead out of an empty network: vsock to the host of a virtual machine, netlink and
     // packet to the kernel, and the many families that nobody uses and few people read.
     row("socket",              41, 198, SocketKind, Denied),
+    row("socketpair",          53, 199, SocketPair, Denied), // makes both before it says that it cannot
+    row("setsockopt",          54, 208, SocketOption(OPTIONS), Denied),
 
     // Mounts, and a root of its own.
     row("mount",              165,  40, Always, Denied),
@@ -137,6 +168,7 @@ pub(crate) const REFUSED: &[Row] = &[
     row("shmget",              29, 194, Always, Unknown),
     row("msgget",              68, 186, Always, Unknown),
     row("semget",              64, 190, Always, Unknown),
+    row("vmsplice",           278,  75, Always, Denied),
 
     // Files by number rather than by name, which leads around every mount; and watching all files.
     row("open_by_handle_at",  304, 265, Always, Denied),
@@ -160,7 +192,7 @@ pub(crate) const REFUSED: &[Row] = &[
     row("vhangup",            153,  58, Always, Denied),
     row("move_pages",         279, 239, Always, Denied),
     row("migrate_pages",      256, 238, Always, Denied),
-    row("ioctl",               16,  29, Ioctl(TERMINAL), Denied),
+    row("ioctl",               16,  29, Ioctl(REQUESTS), Denied),
 
     // Compatibility with what is long gone, and switches that make exploits easier.
     row("personality",        135,  92, OtherPersonality, Denied),

@@ -7,64 +7,121 @@
 //! (a shared mapping that is written and then given back, descriptors under way in a socket) is not
 //! seen as its own; it ends when the machine has hardly any left.
 //!
-//! The processes are found in the room's own `/proc`, seen through that of its first process: all of
-//! the job and nothing else, wherever they went. Read only. Sources: proc(5), "Rss" and "Pss".
+//! Invariants: looks of one kind wait for none of another, since a job can make some of them take
+//! long; a job that cannot be looked at ends.
 
-use std::collections::BTreeSet;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rustix::fs::statvfs;
-use rustix::param::{clock_ticks_per_second, page_size};
-
+use super::extent::{Extent, extent};
 use super::launch::About;
-use super::limits::{Exceeded, Limits, Machine, Usage, judge};
+use super::limits::{Exceeded, Limits, Usage, judge};
+use super::sandbox::Room;
+use super::usage::{Process, Processes, machine};
 
 /// How long nobody looks.
 const PERIOD: Duration = Duration::from_millis(100);
 
-/// Open files without a name are looked for at each of so many looks: it takes long.
-const SELDOM: u32 = 10;
+/// The same for open files without a name: to find them takes long.
+const SELDOM: Duration = Duration::from_secs(1);
 
-/// A look at one job.
-#[derive(Clone, Debug)]
-pub(crate) struct Watch {
-    /// Its processes, as its own `/proc` shows them.
-    processes: PathBuf,
-    /// Where it leaves what it leaves.
-    outputs: Option<PathBuf>,
-}
+/// How long looks may fail in a row.
+const BLIND: Duration = Duration::from_secs(10);
 
-/// Watches until a limit is broken, and says which. `peak` becomes what was used at most. Without a
-/// room to look into it never returns.
+/// Watches until a limit is broken, and says which. `left` is the folder on the disk that it may write
+/// to. `peak` becomes what was used at most. Without a room to look into it never returns.
 pub(crate) async fn watch(
     about: Option<&About>,
-    outputs: Option<&Path>,
+    room: &Room,
+    left: &Path,
     limits: &Limits,
     peak: &Mutex<Usage>,
 ) -> Exceeded {
     let Some(about) = about else { return std::future::pending().await };
-    let mut rounds = 0_u32;
-    loop {
-        tokio::time::sleep(PERIOD).await;
-        let Some(first) = about.first_process() else { continue };
-        let Some(processes) = processes_of(first) else { continue };
-        let look = Watch { processes, outputs: outputs.map(Path::to_owned) };
-        let memory_max = limits.memory_bytes;
-        let thorough = rounds.is_multiple_of(SELDOM);
-        rounds = rounds.wrapping_add(1);
-        let looked =
-            tokio::task::spawn_blocking(move || (look.usage(memory_max, thorough), look.machine()));
-        let Ok((Ok(usage), machine)) = looked.await else { continue };
+    let Some(processes) = found(about, room).await else { return Exceeded::Unseen };
+    let judged = |usage: Usage| {
         if let Ok(mut peak) = peak.lock() {
             *peak = peak.or(usage);
         }
-        if let Some(exceeded) = judge(limits, &usage, machine.as_ref()) {
-            return exceeded;
+        judge(limits, &usage, None)
+    };
+    let of_folder = |(extent, nameless): (Extent, u64)| {
+        let usage = Usage {
+            output_files: extent.entries,
+            output_bytes: extent.bytes + nameless,
+            ..Usage::default()
+        };
+        judged(usage).or(extent.is_partial.then_some(Exceeded::Hidden))
+    };
+    let (memory_max, entries_max) = (limits.memory_bytes, limits.outputs.entries_at_once());
+    let (place, others) = (left.to_owned(), processes.clone());
+    let folder = move || Ok((extent(&place, entries_max)?, 0));
+    let place = left.to_owned();
+    let nameless = move || Ok((extent(&place, entries_max)?, others.nameless(&place)?));
+    let place = left.to_owned();
+    tokio::select! {
+        exceeded = again(QUICK, move || Ok(machine(&place)), |machine| {
+            judge(limits, &Usage::default(), machine.as_ref())
+        }) => exceeded,
+        exceeded = again(QUICK, move || processes.usage(memory_max), judged) => exceeded,
+        exceeded = again(Pace { rest: 3, ..QUICK }, folder, of_folder) => exceeded,
+        exceeded = again(Pace { period: SELDOM, rest: 3, ..QUICK }, nameless, of_folder) => exceeded,
+    }
+}
+
+/// How often is looked.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// The pause after a look.
+    period: Duration,
+    /// How many times as long as the look itself it is at least.
+    rest: u32,
+    /// How long looks may fail in a row.
+    blind: Duration,
+}
+
+const QUICK: Pace = Pace { period: PERIOD, rest: 0, blind: BLIND };
+
+/// Looks again and again until what is seen is too much, or nothing is seen for too long.
+async fn again<T: Send + 'static>(
+    pace: Pace,
+    look: impl Fn() -> io::Result<T> + Clone + Send + 'static,
+    judge: impl Fn(T) -> Option<Exceeded>,
+) -> Exceeded {
+    let mut seen = Instant::now();
+    let mut pause = pace.period;
+    loop {
+        tokio::time::sleep(pause).await;
+        let start = Instant::now();
+        match tokio::task::spawn_blocking(look.clone()).await {
+            Ok(Ok(found)) => {
+                seen = Instant::now();
+                if let Some(exceeded) = judge(found) {
+                    return exceeded;
+                }
+            }
+            _ if seen.elapsed() > pace.blind => return Exceeded::Unseen,
+            _ => {}
         }
+        pause = pace.period.max(start.elapsed() * pace.rest);
+    }
+}
+
+/// Waits until there are processes to look at; `None` if that takes too long.
+async fn found(about: &About, room: &Room) -> Option<Processes> {
+    let mut known: Option<Instant> = None;
+    loop {
+        if let Some(first) = about.first_process() {
+            if let Some(processes) = Processes::of(first, room.scratch()) {
+                return Some(processes);
+            }
+            if known.get_or_insert_with(Instant::now).elapsed() > BLIND {
+                return None;
+            }
+        }
+        tokio::time::sleep(PERIOD).await;
     }
 }
 
@@ -81,184 +138,22 @@ pub(crate) async fn emptied(about: Option<&About>) {
     }
 }
 
-/// Returns the room's own `/proc`. `None` while its first process still sees this machine's, where it
-/// is not the first.
-fn processes_of(first: u32) -> Option<PathBuf> {
-    let processes = PathBuf::from(format!("/proc/{first}/root")).join("proc");
-    let namespace = |path: PathBuf| std::fs::read_link(path).ok();
-    let own = namespace(format!("/proc/{first}/ns/pid").into())?;
-    (namespace(processes.join("1/ns/pid"))? == own).then_some(processes)
-}
-
-impl Watch {
-    /// Returns what the job uses now. Where its processes seem to hold more than `memory_max`, they
-    /// are asked what they share.
-    fn usage(&self, memory_max: u64, thorough: bool) -> io::Result<Usage> {
-        let mut usage = Usage::default();
-        let mut ids = Vec::new();
-        for entry in std::fs::read_dir(&self.processes)? {
-            let Ok(name) = entry?.file_name().into_string() else { continue };
-            if !name.bytes().all(|byte| byte.is_ascii_digit()) {
-                continue;
-            }
-            let folder = self.processes.join(&name);
-            let Ok(text) = std::fs::read_to_string(folder.join("stat")) else { continue };
-            let Some(process) = Process::parse(&text) else { continue };
-            usage.processes += process.threads;
-            usage.memory_bytes += process.memory_bytes;
-            usage.processor_time += process.processor_time;
-            ids.push(folder);
-        }
-        if usage.memory_bytes > memory_max {
-            usage.memory_bytes = ids.iter().filter_map(|folder| own_part(folder)).sum();
-        }
-        if let Some(outputs) = &self.outputs {
-            (usage.output_files, usage.output_bytes) = size(outputs);
-            if thorough {
-                usage.output_bytes += nameless(outputs, &ids);
-            }
-        }
-        Ok(usage)
-    }
-
-    fn machine(&self) -> Option<Machine> {
-        let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-        let kib = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-            line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
-        };
-        let disk = statvfs(self.outputs.as_deref()?).ok()?;
-        Some(Machine {
-            memory_bytes: kib("MemTotal:")? * 1024,
-            free_memory_bytes: kib("MemAvailable:")? * 1024,
-            free_disk_bytes: disk.f_bavail.saturating_mul(disk.f_frsize),
-        })
-    }
-}
-
-/// One line of `/proc/N/stat`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Process {
-    state: char,
-    threads: u64,
-    memory_bytes: u64,
-    /// With that of its children that ended.
-    processor_time: Duration,
-}
-
-impl Process {
-    fn parse(text: &str) -> Option<Self> {
-        // A process chooses its own name, which may hold anything: what counts is behind it.
-        let fields: Vec<&str> = text.get(text.rfind(')')? + 1..)?.split_whitespace().collect();
-        let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
-        let ticks: u64 = [14, 15, 16, 17].into_iter().filter_map(number).sum();
-        Some(Self {
-            state: fields.first()?.chars().next()?,
-            threads: number(20)?,
-            memory_bytes: number(24)?.saturating_mul(page_size() as u64),
-            processor_time: Duration::from_millis(ticks * 1000 / clock_ticks_per_second().max(1)),
-        })
-    }
-}
-
-/// What a process holds, where what several share is divided among them.
-fn own_part(process: &Path) -> Option<u64> {
-    let text = std::fs::read_to_string(process.join("smaps_rollup")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
-    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
-}
-
-/// Entries and bytes below a folder, on the disk. Links are not followed; where more than a million
-/// entries are, the count ends.
-fn size(folder: &Path) -> (u64, u64) {
-    let (mut entries, mut bytes) = (0, 0);
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            entries += 1;
-            let Ok(about) = entry.metadata() else { continue };
-            bytes += about.blocks() * 512;
-            if about.is_dir() {
-                folders.push(entry.path());
-            }
-            if entries > 1_000_000 {
-                return (entries, bytes);
-            }
-        }
-    }
-    (entries, bytes)
-}
-
-/// Bytes of files on the disk of `outputs` that processes hold open and that have no name any more.
-fn nameless(outputs: &Path, processes: &[PathBuf]) -> u64 {
-    let Ok(disk) = outputs.metadata().map(|about| about.dev()) else { return 0 };
-    let mut seen = BTreeSet::new();
-    let open = processes.iter().flat_map(|process| std::fs::read_dir(process.join("fd")));
-    open.flatten()
-        .flatten()
-        .filter_map(|entry| std::fs::metadata(entry.path()).ok())
-        .filter(|about| about.is_file() && about.nlink() == 0 && about.dev() == disk)
-        .filter(|about| seen.insert(about.ino()))
-        .map(|about| about.blocks() * 512)
-        .sum()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use super::*;
 
-    #[test]
-    fn a_process_cannot_lie_by_its_name() {
-        let honest = "7 (x) S 1 7 7 0 -1 0 0 0 0 0 100 50 25 25 20 0 3 0 9 4096 10 0\n";
-        let found = Process::parse(honest).unwrap();
-        assert_eq!((found.state, found.threads), ('S', 3));
-        assert_eq!(found.memory_bytes, 10 * page_size() as u64);
-        assert_eq!(found.processor_time.as_millis() as u64, 200_000 / clock_ticks_per_second());
-        let liar = honest.replace("(x)", "(a) S 1 1 1 1 (b\n) R 0)");
-        assert_eq!(Process::parse(&liar), Some(found));
-        for text in ["", "7 (x", "7 (x) S 1", "7 (x) S 1 7 7 0 -1 0 0 0 0 0 1 5 2 2 20 0 y 0 9 4 1"]
-        {
-            assert_eq!(Process::parse(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_lies_in_a_folder_is_counted_and_links_are_not_followed() {
-        let home = tempfile::tempdir().unwrap();
-        let outputs = home.path().join("outputs");
-        std::fs::create_dir_all(outputs.join("a/b")).unwrap();
-        std::fs::write(outputs.join("a/b/file"), vec![1; 1 << 20]).unwrap();
-        std::os::unix::fs::symlink("/usr", outputs.join("link")).unwrap();
-        let (entries, bytes) = size(&outputs);
-        assert_eq!(entries, 4);
-        assert!((1 << 20..2 << 20).contains(&bytes), "{bytes}");
-        assert_eq!(size(&home.path().join("nothing")), (0, 0));
-    }
-
-    #[test]
-    fn a_file_without_a_name_is_counted_while_it_is_open() {
-        let home = tempfile::tempdir().unwrap();
-        let mut file = tempfile::tempfile_in(home.path()).unwrap();
-        io::Write::write_all(&mut file, &vec![1; 1 << 20]).unwrap();
-        let own = [PathBuf::from("/proc/self"), PathBuf::from("/proc/self")];
-        let bytes = nameless(home.path(), &own);
-        assert!((1 << 20..64 << 20).contains(&bytes), "{bytes}");
-    }
-
-    #[test]
-    fn a_process_that_is_not_the_first_of_its_room_is_not_looked_into() {
-        assert_eq!(processes_of(std::process::id()), None);
-        assert_eq!(processes_of(u32::MAX), None);
-    }
-
-    #[test]
-    fn this_process_is_looked_at_as_a_job_would_be() {
-        let home = tempfile::tempdir().unwrap();
-        let watch = Watch { processes: "/proc".into(), outputs: Some(home.path().to_owned()) };
-        let usage = watch.usage(u64::MAX, true).unwrap();
-        assert!(usage.processes > 0 && usage.memory_bytes > 1 << 20, "{usage:?}");
-        let machine = watch.machine().unwrap();
-        assert!(machine.memory_bytes > machine.free_memory_bytes && machine.free_disk_bytes > 0);
-        assert!(own_part(Path::new("/proc/self")).unwrap() > 1 << 18);
+    #[tokio::test]
+    async fn a_job_that_cannot_be_looked_at_ends() {
+        let pace = Pace { period: Duration::from_millis(1), rest: 0, blind: Duration::ZERO };
+        let closed = || Err::<(), _>(io::Error::other("closed"));
+        assert_eq!(again(pace, closed, |()| None).await, Exceeded::Unseen);
+        let looks = AtomicU32::new(0);
+        let open = |()| {
+            let count = looks.fetch_add(1, Ordering::Relaxed);
+            (count == 20).then_some(Exceeded::Hidden)
+        };
+        assert_eq!(again(pace, || Ok(()), open).await, Exceeded::Hidden, "it can be looked at");
     }
 }

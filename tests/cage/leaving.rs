@@ -1,46 +1,63 @@
 //! Attacks by what is left in `outputs/`.
 
-use crate::suite::{Alone, Attack, Noticed, ROW};
+use crate::suite::Noticed::Left;
+use crate::suite::{Attack, attack};
 
 /// The table. Without protection the outputs are taken over as the Python client does it.
 #[rustfmt::skip]
 pub(crate) const ATTACKS: &[Attack] = &[
-    Attack { name: "a link to a file", gain: "any file of the owner, as an output",
-        code: "os.symlink('@HOME@/secret', 'outputs/link')", noticed: Noticed::Left(|left| left.holds_secret()), ..ROW },
-    Attack { name: "a link to a folder", gain: "all files of the owner, as outputs",
-        code: "os.symlink('@HOME@/config', 'outputs/folder')", noticed: Noticed::Left(|left| left.holds_secret()), ..ROW },
-    Attack { name: "a relative link", gain: "the same from inside of a folder",
-        code: "os.mkdir('outputs/a')\nos.symlink(os.path.relpath('@HOME@/secret', os.path.realpath('outputs/a')), 'outputs/a/link')",
-        noticed: Noticed::Left(|left| left.holds_secret()), ..ROW },
-    Attack { name: "outputs that are a link", gain: "the same, with all of a folder",
-        code: "os.rmdir('outputs')\nos.symlink('@HOME@/config', 'outputs')", noticed: Noticed::Left(|left| left.holds_secret()), ..ROW },
-    Attack { name: "a second name of a file", gain: "a file of the owner, with nothing that looks like a link",
-        code: "os.link('@HOME@/secret', 'outputs/hard')", noticed: Noticed::Left(|left| left.holds_secret()), ..ROW },
-    Attack { name: "a pipe", gain: "a reader that waits for ever",
-        code: "os.mkfifo('outputs/pipe')", noticed: Noticed::Left(|left| left.has_odd), ..ROW },
-    Attack { name: "a socket", gain: "a reader that fails, or talks to somebody",
-        code: "socket.socket(socket.AF_UNIX).bind('outputs/socket')", noticed: Noticed::Left(|left| left.has_odd), ..ROW },
-    Attack { name: "a device", gain: "a reader that never ends; a disk, read around its rights",
-        code: "os.mknod('outputs/zero', 0o20666, os.makedev(1, 5))", noticed: Noticed::Left(|left| left.has_odd),
-        alone: Alone::Sometimes("only root may make devices"), ..ROW },
-    Attack { name: "a link to nothing", gain: "a file that appears later",
-        code: "os.symlink('@HOME@/later', 'outputs/later')", noticed: Noticed::Left(|left| left.has_odd), ..ROW },
-    Attack { name: "a permission file", gain: "rules of the owner's, made by the job",
-        code: "open('outputs/syft.pub.yaml', 'w').write('rules: []')",
-        noticed: Noticed::Left(|left| left.has_name(|name| name == "syft.pub.yaml")), ..ROW },
-    Attack { name: "a permission file below", gain: "the same where nobody looks",
-        code: "os.makedirs('outputs/a/b')\nopen('outputs/a/b/Syft.Pub.Yaml', 'w').write('rules: []')",
-        noticed: Noticed::Left(|left| left.has_name(|name| name.eq_ignore_ascii_case("syft.pub.yaml"))), ..ROW },
-    Attack { name: "a name that steers the terminal", gain: "the owner's terminal, when it lists the outputs",
-        code: "open('outputs/a\\x1b]0;owned\\x07b', 'w')",
-        noticed: Noticed::Left(|left| left.has_name(|name| name.chars().any(char::is_control))), ..ROW },
-    Attack { name: "a name of two lines", gain: "lines of its own in lists and logs",
-        code: "open('outputs/a\\nshared: yes', 'w')",
-        noticed: Noticed::Left(|left| left.has_name(|name| name.contains('\n'))), ..ROW },
-    Attack { name: "a name that is no text", gain: "a program that fails at it",
-        code: "open(b'outputs/\\xff\\xfe', 'w')",
-        noticed: Noticed::Left(|left| left.has_name(|name| name.contains('\u{fffd}'))), ..ROW },
-    Attack { name: "more files than may be sent", gain: "a drive full of them",
-        code: "for number in range(1200):\n    open(f'outputs/{number}', 'w').write('x')",
-        noticed: Noticed::Left(|left| left.files.len() > 1000), ..ROW },
+    attack("a link to a file", "any file of the owner, as an output",
+        "os.symlink('@HOME@/secret', 'outputs/link')")
+        .noticed(Left(|left| left.holds_secret())),
+    attack("a link to a folder", "all files of the owner, as outputs",
+        "os.symlink('@HOME@/config', 'outputs/folder')")
+        .noticed(Left(|left| left.holds_secret())),
+    attack("a relative link", "the same from inside of a folder", r"
+        os.mkdir('outputs/a')
+        os.symlink(os.path.relpath('@HOME@/secret', os.path.realpath('outputs/a')), 'outputs/a/link')
+    ")
+        .noticed(Left(|left| left.holds_secret())),
+    attack("outputs that are a link", "the same, with all of a folder", r"
+        os.rmdir('outputs')
+        os.symlink('@HOME@/config', 'outputs')
+    ")
+        .noticed(Left(|left| left.holds_secret())),
+    attack("a second name of a file", "a file of the owner, with nothing that looks like a link",
+        "os.link('@HOME@/secret', 'outputs/hard')")
+        .noticed(Left(|left| left.holds_secret())),
+    attack("a pipe", "a reader that waits for ever",
+        "os.mkfifo('outputs/pipe')")
+        .noticed(Left(|left| left.has_odd)),
+    attack("a socket", "a reader that fails, or talks to somebody",
+        "socket.socket(socket.AF_UNIX).bind('outputs/socket')")
+        .noticed(Left(|left| left.has_odd)),
+    attack("a device", "a reader that never ends; a disk, read around its rights",
+        "os.mknod('outputs/zero', 0o20666, os.makedev(1, 5))")
+        .noticed(Left(|left| left.has_odd))
+        .sometimes("only root may make devices"),
+    attack("a link to nothing", "a file that appears later",
+        "os.symlink('@HOME@/later', 'outputs/later')")
+        .noticed(Left(|left| left.has_odd)),
+    attack("a permission file", "rules of the owner's, made by the job",
+        "open('outputs/syft.pub.yaml', 'w').write('rules: []')")
+        .noticed(Left(|left| left.has_name(|name| name == "syft.pub.yaml"))),
+    attack("a permission file below", "the same where nobody looks", r"
+        os.makedirs('outputs/a/b')
+        open('outputs/a/b/Syft.Pub.Yaml', 'w').write('rules: []')
+    ")
+        .noticed(Left(|left| left.has_name(|name| name.eq_ignore_ascii_case("syft.pub.yaml")))),
+    attack("a name that steers the terminal", "the owner's terminal, when it lists the outputs",
+        r"open('outputs/a\x1b]0;owned\x07b', 'w')")
+        .noticed(Left(|left| left.has_name(|name| name.chars().any(char::is_control)))),
+    attack("a name of two lines", "lines of its own in lists and logs",
+        r"open('outputs/a\nshared: yes', 'w')")
+        .noticed(Left(|left| left.has_name(|name| name.contains('\n')))),
+    attack("a name that is no text", "a program that fails at it",
+        r"open(b'outputs/\xff\xfe', 'w')")
+        .noticed(Left(|left| left.has_name(|name| name.contains('\u{fffd}')))),
+    attack("more files than may be sent", "a drive full of them", r"
+        for number in range(1200):
+            open(f'outputs/{number}', 'w').write('x')
+    ")
+        .noticed(Left(|left| left.files.len() > 1000)),
 ];

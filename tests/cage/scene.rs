@@ -67,7 +67,7 @@ impl Scene {
     }
 
     /// Puts what lies where on this machine into the code of an attack.
-    pub(crate) fn fill(&mut self, code: &str) -> String {
+    pub(crate) fn fill(&mut self, code: &str, confined: bool) -> String {
         let port = |listener: &TcpListener| listener.local_addr().unwrap().port().to_string();
         let home = self.world.home.path();
         if code.contains("@DESCRIPTOR@") {
@@ -82,6 +82,7 @@ impl Scene {
             ("@DATASITE@", self.world.datasite().display().to_string()),
             ("@HOME@", home.display().to_string()),
             ("@SHARED@", self.shared.path().display().to_string()),
+            ("@CONFINED@", if confined { "True" } else { "False" }.to_owned()),
             ("@PARENT@", std::process::id().to_string()),
             ("@VICTIM@", self.victim.id().to_string()),
             ("@MARKER@", self.marker.clone()),

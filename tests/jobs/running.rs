@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use syft::jobs::{EnvironmentCache, InstallSettings, JobKind, JobStatus, Limits, RunOptions};
+use syft::jobs::{
+    Confinement, EnvironmentCache, InstallSettings, JobKind, JobStatus, Limits, RunOptions,
+};
 
 use crate::world::{World, options, read, sandbox, write};
 
@@ -204,4 +206,21 @@ pub(crate) fn runs(marker: &str) -> bool {
         std::fs::read(entry.path().join("cmdline"))
             .is_ok_and(|line| String::from_utf8_lossy(&line).contains(marker))
     })
+}
+
+/// As on a disk that is full: here a file lies where the folder for the outputs has to be.
+#[tokio::test]
+async fn results_that_cannot_be_kept_fail_the_job_and_its_log_says_what_it_did() {
+    let world = World::new();
+    let place = world.left("job");
+    let script = format!(
+        "echo did it\necho 1 >code/outputs/a\nmkdir -p {0}\ntouch {0}/outputs\n",
+        place.display()
+    );
+    world.submit("job", JobKind::Bash, &script, None);
+    let report = world.run("job", &options(Confinement::None)).await;
+    assert_eq!((report.status, report.return_code), (JobStatus::Failed, -1), "{report:?}");
+    assert!(report.notes.iter().any(|note| note.contains("the outputs of")), "{report:?}");
+    assert_eq!(read(&place.join("stdout.txt")), "did it\n");
+    assert_eq!(read(&place.join("returncode.txt")), "-1");
 }
