@@ -115,6 +115,8 @@ pub(crate) struct Environment {
     pub(crate) binds: Vec<Bind>,
     /// What is in it.
     pub(crate) installed: Installed,
+    /// Whether the job's own lock was followed, where it has one.
+    pub(crate) follows_lock: bool,
     /// Keeps it from being removed.
     pub(crate) lock: Lock,
 }
@@ -194,18 +196,27 @@ impl EnvironmentCache {
         wanted: &Wanted<'_>,
         by: &Making<'_>,
     ) -> io::Result<Result<Environment, i64>> {
+        self.get_with(Installer::find(by.path), wanted, by).await
+    }
+
+    /// The same, with the installer that `find` comes to.
+    async fn get_with(
+        &self,
+        find: impl Future<Output = Option<Installer>>,
+        wanted: &Wanted<'_>,
+        by: &Making<'_>,
+    ) -> io::Result<Result<Environment, i64>> {
         let request = request(wanted, by.confinement.confines());
-        if let Some(found) = self.remembered(&request, by)? {
+        if let Some(found) = self.remembered(&request, by).await? {
             return Ok(Ok(found));
         }
         std::fs::create_dir_all(self.requests())?;
         let turn = self.requests().join(format!("{request}.lock"));
         let Some(_turn) = Lock::wait(&turn, by.wish).await? else { return Ok(Err(-1)) };
-        if let Some(found) = self.remembered(&request, by)? {
+        if let Some(found) = self.remembered(&request, by).await? {
             return Ok(Ok(found)); // somebody else wanted it too, and was first
         }
-        let installer = Installer::find(by.path).await;
-        let Some(installer) = installer else {
+        let Some(installer) = find.await else {
             return Err(io::Error::other("no python of at least version 3.10 was found"));
         };
         let python = installer.python_name();
@@ -221,7 +232,8 @@ impl EnvironmentCache {
         let locked = wanted.locked.as_ref().filter(|_| installer.reads_locks());
         let key = key(&python, by.confinement.confines(), locked, &set);
         let asked = wanted.packages.to_vec();
-        let memory = Memory { asked, python, resolved, set, environment: key };
+        let follows_lock = locked.is_some();
+        let memory = Memory { asked, python, resolved, set, environment: key, follows_lock };
         let text = serde_json::to_vec_pretty(&memory)?;
         write_atomic(&self.requests().join(format!("{request}.json")), &text)?;
         self.make(&installer, wanted, &memory, by).await
@@ -261,7 +273,9 @@ impl EnvironmentCache {
                 }
                 let python = installer.python.clone();
                 let (python, prefix) = python.map(|python| (python.program, python.prefix)).unzip();
-                let installed = look(partial.path(), key, &memory.set)?;
+                let lock = wanted.locked.as_ref().filter(|_| memory.follows_lock);
+                let pinned = lock.map(|locked| resolved::of_lock(&locked.lock)).unwrap_or_default();
+                let installed = look(partial.path(), key, &[&*memory.set, &pinned].concat())?;
                 let made = by.now.micros();
                 let record = Record { python, prefix: prefix.flatten(), made, installed };
                 let text = serde_json::to_vec_pretty(&record)?;
@@ -272,29 +286,33 @@ impl EnvironmentCache {
                 std::fs::rename(partial.keep(), &folder)?;
             }
         }
-        self.open(key, by)?
-            .map(Ok)
-            .ok_or_else(|| io::Error::other("the new environment cannot be read"))
+        match self.open(memory, by).await? {
+            Some(environment) => Ok(Ok(environment)),
+            None if by.wish.found().is_some() => Ok(Err(-1)),
+            None => Err(io::Error::other("the new environment cannot be read")),
+        }
     }
 
     /// Returns the environment that the same request has come to before.
-    fn remembered(&self, request: &str, by: &Making<'_>) -> io::Result<Option<Environment>> {
+    async fn remembered(&self, request: &str, by: &Making<'_>) -> io::Result<Option<Environment>> {
         let memory: Option<Memory> = read(&self.requests(), &format!("{request}.json"));
         // Newer packages were asked for, unless that has just been done for somebody else.
         let is_old = |memory: &Memory| by.settings.refresh && memory.resolved < by.now.micros();
         match memory.filter(|memory| !is_old(memory)) {
-            Some(memory) => self.open(&memory.environment, by),
+            Some(memory) => self.open(&memory, by).await,
             None => Ok(None),
         }
     }
 
     /// Opens an environment that is complete.
-    fn open(&self, key: &str, by: &Making<'_>) -> io::Result<Option<Environment>> {
+    async fn open(&self, memory: &Memory, by: &Making<'_>) -> io::Result<Option<Environment>> {
+        let key = &memory.environment;
         let folder = self.folder.join(key);
         if !folder.is_dir() {
             return Ok(None);
         }
-        let Some(lock) = Lock::together(&self.lock_of(key))? else { return Ok(None) };
+        let lock = Lock::wait_together(&self.lock_of(key), by.wish).await?;
+        let Some(lock) = lock else { return Ok(None) };
         let Some(record) = record_of(&folder) else { return Ok(None) };
         lock.note(UNIX_EPOCH + Duration::from_micros(u64::try_from(by.now.micros()).unwrap_or(0)));
         let place = if by.confinement.confines() { Path::new(INSIDE) } else { &folder };
@@ -306,7 +324,8 @@ impl EnvironmentCache {
         });
         let binds = python.into_iter().chain([own]).collect();
         let program = place.join("venv/bin/python");
-        Ok(Some(Environment { program, binds, installed: record.installed, lock }))
+        let (installed, follows_lock) = (record.installed, memory.follows_lock);
+        Ok(Some(Environment { program, binds, installed, follows_lock, lock }))
     }
 
     /// Removes what a killed process left of an environment that it was making. The caller holds

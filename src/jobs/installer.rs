@@ -136,7 +136,8 @@ impl Installer {
                 let project = place.join("project");
                 let sync = ["sync", "--frozen", "--no-install-project", "--compile-bytecode"];
                 let mut sync = [vec![uv.clone().into_os_string()], sync.map(OsString::from).into()];
-                sync[1].extend(words(&[&"--project", &project]));
+                // Else it would take, or fetch, whichever Python the project likes best.
+                sync[1].extend(words(&[&"--python", &self.interpreter(), &"--project", &project]));
                 commands.push(sync.concat());
             }
             words(&[&uv, &"pip", &"install", &"--python", &python, &"--compile-bytecode"])
