@@ -167,6 +167,7 @@ pub async fn run_until(
             record.ended = Some(moment(now, start.elapsed()));
             record.return_code = Some(code);
             record.interruptions = 0;
+            record.kept = true;
             let state = run.finish(code, &record, start.elapsed())?;
             (state, code, outputs, None)
         }
@@ -235,6 +236,7 @@ fn begin(
         began: now,
         ended: None,
         return_code: None,
+        kept: false,
         confined: options.confinement.confines(),
         interruptions: last.map_or(0, |last| last.interruptions),
         after_cut: control.after_cut,
