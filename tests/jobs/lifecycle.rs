@@ -111,7 +111,7 @@ async fn w33_a_run_that_a_crash_cut_short_is_failed_and_can_be_run_again() {
     let world = World::new();
     world.submit("job", JobKind::Bash, "echo x > code/outputs/x\n", None);
     world.run("job", &options(Confinement::None)).await;
-    world.crash("job", false);
+    world.crash(&id("job"), false);
     assert!(world.left("job").join("outputs/x").exists());
     assert_eq!(recover(&world.store, now()).unwrap(), [id("job")]);
     let job = world.store.find(&id("job")).unwrap();
@@ -130,7 +130,7 @@ async fn w33_a_run_that_had_ended_gets_the_state_that_a_crash_kept_from_it() {
     world.submit("job", JobKind::Bash, "echo x > code/outputs/x\n", None);
     world.run("job", &options(Confinement::None)).await;
     let before = read(&world.review("job").join("state.yaml"));
-    world.crash("job", true);
+    world.crash(&id("job"), true);
     assert_eq!(recover(&world.store, now()).unwrap(), [id("job")]);
     assert_eq!(read(&world.review("job").join("state.yaml")), before);
     assert_eq!(read(&world.left("job").join("outputs/x")), "x\n");

@@ -84,7 +84,7 @@ async fn who_cancels_a_job_that_nobody_runs_settles_it() {
     let world = World::new();
     world.submit("job", JobKind::Bash, "true\n", None);
     world.run("job", &options(Confinement::None)).await;
-    world.crash("job", false);
+    world.crash(&id("job"), false);
     let how = Cancellation::default();
     let state = cancel(&world.store, &id("job"), &how, now()).await.unwrap();
     assert!(state.is_cancelled());
@@ -115,7 +115,7 @@ async fn what_a_crash_left_before_a_job_ran_is_removed() {
     let world = World::new();
     world.submit("job", JobKind::Bash, "true\n", None);
     world.run("job", &options(Confinement::None)).await;
-    world.crash("job", true);
+    world.crash(&id("job"), true);
     let state = world.review("job").join("state.yaml");
     write(&state, &read(&state).replace("status: running", "status: approved"));
     assert!(recover(&world.store, now()).unwrap().is_empty());

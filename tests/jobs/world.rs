@@ -173,11 +173,11 @@ impl World {
 
     /// Makes a job that has run look as after a crash: its state says that it runs. `kept`: all was in
     /// place by then; else it had not ended.
-    pub(crate) fn crash(&self, name: &str, kept: bool) {
-        let state = self.review(name).join("state.yaml");
+    pub(crate) fn crash(&self, job: &JobId, kept: bool) {
+        let state = self.store.local(&job.review()).join("state.yaml");
         let text = read(&state).replace("status: done", "status: running");
         write(&state, &text.replace("return_code: 0", "return_code: null"));
-        let record = id(name).inbox().below(&self.home.path().join("config/ran/do@example.com"));
+        let record = job.inbox().below(&self.home.path().join("config/ran/do@example.com"));
         let record = record.with_added_extension("json");
         let mut run: serde_json::Value = serde_json::from_str(&read(&record)).unwrap();
         assert_eq!(run["kept"], true);
@@ -186,10 +186,10 @@ impl World {
             run["ended"] = serde_json::Value::Null;
         }
         write(&record, &run.to_string());
-        let runs = self.home.path().join("config/runs");
-        let lock = std::fs::read_dir(runs).unwrap().map(|entry| entry.unwrap().path());
-        let lock = lock.filter(|path| path.extension().is_some_and(|it| it == "lock")).next();
-        write(&lock.unwrap().with_extension("").join("logs/stdout.txt"), "as far as it came\n");
+        let named = format!("do@example.com {}", job.inbox());
+        let key = &syft::model::Digest::of(named.as_bytes()).to_hex()[..16];
+        let folder = self.home.path().join("config/runs").join(key);
+        write(&folder.join("logs/stdout.txt"), "as far as it came\n");
     }
 
     /// Says in the state of a job that it runs, as another machine of its owner does.
