@@ -11,6 +11,7 @@
 
 mod kept;
 mod pruning;
+mod tools;
 
 use std::ffi::OsString;
 use std::io;
@@ -129,7 +130,7 @@ const RECORD: &str = "environment.json";
 
 /// What of our own environment installers get to see. It may hold the password of an index: that
 /// is the owner's choice, and the reason why this is a list.
-const VARIABLES: [&str; 26] = [
+const VARIABLES: [&str; 27] = [
     "PIP_INDEX_URL",
     "PIP_EXTRA_INDEX_URL",
     "PIP_NO_INDEX",
@@ -147,6 +148,7 @@ const VARIABLES: [&str; 26] = [
     "UV_NATIVE_TLS",
     "UV_HTTP_TIMEOUT",
     "UV_PYTHON_INSTALL_MIRROR",
+    "UV_PYTHON_DOWNLOADS_JSON_URL",
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "NO_PROXY",
@@ -216,9 +218,10 @@ impl EnvironmentCache {
         if let Some(found) = self.remembered(&request, by).await? {
             return Ok(Ok(found)); // somebody else wanted it too, and was first
         }
-        let Some(installer) = find.await else {
+        let Some(mut installer) = find.await else {
             return Err(io::Error::other("no python of at least version 3.10 was found"));
         };
+        installer.pip = self.pip(&installer, wanted, by).await?;
         let python = installer.python_name();
         let memory: Option<Memory> = read(&self.requests(), &format!("{request}.json"));
         let known = memory.filter(|known| known.python == python && !by.settings.refresh);

@@ -206,8 +206,11 @@ mod tests {
             ("no such thing", "the newest",   "3.12",   false),
         ];
         for (what, wish, python, is_unfit) in cases {
-            let line =
-                if wish.is_empty() { String::new() } else { format!("requires-python = '{wish}'\n") };
+            let line = if wish.is_empty() {
+                String::new()
+            } else {
+                format!("requires-python = '{wish}'\n")
+            };
             let found = unfit_python(&format!("[project]\nname = 'x'\n{line}"), python);
             assert_eq!(found, is_unfit.then(|| wish.to_owned()), "{what}");
         }

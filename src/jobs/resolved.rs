@@ -313,8 +313,10 @@ mod tests {
             b = hash('b'),
         );
         let version = |text: &str| Source::Version(text.to_owned());
-        let expected =
-            [package("p", version("0.1"), &[]), package("six", version("1.17.0"), &[hash('a'), hash('b')])];
+        let expected = [
+            package("p", version("0.1"), &[]),
+            package("six", version("1.17.0"), &[hash('a'), hash('b')]),
+        ];
         assert_eq!(of_lock(text.as_bytes()), expected);
         for bad in [&b"\xff"[..], b"package = 1", b"[[package]]\nversion = '1'\n", b""] {
             assert!(of_lock(bad).is_empty());

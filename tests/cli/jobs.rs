@@ -198,8 +198,14 @@ fn the_answer_of_an_interrupted_command_says_what_came_of_its_jobs() {
     assert_eq!(run.0.wait().unwrap().code(), Some(130));
     let answer: Value = serde_json::from_reader(run.0.stdout.take().unwrap()).unwrap();
     let jobs = answer["jobs"].as_array().unwrap();
-    assert_eq!((jobs.len(), &jobs[0]["name"], &jobs[0]["status"]), (1, &json!("one"), &json!("approved")));
-    assert_eq!((&jobs[0]["cut"], &answer["error"]["code"]), (&json!("interrupted"), &json!("interrupted")));
+    assert_eq!(
+        (jobs.len(), &jobs[0]["name"], &jobs[0]["status"]),
+        (1, &json!("one"), &json!("approved"))
+    );
+    assert_eq!(
+        (&jobs[0]["cut"], &answer["error"]["code"]),
+        (&json!("interrupted"), &json!("interrupted"))
+    );
     let said = stderr(&mut run);
     assert!(said.contains("syft job run one") && !said.contains("rerun"), "{said}");
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use syft::jobs::{
-    AfterCut, CUTS_MAX, Cancellation, Confinement, Cut, Error, JobKind, JobState, JobStatus, RunControl,
-    RunReport, Stop, cancel, recover, run, run_until, waiting,
+    AfterCut, CUTS_MAX, Cancellation, Confinement, Cut, Error, JobKind, JobState, JobStatus,
+    RunControl, RunReport, Stop, cancel, recover, run, run_until, waiting,
 };
 use syft::model::Timestamp;
 

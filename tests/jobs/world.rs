@@ -56,7 +56,16 @@ pub(crate) fn options(confinement: Confinement) -> RunOptions {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let home = tempfile::tempdir().unwrap();
+        Self::at(tempfile::tempdir().unwrap())
+    }
+
+    /// In memory where the system has such a place: environments have many files, and wait for the disk.
+    pub(crate) fn in_memory() -> Self {
+        let memory = tempfile::tempdir_in("/dev/shm");
+        Self::at(memory.or_else(|_| tempfile::tempdir()).unwrap())
+    }
+
+    fn at(home: tempfile::TempDir) -> Self {
         let owner = Email::parse("do@example.com").unwrap();
         let syftbox = home.path().join("SyftBox_do@example.com");
         let world =
