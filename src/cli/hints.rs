@@ -255,6 +255,12 @@ fn job(error: &jobs::Error) -> Option<String> {
                 quoted(&job.name)
             ));
         }
+        jobs::Error::Refused { job, source } if source.is_cancel_of_waiting() => {
+            return Some(format!(
+                "it has not begun: `syft job reject {}` takes it out of the queue",
+                quoted(&job.name)
+            ));
+        }
         jobs::Error::Refused { job, .. } | jobs::Error::Unusable { job, .. } => {
             return Some(format!(
                 "run `syft job show {}` to see where it stands",

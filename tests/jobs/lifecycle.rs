@@ -27,6 +27,28 @@ fn a_job_waits_for_a_decision_and_is_decided_once() {
     assert!(matches!(world.store.find(&id("nothing")), Err(Error::UnknownJob { .. })));
 }
 
+#[tokio::test]
+async fn what_was_approved_can_be_turned_down_as_long_as_it_has_not_begun() {
+    let world = World::new();
+    world.submit("job", JobKind::Bash, "true\n", None);
+    world.approve("job");
+    let state = world.store.reject(&id("job"), Some("on second thoughts"), now()).unwrap();
+    assert_eq!((state.status, state.approved_by), (JobStatus::Rejected, None));
+    let job = world.store.find(&id("job")).unwrap();
+    assert!(world.store.approval(&job).is_none(), "no approval stays behind");
+    let options = options(Confinement::None);
+    let run_it = || run(&world.store, &job.id, &options, now());
+    assert!(matches!(run_it().await, Err(Error::Refused { .. })));
+    // Whoever edits the state gets nothing to run.
+    let path = world.review("job").join("state.yaml");
+    write(&path, &read(&path).replace("status: rejected", "status: approved"));
+    assert!(matches!(run_it().await, Err(Error::NotBound { .. })));
+
+    world.submit("other", JobKind::Bash, "true\n", None);
+    world.run("other", &options).await;
+    assert!(matches!(world.store.reject(&id("other"), None, now()), Err(Error::Refused { .. })));
+}
+
 #[test]
 fn a_directory_without_the_form_of_a_job_is_rejected_with_a_reason() {
     let world = World::new();
