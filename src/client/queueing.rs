@@ -183,6 +183,16 @@ impl JobLogs {
         Ok([self.stdout.read_on()?, self.stderr.read_on()?])
     }
 
+    /// Takes over what `later` has of logs that were gone before they were opened here.
+    pub fn catch_up(&mut self, later: Self) {
+        let both = [(&mut self.stdout, later.stdout), (&mut self.stderr, later.stderr)];
+        for (tail, later) in both {
+            if tail.file.is_none() {
+                *tail = later;
+            }
+        }
+    }
+
     /// True if nothing more comes, once [`JobLogs::read_on`] was called after this.
     pub fn has_ended(&self) -> bool {
         let job = &self.found.job;

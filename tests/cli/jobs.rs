@@ -189,6 +189,28 @@ fn ctrl_c_ends_what_runs_settles_it_and_begins_nothing_more() {
 }
 
 #[test]
+fn a_job_that_waits_is_followed_however_fast_it_is_and_a_queue_is_left_by_a_rejection() {
+    let world = with_jobs(&[("fast", "echo quick; echo problem >&2"), ("other", "true")]);
+    let mut follow = Running(
+        program(&world.home("owner")).args(["job", "logs", "fast", "--follow"]).spawn().unwrap(),
+    );
+    let mut told = BufReader::new(follow.0.stderr.take().unwrap());
+    let mut line = String::new();
+    told.read_line(&mut line).unwrap();
+    assert!(line.contains("waits in the queue"), "{line}");
+    world.owner(&["job", "run", "fast", "--no-sandbox", "--no-sync"]).done();
+    let mut text = String::new();
+    follow.0.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(text, "out  quick\nerr  problem\n");
+    assert_eq!(follow.0.wait().unwrap().code(), Some(0));
+
+    let cancel = world.owner(&["job", "cancel", "other", "--no-sync"]);
+    assert!(cancel.stderr.contains("syft job reject other"), "{cancel:?}");
+    let rejected = world.owner(&["job", "reject", "other"]).done();
+    assert_eq!(rejected["job"]["status"], "rejected");
+}
+
+#[test]
 fn the_answer_of_an_interrupted_command_says_what_came_of_its_jobs() {
     let marker = marker(64575);
     let world = with_jobs(&[("one", &format!("exec sleep {marker}")), ("two", "true")]);

@@ -116,6 +116,9 @@ async fn follow(args: &Args, client: &Client, ui: &mut Ui) -> Outcome {
     let (mut all, mut lines) = ([Vec::new(), Vec::new()], [Lines::default(), Lines::default()]);
     loop {
         let has_ended = logs.has_ended();
+        if has_ended {
+            logs.catch_up(client.job_logs(name, from)?); // a job may be faster than who looks
+        }
         let read = logs.read_on().map_err(|error| unreadable(&error))?;
         for (place, bytes) in read.into_iter().enumerate() {
             for line in lines[place].add(&bytes, has_ended) {
