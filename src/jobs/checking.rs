@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::advice::{Known, of_code, of_datasets, of_secrets};
+use super::advice::{Known, of_code, of_datasets, of_dependency, of_secrets};
 use super::config::JobKind;
 use super::finding::{Check, Finding};
 use super::requirements::{check_written, unfit_python};
@@ -25,6 +25,7 @@ pub fn check(
         if let Err(reason) = check_written(dependency) {
             found.push(Finding::refused(Check::Dependency, reason));
         }
+        found.extend(of_dependency(dependency));
     }
     let project = source.files.iter().find(|(path, _)| path.as_str() == "pyproject.toml");
     if let Some((path, text)) = project.filter(|_| source.is_folder)
