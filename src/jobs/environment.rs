@@ -198,7 +198,10 @@ impl EnvironmentCache {
         wanted: &Wanted<'_>,
         by: &Making<'_>,
     ) -> io::Result<Result<Environment, i64>> {
-        self.get_with(Installer::find(by.path), wanted, by).await
+        std::fs::create_dir_all(&self.folder)?;
+        // Where jobs are tried on mock data, it is reached through a folder that goes away.
+        let place = Self { folder: self.folder.canonicalize()? };
+        place.get_with(Installer::find(by.path), wanted, by).await
     }
 
     /// The same, with the installer that `find` comes to.
@@ -269,7 +272,7 @@ impl EnvironmentCache {
             };
             if record_of(&folder).is_none() {
                 self.clear(key)?;
-                let partial = self.partial(key)?;
+                let partial = self.place_for(key, by)?;
                 let steps = Steps { folder: partial.path(), wanted, by };
                 if let Err(code) = installer.install(&steps, &memory.set).await? {
                     return Ok(Err(code));
@@ -282,11 +285,14 @@ impl EnvironmentCache {
                 let made = by.now.micros();
                 let record = Record { python, prefix: prefix.flatten(), made, installed };
                 let text = serde_json::to_vec_pretty(&record)?;
+                sync(partial.path())?;
                 write_atomic(&partial.path().join(RECORD), &text)?;
                 protect(partial.path())?;
-                sync(partial.path())?;
-                remove(&folder)?; // its Python is gone
-                std::fs::rename(partial.keep(), &folder)?;
+                let made = partial.keep();
+                if made != folder {
+                    remove(&folder)?; // its Python is gone
+                    std::fs::rename(made, &folder)?;
+                }
             }
         }
         match self.open(memory, by).await? {
@@ -342,6 +348,16 @@ impl EnvironmentCache {
             }
         }
         Ok(())
+    }
+
+    /// Returns where an environment is made. It holds the path at which it was made: that is the same
+    /// for all that are confined, and for others it has to be where it stays.
+    fn place_for(&self, key: &str, by: &Making<'_>) -> io::Result<tempfile::TempDir> {
+        if by.confinement.confines() {
+            return self.partial(key);
+        }
+        remove(&self.folder.join(key))?;
+        tempfile::Builder::new().prefix(key).rand_bytes(0).tempdir_in(&self.folder)
     }
 
     fn partial(&self, name: &str) -> io::Result<tempfile::TempDir> {

@@ -10,6 +10,7 @@ use super::config::JobKind;
 use super::cut::Wish;
 use super::environment::{Environment, EnvironmentCache, Installed, Lock, Locked, Making, Wanted};
 use super::error::{Error, io_error};
+use super::installer::Installer;
 use super::python::Interpreter;
 use super::requirements::{Needs, needs, of_project, unfit_python};
 use super::runner::Run;
@@ -93,11 +94,10 @@ impl Run<'_> {
             installed: None,
             environment: None,
         };
-        if needs.is_nothing() && locked.is_none() {
-            let names = ["python3", "python3.12", "python3.13", "python3.11"];
-            let python = Interpreter::find(&names, OLDEST_PYTHON, &self.options.path)
-                .await
-                .ok_or(Error::NoPython { minor: OLDEST_PYTHON })?;
+        if needs.is_nothing()
+            && locked.is_none()
+            && let Some(python) = self.bare_python().await?
+        {
             self.note_python(&format!("3.{}", python.minor), notes)?;
             let prefix = python.prefix.map(|prefix| Bind {
                 source: prefix.clone(),
@@ -132,6 +132,19 @@ impl Run<'_> {
             environment: Some(lock),
             ..start(program, binds)
         }))
+    }
+
+    /// Finds a Python for a job that needs nothing else; `None` if an installer has to get one.
+    async fn bare_python(&self) -> Result<Option<Interpreter>, Error> {
+        let names = ["python3", "python3.12", "python3.13", "python3.11"];
+        let path = &self.options.path;
+        let found = Interpreter::find(&names, OLDEST_PYTHON, path).await;
+        match found {
+            None if Installer::find(path).await.is_none() => {
+                Err(Error::NoPython { minor: OLDEST_PYTHON })
+            }
+            found => Ok(found),
+        }
     }
 
     /// Says so if the project asks for another Python than this one.

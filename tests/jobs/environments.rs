@@ -243,6 +243,21 @@ async fn a_job_without_packages_needs_no_installer_and_no_network() {
     assert!(world.store.last_run(&id("job")).unwrap().environment.is_none());
 }
 
+/// Without a sandbox it has no place of its own: what is in it names the folder that it lies in.
+#[tokio::test]
+async fn an_environment_that_was_made_unconfined_is_where_it_was_made_for() {
+    let Some(mut shop) = Shop::with_pip().await else { return };
+    shop.options.confinement = syft::jobs::Confinement::None;
+    let (report, log) = shop.run("job", PRINT, &["tinypkg"]).await;
+    assert_eq!(report.status, JobStatus::Done, "{log}");
+    let folder = shop.folders().pop().unwrap();
+    let activate = read(&folder.join("venv/bin/activate"));
+    assert!(activate.contains(folder.to_str().unwrap()) && !activate.contains(".partial-"));
+    assert_eq!(shop.folders().len(), 1);
+    let (_, log) = shop.run("again", PRINT, &["tinypkg"]).await;
+    assert_eq!(log, "42\n", "nothing was installed again");
+}
+
 /// R is no language of the wire: it comes as a shell job, as any other command does.
 #[tokio::test]
 #[expect(clippy::print_stderr, reason = "a test that is left out has to say so")]
