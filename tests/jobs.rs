@@ -17,6 +17,8 @@ mod failing;
 mod layouts;
 #[path = "jobs/lifecycle.rs"]
 mod lifecycle;
+#[path = "jobs/locked.rs"]
+mod locked;
 #[path = "jobs/module.rs"]
 mod module;
 #[path = "jobs/queue.rs"]
@@ -25,6 +27,8 @@ mod queue;
 mod rehearsal;
 #[path = "jobs/running.rs"]
 mod running;
+#[path = "jobs/shop.rs"]
+mod shop;
 #[path = "jobs/standing.rs"]
 mod standing;
 #[path = "jobs/world.rs"]

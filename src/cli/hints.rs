@@ -255,6 +255,12 @@ fn job(error: &jobs::Error) -> Option<String> {
                 quoted(&job.name)
             ));
         }
+        jobs::Error::Refused { job, source } if source.is_cancel_of_waiting() => {
+            return Some(format!(
+                "it has not begun: `syft job reject {}` takes it out of the queue",
+                quoted(&job.name)
+            ));
+        }
         jobs::Error::Refused { job, .. } | jobs::Error::Unusable { job, .. } => {
             return Some(format!(
                 "run `syft job show {}` to see where it stands",
@@ -284,6 +290,12 @@ fn job(error: &jobs::Error) -> Option<String> {
         }
         jobs::Error::Busy { .. } => {
             "wait until the other run has ended, or end it with `syft job cancel NAME`"
+        }
+        jobs::Error::RunsElsewhere { job } => {
+            return Some(format!(
+                "cancel it on the machine that runs it; if that one is gone for good, `syft job cancel {} --elsewhere` says that it has failed",
+                quoted(&job.name)
+            ));
         }
         jobs::Error::NotStopped { .. } => {
             "it ends as soon as the `syft` that runs it can; see `syft job list`"

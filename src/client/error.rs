@@ -334,6 +334,7 @@ fn job_code(error: &jobs::Error) -> Code {
         jobs::Error::UnknownStanding { .. } => Code::UnknownStanding,
         jobs::Error::Standing(_) => Code::InvalidStanding,
         jobs::Error::Busy { .. } => Code::JobBusy,
+        jobs::Error::RunsElsewhere { .. } => Code::JobRunsElsewhere,
         jobs::Error::NotStopped { .. } => Code::JobNotStopped,
         jobs::Error::Sandbox(_) => Code::NoSandbox,
         jobs::Error::NoPython { .. } => Code::NoPython,

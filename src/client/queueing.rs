@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::reception::{Start, close};
 use super::{Client, FoundJob, Result};
-use crate::jobs::{self, EnvironmentCache, JobId, JobStatus, KeptEnvironment};
+use crate::jobs::{self, Cancellation, EnvironmentCache, JobId, JobStatus, KeptEnvironment};
 use crate::model::{Email, Role, Timestamp};
 
 /// How long whoever runs a job may take to end it.
@@ -47,21 +47,24 @@ impl Client {
         Ok(Waiting { places, running })
     }
 
-    /// Ends the run of a job, whichever process runs it. It has failed then, with return code −1 and
-    /// the reason, unless it was faster.
+    /// Ends the run of a job, whichever process of this machine runs it. It has failed then, with
+    /// return code −1 and the reason, unless it was faster. `elsewhere`: settles also the run of
+    /// another machine, which is gone.
     ///
     /// # Errors
     /// [`Error::WrongRole`](super::Error::WrongRole); [`Error::Job`](super::Error::Job) if it does
-    /// not run, or whoever runs it does not end it; as [`Client::job`] for the name.
+    /// not run, or not here, or whoever runs it does not end it; as [`Client::job`] for the name.
     pub async fn cancel_job(
         &self,
         name: &str,
         from: Option<&Email>,
         reason: Option<&str>,
+        elsewhere: bool,
     ) -> Result<FoundJob> {
         self.needs(Role::Owner)?;
         let id = self.job(name, from)?.job.id;
-        jobs::cancel(&self.own_jobs(), &id, reason, PATIENCE, self.now()).await?;
+        let how = Cancellation { reason, elsewhere, patience: PATIENCE };
+        jobs::cancel(&self.own_jobs(), &id, &how, self.now()).await?;
         self.found(&id)
     }
 
@@ -75,6 +78,8 @@ impl Client {
     pub async fn rerun_job(&self, name: &str, from: Option<&Email>) -> Result<FoundJob> {
         self.needs(Role::Owner)?;
         let _lock = self.lock().await?;
+        // One whose run was cut short has ended, and need not wait for a sync to be told so.
+        jobs::recover(&self.own_jobs(), self.now())?;
         let found = self.job(name, from)?;
         let (store, job) = (self.own_jobs(), &found.job);
         // The first: once it waits, another process may run it.
@@ -158,6 +163,13 @@ impl JobLogs {
         self.is_live
     }
 
+    /// True if the job runs at another machine of its owner, or was cut short there.
+    pub fn are_elsewhere(&self) -> bool {
+        let FoundJob { job, .. } = &self.found;
+        let is_running = job.state.status == JobStatus::Running;
+        is_running && !self.found.store().has_begun_here(&job.id)
+    }
+
     /// Returns which logs there are: of standard output, of standard error.
     pub const fn are_there(&self) -> [bool; 2] {
         [self.stdout.path.is_some(), self.stderr.path.is_some()]
@@ -169,6 +181,16 @@ impl JobLogs {
     /// If a log cannot be read.
     pub fn read_on(&mut self) -> std::io::Result<[Vec<u8>; 2]> {
         Ok([self.stdout.read_on()?, self.stderr.read_on()?])
+    }
+
+    /// Takes over what `later` has of logs that were gone before they were opened here.
+    pub fn catch_up(&mut self, later: Self) {
+        let both = [(&mut self.stdout, later.stdout), (&mut self.stderr, later.stderr)];
+        for (tail, later) in both {
+            if tail.file.is_none() {
+                *tail = later;
+            }
+        }
     }
 
     /// True if nothing more comes, once [`JobLogs::read_on`] was called after this.

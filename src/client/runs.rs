@@ -100,6 +100,9 @@ pub struct Ran {
     pub job: JobId,
     /// How its run ended, or why there was none.
     pub result: Result<RunReport>,
+    /// Why what follows a run was not done as a whole: its submitter may not be told that it failed,
+    /// or not be shown what it left.
+    pub unfinished: Option<Error>,
 }
 
 impl Client {
@@ -208,12 +211,19 @@ impl Client {
         if queue.control.stop.is_wished() {
             return None;
         }
-        let result = match closed {
+        let mut result = match closed {
             Ok(()) => {
                 (queue.tell)(RunEvent::Began(&job.id));
-                self.run_one(job, queue).await
+                let Queue { options, control, .. } = queue;
+                let store = self.own_jobs();
+                let run = jobs::run_until(&store, &job.id, options, control, self.now()).await;
+                run.map_err(Error::from)
             }
             Err(error) => Err(error),
+        };
+        let unfinished = match &mut result {
+            Ok(report) => self.follow_up(job, report, queue.choices).await.err(),
+            Err(_) => None,
         };
         let is_taken = match &result {
             Err(Error::Job(jobs::Error::Busy { .. })) => true,
@@ -222,13 +232,17 @@ impl Client {
             }
             _ => false,
         };
-        (queue.is_named || !is_taken).then(|| Ran { job: job.id.clone(), result })
+        (queue.is_named || !is_taken).then(|| Ran { job: job.id.clone(), result, unfinished })
     }
 
-    async fn run_one(&self, job: &Job, queue: &Queue<'_>) -> Result<RunReport> {
-        let Queue { choices, options, control, .. } = queue;
-        let store = self.own_jobs();
-        let mut report = jobs::run_until(&store, &job.id, options, control, self.now()).await?;
+    /// Tells the submitter of a failure, and lets go what is to be let go. Whatever comes of that, the
+    /// job has run.
+    async fn follow_up(
+        &self,
+        job: &Job,
+        report: &mut RunReport,
+        choices: &RunChoices,
+    ) -> Result<()> {
         if let Some(end) = &report.failed {
             let _lock = self.take_lock(true).await?;
             report.told = self.report_failure(&job.id, end, choices.failure_report)?;
@@ -242,7 +256,7 @@ impl Client {
         if is_over {
             report.notes.extend(self.release_as_allowed(job, choices).await?);
         }
-        Ok(report)
+        Ok(())
     }
 }
 

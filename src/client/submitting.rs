@@ -109,7 +109,7 @@ impl Client {
     pub(super) async fn prepare(&self, request: &JobRequest) -> Result<Prepared> {
         let recipient = self.recipient(request)?;
         let name = match &request.name {
-            Some(name) => JobName::parse(name)?,
+            Some(name) => JobName::choose(name)?,
             None => JobName::unnamed(uuid::Uuid::new_v4().as_fields().0),
         };
         let owner = recipient.email.clone();

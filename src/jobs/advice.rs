@@ -172,7 +172,24 @@ fn secret_inside(content: &[u8]) -> Option<&'static str> {
     if text.trim_start().starts_with('{') && in_json.iter().any(|name| text.contains(name)) {
         return Some("the key to an account");
     }
-    let tokens = [("AKIA", 16), ("ASIA", 16), ("ghp_", 36), ("github_pat_", 50), ("AIza", 35)];
+    if has_password_in_address(&text) {
+        return Some("an address with a password");
+    }
+    let tokens = [
+        ("AKIA", 16),
+        ("ASIA", 16),
+        ("ghp_", 36),
+        ("github_pat_", 50),
+        ("glpat-", 20),
+        ("AIza", 35),
+        ("hf_", 30),
+        ("xoxb-", 20),
+        ("xoxp-", 20),
+        ("sk-ant-", 30),
+        ("sk-proj-", 30),
+        ("npm_", 36),
+        ("pypi-AgEI", 40),
+    ];
     let is_token = |(prefix, length): (&str, usize)| {
         text.match_indices(prefix).any(|(at, _)| {
             let rest = &text[at + prefix.len()..];
@@ -183,6 +200,24 @@ fn secret_inside(content: &[u8]) -> Option<&'static str> {
         })
     };
     tokens.into_iter().any(is_token).then_some("the token of an account")
+}
+
+/// Returns what a requirement gives away that everybody at the owner's can read.
+pub(crate) fn of_dependency(dependency: &str) -> Option<Finding> {
+    let what = secret_inside(dependency.as_bytes())?;
+    let text = format!("a dependency holds {what}; everybody at the owner's can read it");
+    Some(Finding::doubtful(Check::Secret, text))
+}
+
+/// True for `https://user:word@host`, but not where something else is put in its place.
+fn has_password_in_address(text: &str) -> bool {
+    text.match_indices("://").any(|(at, gap)| {
+        let rest = &text[at + gap.len()..];
+        let is_end = |c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | '`' | '?' | '#');
+        let host = rest.split(is_end).next().unwrap_or_default();
+        let user = host.rsplit_once('@').and_then(|(user, _)| user.split_once(':'));
+        user.is_some_and(|(_, word)| !word.is_empty() && !word.contains(['{', '$', '<', '%', '*']))
+    })
 }
 
 /// Returns the lines, counted from 1, and the words that name a place on this machine.

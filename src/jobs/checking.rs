@@ -5,10 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use super::advice::{Known, of_code, of_datasets, of_secrets};
+use super::advice::{Known, of_code, of_datasets, of_dependency, of_secrets};
 use super::config::JobKind;
 use super::finding::{Check, Finding};
-use super::requirements::check_written;
+use super::requirements::{check_written, unfit_python};
+use super::script::PYTHON_VERSION;
 use super::source::Source;
 use super::submission::{SubmissionRequest, start_of};
 
@@ -24,6 +25,16 @@ pub fn check(
         if let Err(reason) = check_written(dependency) {
             found.push(Finding::refused(Check::Dependency, reason));
         }
+        found.extend(of_dependency(dependency));
+    }
+    let project = source.files.iter().find(|(path, _)| path.as_str() == "pyproject.toml");
+    if let Some((path, text)) = project.filter(|_| source.is_folder)
+        && request.kind == JobKind::Python
+        && let Some(wish) = unfit_python(&String::from_utf8_lossy(text), PYTHON_VERSION)
+    {
+        let text =
+            format!("{path} asks for Python {wish}, and owners run jobs with {PYTHON_VERSION}");
+        found.push(Finding::doubtful(Check::Dependency, text).at(path));
     }
     if request.kind == JobKind::Bash && !request.dependencies.is_empty() {
         let text = "a bash job cannot have dependencies";

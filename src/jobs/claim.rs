@@ -12,6 +12,7 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::layout::JobId;
 use super::tree::remove;
@@ -23,6 +24,10 @@ pub(crate) struct Claim {
     place: RunPlace,
     lock: File,
 }
+
+/// Who only looks whether a job runs has its lock for a moment, which must not pass for a run.
+const LOOK: Duration = Duration::from_millis(2);
+const LOOKS: u32 = 3;
 
 /// Where the run of one job lies, whoever runs it.
 #[derive(Clone, Debug)]
@@ -61,10 +66,16 @@ impl RunPlace {
 
     /// True if somebody runs the job, or settles a run of it, at this moment.
     pub(crate) fn is_claimed(&self) -> io::Result<bool> {
-        if !self.lock_file().exists() {
-            return Ok(false);
+        let lock = match File::open(self.lock_file()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            lock => lock?,
+        };
+        // Together with others who look; who takes it for a run tries again.
+        match lock.try_lock_shared() {
+            Ok(()) => lock.unlock().map(|()| false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(error),
         }
-        Ok(self.lock()?.is_none())
     }
 
     fn lock_file(&self) -> PathBuf {
@@ -89,7 +100,13 @@ impl Claim {
         std::fs::create_dir_all(private)?;
         // Results lie there before anybody decided who may see them.
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&place.runs)?;
-        Ok(place.lock()?.map(|lock| Self { place, lock }))
+        for _ in 0..LOOKS {
+            if let Some(lock) = place.lock()? {
+                return Ok(Some(Self { place, lock }));
+            }
+            std::thread::sleep(LOOK);
+        }
+        Ok(None)
     }
 
     /// Returns where the run lies.

@@ -74,6 +74,13 @@ pub struct JobConfig {
 #[error("`config.yaml` is not usable: {0}")]
 pub struct InvalidConfig(String);
 
+impl InvalidConfig {
+    /// Returns what is wrong, without the name of the file.
+    pub(crate) fn reason(&self) -> &str {
+        &self.0
+    }
+}
+
 /// What the file says it is, in layouts that want that said.
 const CANONICAL_NAME: &str = "JobSubmissionMetadata";
 
@@ -184,6 +191,8 @@ pub(crate) fn check_dependency(dependency: &str) -> Result<(), InvalidConfig> {
         Err(invalid("a dependency is empty"))
     } else if dependency.trim_start().starts_with('-') {
         Err(invalid("a dependency starts with a dash, as options do"))
+    } else if dependency.trim_start().starts_with('#') {
+        Err(invalid("a dependency starts as comments do"))
     } else if dependency.chars().any(is_deceptive) {
         Err(invalid("a dependency contains a control character"))
     } else {

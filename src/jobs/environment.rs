@@ -11,6 +11,7 @@
 
 mod kept;
 mod pruning;
+mod tools;
 
 use std::ffi::OsString;
 use std::io;
@@ -118,6 +119,8 @@ pub(crate) struct Environment {
     pub(crate) binds: Vec<Bind>,
     /// What is in it.
     pub(crate) installed: Installed,
+    /// Whether the job's own lock was followed, where it has one.
+    pub(crate) follows_lock: bool,
     /// Keeps it from being removed.
     pub(crate) lock: Lock,
 }
@@ -130,7 +133,7 @@ const RECORD: &str = "environment.json";
 
 /// What of our own environment installers get to see. It may hold the password of an index: that
 /// is the owner's choice, and the reason why this is a list.
-const VARIABLES: [&str; 28] = [
+const VARIABLES: [&str; 29] = [
     "PIP_INDEX_URL",
     "PIP_EXTRA_INDEX_URL",
     "PIP_NO_INDEX",
@@ -150,6 +153,7 @@ const VARIABLES: [&str; 28] = [
     "UV_NATIVE_TLS",
     "UV_HTTP_TIMEOUT",
     "UV_PYTHON_INSTALL_MIRROR",
+    "UV_PYTHON_DOWNLOADS_JSON_URL",
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "NO_PROXY",
@@ -200,20 +204,33 @@ impl EnvironmentCache {
         wanted: &Wanted<'_>,
         by: &Making<'_>,
     ) -> io::Result<Result<Environment, i64>> {
+        std::fs::create_dir_all(&self.folder)?;
+        // Where jobs are tried on mock data, it is reached through a folder that goes away.
+        let place = Self { folder: self.folder.canonicalize()? };
+        place.get_with(Installer::find(by.path), wanted, by).await
+    }
+
+    /// The same, with the installer that `find` comes to.
+    async fn get_with(
+        &self,
+        find: impl Future<Output = Option<Installer>>,
+        wanted: &Wanted<'_>,
+        by: &Making<'_>,
+    ) -> io::Result<Result<Environment, i64>> {
         let request = request(wanted, by.confinement.confines());
-        if let Some(found) = self.remembered(&request, by)? {
+        if let Some(found) = self.remembered(&request, by).await? {
             return Ok(Ok(found));
         }
         std::fs::create_dir_all(self.requests())?;
         let turn = self.requests().join(format!("{request}.lock"));
         let Some(_turn) = Lock::wait(&turn, by.wish).await? else { return Ok(Err(-1)) };
-        if let Some(found) = self.remembered(&request, by)? {
+        if let Some(found) = self.remembered(&request, by).await? {
             return Ok(Ok(found)); // somebody else wanted it too, and was first
         }
-        let installer = Installer::find(by.path).await;
-        let Some(installer) = installer else {
+        let Some(mut installer) = find.await else {
             return Err(io::Error::other("no python of at least version 3.10 was found"));
         };
+        installer.pip = self.pip(&installer, wanted, by).await?;
         let python = installer.python_name();
         let memory: Option<Memory> = read(&self.requests(), &format!("{request}.json"));
         let known = memory.filter(|known| known.python == python && !by.settings.refresh);
@@ -227,7 +244,8 @@ impl EnvironmentCache {
         let locked = wanted.locked.as_ref().filter(|_| installer.reads_locks());
         let key = key(&python, by.confinement.confines(), locked, &set);
         let asked = wanted.packages.to_vec();
-        let memory = Memory { asked, python, resolved, set, environment: key };
+        let follows_lock = locked.is_some();
+        let memory = Memory { asked, python, resolved, set, environment: key, follows_lock };
         let text = serde_json::to_vec_pretty(&memory)?;
         write_atomic(&self.requests().join(format!("{request}.json")), &text)?;
         self.make(&installer, wanted, &memory, by).await
@@ -260,47 +278,56 @@ impl EnvironmentCache {
             };
             if record_of(&folder).is_none() {
                 self.clear(key)?;
-                let partial = self.partial(key)?;
+                let partial = self.place_for(key, by)?;
                 let steps = Steps { folder: partial.path(), wanted, by };
                 if let Err(code) = installer.install(&steps, &memory.set).await? {
                     return Ok(Err(code));
                 }
                 let python = installer.python.clone();
                 let (python, prefix) = python.map(|python| (python.program, python.prefix)).unzip();
-                let installed = look(partial.path(), key, &memory.set)?;
+                let lock = wanted.locked.as_ref().filter(|_| memory.follows_lock);
+                let pinned = lock.map(|locked| resolved::of_lock(&locked.lock)).unwrap_or_default();
+                let installed = look(partial.path(), key, &[&*memory.set, &pinned].concat())?;
                 let made = by.now.micros();
                 let record = Record { python, prefix: prefix.flatten(), made, installed };
                 let text = serde_json::to_vec_pretty(&record)?;
+                sync(partial.path())?;
                 write_atomic(&partial.path().join(RECORD), &text)?;
                 protect(partial.path())?;
-                sync(partial.path())?;
-                remove(&folder)?; // its Python is gone
-                std::fs::rename(partial.keep(), &folder)?;
+                let made = partial.keep();
+                if made != folder {
+                    remove(&folder)?; // its Python is gone
+                    std::fs::rename(made, &folder)?;
+                }
             }
         }
-        self.open(key, by)?
-            .map(Ok)
-            .ok_or_else(|| io::Error::other("the new environment cannot be read"))
+        match self.open(memory, by).await? {
+            Some(environment) => Ok(Ok(environment)),
+            None if by.wish.found().is_some() => Ok(Err(-1)),
+            None => Err(io::Error::other("the new environment cannot be read")),
+        }
     }
 
     /// Returns the environment that the same request has come to before.
-    fn remembered(&self, request: &str, by: &Making<'_>) -> io::Result<Option<Environment>> {
+    async fn remembered(&self, request: &str, by: &Making<'_>) -> io::Result<Option<Environment>> {
         let memory: Option<Memory> = read(&self.requests(), &format!("{request}.json"));
         // Newer packages were asked for, unless that has just been done for somebody else.
         let is_old = |memory: &Memory| by.settings.refresh && memory.resolved < by.now.micros();
         match memory.filter(|memory| !is_old(memory)) {
-            Some(memory) => self.open(&memory.environment, by),
+            Some(memory) => self.open(&memory, by).await,
             None => Ok(None),
         }
     }
 
     /// Opens an environment that is complete.
-    fn open(&self, key: &str, by: &Making<'_>) -> io::Result<Option<Environment>> {
+    async fn open(&self, memory: &Memory, by: &Making<'_>) -> io::Result<Option<Environment>> {
+        let key = &memory.environment;
         let folder = self.folder.join(key);
         if !folder.is_dir() {
             return Ok(None);
         }
-        let Some(lock) = Lock::together(&self.lock_of(key))? else { return Ok(None) };
+        let lock = Lock::wait_together(&self.lock_of(key), by.wish).await?;
+        let Some(lock) = lock else { return Ok(None) };
         let Some(record) = record_of(&folder) else { return Ok(None) };
         lock.note(UNIX_EPOCH + Duration::from_micros(u64::try_from(by.now.micros()).unwrap_or(0)));
         let place = if by.confinement.confines() { Path::new(INSIDE) } else { &folder };
@@ -312,7 +339,8 @@ impl EnvironmentCache {
         });
         let binds = python.into_iter().chain([own]).collect();
         let program = place.join("venv/bin/python");
-        Ok(Some(Environment { program, binds, installed: record.installed, lock }))
+        let (installed, follows_lock) = (record.installed, memory.follows_lock);
+        Ok(Some(Environment { program, binds, installed, follows_lock, lock }))
     }
 
     /// Removes what a killed process left of an environment that it was making. The caller holds
@@ -326,6 +354,16 @@ impl EnvironmentCache {
             }
         }
         Ok(())
+    }
+
+    /// Returns where an environment is made. It holds the path at which it was made: that is the same
+    /// for all that are confined, and for others it has to be where it stays.
+    fn place_for(&self, key: &str, by: &Making<'_>) -> io::Result<tempfile::TempDir> {
+        if by.confinement.confines() {
+            return self.partial(key);
+        }
+        remove(&self.folder.join(key))?;
+        tempfile::Builder::new().prefix(key).rand_bytes(0).tempdir_in(&self.folder)
     }
 
     fn partial(&self, name: &str) -> io::Result<tempfile::TempDir> {

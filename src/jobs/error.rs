@@ -97,6 +97,13 @@ pub enum Error {
         path: DatasitePath,
     },
 
+    /// Another machine of its owner runs the job, or did when it went down.
+    #[error("job `{job}` was not begun on this machine")]
+    RunsElsewhere {
+        /// The job.
+        job: JobId,
+    },
+
     /// It was cancelled, and whoever runs it does not react.
     #[error("the run of job `{job}` did not end")]
     NotStopped {

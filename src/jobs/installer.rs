@@ -23,6 +23,8 @@ pub(crate) struct Installer {
     uv: Option<PathBuf>,
     /// `None`: `uv` is asked to download one.
     pub(crate) python: Option<Interpreter>,
+    /// Where its pip lies; `None`: there is one in each environment, or `uv` is used.
+    pub(crate) pip: Option<PathBuf>,
 }
 
 /// One step: something is worked out, or installed.
@@ -35,6 +37,7 @@ pub(crate) struct Steps<'a> {
 }
 
 const UV_INSIDE: &str = "/syft/uv";
+const PIP_INSIDE: &str = "/syft/pip";
 const PYTHONS: [&str; 6] =
     ["python3.12", "python3.13", "python3.11", "python3.10", "python3.14", "python3"];
 
@@ -51,7 +54,25 @@ impl Installer {
             .find(|program| program.is_file());
         let uv = uv.and_then(|program| program.canonicalize().ok());
         let python = Interpreter::find(&PYTHONS, 10, path).await;
-        (uv.is_some() || python.is_some()).then_some(Self { uv, python })
+        (uv.is_some() || python.is_some()).then_some(Self { uv, python, pip: None })
+    }
+
+    /// Returns the Python that installs and the archive of its pip, if one is needed and there.
+    pub(crate) fn pip_archive(&self) -> Option<(&Interpreter, PathBuf)> {
+        let python = self.python.as_ref().filter(|_| self.uv.is_none())?;
+        Some((python, python.pip_archive()?))
+    }
+
+    /// Unpacks that archive, so that it starts fast, or returns the return code of what failed.
+    pub(crate) async fn unpack_pip(
+        &self,
+        steps: &Steps<'_>,
+        archive: &Path,
+    ) -> io::Result<Result<(), i64>> {
+        let (python, place) = (self.interpreter(), place(steps));
+        let unpack = words(&[&python, &"-I", &"-m", &"zipfile", &"-e", &archive, &place]);
+        let compile = words(&[&python, &"-I", &"-m", &"compileall", &"-q", &place.join("pip")]);
+        self.execute(steps, vec![unpack, compile]).await
     }
 
     /// Returns the name of the Python that environments are made with.
@@ -87,10 +108,8 @@ impl Installer {
         } else {
             let venv = place.join("venv");
             let report = place.join("report.json");
-            let mut resolve = words(&[
-                &venv.join("bin/python"),
-                &"-m",
-                &"pip",
+            let mut resolve = self.pip(&venv, steps);
+            resolve.extend(words(&[
                 &"install",
                 &"--dry-run",
                 &"--ignore-installed",
@@ -98,9 +117,9 @@ impl Installer {
                 &"--report",
                 &report,
                 &"--",
-            ]);
+            ]));
             resolve.extend(packages.iter().map(OsString::from));
-            (vec![words(&[&self.interpreter(), &"-m", &"venv", &venv]), resolve], "report.json")
+            (vec![self.makes_venv(&venv), resolve], "report.json")
         };
         if let Err(code) = self.execute(steps, commands).await? {
             return Ok(Err(code));
@@ -135,13 +154,16 @@ impl Installer {
                 let project = place.join("project");
                 let sync = ["sync", "--frozen", "--no-install-project", "--compile-bytecode"];
                 let mut sync = [vec![uv.clone().into_os_string()], sync.map(OsString::from).into()];
-                sync[1].extend(words(&[&"--project", &project]));
+                // Else it would take, or fetch, whichever Python the project likes best.
+                sync[1].extend(words(&[&"--python", &self.interpreter(), &"--project", &project]));
                 commands.push(sync.concat());
             }
             words(&[&uv, &"pip", &"install", &"--python", &python, &"--compile-bytecode"])
         } else {
-            commands.push(words(&[&self.interpreter(), &"-m", &"venv", &venv]));
-            words(&[&python, &"-m", &"pip", &"install"])
+            commands.push(self.makes_venv(&venv));
+            let mut install = self.pip(&venv, steps);
+            install.push("install".into());
+            install
         };
         if !set.is_empty() {
             install.extend(words(&[&"--no-deps", &"-r", &list]));
@@ -155,6 +177,28 @@ impl Installer {
             remove(&steps.folder.join(name))?;
         }
         Ok(done)
+    }
+
+    /// The command that makes an environment without `uv`.
+    fn makes_venv(&self, venv: &Path) -> Vec<OsString> {
+        let mut command = words(&[&self.interpreter(), &"-m", &"venv"]);
+        if self.pip.is_some() {
+            command.push("--without-pip".into());
+        }
+        command.push(venv.into());
+        command
+    }
+
+    /// The beginning of a command of pip, for an environment.
+    fn pip(&self, venv: &Path, steps: &Steps<'_>) -> Vec<OsString> {
+        let python = venv.join("bin/python");
+        match &self.pip {
+            Some(_) if steps.by.confinement.confines() => {
+                words(&[&python, &Path::new(PIP_INSIDE).join("pip")])
+            }
+            Some(pip) => words(&[&python, &pip.join("pip")]),
+            None => words(&[&python, &"-m", &"pip"]),
+        }
     }
 
     /// What has to be worked out: with a lock that is read, only what is wanted besides.
@@ -244,6 +288,9 @@ impl Installer {
         }];
         if let Some(uv) = &self.uv {
             binds.push(Bind { target: UV_INSIDE.into(), ..show(uv) });
+        }
+        if let Some(pip) = &self.pip {
+            binds.push(Bind { target: PIP_INSIDE.into(), ..show(pip) });
         }
         binds.extend(self.python.iter().filter_map(|python| python.prefix.as_deref()).map(show));
         // Certificates and folders of packages that the settings name.

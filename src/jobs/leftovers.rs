@@ -14,6 +14,9 @@ use crate::model::{TEMPORARY_PREFIX, Timestamp};
 /// Where jobs are tried on mock data.
 pub(crate) const REHEARSALS: &str = "rehearsals";
 
+/// Where installers are kept, below the environments.
+pub(crate) const TOOLS: &str = "tools";
+
 /// The name of an environment that is being made begins so.
 pub(crate) const PARTIAL_PREFIX: &str = ".partial-";
 
@@ -24,7 +27,10 @@ const OLD: Duration = Duration::from_secs(24 * 60 * 60);
 /// in nobody's way.
 pub(crate) fn sweep(private: &Path, now: Timestamp) {
     let now = UNIX_EPOCH + Duration::from_micros(u64::try_from(now.micros()).unwrap_or(0));
-    for folder in ["runs", "environments", REHEARSALS] {
+    let environments = Path::new("environments");
+    for folder in
+        [Path::new("runs"), environments, &environments.join(TOOLS), Path::new(REHEARSALS)]
+    {
         for entry in std::fs::read_dir(private.join(folder)).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let name = name.to_string_lossy();
@@ -52,6 +58,8 @@ mod tests {
             ("runs/.syft-tmp-a/0/deep/result", true),
             ("runs/.syft-tmp-file", true),
             ("environments/.partial-b/venv/bin/python", true),
+            ("environments/tools/.partial-c/pip/__main__.py", true),
+            ("environments/tools/0123/pip/__main__.py", false),
             ("runs/0123456789abcdef.lock", false),
             ("runs/0123456789abcdef/logs/stdout.txt", false),
             ("environments/0123/environment.json", false),

@@ -116,7 +116,7 @@ pub use results::Output;
 pub use runner::{RunControl, RunOptions, RunReport, run, run_until};
 pub use sandbox::{Access, Bind, Confinement, Room, SandboxError, SystemDirs};
 pub use script::{ScriptCheck, check_script, derive};
-pub use settling::{cancel, recover};
+pub use settling::{Cancellation, cancel, recover};
 pub use snapshot::{Snapshot, digest_of};
 pub use source::{Source, read_source};
 pub use standing::{

@@ -39,6 +39,20 @@ impl JobName {
         }
     }
 
+    /// Reads a name that somebody chooses for a job of ours: one that every command takes as it is.
+    ///
+    /// # Errors
+    /// As [`JobName::parse`], and if it begins as options do.
+    pub fn choose(text: &str) -> Result<Self, InvalidName> {
+        let name = Self::parse(text)?;
+        match name.0.starts_with('-') {
+            true => {
+                Err(InvalidName { shown: name.0, reason: "it starts with a dash, as options do" })
+            }
+            false => Ok(name),
+        }
+    }
+
     /// Returns the name that a job gets when nobody named it: `Job - 1a2b3c4d`, as the Python
     /// client does. `random` supplies the digits.
     pub fn unnamed(random: u32) -> Self {
@@ -144,6 +158,8 @@ mod tests {
             assert!(JobName::parse(bad).is_err(), "{bad:?}");
         }
         assert!(JobName::parse(&"x".repeat(129)).is_err());
+        assert!(JobName::parse("-x").is_ok(), "others may call theirs so");
+        assert!(JobName::choose("-x").is_err() && JobName::choose("x-").is_ok());
     }
 
     #[test]

@@ -16,12 +16,15 @@ pub struct Interpreter {
     pub minor: u32,
     /// The folder of its installation; `None` if that is a folder of the operating system.
     pub prefix: Option<PathBuf>,
+    /// The folder of its standard library.
+    pub library: PathBuf,
 }
 
 const PROBE: &str = "import os, sys\n\
     print(sys.version_info[0], sys.version_info[1])\n\
     print(os.path.realpath(sys.base_prefix))\n\
-    print(os.path.realpath(getattr(sys, '_base_executable', sys.executable)))";
+    print(os.path.realpath(getattr(sys, '_base_executable', sys.executable)))\n\
+    print(os.path.dirname(os.path.realpath(os.__file__)))";
 
 impl Interpreter {
     /// Finds the first Python of at least 3.`minor` in the folders of `path`, trying `names` in
@@ -60,11 +63,27 @@ impl Interpreter {
         let minor = lines.next()?.strip_prefix("3 ")?.parse().ok()?;
         let prefix = PathBuf::from(lines.next()?);
         let program = PathBuf::from(lines.next()?);
+        let library = PathBuf::from(lines.next()?);
         let is_of_system = prefix.starts_with("/usr") && program.starts_with("/usr");
         if !is_of_system && is_wide(&prefix) {
             return None; // it would show a job more than a Python
         }
-        Some(Self { program, minor, prefix: (!is_of_system).then_some(prefix) })
+        Some(Self { program, minor, prefix: (!is_of_system).then_some(prefix), library })
+    }
+
+    /// Returns the archive of the pip that comes with it, where it has one. Source: Python's
+    /// documentation, `ensurepip`; distributions put the archive into a folder of their own.
+    pub(crate) fn pip_archive(&self) -> Option<PathBuf> {
+        let own = self.library.join("ensurepip/_bundled");
+        [own, PathBuf::from("/usr/share/python-wheels")].iter().find_map(|folder| {
+            let mut found: Vec<PathBuf> =
+                std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
+            found.retain(|path| {
+                let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                name.starts_with("pip-") && name.ends_with(".whl") && path.is_file()
+            });
+            found.into_iter().max()
+        })
     }
 }
 

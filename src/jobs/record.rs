@@ -25,6 +25,8 @@ pub struct RunRecord {
     pub ended: Option<Timestamp>,
     /// What it returned.
     pub return_code: Option<i64>,
+    /// True once all that it left is where its owner finds it: only its state may say otherwise.
+    pub kept: bool,
     /// Whether it was confined.
     pub confined: bool,
     /// How many runs of these bytes in a row were cut short by the end of the program or the
@@ -42,6 +44,8 @@ struct Form {
     began: i64,
     ended: Option<i64>,
     return_code: Option<i64>,
+    #[serde(default)]
+    kept: bool,
     confined: bool,
     #[serde(default)]
     interruptions: u32,
@@ -70,6 +74,7 @@ impl Records {
             began: Timestamp::from_micros(form.began),
             ended: form.ended.map(Timestamp::from_micros),
             return_code: form.return_code,
+            kept: form.kept,
             confined: form.confined,
             interruptions: form.interruptions,
             after_cut: form.after_cut,
@@ -83,6 +88,7 @@ impl Records {
             began: record.began.micros(),
             ended: record.ended.map(Timestamp::micros),
             return_code: record.return_code,
+            kept: record.kept,
             confined: record.confined,
             interruptions: record.interruptions,
             after_cut: record.after_cut,
@@ -117,6 +123,7 @@ mod tests {
             began: Timestamp::from_micros(1),
             ended: None,
             return_code: Some(-1),
+            kept: true,
             confined: true,
             interruptions: 2,
             after_cut: AfterCut::Waits,

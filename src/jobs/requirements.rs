@@ -6,6 +6,10 @@
 //! installation, and no network, at all. A job that wants the real package names it once more,
 //! anywhere after the first entry.
 
+use std::str::FromStr as _;
+
+use pep440_rs::{Version, VersionSpecifiers};
+
 use super::config::{JobConfig, check_dependency};
 
 /// What has to be installed for a job.
@@ -60,6 +64,26 @@ pub(crate) fn of_project(text: &str) -> Result<Vec<String>, String> {
     Ok(requirements)
 }
 
+/// Returns what a `pyproject.toml` says of the Python that it needs, if `python` (`3.12`, or `3.12.4`)
+/// is none such.
+pub(crate) fn unfit_python(text: &str, python: &str) -> Option<String> {
+    let table: toml::Table = text.parse().ok()?;
+    let wish = table.get("project")?.get("requires-python")?.as_str()?;
+    let fits = VersionSpecifiers::from_str(wish).ok()?;
+    let version = Version::from_str(python).ok()?;
+    // Of one whose last number is not known, any may do.
+    let lasts = if version.release().len() < 3 { 0..=LAST_NUMBER_MAX } else { 0..=0 };
+    let mut versions = lasts.map(|last| match version.release() {
+        &[first, second] => Version::new([first, second, last]),
+        _ => version.clone(),
+    });
+    let is_fit = versions.any(|version| fits.contains(&version));
+    (!is_fit).then(|| wish.chars().take(80).flat_map(char::escape_debug).collect())
+}
+
+/// No Python has had as many.
+const LAST_NUMBER_MAX: u64 = 40;
+
 const INSTALL_SOURCE_MAX: usize = 512; // bytes; the address of a repository with its revision
 
 /// Returns what the first dependency of a job is to be, and what the submitter should know of it:
@@ -83,7 +107,7 @@ pub fn install_source(advertised: Option<&str>, usual: String) -> (String, Optio
 /// # Errors
 /// What is wrong, in words for the submitter.
 pub(crate) fn check_written(dependency: &str) -> Result<(), String> {
-    check_dependency(dependency).map_err(|error| error.to_string())?;
+    check_dependency(dependency).map_err(|error| error.reason().to_owned())?;
     if dependency.contains(['"', '$', '`', '\\']) {
         return Err(format!("dependency `{dependency}` has a character that shells interpret"));
     }
@@ -165,6 +189,32 @@ mod tests {
             let (source, warning) = install_source(advertised, usual.to_owned());
             assert_eq!((source.as_str(), warning.is_some()), (installed, told), "{what}");
         }
+    }
+
+    #[test]
+    fn the_python_that_a_project_asks_for_may_be_another() {
+        #[rustfmt::skip]
+        let cases = [
+            ("nothing",       "",             "3.12",   false),
+            ("at least",      ">=3.10",       "3.12",   false),
+            ("newer",         ">=3.13",       "3.12",   true),
+            ("older",         "<3.12",        "3.12",   true),
+            ("between",       ">=3.10,<3.13", "3.12.1", false),
+            ("the last part", ">=3.12.4",     "3.12",   false),
+            ("the last part", ">=3.12.4",     "3.12.1", true),
+            ("one version",   "==3.12.*",     "3.12",   false),
+            ("no such thing", "the newest",   "3.12",   false),
+        ];
+        for (what, wish, python, is_unfit) in cases {
+            let line = if wish.is_empty() {
+                String::new()
+            } else {
+                format!("requires-python = '{wish}'\n")
+            };
+            let found = unfit_python(&format!("[project]\nname = 'x'\n{line}"), python);
+            assert_eq!(found, is_unfit.then(|| wish.to_owned()), "{what}");
+        }
+        assert_eq!(unfit_python("[", "3.12"), None);
     }
 
     #[test]

@@ -116,6 +116,45 @@ struct Metadata {
     version: String,
 }
 
+/// Reads from a project's own lock which archives its installer is held to, as far as it says so.
+///
+/// The installer reads the file by itself; this is for showing. Source: uv's documentation, "Locking
+/// environments", and the files that it writes.
+pub(crate) fn of_lock(text: &[u8]) -> Vec<Pinned> {
+    let lock: Option<Lock> =
+        std::str::from_utf8(text).ok().and_then(|text| toml::from_str(text).ok());
+    let packages = lock.map(|lock| lock.package).unwrap_or_default().into_iter();
+    packages
+        .take(PACKAGES_MAX)
+        .filter_map(|package| {
+            let archives = package.sdist.into_iter().chain(package.wheels);
+            let hashes = archives.filter_map(|archive| archive.hash).take(HASHES_MAX).collect();
+            checked(&package.name, Source::Version(package.version?), hashes)
+        })
+        .collect()
+}
+
+/// What is read of a lock.
+#[derive(Deserialize)]
+struct Lock {
+    #[serde(default)]
+    package: Vec<LockedPackage>,
+}
+
+#[derive(Deserialize)]
+struct LockedPackage {
+    name: String,
+    version: Option<String>,
+    sdist: Option<LockedArchive>,
+    #[serde(default)]
+    wheels: Vec<LockedArchive>,
+}
+
+#[derive(Deserialize)]
+struct LockedArchive {
+    hash: Option<String>,
+}
+
 /// Returns the list that an installer is given, one line for each package.
 pub(crate) fn write(set: &[Pinned]) -> String {
     let mut text = String::new();
@@ -259,6 +298,29 @@ mod tests {
         ];
         assert_eq!(of_report(text.as_bytes()).unwrap(), expected);
         assert!(of_report(b"{}").is_err());
+    }
+
+    #[test]
+    fn the_archives_of_a_lock_are_read_as_far_as_it_names_them() {
+        let text = format!(
+            "version = 1\nrequires-python = '>=3.10'\n\
+             [[package]]\nname = 'p'\nversion = '0.1'\nsource = {{ virtual = '.' }}\n\
+             [[package]]\nname = 'Six'\nversion = '1.17.0'\n\
+             sdist = {{ url = 'https://h.org/six.tar.gz', hash = '{a}', size = 1 }}\n\
+             wheels = [{{ url = 'https://h.org/six.whl', hash = '{b}' }}, {{ path = 'x.whl' }}]\n\
+             [[package]]\nname = 'odd'\nversion = '1'\nwheels = [{{ hash = 'md5:aa' }}]\n",
+            a = hash('a'),
+            b = hash('b'),
+        );
+        let version = |text: &str| Source::Version(text.to_owned());
+        let expected = [
+            package("p", version("0.1"), &[]),
+            package("six", version("1.17.0"), &[hash('a'), hash('b')]),
+        ];
+        assert_eq!(of_lock(text.as_bytes()), expected);
+        for bad in [&b"\xff"[..], b"package = 1", b"[[package]]\nversion = '1'\n", b""] {
+            assert!(of_lock(bad).is_empty());
+        }
     }
 
     #[test]

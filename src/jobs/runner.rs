@@ -167,13 +167,14 @@ pub async fn run_until(
             record.ended = Some(moment(now, start.elapsed()));
             record.return_code = Some(code);
             record.interruptions = 0;
+            record.kept = true;
             let state = run.finish(code, &record, start.elapsed())?;
             (state, code, outputs, None)
         }
     };
     let duration = start.elapsed();
     let usage = measured.map(|measured| measured.usage).unwrap_or_default();
-    let cause = Cause { cut: cut.as_ref(), measured: measured.as_ref(), duration };
+    let cause = Cause { cut: cut.as_ref(), measured: measured.as_ref() };
     let failed = (state.status == JobStatus::Failed).then(|| RunEnd {
         ending: cause.ending(return_code, &options.limits, &notes),
         duration,
@@ -198,7 +199,6 @@ pub async fn run_until(
 struct Cause<'a> {
     cut: Option<&'a Cut>,
     measured: Option<&'a process::Ended>,
-    duration: Duration,
 }
 
 impl Cause<'_> {
@@ -206,10 +206,11 @@ impl Cause<'_> {
     fn ending(&self, code: i64, limits: &Limits, notes: &[String]) -> Ending {
         match code {
             _ if self.cut.is_some() => Ending::Interrupted,
-            -1 if self.measured.is_some_and(|it| it.exceeded.is_some()) => Ending::Killed,
-            -1 if self.duration >= limits.time => Ending::OutOfTime,
-            -1 => Ending::NotRun,
             _ if notes.iter().any(|note| note == NOT_INSTALLED) => Ending::NotInstalled,
+            -1 if self.measured.is_some_and(|it| it.exceeded.is_some()) => Ending::Killed,
+            // An installation may take as long as it likes, and is no part of that time.
+            -1 if self.measured.is_some_and(|it| it.duration >= limits.time) => Ending::OutOfTime,
+            -1 => Ending::NotRun,
             code => Ending::of_code(code),
         }
     }
@@ -235,6 +236,7 @@ fn begin(
         began: now,
         ended: None,
         return_code: None,
+        kept: false,
         confined: options.confinement.confines(),
         interruptions: last.map_or(0, |last| last.interruptions),
         after_cut: control.after_cut,

@@ -2,8 +2,11 @@
 //! was killed.
 //!
 //! Its logs as far as they go are the owner's to read; its outputs are dropped, since half of them
-//! may be worse than none. Invariant: all of it happens under the claim of the job, on a state that
-//! was read under it.
+//! may be worse than none. A run that had ended, with all in place but its state, gets that.
+//!
+//! The owner's other machines see the state as well, and hold no claim. So a machine settles what it
+//! began itself, and nothing else unless its owner says so. Invariant: all of it happens under the
+//! claim of the job, on a state that was read under it.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -21,10 +24,10 @@ use super::store::{Job, JobStore, Listed};
 use super::tree::{open_root, read_file, write_atomic};
 use crate::model::Timestamp;
 
-/// Settles what was running when this program, or the machine, went down: it has failed, or waits
-/// for another run if whoever began it said so. Returns those jobs. A job that is being run by
-/// another process is left alone. Also removes what crashes left among our private folders more
-/// than a day ago.
+/// Settles what was running here when this program, or the machine, went down: it has failed, or
+/// waits for another run if whoever began it said so. Returns those jobs. A job that is being run by
+/// another process, or by another machine of its owner, is left alone. Also removes what crashes left
+/// among our private folders more than a day ago.
 ///
 /// # Errors
 /// If jobs cannot be listed or a state cannot be written.
@@ -33,7 +36,9 @@ pub fn recover(store: &JobStore, now: Timestamp) -> Result<Vec<JobId>, Error> {
     let mut settled = Vec::new();
     for listed in store.list()? {
         let Listed::Job(job) = listed else { continue };
-        if job.state.status != JobStatus::Running {
+        let place = RunPlace::of(store.private(), store.owner(), &job.id);
+        // A crash before it ran leaves a folder, which would look like a run of ours later.
+        if job.state.status != JobStatus::Running && !place.folder().exists() {
             continue;
         }
         let problem = || io_error(&format_args!("the interrupted run of `{}`", job.id));
@@ -44,28 +49,47 @@ pub fn recover(store: &JobStore, now: Timestamp) -> Result<Vec<JobId>, Error> {
         // It may have ended since it was listed.
         let job = store.find(&job.id)?;
         if job.state.status != JobStatus::Running {
+            claim.clear().map_err(problem())?;
+            continue;
+        }
+        if !store.has_begun_here(&job.id) {
             continue;
         }
         let mut record = record_of(store, &job, now);
-        let cut = asked(&claim.place().cancel_file(), record.began).unwrap_or(Cut::Interrupted);
-        settle_run(store, &claim, &job, &mut record, &cut, now)?;
+        match asked(&claim.place().cancel_file(), record.began) {
+            None if record.kept => finish(store, &job, &record)?,
+            cut => {
+                let cut = cut.unwrap_or(Cut::Interrupted);
+                settle_run(store, &claim, &job, &mut record, &cut, now)?;
+            }
+        }
         claim.clear().map_err(problem())?;
         settled.push(job.id);
     }
     Ok(settled)
 }
 
-/// Ends the run of a job, whichever process runs it, and returns where the job stands then: it is
-/// `done` if it was faster.
+/// How a run is ended before it ends by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cancellation<'a> {
+    /// What the owner has to say.
+    pub reason: Option<&'a str>,
+    /// Settles also a run that another machine began: it is gone, and nobody else will.
+    pub elsewhere: bool,
+    /// How long whoever runs the job may take to end it.
+    pub patience: Duration,
+}
+
+/// Ends the run of a job, whichever process of this machine runs it, and returns where the job stands
+/// then: it is `done` if it was faster.
 ///
 /// # Errors
-/// [`Error::Refused`] if it does not run, [`Error::NotStopped`] if whoever runs it has not ended it
-/// after `patience`; it does so as soon as it can.
+/// [`Error::Refused`] if it does not run, [`Error::RunsElsewhere`] if another machine began that,
+/// [`Error::NotStopped`] if whoever runs it has not ended it in time; it does so as soon as it can.
 pub async fn cancel(
     store: &JobStore,
     id: &JobId,
-    reason: Option<&str>,
-    patience: Duration,
+    how: &Cancellation<'_>,
     now: Timestamp,
 ) -> Result<JobState, Error> {
     const PAUSE: Duration = Duration::from_millis(50);
@@ -73,8 +97,8 @@ pub async fn cancel(
     store.decide(&job, &Action::Cancel(None), now)?;
     let problem = || io_error(&format_args!("the run of `{id}`"));
     let file = RunPlace::of(store.private(), store.owner(), id).cancel_file();
-    if let Some(record) = store.last_run(id) {
-        ask(&file, record.began, reason).map_err(problem())?;
+    if let Some(record) = store.last_run(id).filter(|record| record.ended.is_none()) {
+        ask(&file, record.began, how.reason).map_err(problem())?;
     }
     let start = Instant::now();
     loop {
@@ -84,14 +108,17 @@ pub async fn cancel(
                 std::fs::remove_file(&file).ok();
                 return Ok(job.state);
             }
-            // Nobody runs it: a crash left it so.
+            if !how.elsewhere && !store.has_begun_here(id) {
+                return Err(Error::RunsElsewhere { job: id.clone() });
+            }
+            // Nobody runs it here: a crash left it so.
             let mut record = record_of(store, &job, now);
-            let cut = Cut::Cancelled { reason: reason.map(str::to_owned) };
+            let cut = Cut::Cancelled { reason: how.reason.map(str::to_owned) };
             let state = settle_run(store, &claim, &job, &mut record, &cut, now)?;
             claim.clear().map_err(problem())?;
             return Ok(state);
         }
-        if start.elapsed() > patience {
+        if start.elapsed() > how.patience {
             return Err(Error::NotStopped { job: id.clone() });
         }
         tokio::time::sleep(PAUSE).await;
@@ -121,9 +148,8 @@ pub(super) fn settle_run(
     record.ended = Some(now);
     record.return_code = Some(-1);
     store.records().write(&job.id, record)?;
-    if action == Action::Requeue {
-        store.clear_results(job)?;
-    } else {
+    store.clear_results(job)?;
+    if action != Action::Requeue {
         let logs = claim.place().log_files();
         std::fs::create_dir_all(claim.place().logs())
             .and_then(|()| logs.iter().try_for_each(|log| append(log, line)))
@@ -132,6 +158,14 @@ pub(super) fn settle_run(
     }
     store.write_state(job, &state)?;
     Ok(state)
+}
+
+/// Gives a job the state that its run came to, after a crash that came between.
+fn finish(store: &JobStore, job: &Job, record: &RunRecord) -> Result<(), Error> {
+    let took = record.ended.map_or(0, |end| end.micros().saturating_sub(record.began.micros()));
+    let end = coarse_end(record.began, Duration::from_micros(u64::try_from(took).unwrap_or(0)));
+    let code = record.return_code.unwrap_or(-1).clamp(-1, 1);
+    store.write_state(job, &store.decide(job, &Action::Finish(code), end)?)
 }
 
 /// Puts the logs and the return code of a run to where their owner finds them and no sync does.
@@ -166,6 +200,7 @@ fn record_of(store: &JobStore, job: &Job, now: Timestamp) -> RunRecord {
         began: now,
         ended: None,
         return_code: None,
+        kept: false,
         confined: false,
         interruptions: 0,
         after_cut: AfterCut::Fails,

@@ -10,8 +10,9 @@ use super::config::JobKind;
 use super::cut::Wish;
 use super::environment::{Environment, EnvironmentCache, Installed, Lock, Locked, Making, Wanted};
 use super::error::{Error, io_error};
+use super::installer::Installer;
 use super::python::Interpreter;
-use super::requirements::{Needs, needs, of_project};
+use super::requirements::{Needs, needs, of_project, unfit_python};
 use super::runner::Run;
 use super::sandbox::{Access, Bind};
 use super::script::{ScriptCheck, bash_start};
@@ -22,6 +23,9 @@ use crate::model::Timestamp;
 const PROJECT_BYTES_MAX: usize = 16 << 20;
 
 const OLDEST_PYTHON: u32 = 8;
+
+const LOCK_NOT_FOLLOWED: &str = "its `uv.lock` was not followed, since `uv` was not there when its \
+    environment was made: it has what `pyproject.toml` allows";
 
 /// What is to be executed, and what it needs to see.
 pub(super) struct Start {
@@ -69,12 +73,18 @@ impl Run<'_> {
         if self.is_bash() {
             return Ok(Ok(bash(format!("code/{}", bash_start(&self.job.config)))));
         }
-        self.python(wish, now).await
+        self.python(notes, wish, now).await
     }
 
-    async fn python(&self, wish: &Wish, now: Timestamp) -> Result<Result<Start, i64>, Error> {
+    async fn python(
+        &self,
+        notes: &mut Vec<String>,
+        wish: &Wish,
+        now: Timestamp,
+    ) -> Result<Result<Start, i64>, Error> {
         let needs = self.needs()?;
         let locked = self.locked()?;
+        let has_lock = locked.is_some();
         let entrypoint = self.job.config.entrypoint.as_ref().map(ToString::to_string);
         let start = |program: PathBuf, tools| Start {
             command: vec![program.into(), entrypoint.unwrap_or_default().into()],
@@ -84,11 +94,11 @@ impl Run<'_> {
             installed: None,
             environment: None,
         };
-        if needs.is_nothing() && locked.is_none() {
-            let names = ["python3", "python3.12", "python3.13", "python3.11"];
-            let python = Interpreter::find(&names, OLDEST_PYTHON, &self.options.path)
-                .await
-                .ok_or(Error::NoPython { minor: OLDEST_PYTHON })?;
+        if needs.is_nothing()
+            && locked.is_none()
+            && let Some(python) = self.bare_python().await?
+        {
+            self.note_python(&format!("3.{}", python.minor), notes)?;
             let prefix = python.prefix.map(|prefix| Bind {
                 source: prefix.clone(),
                 target: prefix,
@@ -111,11 +121,39 @@ impl Run<'_> {
             .get(&wanted, &making)
             .await
             .map_err(io_error(&"the environment of the job"))?;
-        Ok(environment.map(|Environment { program, binds, installed, lock }| Start {
+        if let Ok(environment) = &environment {
+            self.note_python(&environment.installed.python, notes)?;
+            if has_lock && !environment.follows_lock {
+                notes.push(LOCK_NOT_FOLLOWED.to_owned());
+            }
+        }
+        Ok(environment.map(|Environment { program, binds, installed, lock, .. }| Start {
             installed: Some(installed),
             environment: Some(lock),
             ..start(program, binds)
         }))
+    }
+
+    /// Finds a Python for a job that needs nothing else; `None` if an installer has to get one.
+    async fn bare_python(&self) -> Result<Option<Interpreter>, Error> {
+        let names = ["python3", "python3.12", "python3.13", "python3.11"];
+        let path = &self.options.path;
+        let found = Interpreter::find(&names, OLDEST_PYTHON, path).await;
+        match found {
+            None if Installer::find(path).await.is_none() => {
+                Err(Error::NoPython { minor: OLDEST_PYTHON })
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// Says so if the project asks for another Python than this one.
+    fn note_python(&self, version: &str, notes: &mut Vec<String>) -> Result<(), Error> {
+        let project = self.project("pyproject.toml")?.unwrap_or_default();
+        if let Some(wish) = unfit_python(&String::from_utf8_lossy(&project), version) {
+            notes.push(format!("its project asks for Python {wish}, and it ran with {version}"));
+        }
+        Ok(())
     }
 
     fn needs(&self) -> Result<Needs, Error> {

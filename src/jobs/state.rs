@@ -1,7 +1,7 @@
 //! Which states a job goes through, and who may move it: the rules of `state.yaml`.
 //!
 //! Pure: no I/O, no clock. `received → pending → approved | rejected`, then
-//! `approved → running → done | failed`. A run that was cut short is `failed`, or `approved` again.
+//! `approved → running → done | failed`, or `approved → rejected` as long as it has not begun. A run that was cut short is `failed`, or `approved` again.
 //! A job without a state file is `received`. What a job left may be released once it has ended,
 //! which is a matter of rules and changes no state. The form of the file is `docs/FORMAT.md`,
 //! "Jobs".
@@ -44,7 +44,7 @@ pub enum Action {
     Approve(Option<String>),
     /// A standing approval of the owner lets it run; says which.
     Admit(String),
-    /// The owner rejects, with a reason or none.
+    /// The owner rejects, with a reason or none; also what was approved and has not run.
     Reject(Option<String>),
     /// What was approved has changed since: the owner has to decide again.
     Reopen,
@@ -166,6 +166,12 @@ impl Refused {
     pub fn is_run(&self) -> bool {
         self.wish == Action::Start.participle()
     }
+
+    /// True if the run of a job was to be ended that has not begun.
+    pub fn is_cancel_of_waiting(&self) -> bool {
+        let is_waiting = matches!(self.status, JobStatus::Pending | JobStatus::Approved);
+        is_waiting && self.wish == Action::Cancel(None).participle()
+    }
 }
 
 impl JobState {
@@ -204,8 +210,9 @@ impl JobState {
             (Action::Admit(reason), S::Pending) => {
                 next.approve("auto", by, now, Some(reason.clone()));
             }
-            (Action::Reject(reason), S::Pending) => {
+            (Action::Reject(reason), S::Pending | S::Approved) => {
                 next.status = S::Rejected;
+                (next.approval_method, next.approved_at, next.approved_by) = (None, None, None);
                 next.rejected_at = Some(now);
                 next.rejected_by = by;
                 next.review_reason = reason.clone();

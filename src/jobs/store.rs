@@ -224,6 +224,14 @@ impl JobStore {
         self.records().read(job)
     }
 
+    /// True if this machine began the run of a job that is `running`: it is at it, or a crash ended
+    /// that. Else another machine of the owner did.
+    pub fn has_begun_here(&self, job: &JobId) -> bool {
+        let has_not_ended = |record: RunRecord| record.ended.is_none();
+        self.last_run(job).is_some_and(has_not_ended)
+            || RunPlace::of(&self.private, &self.owner, job).folder().exists()
+    }
+
     /// Returns where a job that is `running` prints to; `None` if nobody runs it, since a crash left
     /// it so.
     ///

@@ -398,6 +398,8 @@ codes! {
     JobsNotAdmitted = "jobs-not-admitted",
     /// Another process runs this very job.
     JobBusy = "job-busy",
+    /// Another machine of the owner runs the job.
+    JobRunsElsewhere = "job-runs-elsewhere",
     /// A job was cancelled, and whoever runs it does not end it.
     JobNotStopped = "job-not-stopped",
     /// Something could not be done with a job.

@@ -188,6 +188,85 @@ fn ctrl_c_ends_what_runs_settles_it_and_begins_nothing_more() {
     assert!(said.contains("`one` of") && said.contains("syft job rerun one"), "{said}");
 }
 
+#[test]
+fn a_job_that_waits_is_followed_however_fast_it_is_and_a_queue_is_left_by_a_rejection() {
+    let world = with_jobs(&[("fast", "echo quick; echo problem >&2"), ("other", "true")]);
+    let mut follow = Running(
+        program(&world.home("owner")).args(["job", "logs", "fast", "--follow"]).spawn().unwrap(),
+    );
+    let mut told = BufReader::new(follow.0.stderr.take().unwrap());
+    let mut line = String::new();
+    told.read_line(&mut line).unwrap();
+    assert!(line.contains("waits in the queue"), "{line}");
+    world.owner(&["job", "run", "fast", "--no-sandbox", "--no-sync"]).done();
+    let mut text = String::new();
+    follow.0.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(text, "out  quick\nerr  problem\n");
+    assert_eq!(follow.0.wait().unwrap().code(), Some(0));
+
+    let cancel = world.owner(&["job", "cancel", "other", "--no-sync"]);
+    assert!(cancel.stderr.contains("syft job reject other"), "{cancel:?}");
+    let rejected = world.owner(&["job", "reject", "other"]).done();
+    assert_eq!(rejected["job"]["status"], "rejected");
+}
+
+#[test]
+fn the_answer_of_an_interrupted_command_says_what_came_of_its_jobs() {
+    let marker = marker(64575);
+    let world = with_jobs(&[("one", &format!("exec sleep {marker}")), ("two", "true")]);
+    let mut run = start(&world, &["--requeue", "--json"]);
+    until(|| runs(&marker));
+    tell(&run, Signal::TERM);
+    assert_eq!(run.0.wait().unwrap().code(), Some(130));
+    let answer: Value = serde_json::from_reader(run.0.stdout.take().unwrap()).unwrap();
+    let jobs = answer["jobs"].as_array().unwrap();
+    assert_eq!(
+        (jobs.len(), &jobs[0]["name"], &jobs[0]["status"]),
+        (1, &json!("one"), &json!("approved"))
+    );
+    assert_eq!(
+        (&jobs[0]["cut"], &answer["error"]["code"]),
+        (&json!("interrupted"), &json!("interrupted"))
+    );
+    let said = stderr(&mut run);
+    assert!(said.contains("syft job run one") && !said.contains("rerun"), "{said}");
+}
+
+/// Whose states reach each other, while what runs is known to one.
+#[test]
+fn a_run_of_one_machine_is_no_crash_to_another_machine_of_the_same_owner() {
+    let marker = marker(26457);
+    let world = with_jobs(&[("long", &format!("echo here; exec sleep {marker}"))]);
+    std::fs::create_dir(world.home("second")).unwrap();
+    world.log_in("second", "login-do", OWNER).done();
+    let second = |args: &[&str]| world.run("second", &[&["--json"], args].concat());
+    let mut run = start(&world, &["long"]);
+    until(|| runs(&marker));
+    world.owner(&["sync"]).done();
+    second(&["sync"]).done();
+    let seen = || second(&["job", "show", "long", "--no-sync"]).done()["job"]["status"].clone();
+    assert_eq!(seen(), "running");
+    let cancel = second(&["job", "cancel", "long", "--no-sync"]);
+    assert_eq!((cancel.exit, &cancel.json()["error"]["code"]), (1, &json!("job-runs-elsewhere")));
+    assert!(cancel.stderr.contains("syft job cancel long --elsewhere"), "{cancel:?}");
+    let logs = second(&["job", "logs", "long", "--no-sync"]);
+    assert!(logs.stderr.contains("runs on another machine"), "{logs:?}");
+    assert!(runs(&marker) && job(&world, "long")["status"] == "running");
+
+    // It goes down, and whoever sits there need not sync to go on.
+    tell(&run, Signal::KILL);
+    run.0.wait().unwrap();
+    until(|| !runs(&marker));
+    let logs = world.owner(&["job", "logs", "long", "--no-sync"]);
+    assert!(logs.stderr.contains("was cut short"), "{logs:?}");
+    assert_eq!(world.owner(&["job", "rerun", "long"]).done()["job"]["status"], "approved");
+
+    // Or it never comes back.
+    let given_up = second(&["job", "cancel", "long", "--elsewhere", "--no-sync"]).done();
+    assert_eq!(given_up["job"]["status"], "failed");
+    assert_eq!(seen(), "failed");
+}
+
 /// Each waits for the other, so they end only if they run side by side.
 #[test]
 fn jobs_run_side_by_side_if_that_is_said() {

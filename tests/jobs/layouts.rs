@@ -78,8 +78,7 @@ async fn one_name_in_both_layouts_is_two_jobs() {
     }
 
     // A run that was cut short is that of one.
-    let state = world.store.local(&nested.review()).join("state.yaml");
-    write(&state, &read(&state).replace("status: done", "status: running"));
+    world.crash(&nested, false);
     assert_eq!(recover(&world.store, now()).unwrap(), std::slice::from_ref(&nested));
     assert_eq!((status(&flat), status(&nested)), (JobStatus::Pending, JobStatus::Failed));
 }

@@ -27,6 +27,28 @@ fn a_job_waits_for_a_decision_and_is_decided_once() {
     assert!(matches!(world.store.find(&id("nothing")), Err(Error::UnknownJob { .. })));
 }
 
+#[tokio::test]
+async fn what_was_approved_can_be_turned_down_as_long_as_it_has_not_begun() {
+    let world = World::new();
+    world.submit("job", JobKind::Bash, "true\n", None);
+    world.approve("job");
+    let state = world.store.reject(&id("job"), Some("on second thoughts"), now()).unwrap();
+    assert_eq!((state.status, state.approved_by), (JobStatus::Rejected, None));
+    let job = world.store.find(&id("job")).unwrap();
+    assert!(world.store.approval(&job).is_none(), "no approval stays behind");
+    let options = options(Confinement::None);
+    let run_it = || run(&world.store, &job.id, &options, now());
+    assert!(matches!(run_it().await, Err(Error::Refused { .. })));
+    // Whoever edits the state gets nothing to run.
+    let path = world.review("job").join("state.yaml");
+    write(&path, &read(&path).replace("status: rejected", "status: approved"));
+    assert!(matches!(run_it().await, Err(Error::NotBound { .. })));
+
+    world.submit("other", JobKind::Bash, "true\n", None);
+    world.run("other", &options).await;
+    assert!(matches!(world.store.reject(&id("other"), None, now()), Err(Error::Refused { .. })));
+}
+
 #[test]
 fn a_directory_without_the_form_of_a_job_is_rejected_with_a_reason() {
     let world = World::new();
@@ -105,19 +127,38 @@ async fn a_job_that_ended_runs_again_only_on_request() {
     assert_eq!(outputs[0].size, std::fs::metadata(&outputs[0].local_path).unwrap().len());
 }
 
-#[test]
-fn w33_a_run_that_a_crash_cut_short_is_failed_and_can_be_run_again() {
+/// Its outputs were being collected: which of them are whole, nobody knows.
+#[tokio::test]
+async fn w33_a_run_that_a_crash_cut_short_is_failed_and_can_be_run_again() {
     let world = World::new();
-    world.submit("job", JobKind::Python, "", None);
-    world.approve("job");
-    let path = world.review("job").join("state.yaml");
-    write(&path, &read(&path).replace("status: approved", "status: running"));
+    world.submit("job", JobKind::Bash, "echo x > code/outputs/x\n", None);
+    world.run("job", &options(Confinement::None)).await;
+    world.crash(&id("job"), false);
+    assert!(world.left("job").join("outputs/x").exists());
     assert_eq!(recover(&world.store, now()).unwrap(), [id("job")]);
     let job = world.store.find(&id("job")).unwrap();
     assert_eq!((job.state.status, job.state.return_code), (JobStatus::Failed, Some(-1)));
     assert!(read(&world.left("job").join("stderr.txt")).contains("RUN INTERRUPTED"));
+    assert!(read(&world.left("job").join("stdout.txt")).starts_with("as far as it came\n"));
+    assert!(!world.left("job").join("outputs").exists(), "half of the outputs may be worse");
+    assert_eq!(world.store.outputs(&job).unwrap(), []);
     assert!(recover(&world.store, now()).unwrap().is_empty());
     assert_eq!(world.store.rerun(&id("job"), now()).unwrap().status, JobStatus::Approved);
+}
+
+#[tokio::test]
+async fn w33_a_run_that_had_ended_gets_the_state_that_a_crash_kept_from_it() {
+    let world = World::new();
+    world.submit("job", JobKind::Bash, "echo x > code/outputs/x\n", None);
+    world.run("job", &options(Confinement::None)).await;
+    let before = read(&world.review("job").join("state.yaml"));
+    world.crash(&id("job"), true);
+    assert_eq!(recover(&world.store, now()).unwrap(), [id("job")]);
+    assert_eq!(read(&world.review("job").join("state.yaml")), before);
+    assert_eq!(read(&world.left("job").join("outputs/x")), "x\n");
+    assert_eq!(world.store.last_run(&id("job")).unwrap().interruptions, 0);
+    let runs = std::fs::read_dir(world.home.path().join("config/runs")).unwrap().count();
+    assert_eq!(runs, 1, "the lock");
 }
 
 #[tokio::test]

@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use syft::jobs::{
-    AfterCut, CUTS_MAX, Confinement, Cut, Error, JobKind, JobState, JobStatus, RunControl,
-    RunReport, Stop, cancel, recover, run, run_until, waiting,
+    AfterCut, CUTS_MAX, Cancellation, Confinement, Cut, Error, JobKind, JobState, JobStatus,
+    RunControl, RunReport, Stop, cancel, recover, run, run_until, waiting,
 };
 use syft::model::Timestamp;
 
 use crate::running::runs;
 use crate::world::{World, id, now, options, read, sandbox, write};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+/// For as long as a machine may need, and without a word.
+const PATIENTLY: Cancellation<'_> =
+    Cancellation { reason: None, elsewhere: false, patience: Duration::from_secs(60) };
 
 /// A job that never ends, and a word that its processes carry. One of them is begun by `with`:
 /// who leaves the group of the job outlives it unless it is confined.
@@ -53,8 +55,8 @@ async fn a_cancelled_job_has_failed_with_a_reason_and_nothing_of_it_runs_on() {
     let marker = endless(&world, 27182, "setsid");
     let control = RunControl::default();
     let (report, state) = run_and(&world, &marker, sandbox, &control, async || {
-        let reason = Some("too slow");
-        cancel(&world.store, &id("job"), reason, PATIENCE, now()).await.unwrap()
+        let how = Cancellation { reason: Some("too slow"), ..PATIENTLY };
+        cancel(&world.store, &id("job"), &how, now()).await.unwrap()
     })
     .await;
     assert!(!runs(&marker), "a process of the job is still there");
@@ -71,7 +73,7 @@ async fn a_cancelled_job_has_failed_with_a_reason_and_nothing_of_it_runs_on() {
     let runs = std::fs::read_dir(world.home.path().join("config/runs")).unwrap().count();
     assert_eq!(runs, 1, "the lock");
 
-    let again = cancel(&world.store, &id("job"), None, PATIENCE, now()).await;
+    let again = cancel(&world.store, &id("job"), &PATIENTLY, now()).await;
     assert!(matches!(again, Err(Error::Refused { .. })), "{again:?}");
     let state = world.store.rerun(&id("job"), now()).unwrap();
     assert_eq!((state.status, state.review_reason), (JobStatus::Approved, None));
@@ -80,13 +82,45 @@ async fn a_cancelled_job_has_failed_with_a_reason_and_nothing_of_it_runs_on() {
 #[tokio::test]
 async fn who_cancels_a_job_that_nobody_runs_settles_it() {
     let world = World::new();
-    world.submit("job", JobKind::Python, "", None);
-    world.approve("job");
-    let path = world.review("job").join("state.yaml");
-    write(&path, &read(&path).replace("status: approved", "status: running"));
-    let state = cancel(&world.store, &id("job"), None, Duration::ZERO, now()).await.unwrap();
+    world.submit("job", JobKind::Bash, "true\n", None);
+    world.run("job", &options(Confinement::None)).await;
+    world.crash(&id("job"), false);
+    let how = Cancellation::default();
+    let state = cancel(&world.store, &id("job"), &how, now()).await.unwrap();
     assert!(state.is_cancelled());
     assert!(recover(&world.store, now()).unwrap().is_empty(), "nothing is left to settle");
+}
+
+/// The state of a job reaches all machines of its owner, its claim does not.
+#[tokio::test]
+async fn what_another_machine_of_the_owner_runs_is_left_alone_unless_that_is_said_to_be_gone() {
+    let world = World::new();
+    world.submit("job", JobKind::Bash, "true\n", None);
+    world.run("job", &options(Confinement::None)).await;
+    world.store.rerun(&id("job"), now()).unwrap();
+    world.run_elsewhere("job");
+    assert!(recover(&world.store, now()).unwrap().is_empty());
+    let how = Cancellation { reason: Some("gone"), ..Cancellation::default() };
+    let here = cancel(&world.store, &id("job"), &how, now()).await;
+    assert!(matches!(here, Err(Error::RunsElsewhere { .. })), "{here:?}");
+    assert_eq!(state(&world).status, JobStatus::Running);
+    let how = Cancellation { elsewhere: true, ..how };
+    assert!(cancel(&world.store, &id("job"), &how, now()).await.unwrap().is_cancelled());
+    assert_eq!(world.store.rerun(&id("job"), now()).unwrap().status, JobStatus::Approved);
+}
+
+/// Else it would look like a run of ours once another machine runs the job.
+#[tokio::test]
+async fn what_a_crash_left_before_a_job_ran_is_removed() {
+    let world = World::new();
+    world.submit("job", JobKind::Bash, "true\n", None);
+    world.run("job", &options(Confinement::None)).await;
+    world.crash(&id("job"), true);
+    let state = world.review("job").join("state.yaml");
+    write(&state, &read(&state).replace("status: running", "status: approved"));
+    assert!(recover(&world.store, now()).unwrap().is_empty());
+    world.run_elsewhere("job");
+    assert!(recover(&world.store, now()).unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -99,7 +133,7 @@ async fn a_cancellation_that_came_too_late_does_not_end_the_next_run() {
         file.map(|entry| entry.path()).find(|path| path.extension().is_some_and(|e| e == "lock"))
     };
     run_and(&world, &marker, Confinement::None, &control, async || {
-        cancel(&world.store, &id("job"), None, PATIENCE, now()).await.unwrap();
+        cancel(&world.store, &id("job"), &PATIENTLY, now()).await.unwrap();
     })
     .await;
     let file = late().unwrap().with_extension("cancel");

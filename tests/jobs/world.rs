@@ -56,7 +56,16 @@ pub(crate) fn options(confinement: Confinement) -> RunOptions {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let home = tempfile::tempdir().unwrap();
+        Self::at(tempfile::tempdir().unwrap())
+    }
+
+    /// In memory where the system has such a place: environments have many files, and wait for the disk.
+    pub(crate) fn in_memory() -> Self {
+        let memory = tempfile::tempdir_in("/dev/shm");
+        Self::at(memory.or_else(|_| tempfile::tempdir()).unwrap())
+    }
+
+    fn at(home: tempfile::TempDir) -> Self {
         let owner = Email::parse("do@example.com").unwrap();
         let syftbox = home.path().join("SyftBox_do@example.com");
         let world =
@@ -169,6 +178,33 @@ impl World {
     pub(crate) async fn run(&self, name: &str, options: &RunOptions) -> RunReport {
         self.approve(name);
         run(&self.store, &id(name), options, now()).await.unwrap()
+    }
+
+    /// Makes a job that has run look as after a crash: its state says that it runs. `kept`: all was in
+    /// place by then; else it had not ended.
+    pub(crate) fn crash(&self, job: &JobId, kept: bool) {
+        let state = self.store.local(&job.review()).join("state.yaml");
+        let text = read(&state).replace("status: done", "status: running");
+        write(&state, &text.replace("return_code: 0", "return_code: null"));
+        let record = job.inbox().below(&self.home.path().join("config/ran/do@example.com"));
+        let record = record.with_added_extension("json");
+        let mut run: serde_json::Value = serde_json::from_str(&read(&record)).unwrap();
+        assert_eq!(run["kept"], true);
+        run["kept"] = kept.into();
+        if !kept {
+            run["ended"] = serde_json::Value::Null;
+        }
+        write(&record, &run.to_string());
+        let named = format!("do@example.com {}", job.inbox());
+        let key = &syft::model::Digest::of(named.as_bytes()).to_hex()[..16];
+        let folder = self.home.path().join("config/runs").join(key);
+        write(&folder.join("logs/stdout.txt"), "as far as it came\n");
+    }
+
+    /// Says in the state of a job that it runs, as another machine of its owner does.
+    pub(crate) fn run_elsewhere(&self, name: &str) {
+        let state = self.review(name).join("state.yaml");
+        write(&state, &read(&state).replace("status: approved", "status: running"));
     }
 
     /// Submits, approves and runs a Python job, and returns the report and what it printed.

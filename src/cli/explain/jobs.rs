@@ -119,6 +119,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         next: "Wait until the other run has ended (`syft job list` shows it), or end it with `syft job cancel NAME`.",
     },
     Entry {
+        code: Code::JobRunsElsewhere,
+        what: "Another machine of yours runs the job, or did when it went down. Nothing was changed.",
+        why: "A run can be ended by the machine that began it, and by no other.",
+        next: "Cancel it on that machine. If it is gone for good, `syft job cancel NAME --elsewhere` says that the job has failed, so that it can run again.",
+    },
+    Entry {
         code: Code::JobNotStopped,
         what: "A job was cancelled, and the process that runs it has not ended it.",
         why: "That process is stopped itself, or this machine is very slow.",

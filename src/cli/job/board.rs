@@ -115,7 +115,13 @@ pub(crate) fn summary(ran: &[Ran]) -> String {
 /// Says what came of one job.
 pub(crate) fn say(ran: &Ran, choices: &RunChoices, ui: &mut Ui) {
     match &ran.result {
-        Ok(report) => say_report(report, choices, ui),
+        Ok(report) => {
+            say_report(report, ui);
+            match &ran.unfinished {
+                Some(error) => say_unfinished(report, error, ui),
+                None => say_next(report, choices, ui),
+            }
+        }
         Err(error) => {
             let failure = Failure::from(error);
             ui.warn(format_args!("`{}` did not run: {}", ran.job.name, failure.message));
@@ -126,7 +132,7 @@ pub(crate) fn say(ran: &Ran, choices: &RunChoices, ui: &mut Ui) {
     }
 }
 
-fn say_report(report: &RunReport, choices: &RunChoices, ui: &mut Ui) {
+fn say_report(report: &RunReport, ui: &mut Ui) {
     let (name, who) = (&report.job.name, &report.job.submitter);
     let seconds = report.duration.as_secs_f64();
     match (&report.cut, report.status) {
@@ -163,10 +169,32 @@ fn say_report(report: &RunReport, choices: &RunChoices, ui: &mut Ui) {
             ui.say(format_args!("    {line}"));
         }
     }
+}
+
+/// Says what was not done with what a job left, and how that is done by hand.
+fn say_unfinished(report: &RunReport, error: &crate::client::Error, ui: &mut Ui) {
+    let failure = Failure::from(error);
+    let (name, who) = (&report.job.name, &report.job.submitter);
+    let text = format!(
+        "`{name}` has run, but not all of what {who} is to see is in place: {}",
+        failure.message
+    );
+    ui.problem(failure.code, text);
     let name = quoted(name);
-    if report.cut.is_some() {
-        ui.hint(format_args!("let it run again with `syft job rerun {name}`"));
-        return;
+    ui.hint(format_args!("see where it stands with `syft job show {name}`, and let go what is to be let go with `syft job release {name}`"));
+}
+
+/// Says who sees what of it, and what comes next.
+fn say_next(report: &RunReport, choices: &RunChoices, ui: &mut Ui) {
+    let (name, who) = (quoted(&report.job.name), &report.job.submitter);
+    match (&report.cut, report.status) {
+        (Some(_), JobStatus::Approved) => {
+            return ui.hint(format_args!("it runs again with `syft job run {name}`"));
+        }
+        (Some(_), _) => {
+            return ui.hint(format_args!("let it run again with `syft job rerun {name}`"));
+        }
+        (None, _) => {}
     }
     let shared = match (choices.share_outputs, choices.share_logs) {
         (true, true) => "outputs and logs",

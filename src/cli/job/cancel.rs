@@ -13,12 +13,14 @@ use crate::cli::ui::Ui;
 const EXAMPLES: &str = "\
 Examples:
   syft job cancel analysis
-  syft job cancel analysis --reason 'it takes all of the memory'";
+  syft job cancel analysis --reason 'it takes all of the memory'
+  syft job cancel analysis --elsewhere       # another machine ran it, and is gone";
 
 /// End a job that runs, in this terminal or another, or in `syft serve`
 ///
 /// All its processes are killed. It has failed then, with return code -1; what it left is dropped,
-/// what it printed stays here. Its submitter reads the reason.
+/// what it printed stays here. Its submitter reads the reason. A job that another machine of yours
+/// runs is cancelled there.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -28,6 +30,10 @@ pub(crate) struct Args {
     /// Reason; the submitter sees it
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+
+    /// Give up a job that another machine of yours ran, which is gone: where it still runs, it runs on
+    #[arg(long)]
+    elsewhere: bool,
 
     #[command(flatten)]
     pre_sync: PreSync,
@@ -39,7 +45,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     let (name, from) = (&args.which.name, args.which.from.as_ref());
     let found = {
         let _progress = ui.progress("Ending it");
-        client.cancel_job(name, from, args.reason.as_deref()).await?
+        client.cancel_job(name, from, args.reason.as_deref(), args.elsewhere).await?
     };
     let job = &found.job;
     let mut answer = json!({ "job": job_json(job, &found.datasite) });

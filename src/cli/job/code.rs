@@ -98,7 +98,7 @@ fn own_name(path: &Path, to: &Email, client: &Client) -> Option<String> {
     let is_free =
         |name: &String| matches!(client.job(name, Some(to)), Err(Error::UnknownJob { .. }));
     let mut names = (2..100).map(|number| format!("{stem}-{number}"));
-    JobName::parse(stem).ok()?;
+    JobName::choose(stem).ok()?;
     Some(stem.to_owned()).filter(is_free).or_else(|| names.find(is_free))
 }
 

@@ -52,7 +52,7 @@ pub(crate) struct Approve {
     unread: bool,
 }
 
-/// Turn a job down
+/// Turn a job down, also one that you approved and that has not run
 ///
 /// The submitter sees the reason after your next sync.
 #[derive(Debug, clap::Args)]

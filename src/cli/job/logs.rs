@@ -81,6 +81,13 @@ fn say_nothing(logs: &JobLogs, role: Role, ui: &mut Ui) {
     let has_ended = matches!(job.state.status, JobStatus::Done | JobStatus::Failed);
     let name = &job.id.name;
     match (role, has_ended) {
+        (Role::Owner, _) if logs.are_elsewhere() => {
+            ui.say(format_args!("`{name}` runs on another machine, and so are its logs there"));
+        }
+        (Role::Owner, _) if job.state.status == JobStatus::Running => {
+            ui.say(format_args!("The run of `{name}` was cut short"));
+            ui.hint("`syft sync` settles it; what it printed is there then");
+        }
         (Role::Owner, true) => ui.say(format_args!("`{name}` left no logs here")),
         (Role::Owner, false) => ui.say(format_args!("`{name}` has not run yet")),
         (Role::Scientist, true) => {
@@ -109,6 +116,9 @@ async fn follow(args: &Args, client: &Client, ui: &mut Ui) -> Outcome {
     let (mut all, mut lines) = ([Vec::new(), Vec::new()], [Lines::default(), Lines::default()]);
     loop {
         let has_ended = logs.has_ended();
+        if has_ended {
+            logs.catch_up(client.job_logs(name, from)?); // a job may be faster than who looks
+        }
         let read = logs.read_on().map_err(|error| unreadable(&error))?;
         for (place, bytes) in read.into_iter().enumerate() {
             for line in lines[place].add(&bytes, has_ended) {

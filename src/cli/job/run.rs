@@ -83,7 +83,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
-    let mut interrupted = std::pin::pin!(signals::stop());
+    let mut signalled = std::pin::pin!(signals::stop());
     let opened = async {
         let syncs = context.pre_sync(args.pre_sync, ui)?;
         let choices = choices(args, &context.configuration()?.settings()?.jobs, ui);
@@ -91,7 +91,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     };
     let (syncs, choices, client) = tokio::select! {
         opened = opened => opened?,
-        () = &mut interrupted => return Err(failure_of_interrupt(&[])),
+        () = &mut signalled => return Err(failure_of_interrupt(&[])),
     };
     if args.no_sandbox {
         ui.danger("Without a sandbox: the code can read, change and send whatever you can");
@@ -107,23 +107,23 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
             tokio::select! {
                 ran = &mut work => break (ran?, stop.is_wished()),
                 _ = ticks.tick() => board.draw(),
-                () = &mut interrupted, if !stop.is_wished() => stop.wish(),
+                () = &mut signalled, if !stop.is_wished() => stop.wish(),
                 // Whoever presses it twice does not want to wait: the jobs end with this process.
                 () = signals::stop(), if stop.is_wished() => break (Vec::new(), true),
             }
         }
     };
     if was_interrupted {
-        return Err(failure_of_interrupt(&ran));
+        return Ok(interrupted(&ran, ui));
     }
     // The only one, and it could not even begin: that is a failure of the command.
     if ran.len() == 1 {
-        let Ran { job, result } = ran.remove(0);
-        ran.push(Ran { job, result: Ok(result?) });
+        let Ran { job, result, unfinished } = ran.remove(0);
+        ran.push(Ran { job, result: Ok(result?), unfinished });
     }
     tokio::select! {
         outcome = finish(&client, ran, syncs, ui) => outcome,
-        () = &mut interrupted => Err(failure_of_interrupt(&[])),
+        () = &mut signalled => Err(failure_of_interrupt(&[])),
     }
 }
 
@@ -158,6 +158,19 @@ fn timeout_of_variable(ui: &mut Ui) -> Option<u64> {
     seconds.map(|seconds| seconds.ceil() as u64)
 }
 
+/// Ends an interrupted command: what came of each job that had begun is told as well.
+fn interrupted(ran: &[Ran], ui: &mut Ui) -> Exit {
+    let failure = failure_of_interrupt(ran);
+    ui.error(failure.code, &failure.message);
+    let mut answer = failure.to_json();
+    if let Some(hint) = answer["error"]["hint"].as_str() {
+        ui.hint(hint);
+    }
+    answer["jobs"] = json!(ran_json(ran));
+    ui.answer(&answer);
+    failure.exit
+}
+
 fn failure_of_interrupt(ran: &[Ran]) -> Failure {
     let cut = |ran: &&Ran| ran.result.as_ref().is_ok_and(|report| report.cut.is_some());
     let names: Vec<String> = ran.iter().filter(cut).map(|ran| quoted(&ran.job.name)).collect();
@@ -177,7 +190,10 @@ fn failure_of_interrupt(ran: &[Ran]) -> Failure {
 }
 
 async fn finish(client: &Client, ran: Vec<Ran>, syncs: bool, ui: &mut Ui) -> Outcome {
-    let is_done = |ran: &Ran| matches!(&ran.result, Ok(report) if report.status == JobStatus::Done);
+    let is_done = |ran: &Ran| {
+        let has_run = matches!(&ran.result, Ok(report) if report.status == JobStatus::Done);
+        has_run && ran.unfinished.is_none()
+    };
     let mut exit = if ran.iter().all(is_done) { Exit::Done } else { Exit::Problems };
     let mut answer = json!({ "jobs": ran_json(&ran) });
     if ran.is_empty() {
@@ -199,9 +215,15 @@ async fn finish(client: &Client, ran: Vec<Ran>, syncs: bool, ui: &mut Ui) -> Out
 
 /// Returns what came of each job.
 pub(crate) fn ran_json(ran: &[Ran]) -> Vec<Value> {
-    let one = |Ran { job, result }: &Ran| {
+    let one = |Ran { job, result, unfinished }: &Ran| {
         let outcome = match result {
-            Ok(report) => report_of(report),
+            Ok(report) => {
+                let mut answer = report_of(report);
+                if let Some(error) = unfinished {
+                    merge(&mut answer, Failure::from(error).to_json());
+                }
+                answer
+            }
             Err(error) => {
                 let mut answer = Failure::from(error).to_json();
                 answer["status"] = Value::Null;

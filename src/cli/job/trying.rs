@@ -115,6 +115,9 @@ pub(crate) fn failed(mut answer: Value, ui: &mut Ui) -> Exit {
     );
     ui.error(failure.code, &failure.message);
     answer["error"] = failure.to_json()["error"].clone();
+    if let Some(hint) = answer["error"]["hint"].as_str() {
+        ui.hint(hint);
+    }
     ui.answer(&answer);
     Exit::Failed
 }

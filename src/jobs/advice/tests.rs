@@ -103,6 +103,11 @@ fn datasets_are_compared_with_the_code_and_with_what_is_shown() {
 fn what_looks_like_a_secret_is_named_without_its_value() {
     let aws = format!("key = 'AKIA{}'", "Z7".repeat(8));
     let github = format!("t = 'ghp_{}'", "a1B2".repeat(9));
+    let models = format!("t = 'hf_{}'", "a1B2".repeat(9));
+    assert!(
+        of_dependency("x @ git+https://me:Z7Z7@h.org/x").is_some_and(|it| !it.text.contains("Z7"))
+    );
+    assert!(of_dependency("x @ git+ssh://git@h.org/x").is_none());
     #[rustfmt::skip]
     let cases = [
         // what                    file                  text                                             found
@@ -120,6 +125,11 @@ fn what_looks_like_a_secret_is_named_without_its_value() {
         ("a token",                "main.py",            github.as_str(),                                 true),
         ("a start of one",         "main.py",            "AKIA ghp_short",                                false),
         ("in a longer word",       "main.py",            "MAKIAZZZZZZZZZZZZZZZZZZ",                       false),
+        ("a token of models",      "main.py",            models.as_str(),                                 true),
+        ("an index of one's own",  "pyproject.toml",     "url = 'https://me:Z7Z7@pypi.example.org/simple'", true),
+        ("a placeholder",          "main.py",            "f'https://{user}:{word}@h.org'",                false),
+        ("a user alone",           "main.py",            "git+ssh://git@h.org/o/x",                       false),
+        ("a port",                 "main.py",            "http://localhost:8080/x@y",                     false),
         ("data",                   "params.json",        "{\"rows\": 3}",                                 false),
         ("code about tokens",      "token.py",           "import token",                                  false),
     ];

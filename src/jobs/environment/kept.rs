@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Installed, InstalledPackage};
 use crate::jobs::cut::Wish;
-use crate::jobs::resolved::{Pinned, normal};
+use crate::jobs::resolved::{Pinned, Source, normal};
 use crate::jobs::tree::{entries, open_root, read_file};
 
 /// What is remembered of an environment.
@@ -46,6 +46,9 @@ pub(super) struct Memory {
     pub(super) set: Vec<Pinned>,
     /// The environment that holds it.
     pub(super) environment: String,
+    /// Whether the job's own lock is followed.
+    #[serde(default)]
+    pub(super) follows_lock: bool,
 }
 
 /// A lock that ends when it is dropped, or with this process.
@@ -84,9 +87,21 @@ impl Lock {
 
     /// Waits until it can be had alone; `None` if `wish` is made before.
     pub(super) async fn wait(path: &Path, wish: &Wish) -> io::Result<Option<Self>> {
+        Self::wait_for(|| Self::alone(path), wish).await
+    }
+
+    /// Waits until it can be had together with others: also who only looks has it alone for a moment.
+    pub(super) async fn wait_together(path: &Path, wish: &Wish) -> io::Result<Option<Self>> {
+        Self::wait_for(|| Self::together(path), wish).await
+    }
+
+    async fn wait_for(
+        take: impl Fn() -> io::Result<Option<Self>>,
+        wish: &Wish,
+    ) -> io::Result<Option<Self>> {
         const PAUSE: Duration = Duration::from_millis(50);
         loop {
-            if let Some(lock) = Self::alone(path)? {
+            if let Some(lock) = take()? {
                 return Ok(Some(lock));
             }
             tokio::select! {
@@ -135,7 +150,10 @@ pub(super) fn look(folder: &Path, key: &str, set: &[Pinned]) -> io::Result<Insta
             infos.filter_map(|(name, _)| name.strip_suffix(".dist-info").map(str::to_owned));
         for info in infos.take(PACKAGES_MAX) {
             let Some((name, version)) = info.split_once('-') else { continue };
-            let known = set.iter().find(|package| package.name == normal(name));
+            // A lock may pin a name more than once, for different machines.
+            let known: Vec<_> = set.iter().filter(|one| one.name == normal(name)).collect();
+            let is_exact = |one: &&&Pinned| one.source == Source::Version(version.to_owned());
+            let known = known.iter().find(is_exact).or_else(|| known.first());
             found.packages.push(InstalledPackage {
                 name: normal(name),
                 version: version.to_owned(),
