@@ -13,7 +13,7 @@
 //!
 //! Pure: `state`, `config`, `content`, `legible`, `difference`, `failure`, `name`, `script`, `layout`,
 //! `form`, `yaml`, `iso`, `requirements`, `resolved`, `request`, `finding`, `advice`, `checking`,
-//! `submission`, `queue`, `limits`, `syscalls`, `filter`. The wire form is in `docs/FORMAT.md`,
+//! `submission`, `queue`, `limits`, `syscalls`, `filter`, `wary`. The wire form is in `docs/FORMAT.md`,
 //! "Jobs".
 
 mod advice;
@@ -73,6 +73,7 @@ mod syntax;
 mod syscalls;
 mod telling;
 mod tree;
+mod wary;
 mod watch;
 mod workspace;
 mod yaml;
@@ -126,3 +127,4 @@ pub use store::{Job, JobStore, Listed};
 pub use submission::{InvalidSubmission, Submission, SubmissionRequest, build};
 pub use syntax::check_syntax;
 pub use telling::RunEnd;
+pub use wary::{Look, Read, lines as legible_lines, of_names as wary_names, of_text as wary_text, read_as};

@@ -16,7 +16,7 @@ use super::error::{Error, io_error};
 use super::layout::JobId;
 use super::snapshot::Snapshot;
 use super::store::JobStore;
-use super::tree::write_atomic;
+use super::tree::{read_trusted, write_atomic};
 use crate::model::{DatasitePath, Digest, Email};
 
 /// How much of a file its owner was shown. The later ones are more.
@@ -51,6 +51,9 @@ pub struct ReviewedFile {
 
 #[derive(Default, Serialize, Deserialize)]
 struct Form {
+    /// The digest of the submission that was shown last, with the list of all of its files.
+    #[serde(default)]
+    submission: Option<String>,
     files: BTreeMap<String, Entry>,
 }
 
@@ -80,7 +83,8 @@ impl Shown {
 
 impl JobStore {
     /// Notes what of a submission was shown. What was shown before, and is still that content,
-    /// counts as well.
+    /// counts as well. `listed`: all of its files were named, so that it is this submission that was
+    /// looked at, and not one of its files.
     ///
     /// # Errors
     /// If the note cannot be written.
@@ -89,7 +93,10 @@ impl JobStore {
         id: &JobId,
         submission: &Snapshot,
         shown: &[(&DatasitePath, Shown)],
+        listed: bool,
     ) -> Result<(), Error> {
+        let whole = listed.then(|| submission.digest.to_hex());
+        let whole = whole.or_else(|| self.noted(id).submission);
         let mut reviewed = self.reviewed(id, submission);
         for file in &mut reviewed {
             let now = shown.iter().filter(|(path, _)| **path == file.path);
@@ -102,16 +109,15 @@ impl JobStore {
                 (file.path.to_string(), entry)
             })
             .collect();
-        let text = serde_json::to_vec_pretty(&Form { files }).expect("texts can be written");
+        let form = Form { submission: whole, files };
+        let text = serde_json::to_vec_pretty(&form).expect("texts can be written");
         write_atomic(&reading_file(self.private(), self.owner(), id), &text)
             .map_err(io_error(&format_args!("the note of what was shown of `{id}`")))
     }
 
     /// Returns the files of a submission with what was shown of each, sorted by path.
     pub fn reviewed(&self, id: &JobId, submission: &Snapshot) -> Vec<ReviewedFile> {
-        let noted = std::fs::read(reading_file(self.private(), self.owner(), id)).ok();
-        let noted: Form =
-            noted.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+        let noted = self.noted(id);
         let files = submission.files.iter().map(|(path, digest, size)| {
             let entry = noted.files.get(path.as_str());
             let same = entry.filter(|entry| entry.sha256 == digest.to_hex());
@@ -124,7 +130,19 @@ impl JobStore {
         });
         files.collect()
     }
+
+    /// Returns the digest of the submission that was shown last on this machine; `None` if none was.
+    pub fn last_shown(&self, id: &JobId) -> Option<Digest> {
+        Digest::parse(&self.noted(id).submission?).ok()
+    }
+
+    fn noted(&self, id: &JobId) -> Form {
+        let text = read_trusted(&reading_file(self.private(), self.owner(), id), BYTES_MAX).ok();
+        text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+    }
 }
+
+const BYTES_MAX: u64 = 16 << 20; // ten thousand files
 
 fn reading_file(private: &Path, owner: &Email, id: &JobId) -> PathBuf {
     let folder = private.join("reading").join(owner.as_str());
@@ -157,13 +175,15 @@ mod tests {
         };
         let first = snapshot(["1", "2"]);
         assert_eq!(shown(&first), [Shown::No, Shown::No]);
-        store.note_shown(&id, &first, &[(&a, Shown::Whole), (&b, Shown::ToProgram)]).unwrap();
+        store.note_shown(&id, &first, &[(&a, Shown::Whole), (&b, Shown::ToProgram)], true).unwrap();
         assert_eq!(shown(&first), [Shown::Whole, Shown::ToProgram]);
-        store.note_shown(&id, &first, &[(&a, Shown::ToProgram), (&b, Shown::Part)]).unwrap();
+        assert_eq!(store.last_shown(&id), Some(first.digest));
+        store.note_shown(&id, &first, &[(&a, Shown::ToProgram), (&b, Shown::Part)], true).unwrap();
         assert_eq!(shown(&first), [Shown::Whole, Shown::Part], "never less");
         let second = snapshot(["1", "3"]);
         assert_eq!(shown(&second), [Shown::Whole, Shown::No]);
-        store.note_shown(&id, &second, &[(&b, Shown::Whole)]).unwrap();
+        store.note_shown(&id, &second, &[(&b, Shown::Whole)], false).unwrap();
+        assert_eq!(store.last_shown(&id), Some(first.digest), "one file is not the submission");
         assert_eq!(shown(&first), [Shown::Whole, Shown::No], "one content for each file");
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::world::{OWNER, SCIENTIST, World};
 
 /// Sends a folder of two files as `name`.
-fn submit(world: &World, name: &str, code: &str, year: u32) {
+pub(crate) fn submit(world: &World, name: &str, code: &str, year: u32) {
     let folder = world.home("scientist").join("project");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("main.py"), code).unwrap();
@@ -16,13 +16,17 @@ fn submit(world: &World, name: &str, code: &str, year: u32) {
 }
 
 /// Changes a file of a job that was sent, as its submitter can.
-fn change(world: &World, name: &str, file: &str, text: &str) {
+pub(crate) fn change(world: &World, name: &str, file: &str, text: impl AsRef<[u8]>) {
+    std::fs::write(sent(world, name).join(file), text).unwrap();
+    world.scientist(&["sync"]).done();
+}
+
+/// Where a job that was sent lies on its submitter's machine.
+pub(crate) fn sent(world: &World, name: &str) -> std::path::PathBuf {
     let inbox = format!("SyftBox_{SCIENTIST}/{OWNER}/app_data/job/inbox/{SCIENTIST}/v1/{name}");
     let flat = inbox.replace("/v1/", "/");
     let mut place = [inbox, flat].into_iter().map(|inbox| world.home("scientist").join(inbox));
-    let place = place.find(|place| place.is_dir()).unwrap();
-    std::fs::write(place.join(file), text).unwrap();
-    world.scientist(&["sync"]).done();
+    place.find(|place| place.is_dir()).unwrap()
 }
 
 fn files(answer: &Value) -> Vec<(&str, &str)> {

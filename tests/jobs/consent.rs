@@ -120,7 +120,7 @@ fn a_record_says_who_when_why_and_what_was_shown() {
     let found = job(&world);
     let submission = world.store.snapshot(&found).unwrap();
     let main = DatasitePath::parse("code/main.py").unwrap();
-    world.store.note_shown(&id("job"), &submission, &[(&main, Shown::Whole)]).unwrap();
+    world.store.note_shown(&id("job"), &submission, &[(&main, Shown::Whole)], false).unwrap();
     let reason = Some("counts only");
     world.store.approve(&id("job"), reason, RunScript::Derived, None, now()).unwrap();
     let record = world.store.approval(&found).unwrap();

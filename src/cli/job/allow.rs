@@ -87,10 +87,8 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     let (name, from) = (&args.which.name, args.which.from.as_ref());
     client.needs(Role::Owner)?;
     let found = client.job(name, from)?;
-    let submission = found.store().snapshot(&found.job)?;
-    if let Some(digits) = &args.digest {
-        decide::reviewed(&found, name, digits)?;
-    }
+    let submission = found.submission()?;
+    decide::check_shown(&found, &submission, name, args.digest.as_deref())?;
     let schema = args.schema.as_deref().map(read_schema).transpose()?;
     let unread = decide::unread(&found.reviewed(&submission));
     decide::confirm(&unread, name, args.unread, ui)?;

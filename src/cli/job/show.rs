@@ -47,7 +47,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     let fresh = context.open_fresh(args.pre_sync, ui).await?;
     let client = &fresh.client;
     let found = client.job(&args.which.name, args.which.from.as_ref())?;
-    let submission = found.store().snapshot(&found.job);
+    let submission = found.submission();
     if let Some(path) = &args.file {
         return one_file::run(&fresh, &found, submission?, path, ui);
     }
@@ -60,6 +60,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
         shown = to_json::review(&found, submission, texts, &mut answer);
         let judged = client.judged(&found).filter(|_| found.job.state.status == JobStatus::Pending);
         answer["standing"] = to_json::judged(judged.as_ref());
+        answer["look"] = json!(review::names(&found, submission));
     }
     asked::add_to(&mut answer, &found);
     if is_owner {
@@ -67,8 +68,8 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     }
     let exit = fresh.answer(json!({ "job": answer }), ui);
     if ui.is_json() {
-        if let Ok(submission) = &submission {
-            note_shown(&found, submission, &shown, ui);
+        if let (true, Ok(submission)) = (is_owner, &submission) {
+            note_shown(&found, submission, &shown, true, ui);
         }
         return Ok(exit);
     }
@@ -81,12 +82,14 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
                 review::changes(&found, submission, now, ui);
                 standing(client, &found, ui);
             }
-            review::files(submission, ui);
+            review::files(&found, submission, ui);
             if is_owner {
                 room::print(&found, ui);
             }
-            if is_owner && !args.no_code {
-                note_shown(&found, submission, &review::code(&found, submission, ui), ui);
+            if is_owner {
+                let code = |ui: &mut Ui| review::code(&found, submission, ui);
+                let shown = if args.no_code { Vec::new() } else { code(ui) };
+                note_shown(&found, submission, &shown, true, ui);
             }
         }
         Err(error) => ui.warn(format_args!("its files cannot be shown: {error}")),
@@ -126,12 +129,10 @@ pub(super) fn note_shown(
     found: &FoundJob,
     submission: &Snapshot,
     shown: &[(&DatasitePath, Shown)],
+    listed: bool,
     ui: &mut Ui,
 ) {
-    if shown.is_empty() {
-        return;
-    }
-    if let Err(error) = found.store().note_shown(&found.job.id, submission, shown) {
+    if let Err(error) = found.store().note_shown(&found.job.id, submission, shown, listed) {
         ui.warn(format_args!("what you were shown could not be noted: {error}"));
     }
 }
