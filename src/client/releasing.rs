@@ -4,7 +4,7 @@
 //! (`jobs::JobStore::release`), and the rules let nobody but the owner read them before. Nothing is
 //! synced; that is the caller's next step.
 
-use super::reception::{Start, close, open_report, release};
+use super::reception::{Start, close, is_open, open_report, release};
 use super::{Client, FoundJob, Result};
 use crate::jobs::{
     self, Authority, Detail, FailureReport, Job, JobId, Offer, Offered, ReleaseRecord, RunEnd, Wish,
@@ -117,15 +117,19 @@ impl Client {
     }
 
     /// Releases what a run left that was asked to share it.
-    pub(super) fn release_run(&self, id: &JobId, outputs: bool, logs: bool) -> Result<()> {
+    pub(super) fn release_run(
+        &self,
+        id: &JobId,
+        outputs: bool,
+        logs: bool,
+    ) -> Result<Option<ReleaseRecord>> {
         let store = self.own_jobs();
         let job = store.find(id)?;
         let wish = Wish { outputs, logs, only: Vec::new() };
         let offer = store.offer(&job, &wish, self.now())?;
         let flags = [(outputs, " --share-outputs"), (logs, " --share-logs")];
         let flags: String = flags.iter().filter(|(is, _)| *is).map(|(_, flag)| *flag).collect();
-        self.let_go(&job, &wish, &offer, &Authority::Command(format!("run{flags}")))?;
-        Ok(())
+        self.let_go(&job, &wish, &offer, &Authority::Command(format!("run{flags}")))
     }
 
     /// Tells the submitter of a job that failed how it did, without data, and returns what it is told.
@@ -151,9 +155,14 @@ impl Client {
         offer: &Offer,
         authority: &Authority,
     ) -> Result<Option<ReleaseRecord>> {
+        let was_open = is_open(&self.account, job)?;
         close(&self.account, job, Start::AsItIs)?;
         if offer.files.is_empty() {
             return Ok(None);
+        }
+        if wish.outputs && !was_open {
+            // The rule that opens outputs is about all that lies there.
+            self.own_jobs().set_aside(job, offer)?;
         }
         let record = self.own_jobs().release(job, offer, authority, self.now())?;
         release(&self.account, job, wish.outputs, wish.logs)?;

@@ -15,6 +15,7 @@ use crate::jobs::{
 };
 use crate::model::{Email, Role};
 use crate::syncers::peering::{self, Acquaintance};
+use crate::syncers::told;
 
 /// How jobs are run, and what becomes of their results.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -229,20 +230,37 @@ impl Client {
         let Queue { choices, options, control, .. } = queue;
         let store = self.own_jobs();
         let mut report = jobs::run_until(&store, &job.id, options, control, self.now()).await?;
+        // It has run, whatever becomes of what it left.
+        if let Err(error) = self.answer_run(job, &mut report, choices).await {
+            let text = format!("not all that was to be shared of it is: {}", told(&error));
+            report.notes.push(text);
+            report.given.fell_short = true;
+        }
+        Ok(report)
+    }
+
+    /// Tells the submitter what is told of a failure, and lets go what is to go.
+    async fn answer_run(
+        &self,
+        job: &Job,
+        report: &mut RunReport,
+        choices: &RunChoices,
+    ) -> Result<()> {
         if let Some(end) = &report.failed {
             let _lock = self.take_lock(true).await?;
             report.told = self.report_failure(&job.id, end, choices.failure_report)?;
         }
-        let is_over = report.cut.is_none();
-        if is_over && (choices.share_outputs || choices.share_logs) {
+        if report.cut.is_some() {
+            return Ok(());
+        }
+        if choices.share_outputs || choices.share_logs {
             // The job has run: its results must not stay closed because a sync is at work.
             let _lock = self.take_lock(true).await?;
-            self.release_run(&job.id, choices.share_outputs, choices.share_logs)?;
+            let (outputs, logs) = (choices.share_outputs, choices.share_logs);
+            let record = self.release_run(&job.id, outputs, logs)?;
+            report.given.add(record.as_ref());
         }
-        if is_over {
-            report.notes.extend(self.release_as_allowed(job, choices).await?);
-        }
-        Ok(report)
+        self.release_as_allowed(job, &mut report.given).await
     }
 }
 

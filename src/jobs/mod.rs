@@ -112,7 +112,7 @@ pub use release::{Authority, Deed, Offer, Offered, ReleaseRecord, Released, Wish
 pub use request::{Comparison, Expected, Request};
 pub use requirements::{Needs, install_source, needs};
 pub use results::Output;
-pub use runner::{RunControl, RunOptions, RunReport, run, run_until};
+pub use runner::{Given, RunControl, RunOptions, RunReport, run, run_until};
 pub use sandbox::{Access, Bind, Confinement, Room, SandboxError, SystemDirs};
 pub use script::{ScriptCheck, check_script, derive};
 pub use settling::{cancel, recover};

@@ -204,7 +204,7 @@ impl JobState {
             (Action::Admit(reason), S::Pending) => {
                 next.approve("auto", by, now, Some(reason.clone()));
             }
-            (Action::Reject(reason), S::Pending) => {
+            (Action::Reject(reason), S::Pending | S::Approved) => {
                 next.status = S::Rejected;
                 next.rejected_at = Some(now);
                 next.rejected_by = by;

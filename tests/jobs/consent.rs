@@ -162,6 +162,25 @@ async fn a_dataset_that_changes_after_the_approval_voids_nothing_and_is_told() {
 }
 
 #[tokio::test]
+async fn a_dataset_that_was_not_there_is_not_read_by_its_name() {
+    let world = World::new();
+    let list = "ls $SYFTBOX_FOLDER/$SYFTBOX_EMAIL/private/syft_datasets\n";
+    world.submit("job", JobKind::Bash, list, Some(&["census", "other", "guessed"]));
+    let private = world.datasite().join("private/syft_datasets");
+    let metadata = |uid: u32| format!("uid: 00000000-0000-4000-8000-00000000000{uid}\n");
+    write(&private.join("other/private_metadata.yaml"), &metadata(1));
+    world.approve("job");
+    // One is made of a name that was guessed, one is made anew under the name of another.
+    write(&private.join("guessed/data.csv"), "a\n");
+    write(&private.join("other/private_metadata.yaml"), &metadata(2));
+    let report = run(&world.store, &id("job"), &options(Confinement::None), now()).await.unwrap();
+    let notes = report.notes.join("\n");
+    assert_eq!(read(&world.left("job").join("stdout.txt")), "census\n", "{notes}");
+    assert!(notes.contains("`guessed` came after the approval, and the job does not see it"));
+    assert!(notes.contains("`other` is another one than at the approval"), "{notes}");
+}
+
+#[tokio::test]
 async fn an_approval_of_the_first_version_still_lets_its_job_run() {
     let world = approved("print('honest')\n");
     let digest = world.store.approval(&job(&world)).unwrap().digest.to_hex();

@@ -7,13 +7,12 @@ use crate::cli::hints::quoted;
 use crate::cli::report::Failure;
 use crate::cli::text::count;
 use crate::cli::ui::{Progress, Ui};
-use crate::client::{Ran, RunChoices, RunEvent};
+use crate::client::{Ran, RunEvent};
 use crate::jobs::{Cut, JobId, JobStatus, RunReport};
 
 /// What is shown while jobs run.
 pub(crate) struct Board<'a> {
     progress: Progress,
-    choices: &'a RunChoices,
     inner: Mutex<Inner<'a>>,
 }
 
@@ -26,10 +25,10 @@ struct Inner<'a> {
 
 impl<'a> Board<'a> {
     /// Shows nothing yet.
-    pub(crate) fn new(ui: &'a mut Ui, choices: &'a RunChoices) -> Self {
+    pub(crate) fn new(ui: &'a mut Ui) -> Self {
         let progress = ui.progress("Running");
         let inner = Inner { ui, queued: 0, ended: 0, running: Vec::new() };
-        Self { progress, choices, inner: Mutex::new(inner) }
+        Self { progress, inner: Mutex::new(inner) }
     }
 
     /// Learns how the queue goes on.
@@ -50,7 +49,7 @@ impl<'a> Board<'a> {
                 // The only one: whether that is a failure of the command is said at its end.
                 let is_last_word = inner.queued == 1 && ran.result.is_err();
                 if !is_last_word {
-                    self.progress.aside(|| say(ran, self.choices, inner.ui));
+                    self.progress.aside(|| say(ran, inner.ui));
                 }
             }
         }
@@ -113,9 +112,9 @@ pub(crate) fn summary(ran: &[Ran]) -> String {
 }
 
 /// Says what came of one job.
-pub(crate) fn say(ran: &Ran, choices: &RunChoices, ui: &mut Ui) {
+pub(crate) fn say(ran: &Ran, ui: &mut Ui) {
     match &ran.result {
-        Ok(report) => say_report(report, choices, ui),
+        Ok(report) => say_report(report, ui),
         Err(error) => {
             let failure = Failure::from(error);
             ui.warn(format_args!("`{}` did not run: {}", ran.job.name, failure.message));
@@ -126,7 +125,7 @@ pub(crate) fn say(ran: &Ran, choices: &RunChoices, ui: &mut Ui) {
     }
 }
 
-fn say_report(report: &RunReport, choices: &RunChoices, ui: &mut Ui) {
+fn say_report(report: &RunReport, ui: &mut Ui) {
     let (name, who) = (&report.job.name, &report.job.submitter);
     let seconds = report.duration.as_secs_f64();
     match (&report.cut, report.status) {
@@ -168,14 +167,16 @@ fn say_report(report: &RunReport, choices: &RunChoices, ui: &mut Ui) {
         ui.hint(format_args!("let it run again with `syft job rerun {name}`"));
         return;
     }
-    let shared = match (choices.share_outputs, choices.share_logs) {
+    let given = &report.given;
+    let shared = match (given.sharing.outputs, given.sharing.logs) {
         (true, true) => "outputs and logs",
         (true, false) => "outputs",
         (false, true) => "logs",
         (false, false) => "nothing",
     };
-    ui.say(format_args!("Shared with {who}: {shared}"));
-    ui.hint(if choices.share_outputs {
+    let by = given.standing.as_ref().map(|id| format!(", unseen, by standing approval {id}"));
+    ui.say(format_args!("Shared with {who}: {shared}{}", by.unwrap_or_default()));
+    ui.hint(if given.sharing.outputs {
         format!("look at what it left with `syft job show {name}`")
     } else {
         format!("look at what it left with `syft job show {name}`, then `syft job release {name}`")

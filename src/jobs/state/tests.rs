@@ -54,7 +54,7 @@ fn each_action_fits_some_states_and_is_refused_in_all_others() {
         //                     Accept     Form-      Approve    Reject     Reopen    Start     0       -1       Cancel   Requeue    Rerun      Release   Deposit  Admit
         (JobStatus::Received, ["pending", "rejected","",        "",        "",       "",       "",     "",      "",      "",        "",        "",       "",     ""]),
         (JobStatus::Pending,  ["",        "",        "approved","rejected","",       "",       "",     "",      "",      "",        "",        "",       "done", "approved"]),
-        (JobStatus::Approved, ["",        "",        "approved","",        "pending","running","",     "",      "",      "",        "",        "",       "done", ""]),
+        (JobStatus::Approved, ["",        "",        "approved","rejected","pending","running","",     "",      "",      "",        "",        "",       "done", ""]),
         (JobStatus::Rejected, ["",        "",        "",        "",        "pending","",       "",     "",      "",      "",        "",        "",       "",     ""]),
         (JobStatus::Running,  ["",        "",        "",        "",        "",       "",       "done", "failed","failed","approved","",        "",       "",     ""]),
         (JobStatus::Done,     ["",        "",        "",        "",        "pending","",       "",     "",      "",      "",        "approved","done",   "",     ""]),
