@@ -12,6 +12,7 @@ use crate::peers::PeerState;
 use crate::permissions::{self, Access, Level, Rule, Ruleset};
 use crate::syncers::{Account, Report, told};
 
+use super::releasing::report_cut;
 use super::{Error, Result};
 
 /// Returns the jobs in the datasite of `owner`.
@@ -39,7 +40,8 @@ pub(super) fn receive(account: &Account, now: Timestamp, report: &mut Report) {
         Ok(admitted) => report.admitted.extend(admitted),
         Err(error) => report.problem(Code::JobsNotAdmitted, told(&error)),
     }
-    if let Err(error) = jobs::recover(&store, now) {
+    let cut = jobs::recover(&store, now).map_err(Error::from);
+    if let Err(error) = cut.and_then(|cut| report_cut(account, &cut, now)) {
         report.problem(Code::JobsNotRecovered, told(&error));
     }
     let listed = store.list().unwrap_or_default();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 
 use super::reception::{Start, close};
+use super::releasing::report_cut;
 use super::{Client, Error, JobSettings, Result};
 use crate::jobs::{
     self, AfterCut, Confinement, Detail, InstallSettings, Job, JobId, JobStatus, Limits,
@@ -128,7 +129,11 @@ impl Client {
         tell: Tell<'_>,
     ) -> Result<Vec<Ran>> {
         self.needs(Role::Owner)?;
-        jobs::recover(&self.own_jobs(), self.now())?;
+        let cut = jobs::recover(&self.own_jobs(), self.now())?;
+        if !cut.is_empty() {
+            let _lock = self.take_lock(true).await?;
+            report_cut(&self.account, &cut, self.now())?;
+        }
         let jobs = self.jobs_to_run(names, choices)?;
         if jobs.is_empty() {
             return Ok(Vec::new());
@@ -145,7 +150,11 @@ impl Client {
             };
             jobs.iter().map(close).collect()
         };
-        let control = RunControl { stop: stop.clone(), after_cut: choices.after_cut };
+        let control = RunControl {
+            stop: stop.clone(),
+            after_cut: choices.after_cut,
+            failure_report: choices.failure_report,
+        };
         let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
         tell(RunEvent::Queued(&ids));
         let queue = Queue { choices, options, control, tell, is_named: !names.is_empty() };

@@ -1,7 +1,10 @@
 //! An owner's standing approvals: making them, looking at them, ending them.
 
 use super::{Client, Error, FoundJob, Result};
-use crate::jobs::{Authority, Given, Job, JobId, Judged, NewStanding, RunScript, Sharing, Standing, Wish};
+use crate::jobs::{
+    Authority, Given, Job, JobId, JobStatus, Judged, NewStanding, RunScript, Sharing, Standing,
+    Wish,
+};
 use crate::model::{DatasitePath, Digest, Email, Role, Timestamp};
 
 /// What an owner wants to allow, beside the job that it is like.
@@ -94,6 +97,18 @@ impl Client {
         self.needs(Role::Owner)?;
         let _lock = self.lock().await?;
         Ok(self.own_jobs().disallow(id, self.now())?)
+    }
+
+    /// Returns the jobs that a standing approval has approved and that have not run.
+    ///
+    /// # Errors
+    /// [`Error::WrongRole`]; [`Error::Job`] if jobs cannot be listed.
+    pub fn approved_by(&self, id: &str) -> Result<Vec<JobId>> {
+        self.needs(Role::Owner)?;
+        let store = self.own_jobs();
+        let by = |job: &Job| store.approval(job).and_then(|approval| approval.standing);
+        let waits = store.readable()?.filter(|job| job.state.status == JobStatus::Approved);
+        Ok(waits.filter(|job| by(job).as_deref() == Some(id)).map(|job| job.id).collect())
     }
 
     /// Returns how a job compares with the standing approvals about its submitter.

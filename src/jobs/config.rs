@@ -156,9 +156,7 @@ impl JobConfig {
     /// Returns how the file at `path` below the job's directory is read if the job starts it.
     pub fn starts(&self, path: &DatasitePath) -> Option<Read> {
         let (start, read) = match self.kind {
-            JobKind::Python => {
-                (self.entrypoint.as_ref().map(DatasitePath::as_str), Read::AsPython)
-            }
+            JobKind::Python => (self.entrypoint.as_ref().map(DatasitePath::as_str), Read::AsPython),
             JobKind::Bash => (Some(bash_start(self)), Read::AsShell),
         };
         let path = path.as_str();

@@ -127,4 +127,6 @@ pub use store::{Job, JobStore, Listed};
 pub use submission::{InvalidSubmission, Submission, SubmissionRequest, build};
 pub use syntax::check_syntax;
 pub use telling::RunEnd;
-pub use wary::{Look, Read, lines as legible_lines, of_names as wary_names, of_text as wary_text, read_as};
+pub use wary::{
+    Look, Read, lines as legible_lines, of_names as wary_names, of_text as wary_text, read_as,
+};

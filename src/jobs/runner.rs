@@ -17,7 +17,7 @@ use super::config::JobConfig;
 use super::cut::{Cut, Stop, Wish, listen};
 use super::environment::InstallSettings;
 use super::error::{Error, io_error};
-use super::failure::{Ending, FailureReport};
+use super::failure::{Detail, Ending, FailureReport};
 use super::form::CONFIG_FILE;
 use super::layout::JobId;
 use super::limits::{Limits, Usage};
@@ -60,6 +60,8 @@ pub struct RunControl {
     pub stop: Stop,
     /// What becomes of those that were ended so.
     pub after_cut: AfterCut,
+    /// How much submitters are told of a run that fails, also if nobody is left here to say so.
+    pub failure_report: Detail,
 }
 
 /// How a run ended.
@@ -263,6 +265,7 @@ fn begin(
         confined: options.confinement.confines(),
         interruptions: last.map_or(0, |last| last.interruptions),
         after_cut: control.after_cut,
+        failure_report: Some(control.failure_report),
         environment: None,
     }
 }

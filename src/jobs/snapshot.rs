@@ -46,9 +46,8 @@ const LEFT_BEHIND: [&str; 2] = [".venv", "__pycache__"];
 
 /// True if a path leads into one of those folders.
 pub(crate) fn is_left_behind(path: &str) -> bool {
-    path.rsplit_once('/').is_some_and(|(folders, _)| {
-        folders.split('/').any(|folder| LEFT_BEHIND.contains(&folder))
-    })
+    path.rsplit_once('/')
+        .is_some_and(|(folders, _)| folders.split('/').any(|folder| LEFT_BEHIND.contains(&folder)))
 }
 
 /// Returns the digest of a submission: the SHA-256 of one line `{digest}  {path}` for each file,

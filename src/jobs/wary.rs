@@ -190,7 +190,12 @@ fn declared(text: &str) -> Option<String> {
     })
 }
 
-fn told(look: &mut Look, text: &str, is: impl Fn(&str) -> bool, says: impl Fn(usize) -> &'static str) {
+fn told(
+    look: &mut Look,
+    text: &str,
+    is: impl Fn(&str) -> bool,
+    says: impl Fn(usize) -> &'static str,
+) {
     let found = text.split('\n').enumerate().filter(|(_, line)| is(line));
     for (number, _) in found.take(TOLD_MAX) {
         look.words.push(format!("line {} {}", number + 1, says(number)));

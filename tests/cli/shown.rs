@@ -38,7 +38,11 @@ fn w2_a_script_does_not_hide_as_a_picture_or_behind_a_byte() {
     change(&world, "count", "config.yaml", config.replace("null\nfiles", "logo.gif\nfiles"));
     world.owner(&["sync"]).done();
     let shown = show(&world, "count");
-    assert_eq!(shown.matches("echo hacked").count(), 3, "what it starts, and both scripts:\n{shown}");
+    assert_eq!(
+        shown.matches("echo hacked").count(),
+        3,
+        "what it starts, and both scripts:\n{shown}"
+    );
     assert!(shown.contains("⟨0xFF⟩"), "{shown}");
     assert!(shown.contains("DIFFERS"), "the two are not one:\n{shown}");
 }

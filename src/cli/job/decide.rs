@@ -19,7 +19,8 @@ Examples:
   syft job approve analysis --from ann@example.org";
 const REJECT_EXAMPLES: &str = "\
 Examples:
-  syft job reject analysis --reason 'please round the counts'";
+  syft job reject analysis --reason 'please round the counts'
+  syft job reject analysis                   # also where it was approved by mistake";
 
 /// How many digits of a digest are enough to name it among the jobs of one owner.
 const DIGITS_MIN: usize = 8;
@@ -55,7 +56,7 @@ pub(crate) struct Approve {
     unread: bool,
 }
 
-/// Turn a job down
+/// Turn a job down, also one that you approved and that has not run
 ///
 /// The submitter sees the reason after your next sync.
 #[derive(Debug, clap::Args)]
@@ -181,7 +182,8 @@ pub(super) fn check_shown(
     }
     match last {
         Some(last) if last != submission.digest => {
-            let text = format!("job `{name}` has changed since it was shown to you: it is now {now}");
+            let text =
+                format!("job `{name}` has changed since it was shown to you: it is now {now}");
             Err(Failure::new(Code::JobChanged, text).hint(again()))
         }
         _ => Ok(()),

@@ -178,9 +178,8 @@ fn failure_of_interrupt(ran: &[Ran]) -> Failure {
 
 async fn finish(client: &Client, ran: Vec<Ran>, syncs: bool, ui: &mut Ui) -> Outcome {
     let is_done = |ran: &Ran| {
-        let ended = |report: &RunReport| {
-            report.status == JobStatus::Done && !report.given.fell_short
-        };
+        let ended =
+            |report: &RunReport| report.status == JobStatus::Done && !report.given.fell_short;
         ran.result.as_ref().is_ok_and(ended)
     };
     let mut exit = if ran.iter().all(is_done) { Exit::Done } else { Exit::Problems };

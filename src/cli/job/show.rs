@@ -207,6 +207,7 @@ fn advise_owner(found: &FoundJob, name: &str, submission: Option<&Snapshot>, ui:
                 "run it with `syft job run {name}`; nothing is shared by running, but if it fails a \
                  report without data"
             ));
+            ui.hint(format_args!("take the approval back with `syft job reject {name}`"));
         }
         _ => {}
     }

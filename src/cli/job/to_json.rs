@@ -126,7 +126,8 @@ fn content(
     bytes_max: usize,
 ) -> Option<Content> {
     let content = found.store().read_submitted(&found.job, path, bytes_max).ok()??;
-    (Digest::of(&content) == digest).then(|| content_of(path, &content, found.starts(path).is_some()))
+    (Digest::of(&content) == digest)
+        .then(|| content_of(path, &content, found.starts(path).is_some()))
 }
 
 fn dataset(state: &DatasetState) -> Value {
