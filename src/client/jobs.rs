@@ -95,10 +95,10 @@ impl FoundJob {
         self.store.compared(&self.job, submission)
     }
 
-    /// Returns the digest of the submission that its owner was shown last on this machine; `None` if
-    /// none was.
-    pub fn last_shown(&self) -> Option<Digest> {
-        self.store.last_shown(&self.job.id)
+    /// Returns the digest of the submission that whoever decides, a person or a program, was shown last
+    /// on this machine; `None` if nobody was.
+    pub fn last_shown(&self, by_program: bool) -> Option<Digest> {
+        self.store.last_shown(&self.job.id, by_program)
     }
 
     /// Returns how the file at `path` is read if the job starts it; `None` if it does not.

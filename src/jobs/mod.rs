@@ -105,7 +105,7 @@ pub use python::Interpreter;
 pub use queue::{AfterCut, CUTS_MAX, in_order, waiting};
 pub use reach::{Reach, planned, reach};
 pub use readable::{DatasetState, HalfState, dataset_changes};
-pub use reading::{ReviewedFile, Shown};
+pub use reading::{ReviewedFile, Shown, ShownTo};
 pub use record::RunRecord;
 pub use rehearsal::{Mock, Rehearsal, rehearse};
 pub use release::{Authority, Deed, Offer, Offered, ReleaseRecord, Released, Wish};

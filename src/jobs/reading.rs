@@ -49,11 +49,25 @@ pub struct ReviewedFile {
     pub shown: Shown,
 }
 
+/// To whom a submission was shown as a whole, with the names of all of its files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShownTo {
+    /// To nobody: it was about one of its files.
+    Nobody,
+    /// To a program.
+    Program,
+    /// To a person.
+    Person,
+}
+
 #[derive(Default, Serialize, Deserialize)]
 struct Form {
-    /// The digest of the submission that was shown last, with the list of all of its files.
+    /// The digest of the submission that a person was shown last.
     #[serde(default)]
     submission: Option<String>,
+    /// The same of a program, which may have looked since.
+    #[serde(default)]
+    to_program: Option<String>,
     files: BTreeMap<String, Entry>,
 }
 
@@ -83,8 +97,7 @@ impl Shown {
 
 impl JobStore {
     /// Notes what of a submission was shown. What was shown before, and is still that content,
-    /// counts as well. `listed`: all of its files were named, so that it is this submission that was
-    /// looked at, and not one of its files.
+    /// counts as well.
     ///
     /// # Errors
     /// If the note cannot be written.
@@ -93,10 +106,14 @@ impl JobStore {
         id: &JobId,
         submission: &Snapshot,
         shown: &[(&DatasitePath, Shown)],
-        listed: bool,
+        listed: ShownTo,
     ) -> Result<(), Error> {
-        let whole = listed.then(|| submission.digest.to_hex());
-        let whole = whole.or_else(|| self.noted(id).submission);
+        let Form { submission: mut to_person, mut to_program, .. } = self.noted(id);
+        match listed {
+            ShownTo::Nobody => {}
+            ShownTo::Program => to_program = Some(submission.digest.to_hex()),
+            ShownTo::Person => to_person = Some(submission.digest.to_hex()),
+        }
         let mut reviewed = self.reviewed(id, submission);
         for file in &mut reviewed {
             let now = shown.iter().filter(|(path, _)| **path == file.path);
@@ -109,7 +126,7 @@ impl JobStore {
                 (file.path.to_string(), entry)
             })
             .collect();
-        let form = Form { submission: whole, files };
+        let form = Form { submission: to_person, to_program, files };
         let text = serde_json::to_vec_pretty(&form).expect("texts can be written");
         write_atomic(&reading_file(self.private(), self.owner(), id), &text)
             .map_err(io_error(&format_args!("the note of what was shown of `{id}`")))
@@ -131,9 +148,12 @@ impl JobStore {
         files.collect()
     }
 
-    /// Returns the digest of the submission that was shown last on this machine; `None` if none was.
-    pub fn last_shown(&self, id: &JobId) -> Option<Digest> {
-        Digest::parse(&self.noted(id).submission?).ok()
+    /// Returns the digest of the submission that whoever decides was shown last on this machine, or
+    /// else the other of person and program; `None` if nobody was.
+    pub fn last_shown(&self, id: &JobId, by_program: bool) -> Option<Digest> {
+        let Form { submission, to_program, .. } = self.noted(id);
+        let noted = if by_program { to_program.or(submission) } else { submission.or(to_program) };
+        Digest::parse(&noted?).ok()
     }
 
     fn noted(&self, id: &JobId) -> Form {
@@ -175,15 +195,23 @@ mod tests {
         };
         let first = snapshot(["1", "2"]);
         assert_eq!(shown(&first), [Shown::No, Shown::No]);
-        store.note_shown(&id, &first, &[(&a, Shown::Whole), (&b, Shown::ToProgram)], true).unwrap();
+        store
+            .note_shown(&id, &first, &[(&a, Shown::Whole), (&b, Shown::ToProgram)], ShownTo::Person)
+            .unwrap();
         assert_eq!(shown(&first), [Shown::Whole, Shown::ToProgram]);
-        assert_eq!(store.last_shown(&id), Some(first.digest));
-        store.note_shown(&id, &first, &[(&a, Shown::ToProgram), (&b, Shown::Part)], true).unwrap();
+        assert_eq!(store.last_shown(&id, false), Some(first.digest));
+        assert_eq!(store.last_shown(&id, true), Some(first.digest), "nothing else is known");
+        store
+            .note_shown(&id, &first, &[(&a, Shown::ToProgram), (&b, Shown::Part)], ShownTo::Person)
+            .unwrap();
         assert_eq!(shown(&first), [Shown::Whole, Shown::Part], "never less");
         let second = snapshot(["1", "3"]);
         assert_eq!(shown(&second), [Shown::Whole, Shown::No]);
-        store.note_shown(&id, &second, &[(&b, Shown::Whole)], false).unwrap();
-        assert_eq!(store.last_shown(&id), Some(first.digest), "one file is not the submission");
+        store.note_shown(&id, &second, &[(&b, Shown::Whole)], ShownTo::Nobody).unwrap();
+        assert_eq!(store.last_shown(&id, false), Some(first.digest), "one file is not all");
+        store.note_shown(&id, &second, &[], ShownTo::Program).unwrap();
+        assert_eq!(store.last_shown(&id, false), Some(first.digest), "a program is no person");
+        assert_eq!(store.last_shown(&id, true), Some(second.digest));
         assert_eq!(shown(&first), [Shown::Whole, Shown::No], "one content for each file");
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::consent::{change, sent, submit};
+use crate::questions::Terminal;
 use crate::world::{OWNER, SCIENTIST, World};
 
 /// Sends a shell script as `count`.
@@ -134,4 +135,17 @@ fn a_file_that_is_too_long_for_a_terminal_is_told_with_where_it_lies() {
     let shown = world.run("owner", &file).stdout;
     assert!(!shown.contains("job show count --file"), "it leads nowhere: {shown}");
     assert!(shown.contains("count/code/data.txt"), "{shown}");
+}
+
+#[test]
+fn no_line_of_a_job_goes_on_where_ours_begin() {
+    let world = World::working();
+    // On 60 columns what follows the dashes would stand like a line of its own.
+    let code = format!("# {}    2  check()\nprint(1)\n", "-".repeat(51));
+    submit(&world, "count", &code, 2024);
+    world.owner(&["sync"]).done();
+    let shown = Terminal::run(&world, "owner", &["job", "show", "count"]).until("type: python");
+    let lines: Vec<_> = shown.shown.lines().collect();
+    assert!(lines.contains(&"           2  check()"), "{}", shown.shown);
+    assert!(!lines.contains(&"    2  check()"), "{}", shown.shown);
 }

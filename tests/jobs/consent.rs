@@ -3,7 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 
 use syft::jobs::{
-    ChangeKind, Compared, Confinement, Error, Job, JobKind, JobStatus, RunScript, Shown, run,
+    ChangeKind, Compared, Confinement, Error, Job, JobKind, JobStatus, RunScript, Shown, ShownTo,
+    run,
 };
 use syft::model::DatasitePath;
 
@@ -120,7 +121,10 @@ fn a_record_says_who_when_why_and_what_was_shown() {
     let found = job(&world);
     let submission = world.store.snapshot(&found).unwrap();
     let main = DatasitePath::parse("code/main.py").unwrap();
-    world.store.note_shown(&id("job"), &submission, &[(&main, Shown::Whole)], false).unwrap();
+    world
+        .store
+        .note_shown(&id("job"), &submission, &[(&main, Shown::Whole)], ShownTo::Nobody)
+        .unwrap();
     let reason = Some("counts only");
     world.store.approve(&id("job"), reason, RunScript::Derived, None, now()).unwrap();
     let record = world.store.approval(&found).unwrap();

@@ -13,10 +13,10 @@ use super::world::{Account, OWNER, World};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How many jobs arrive before each sync that is killed.
-const JOBS: usize = 2;
+const JOBS: usize = 1;
 
 /// How many files each has.
-const FILES: usize = 100;
+const FILES: usize = 200;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_standing_approval_that_is_killed_while_it_is_used_lets_no_more_jobs_run() {

@@ -89,7 +89,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     client.needs(Role::Owner)?;
     let found = client.job(name, from)?;
     let submission = found.submission()?;
-    decide::check_shown(&found, &submission, name, args.digest.as_deref())?;
+    decide::check_shown(&found, &submission, args.digest.as_deref(), ui)?;
     let schema = args.schema.as_deref().map(read_schema).transpose()?;
     let unread = decide::unread(&found.reviewed(&submission));
     decide::confirm(&unread, name, args.unread, ui)?;

@@ -76,7 +76,7 @@ pub(crate) async fn approve(args: &Approve, context: &Context, ui: &mut Ui) -> O
     let (name, from) = (&args.which.name, args.which.from.as_ref());
     let found = client.job(name, from)?;
     let submission = found.submission()?;
-    check_shown(&found, &submission, name, args.digest.as_deref())?;
+    check_shown(&found, &submission, args.digest.as_deref(), ui)?;
     let reviewed = submission.digest;
     let unread = unread(&found.reviewed(&submission));
     confirm(&unread, name, args.unread, ui)?;
@@ -156,13 +156,14 @@ fn from_script_differs(found: &FoundJob, as_submitted: bool) -> bool {
 pub(super) fn check_shown(
     found: &FoundJob,
     submission: &Snapshot,
-    name: &str,
     digits: Option<&str>,
+    ui: &Ui,
 ) -> Result<(), Failure> {
+    let name = &found.job.id.name;
     let again = || format!("read it again with `syft job show {}`", quoted(&name));
     let hex = submission.digest.to_hex();
     let now = hex.get(..DIGITS_MIN).unwrap_or_default();
-    let last = found.last_shown();
+    let last = found.last_shown(ui.is_json());
     if let Some(digits) = digits {
         let digits = digits.to_lowercase().replace('-', "");
         if digits.len() < DIGITS_MIN {

@@ -7,7 +7,7 @@ use crate::cli::context::Fresh;
 use crate::cli::report::{Failure, Outcome};
 use crate::cli::ui::Ui;
 use crate::client::FoundJob;
-use crate::jobs::{Content, Shown, Snapshot, content_of, read_as, wary_text};
+use crate::jobs::{Content, Shown, ShownTo, Snapshot, content_of, read_as, wary_text};
 use crate::model::{Code, DatasitePath, Digest, Role};
 
 /// The longest file that can be shown at all.
@@ -28,7 +28,7 @@ pub(super) fn run(
     };
     let exit = fresh.answer(json!({ "file": text }), ui);
     if fresh.client.role() == Role::Owner {
-        show::note_shown(found, &submission, &[(path, shown)], false, ui);
+        show::note_shown(found, &submission, &[(path, shown)], ShownTo::Nobody, ui);
     }
     Ok(exit)
 }

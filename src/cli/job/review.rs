@@ -50,7 +50,7 @@ pub(crate) fn files(found: &FoundJob, submission: &Snapshot, ui: &mut Ui) {
     let width = submission.files.iter().map(|(path, ..)| path.as_str().chars().count()).max();
     let width = width.unwrap_or_default().min(60);
     for (path, _, bytes) in &submission.files {
-        ui.line(format_args!("  {:<width$}  {}", path.as_str(), size(*bytes)));
+        ui.foreign(Tone::Plain, "  ", &format!("{:<width$}  {}", path.as_str(), size(*bytes)));
     }
     for word in names(found, submission) {
         ui.toned(Tone::Look, format_args!("  ! {word}"));
@@ -186,7 +186,7 @@ fn text(text: &str, odd_bytes: usize, read: Read, ui: &mut Ui) -> bool {
         ui.toned(Tone::Look, format_args!("  ! {word}"));
     }
     for (number, line) in legible_lines(text, read).iter().enumerate() {
-        ui.line(format_args!("{:>5}  {line}", number + 1));
+        ui.foreign(Tone::Plain, &format!("{:>5}  ", number + 1), line);
     }
     look.is_other
 }

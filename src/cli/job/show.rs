@@ -12,7 +12,7 @@ use crate::cli::report::{Failure, Outcome};
 use crate::cli::text::{age, size};
 use crate::cli::ui::{Tone, Ui};
 use crate::client::{Client, FoundJob};
-use crate::jobs::{JobStatus, Output, Shown, Snapshot};
+use crate::jobs::{JobStatus, Output, Shown, ShownTo, Snapshot};
 use crate::model::{DatasitePath, Role};
 
 const EXAMPLES: &str = "\
@@ -69,7 +69,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     let exit = fresh.answer(json!({ "job": answer }), ui);
     if ui.is_json() {
         if let (true, Ok(submission)) = (is_owner, &submission) {
-            note_shown(&found, submission, &shown, true, ui);
+            note_shown(&found, submission, &shown, ShownTo::Program, ui);
         }
         return Ok(exit);
     }
@@ -89,7 +89,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
             if is_owner {
                 let code = |ui: &mut Ui| review::code(&found, submission, ui);
                 let shown = if args.no_code { Vec::new() } else { code(ui) };
-                note_shown(&found, submission, &shown, true, ui);
+                note_shown(&found, submission, &shown, ShownTo::Person, ui);
             }
         }
         Err(error) => ui.warn(format_args!("its files cannot be shown: {error}")),
@@ -129,7 +129,7 @@ pub(super) fn note_shown(
     found: &FoundJob,
     submission: &Snapshot,
     shown: &[(&DatasitePath, Shown)],
-    listed: bool,
+    listed: ShownTo,
     ui: &mut Ui,
 ) {
     if let Err(error) = found.store().note_shown(&found.job.id, submission, shown, listed) {
