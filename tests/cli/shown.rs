@@ -117,8 +117,8 @@ fn code_that_is_read_otherwise_than_it_looks_is_told() {
     assert!(approved.stderr.contains("You were not shown 1 file"), "{approved:?}");
     assert!(approved.stderr.contains("code/main.py"), "{approved:?}");
     let answer = world.owner(&["job", "show", "count"]).done();
-    let main = answer["job"]["files"].as_array().unwrap().iter();
-    let main = main.filter(|file| file["path"] == "code/main.py").next().unwrap();
+    let mut files = answer["job"]["files"].as_array().unwrap().iter();
+    let main = files.find(|file| file["path"] == "code/main.py").unwrap();
     assert_ne!(main["look"], json!([]), "{main}");
 }
 
