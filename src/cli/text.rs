@@ -19,6 +19,25 @@ pub(crate) fn wrapped(text: &str, width: usize, indent: &str) -> String {
     lines.join("\n")
 }
 
+/// Breaks a line so that none is wider than `columns`, each but the first behind `indent` blanks: what
+/// somebody else wrote would otherwise go on at the edge of the terminal, where our own words begin.
+pub(crate) fn broken(line: &str, columns: usize, indent: usize) -> String {
+    const WIDE: char = '\u{1100}'; // from here on, some take two columns
+    let mut text = String::with_capacity(line.len());
+    let mut column = 0;
+    for c in line.chars() {
+        let wide = if c < WIDE { 1 } else { 2 };
+        if column + wide > columns && column > indent {
+            text.push('\n');
+            text.extend(std::iter::repeat_n(' ', indent));
+            column = indent;
+        }
+        text.push(c);
+        column += wide;
+    }
+    text
+}
+
 /// Returns "1 file", "2 files".
 pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
@@ -70,6 +89,25 @@ mod tests {
         assert_eq!(wrapped("a bb ccc", 6, "  "), "  a bb\n  ccc");
         assert_eq!(wrapped("longer than all", 4, ""), "longer\nthan\nall");
         assert_eq!(wrapped("", 4, "  "), "");
+    }
+
+    #[test]
+    fn no_line_of_somebody_else_begins_at_the_edge() {
+        #[rustfmt::skip]
+        let cases = [
+            ("short",            "    1  ab",      10, "    1  ab"),
+            ("exact",            "    1  abc",     10, "    1  abc"),
+            ("long",             "    1  abcdefg", 10, "    1  abc\n       def\n       g"),
+            ("wide letters",     "    1  中中",    10, "    1  中\n       中"),
+            ("a narrow terminal", "    1  abc",     5, "    1  a\n       b\n       c"),
+        ];
+        for (what, line, columns, expected) in cases {
+            assert_eq!(broken(line, columns, 7), expected, "{what}");
+        }
+        // What imitates the next line does not stand where that would.
+        let imitation = format!("    1  #{}    2  check()", " ".repeat(72));
+        let shown = broken(&imitation, 80, 7);
+        assert!(shown.lines().skip(1).all(|line| line.starts_with("       ")), "{shown}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
-use super::text::{is_treacherous, safe, safe_line};
+use super::text::{broken, is_treacherous, safe, safe_line};
 use crate::model::Code;
 
 const BOLD: Style = Style::new().bold();
@@ -127,6 +127,16 @@ impl Ui {
         }
     }
 
+    /// Prints a line that somebody else wrote behind `first`, which is ours. Where it is wider than the
+    /// terminal, it goes on below itself.
+    pub(crate) fn foreign(&mut self, tone: Tone, first: &str, line: &str) {
+        if !self.json {
+            let indent = first.chars().count();
+            let text = under(&format!("{first}{}", safe_line(line)), indent);
+            self.write_out(&format!("{}\n", paint(tone, &text)));
+        }
+    }
+
     /// Prints a heading among the data.
     pub(crate) fn heading(&mut self, text: impl fmt::Display) {
         if !self.json {
@@ -138,8 +148,11 @@ impl Ui {
     /// Prints `label  value`, the label in a column of its own.
     pub(crate) fn field(&mut self, label: &str, value: impl fmt::Display) {
         if !self.json {
-            let value = safe(&value.to_string()).replace('\n', "\n              ");
             let label = safe_line(label);
+            let value = safe(&value.to_string());
+            let lines = value.split('\n').map(|line| under(&format!("{:14}{line}", ""), 14));
+            let value = lines.collect::<Vec<_>>().join("\n");
+            let value = value.get(14..).unwrap_or_default();
             self.write_out(&format!("{DIM}{label:<12}{DIM:#}  {value}\n"));
         }
     }
@@ -301,6 +314,15 @@ pub(crate) fn tell(text: &str) {
     let stderr = io::stderr();
     let choice = AutoStream::choice(&stderr);
     writeln!(AutoStream::new(stderr, choice), "{text}").ok();
+}
+
+/// Breaks a line of data that is wider than the terminal; what is left begins behind `indent` blanks.
+fn under(line: &str, indent: usize) -> String {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
+    match size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0) {
+        Some(columns) => broken(line, columns, indent),
+        None => line.to_owned(),
+    }
 }
 
 /// Returns how wide the terminal is, if what is narrated goes to one.

@@ -10,10 +10,10 @@ use std::path::PathBuf;
 use super::reception::job_store;
 use super::{Client, Error, Result};
 use crate::jobs::{
-    Compared, DatasetState, Job, JobId, JobReference, JobStore, Listed, Output, ReviewedFile,
+    Compared, DatasetState, Job, JobId, JobReference, JobStore, Listed, Output, Read, ReviewedFile,
     RunScript, ScriptCheck, Snapshot,
 };
-use crate::model::{Digest, Email, Role};
+use crate::model::{DatasitePath, Digest, Email, Role};
 use crate::peers::PeerState;
 
 /// One entry of a listing.
@@ -66,6 +66,14 @@ impl FoundJob {
         logged.or(self.job.state.return_code)
     }
 
+    /// Returns the files of the submission, if the job was read from these very files.
+    ///
+    /// # Errors
+    /// [`Error::Job`] if it changes while it is read, holds links or is out of bounds.
+    pub fn submission(&self) -> Result<Snapshot> {
+        Ok(self.store.submission(&self.job)?)
+    }
+
     /// Returns the digest that an approval binds to.
     ///
     /// # Errors
@@ -85,6 +93,17 @@ impl FoundJob {
     /// Compares the submission with the last version of it that was approved; `None` if none was.
     pub fn compared(&self, submission: &Snapshot) -> Option<Compared> {
         self.store.compared(&self.job, submission)
+    }
+
+    /// Returns the digest of the submission that whoever decides, a person or a program, was shown last
+    /// on this machine; `None` if nobody was.
+    pub fn last_shown(&self, by_program: bool) -> Option<Digest> {
+        self.store.last_shown(&self.job.id, by_program)
+    }
+
+    /// Returns how the file at `path` is read if the job starts it; `None` if it does not.
+    pub fn starts(&self, path: &DatasitePath) -> Option<Read> {
+        self.job.config.starts(path)
     }
 
     /// Returns the files of the submission with what its owner was shown of each.

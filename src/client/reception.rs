@@ -8,9 +8,11 @@
 use crate::caches::DatasiteTree;
 use crate::jobs::{self, Job, JobId, JobStatus, JobStore, Layout, Listed, Shared};
 use crate::model::{Code, DatasitePath, Email, RULE_FILE, Timestamp};
+use crate::peers::PeerState;
 use crate::permissions::{self, Access, Level, Rule, Ruleset};
 use crate::syncers::{Account, Report, told};
 
+use super::releasing::report_cut;
 use super::{Error, Result};
 
 /// Returns the jobs in the datasite of `owner`.
@@ -29,11 +31,17 @@ pub(super) fn receive(account: &Account, now: Timestamp, report: &mut Report) {
         }
     };
     // What a standing approval lets run is approved once it is received, before it is closed.
-    match store.admit(now) {
+    let peers = crate::syncers::peering::remembered(account).unwrap_or_default();
+    let is_peer = |email: &Email| {
+        let mut accepted = peers.iter().filter(|peer| peer.peer.state == PeerState::Accepted);
+        accepted.any(|peer| peer.peer.email.is_same_account(email.as_str()))
+    };
+    match store.admit_of(&is_peer, now) {
         Ok(admitted) => report.admitted.extend(admitted),
         Err(error) => report.problem(Code::JobsNotAdmitted, told(&error)),
     }
-    if let Err(error) = jobs::recover(&store, now) {
+    let cut = jobs::recover(&store, now).map_err(Error::from);
+    if let Err(error) = cut.and_then(|cut| report_cut(account, &cut, now)) {
         report.problem(Code::JobsNotRecovered, told(&error));
     }
     let listed = store.list().unwrap_or_default();
@@ -86,6 +94,19 @@ pub(super) fn close(account: &Account, job: &Job, start: Start) -> Result<()> {
             }
         }
     })
+}
+
+/// True if somebody beside the owner may read the outputs of a job by the rules as they are.
+pub(super) fn is_open(account: &Account, job: &Job) -> Result<bool> {
+    let shared = job.id.shared();
+    let rules = read(&account.tree(&account.email)?, &rule_file_in(&shared.folder)?)?;
+    let Some(rules) = rules else { return Ok(false) }; // a folder without rules is the owner's
+    // Without a rule of their own, the rule of the folder lets the submitter in.
+    let rule = rules.rules.iter().find(|rule| rule.pattern == shared.outputs);
+    Ok(rule.is_none_or(|rule| {
+        let readers = Level::ALL.iter().flat_map(|level| rule.access.list(*level));
+        readers.into_iter().any(|reader| !account.email.is_same_account(reader))
+    }))
 }
 
 /// Opens what a job left to its submitter.

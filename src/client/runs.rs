@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 
 use super::reception::{Start, close};
+use super::releasing::report_cut;
 use super::{Client, Error, JobSettings, Result};
 use crate::jobs::{
     self, AfterCut, Confinement, Detail, InstallSettings, Job, JobId, JobStatus, Limits,
@@ -130,7 +131,11 @@ impl Client {
         tell: Tell<'_>,
     ) -> Result<Vec<Ran>> {
         self.needs(Role::Owner)?;
-        jobs::recover(&self.own_jobs(), self.now())?;
+        let cut = jobs::recover(&self.own_jobs(), self.now())?;
+        if !cut.is_empty() {
+            let _lock = self.take_lock(true).await?;
+            report_cut(&self.account, &cut, self.now())?;
+        }
         let jobs = self.jobs_to_run(names, choices)?;
         if jobs.is_empty() {
             return Ok(Vec::new());
@@ -147,7 +152,11 @@ impl Client {
             };
             jobs.iter().map(close).collect()
         };
-        let control = RunControl { stop: stop.clone(), after_cut: choices.after_cut };
+        let control = RunControl {
+            stop: stop.clone(),
+            after_cut: choices.after_cut,
+            failure_report: choices.failure_report,
+        };
         let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
         tell(RunEvent::Queued(&ids));
         let queue = Queue { choices, options, control, tell, is_named: !names.is_empty() };
@@ -247,16 +256,17 @@ impl Client {
             let _lock = self.take_lock(true).await?;
             report.told = self.report_failure(&job.id, end, choices.failure_report)?;
         }
-        let is_over = report.cut.is_none();
-        if is_over && (choices.share_outputs || choices.share_logs) {
+        if report.cut.is_some() {
+            return Ok(());
+        }
+        if choices.share_outputs || choices.share_logs {
             // The job has run: its results must not stay closed because a sync is at work.
             let _lock = self.take_lock(true).await?;
-            self.release_run(&job.id, choices.share_outputs, choices.share_logs)?;
+            let (outputs, logs) = (choices.share_outputs, choices.share_logs);
+            let record = self.release_run(&job.id, outputs, logs)?;
+            report.given.add(record.as_ref());
         }
-        if is_over {
-            report.notes.extend(self.release_as_allowed(job, choices).await?);
-        }
-        Ok(())
+        self.release_as_allowed(job, &mut report.given).await
     }
 }
 

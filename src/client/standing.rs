@@ -1,7 +1,10 @@
 //! An owner's standing approvals: making them, looking at them, ending them.
 
-use super::{Client, Error, FoundJob, Result, RunChoices};
-use crate::jobs::{Authority, Job, JobId, Judged, NewStanding, RunScript, Sharing, Standing, Wish};
+use super::{Client, Error, FoundJob, Result};
+use crate::jobs::{
+    Authority, Given, Job, JobId, JobStatus, Judged, NewStanding, RunScript, Sharing, Standing,
+    Wish,
+};
 use crate::model::{DatasitePath, Digest, Email, Role, Timestamp};
 
 /// What an owner wants to allow, beside the job that it is like.
@@ -96,40 +99,48 @@ impl Client {
         Ok(self.own_jobs().disallow(id, self.now())?)
     }
 
+    /// Returns the jobs that a standing approval has approved and that have not run.
+    ///
+    /// # Errors
+    /// [`Error::WrongRole`]; [`Error::Job`] if jobs cannot be listed.
+    pub fn approved_by(&self, id: &str) -> Result<Vec<JobId>> {
+        self.needs(Role::Owner)?;
+        let store = self.own_jobs();
+        let by = |job: &Job| store.approval(job).and_then(|approval| approval.standing);
+        let waits = store.readable()?.filter(|job| job.state.status == JobStatus::Approved);
+        Ok(waits.filter(|job| by(job).as_deref() == Some(id)).map(|job| job.id).collect())
+    }
+
     /// Returns how a job compares with the standing approvals about its submitter.
     pub fn judged(&self, found: &FoundJob) -> Option<Judged> {
         (self.role() == Role::Owner).then(|| self.own_jobs().judged(&found.job, self.now()))?
     }
 
-    /// Lets go of what a run left as the standing approval of the job says, beside what was asked for;
-    /// returns what was let go, in words.
-    pub(super) async fn release_as_allowed(
-        &self,
-        job: &Job,
-        choices: &RunChoices,
-    ) -> Result<Vec<String>> {
+    /// Lets go of what a run left as the standing approval of the job says, beside what is given.
+    pub(super) async fn release_as_allowed(&self, job: &Job, given: &mut Given) -> Result<()> {
         let store = self.own_jobs();
-        let Some((standing, sharing)) = store.sharing_of(job) else { return Ok(Vec::new()) };
-        let wish = Wish {
-            outputs: sharing.outputs && !choices.share_outputs,
-            logs: sharing.logs && !choices.share_logs,
-            only: Vec::new(),
-        };
-        if !wish.outputs && !wish.logs {
-            return Ok(Vec::new());
+        if store.sharing_of(job).is_none() {
+            return Ok(());
         }
         // The job has run: its results must not stay closed because a sync is at work.
         let _lock = self.take_lock(true).await?;
+        // Its owner may have ended the standing approval meanwhile.
+        let Some((standing, sharing)) = store.sharing_of(job) else { return Ok(()) };
+        let wish = Wish {
+            outputs: sharing.outputs && !given.sharing.outputs,
+            logs: sharing.logs && !given.sharing.logs,
+            only: Vec::new(),
+        };
+        if !wish.outputs && !wish.logs {
+            return Ok(());
+        }
         let job = store.find(&job.id)?;
         let offer = store.offer(&job, &wish, self.now())?;
-        let note = match (wish.outputs, wish.logs) {
-            (true, true) => "its outputs and logs were released",
-            (true, false) => "its outputs were released",
-            (false, _) => "its logs were released",
-        };
-        let note = format!("{note}, as standing approval {standing} says");
-        self.let_go(&job, &wish, &offer, &Authority::StandingApproval(standing))?;
-        Ok(vec![note])
+        let authority = Authority::StandingApproval(standing.clone());
+        let record = self.let_go(&job, &wish, &offer, &authority)?;
+        given.add(record.as_ref());
+        given.standing = record.map(|_| standing);
+        Ok(())
     }
 
     fn looked_at(&self, standing: Standing) -> Result<Allowed> {

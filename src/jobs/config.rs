@@ -14,6 +14,8 @@ use serde_json::{Map, Value};
 use super::layout::Layout;
 use super::name::is_deceptive;
 use super::request::Request;
+use super::script::bash_start;
+use super::wary::Read;
 use super::{iso, yaml};
 use crate::model::{DatasitePath, Timestamp};
 
@@ -156,6 +158,19 @@ impl JobConfig {
             version: layout.version(),
         };
         yaml::write(&form).expect("texts and maps with text keys can be written")
+    }
+
+    /// Returns how the file at `path` below the job's directory is read if the job starts it.
+    pub fn starts(&self, path: &DatasitePath) -> Option<Read> {
+        let (start, read) = match self.kind {
+            JobKind::Python => (self.entrypoint.as_ref().map(DatasitePath::as_str), Read::AsPython),
+            JobKind::Bash => (Some(bash_start(self)), Read::AsShell),
+        };
+        let path = path.as_str();
+        match path.strip_prefix("code/") {
+            Some(below) => (start == Some(below)).then_some(read),
+            None => (path == "run.sh").then_some(Read::AsShell),
+        }
     }
 
     /// Returns what the submitter says that the job is for, and what it is to leave.

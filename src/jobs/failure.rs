@@ -125,13 +125,19 @@ pub fn report(evidence: &Evidence<'_>, detail: Detail) -> Option<FailureReport> 
     Some(report)
 }
 
-/// Returns an upper bound of what a job can say by how it fails, in bits: the logarithm of the number
-/// of different reports.
+/// How many lengths of a run its submitter can tell apart: six by the state (`state::coarse_end`); and
+/// a report, which is made a moment later, can be beyond one of its three bounds already.
+const LENGTHS: u64 = 6 + 3;
+/// What the state says of a run that failed beside: 1 or −1.
+const CODES: u64 = 2;
+
+/// Returns an upper bound of what a job can say by how it ends, in bits: the logarithm of the number
+/// of different states and reports.
 pub fn capacity_bits(code: &[CodeFile], detail: Detail) -> f64 {
-    let class = (TIMES.len() * (MEMORIES.len() + 1)) as u64;
+    let class = LENGTHS * (MEMORIES.len() as u64 + 1) * CODES;
     let endings = Ending::ALL.len() as u64;
     let reports = match detail {
-        Detail::Off => 1,
+        Detail::Off => LENGTHS * CODES,
         Detail::Class => endings * class,
         Detail::Full => {
             let every = step_of(code);
@@ -142,8 +148,8 @@ pub fn capacity_bits(code: &[CodeFile], detail: Detail) -> f64 {
         }
     };
     #[expect(clippy::cast_precision_loss, reason = "it is far below 2^52")]
-    let reports = reports as f64;
-    reports.log2()
+    let ends = (reports + LENGTHS) as f64; // or it succeeds
+    ends.log2()
 }
 
 /// The files that a traceback can name; none if there are too many of them.

@@ -37,8 +37,9 @@ const LOADED: [&str; 21] = [
 /// What is said of content that is code, or can hold some.
 const RUNS: [&str; 3] = ["program", "archive", "pickle"];
 
-/// Tells what the file at `path` holds.
-pub fn content_of(path: &DatasitePath, bytes: &[u8]) -> Content {
+/// Tells what the file at `path` holds. `starts`: it is what the job starts, and then it is text
+/// whatever it begins like, since a shell does not look at that.
+pub fn content_of(path: &DatasitePath, bytes: &[u8], starts: bool) -> Content {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return Content::Text { text: text.to_owned(), odd_bytes: 0 };
     }
@@ -46,12 +47,13 @@ pub fn content_of(path: &DatasitePath, bytes: &[u8]) -> Content {
     let is = |list: &[&str]| suffix.as_deref().is_some_and(|suffix| list.contains(&suffix));
     let kind = content_kind(&bytes[..bytes.len().min(HEAD_BYTES)]);
     let is_unknown = matches!(kind, "binary" | "text" | "empty");
-    if is(&SCRIPTS) || bytes.starts_with(b"#!") || (is_unknown && is_mostly_text(bytes)) {
+    if starts || is(&SCRIPTS) || bytes.starts_with(b"#!") || (is_unknown && is_mostly_text(bytes)) {
         return lossy(bytes);
     }
     let is_program = RUNS.iter().any(|word| kind.contains(word));
     let kind = if is_unknown { "of no known type" } else { kind };
-    Content::Binary { kind, may_hold_code: is_program || is(&LOADED) }
+    // Whoever opens it decides what it is: of no known type, it can be all.
+    Content::Binary { kind, may_hold_code: is_program || is_unknown || is(&LOADED) }
 }
 
 /// True if nearly all bytes are those of a text in some language.
@@ -91,10 +93,15 @@ mod tests {
             ("a program",                 "tool",     b"\x7fELF\x02\x01\x01\x00\xff\xfe and so on, as long as the head of a program is: it has 64 bytes.......", binary("program", true)),
             ("compiled Python",           "m.pyc",    b"\xcb\x0d\x0d\x0a\xff\xff",  binary("of no known type", true)),
             ("a picture",                 "p.png",    b"\x89PNG\x0d\x0a\x1a\x0a\xff", binary("PNG picture", false)),
-            ("noise",                     "x.dat",    b"\xff\xfe\xfd\xfc\xfb\xfa",  binary("of no known type", false)),
+            ("noise",                     "x.dat",    b"\xff\xfe\xfd\xfc\xfb\xfa",  binary("of no known type", true)),
         ];
         for (what, path, bytes, expected) in cases {
-            assert_eq!(content_of(&DatasitePath::parse(path).unwrap(), bytes), expected, "{what}");
+            let path = DatasitePath::parse(path).unwrap();
+            assert_eq!(content_of(&path, bytes, false), expected, "{what}");
         }
+        let picture = DatasitePath::parse("code/logo.gif").unwrap();
+        let script = b"GIF89a=1 # \xff\necho x\n";
+        assert_eq!(content_of(&picture, script, false), binary("GIF picture", false));
+        assert_eq!(content_of(&picture, script, true), text("GIF89a=1 # ⟨0xFF⟩\necho x\n", 1));
     }
 }

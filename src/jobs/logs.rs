@@ -1,8 +1,10 @@
 //! What a job prints, kept within bounds.
 //!
 //! The log is cut, the job is not stopped: what is beyond the bound is read and dropped, so that a
-//! job never blocks on a full pipe, and the log says how much is missing.
+//! job never blocks on a full pipe, and the log says how much is missing. Its end is kept: what a job
+//! says last is why it failed.
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
 
@@ -18,8 +20,11 @@ pub(crate) const INTERRUPTED: &str = "\n--- RUN INTERRUPTED ---\n";
 /// What is appended when the owner cancels a job.
 pub(crate) const CANCELLED: &str = "\n--- RUN CANCELLED ---\n";
 
-/// Appends what `source` says to the file at `path`, at most `bytes_max` bytes; returns when
-/// `source` ends.
+/// How much of the end is kept of what is beyond the bound.
+const END_BYTES: usize = 256 << 10;
+
+/// Appends what `source` says to the file at `path`: its first `bytes_max` bytes, and its end; returns
+/// when `source` ends.
 pub(crate) async fn pump(
     mut source: impl AsyncRead + Unpin,
     path: &Path,
@@ -27,7 +32,7 @@ pub(crate) async fn pump(
 ) -> io::Result<()> {
     let mut log = tokio::fs::OpenOptions::new().create(true).append(true).open(path).await?;
     let mut left = bytes_max;
-    let mut dropped = 0_u64;
+    let (mut beyond, mut end) = (0_u64, VecDeque::new());
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let read = source.read(&mut buffer).await?;
@@ -36,16 +41,22 @@ pub(crate) async fn pump(
         }
         let kept = left.min(read as u64);
         left -= kept;
-        dropped += read as u64 - kept;
-        if let Some(kept) = usize::try_from(kept).ok().and_then(|kept| buffer.get(..kept)) {
+        beyond += read as u64 - kept;
+        let kept = usize::try_from(kept).unwrap_or(read);
+        end.extend(buffer.get(kept..read).unwrap_or_default());
+        end.drain(..end.len().saturating_sub(END_BYTES));
+        if let Some(kept) = buffer.get(..kept) {
             log.write_all(kept).await?;
             // What is on its way is written even if the reader of this pipe is given up.
             log.flush().await?;
         }
     }
+    let dropped = beyond.saturating_sub(end.len() as u64);
     if dropped > 0 {
-        log.write_all(format!("\n--- OUTPUT CUT: {dropped} MORE BYTES ---\n").as_bytes()).await?;
+        let line = format!("\n--- OUTPUT CUT: {dropped} BYTES ARE MISSING HERE ---\n");
+        log.write_all(line.as_bytes()).await?;
     }
+    log.write_all(end.make_contiguous()).await?;
     log.flush().await
 }
 
@@ -75,7 +86,12 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "0123456789");
         std::fs::remove_file(&path).unwrap();
         pump(&b"0123456789"[..], &path, 4).await.unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "0123456789", "its end is kept");
+        std::fs::remove_file(&path).unwrap();
+        let long = format!("0123{}{}the end", "x".repeat(1000), "y".repeat(END_BYTES - 7));
+        pump(long.as_bytes(), &path, 4).await.unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(text, "0123\n--- OUTPUT CUT: 6 MORE BYTES ---\n");
+        assert!(text.starts_with("0123\n--- OUTPUT CUT: 1000 BYTES ARE MISSING HERE ---\nyy"));
+        assert!(text.ends_with("the end"));
     }
 }

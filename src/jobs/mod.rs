@@ -13,7 +13,7 @@
 //!
 //! Pure: `state`, `config`, `content`, `legible`, `difference`, `failure`, `name`, `script`, `layout`,
 //! `form`, `yaml`, `iso`, `requirements`, `resolved`, `request`, `finding`, `advice`, `checking`,
-//! `submission`, `queue`, `limits`, `syscalls`, `filter`. The wire form is in `docs/FORMAT.md`,
+//! `submission`, `queue`, `limits`, `syscalls`, `filter`, `wary`. The wire form is in `docs/FORMAT.md`,
 //! "Jobs".
 
 mod advice;
@@ -75,6 +75,7 @@ mod syscalls;
 mod telling;
 mod tree;
 mod usage;
+mod wary;
 mod watch;
 mod workspace;
 mod yaml;
@@ -106,14 +107,14 @@ pub use python::Interpreter;
 pub use queue::{AfterCut, CUTS_MAX, in_order, waiting};
 pub use reach::{Reach, planned, reach};
 pub use readable::{DatasetState, HalfState, dataset_changes};
-pub use reading::{ReviewedFile, Shown};
+pub use reading::{ReviewedFile, Shown, ShownTo};
 pub use record::RunRecord;
 pub use rehearsal::{Mock, Rehearsal, rehearse};
 pub use release::{Authority, Deed, Offer, Offered, ReleaseRecord, Released, Wish};
 pub use request::{Comparison, Expected, Request};
 pub use requirements::{Needs, install_source, needs};
 pub use results::Output;
-pub use runner::{RunControl, RunOptions, RunReport, run, run_until};
+pub use runner::{Given, RunControl, RunOptions, RunReport, run, run_until};
 pub use sandbox::{Access, Bind, Confinement, Room, SandboxError, SystemDirs};
 pub use script::{ScriptCheck, check_script, derive};
 pub use settling::{Cancellation, cancel, recover};
@@ -128,3 +129,6 @@ pub use store::{Job, JobStore, Listed};
 pub use submission::{InvalidSubmission, Submission, SubmissionRequest, build};
 pub use syntax::check_syntax;
 pub use telling::RunEnd;
+pub use wary::{
+    Look, Read, lines as legible_lines, of_names as wary_names, of_text as wary_text, read_as,
+};

@@ -2,8 +2,9 @@
 //!
 //! A job reads the datasets that it names; one that names none, as Python clients write it, any. An
 //! approval is bound to the datasets that were there when it was given: what its owner makes later
-//! is not read by a job that was approved before. That the *content* of a dataset changes is its
-//! owner's own doing and voids nothing, but it is noted how each half stood, and told at the run.
+//! is not read by a job that was approved before, also not if the job names it, or if it has the name
+//! of one that was there. That the *content* of a dataset changes is its owner's own doing and voids
+//! nothing, but it is noted how each half stood, and told at the run.
 //!
 //! How a half stands is known from the names, sizes and times of its files: data may be too large to
 //! be read for a look.
@@ -15,8 +16,11 @@ use serde::{Deserialize, Serialize};
 use super::config::JobConfig;
 use super::error::{Error, io_error};
 use super::store::JobStore;
-use super::tree::{open_root, walk};
-use crate::datasets::DatasetName;
+use super::tree::{open_root, read_file, walk};
+use crate::datasets::{
+    DatasetName, METADATA_BYTES_MAX, METADATA_FILE, Metadata, PRIVATE_METADATA_FILE,
+    PrivateMetadata,
+};
 use crate::model::{DatasitePath, Digest, shown};
 
 /// A dataset of the owner at one moment.
@@ -24,6 +28,10 @@ use crate::model::{DatasitePath, Digest, shown};
 pub struct DatasetState {
     /// Its name.
     pub name: String,
+    /// What tells it from another one of this name; `None` if it says nothing, or the record is of an
+    /// older version.
+    #[serde(default)]
+    pub uid: Option<String>,
     /// The invented half; `None` if there is none.
     pub mock: Option<HalfState>,
     /// The real half; `None` if there is none.
@@ -48,8 +56,10 @@ pub(crate) struct Readable {
     pub(crate) datasets: Vec<(String, Vec<(PathBuf, DatasitePath)>)>,
     /// What the job names and is not there.
     pub(crate) missing: Vec<String>,
-    /// What is there, and was not when the job was approved that names none.
+    /// What is there, and was not when the job was approved.
     pub(crate) later: Vec<String>,
+    /// What has the name of a dataset that was there, and is another one.
+    pub(crate) other: Vec<String>,
 }
 
 /// Where the halves of datasets lie, in both layouts.
@@ -97,12 +107,16 @@ pub(crate) fn readable(
             if named.is_some() {
                 found.missing.push(shown::safe_line(&name).chars().take(80).collect());
             }
-        } else if named.is_none()
-            && approved.is_some_and(|known| known.iter().all(|dataset| dataset.name != name))
-        {
-            found.later.push(name);
-        } else {
+            continue;
+        }
+        let Some(approved) = approved else {
             found.datasets.push((name, places));
+            continue;
+        };
+        match approved.iter().find(|dataset| dataset.name == name) {
+            None => found.later.push(shown::safe_line(&name)),
+            Some(known) if is_another(known, &places) => found.other.push(shown::safe_line(&name)),
+            Some(_) => found.datasets.push((name, places)),
         }
     }
     found
@@ -117,6 +131,7 @@ impl Readable {
         let state = |(name, folders): &(String, Vec<(PathBuf, DatasitePath)>)| {
             Ok(DatasetState {
                 name: name.clone(),
+                uid: uid_in(folders),
                 mock: half(folders, "public")?,
                 private: half(folders, "private")?,
             })
@@ -139,6 +154,29 @@ impl JobStore {
         let states = found.stand().map_err(io_error(&"the datasets that the job reads"))?;
         Ok((states, found.missing))
     }
+}
+
+/// True if both say which one they are, and it is not the same.
+fn is_another(known: &DatasetState, places: &[(PathBuf, DatasitePath)]) -> bool {
+    let uids = known.uid.as_ref().zip(uid_in(places));
+    uids.is_some_and(|(then, now)| *then != now)
+}
+
+/// What tells a dataset from another one of its name. Updates keep it.
+fn uid_in(places: &[(PathBuf, DatasitePath)]) -> Option<String> {
+    let read = |place: &Path, name: &str| {
+        let dir = open_root(place).ok()??;
+        let bytes_max = usize::try_from(METADATA_BYTES_MAX).unwrap_or(usize::MAX);
+        read_file(&dir, name, bytes_max).ok()?
+    };
+    places.iter().find_map(|(place, path)| {
+        let uid = if path.is_below("private") {
+            PrivateMetadata::parse(&read(place, PRIVATE_METADATA_FILE)?).ok()?.uid
+        } else {
+            Metadata::parse(&read(place, METADATA_FILE)?).ok()?.uid
+        };
+        uid.map(|uid| uid.to_string())
+    })
 }
 
 /// Tells what is different between the datasets of an approval and those of now, in words.
@@ -211,7 +249,7 @@ mod tests {
 
     fn dataset(name: &str, private: Option<u64>) -> DatasetState {
         let private = private.map(|bytes| HalfState { files: 1, bytes, stand: bytes.to_string() });
-        DatasetState { name: name.to_owned(), mock: None, private }
+        DatasetState { name: name.to_owned(), uid: None, mock: None, private }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::error::{Error, io_error};
 use super::layout::JobId;
 use super::snapshot::Snapshot;
 use super::store::JobStore;
-use super::tree::write_atomic;
+use super::tree::{read_trusted, write_atomic};
 use crate::model::{DatasitePath, Digest, Email};
 
 /// How much of a file its owner was shown. The later ones are more.
@@ -49,8 +49,25 @@ pub struct ReviewedFile {
     pub shown: Shown,
 }
 
+/// To whom a submission was shown as a whole, with the names of all of its files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShownTo {
+    /// To nobody: it was about one of its files.
+    Nobody,
+    /// To a program.
+    Program,
+    /// To a person.
+    Person,
+}
+
 #[derive(Default, Serialize, Deserialize)]
 struct Form {
+    /// The digest of the submission that a person was shown last.
+    #[serde(default)]
+    submission: Option<String>,
+    /// The same of a program, which may have looked since.
+    #[serde(default)]
+    to_program: Option<String>,
     files: BTreeMap<String, Entry>,
 }
 
@@ -89,7 +106,14 @@ impl JobStore {
         id: &JobId,
         submission: &Snapshot,
         shown: &[(&DatasitePath, Shown)],
+        listed: ShownTo,
     ) -> Result<(), Error> {
+        let Form { submission: mut to_person, mut to_program, .. } = self.noted(id);
+        match listed {
+            ShownTo::Nobody => {}
+            ShownTo::Program => to_program = Some(submission.digest.to_hex()),
+            ShownTo::Person => to_person = Some(submission.digest.to_hex()),
+        }
         let mut reviewed = self.reviewed(id, submission);
         for file in &mut reviewed {
             let now = shown.iter().filter(|(path, _)| **path == file.path);
@@ -102,16 +126,15 @@ impl JobStore {
                 (file.path.to_string(), entry)
             })
             .collect();
-        let text = serde_json::to_vec_pretty(&Form { files }).expect("texts can be written");
+        let form = Form { submission: to_person, to_program, files };
+        let text = serde_json::to_vec_pretty(&form).expect("texts can be written");
         write_atomic(&reading_file(self.private(), self.owner(), id), &text)
             .map_err(io_error(&format_args!("the note of what was shown of `{id}`")))
     }
 
     /// Returns the files of a submission with what was shown of each, sorted by path.
     pub fn reviewed(&self, id: &JobId, submission: &Snapshot) -> Vec<ReviewedFile> {
-        let noted = std::fs::read(reading_file(self.private(), self.owner(), id)).ok();
-        let noted: Form =
-            noted.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+        let noted = self.noted(id);
         let files = submission.files.iter().map(|(path, digest, size)| {
             let entry = noted.files.get(path.as_str());
             let same = entry.filter(|entry| entry.sha256 == digest.to_hex());
@@ -124,7 +147,22 @@ impl JobStore {
         });
         files.collect()
     }
+
+    /// Returns the digest of the submission that whoever decides was shown last on this machine, or
+    /// else the other of person and program; `None` if nobody was.
+    pub fn last_shown(&self, id: &JobId, by_program: bool) -> Option<Digest> {
+        let Form { submission, to_program, .. } = self.noted(id);
+        let noted = if by_program { to_program.or(submission) } else { submission.or(to_program) };
+        Digest::parse(&noted?).ok()
+    }
+
+    fn noted(&self, id: &JobId) -> Form {
+        let text = read_trusted(&reading_file(self.private(), self.owner(), id), BYTES_MAX).ok();
+        text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+    }
 }
+
+const BYTES_MAX: u64 = 16 << 20; // ten thousand files
 
 fn reading_file(private: &Path, owner: &Email, id: &JobId) -> PathBuf {
     let folder = private.join("reading").join(owner.as_str());
@@ -157,13 +195,23 @@ mod tests {
         };
         let first = snapshot(["1", "2"]);
         assert_eq!(shown(&first), [Shown::No, Shown::No]);
-        store.note_shown(&id, &first, &[(&a, Shown::Whole), (&b, Shown::ToProgram)]).unwrap();
+        store
+            .note_shown(&id, &first, &[(&a, Shown::Whole), (&b, Shown::ToProgram)], ShownTo::Person)
+            .unwrap();
         assert_eq!(shown(&first), [Shown::Whole, Shown::ToProgram]);
-        store.note_shown(&id, &first, &[(&a, Shown::ToProgram), (&b, Shown::Part)]).unwrap();
+        assert_eq!(store.last_shown(&id, false), Some(first.digest));
+        assert_eq!(store.last_shown(&id, true), Some(first.digest), "nothing else is known");
+        store
+            .note_shown(&id, &first, &[(&a, Shown::ToProgram), (&b, Shown::Part)], ShownTo::Person)
+            .unwrap();
         assert_eq!(shown(&first), [Shown::Whole, Shown::Part], "never less");
         let second = snapshot(["1", "3"]);
         assert_eq!(shown(&second), [Shown::Whole, Shown::No]);
-        store.note_shown(&id, &second, &[(&b, Shown::Whole)]).unwrap();
+        store.note_shown(&id, &second, &[(&b, Shown::Whole)], ShownTo::Nobody).unwrap();
+        assert_eq!(store.last_shown(&id, false), Some(first.digest), "one file is not all");
+        store.note_shown(&id, &second, &[], ShownTo::Program).unwrap();
+        assert_eq!(store.last_shown(&id, false), Some(first.digest), "a program is no person");
+        assert_eq!(store.last_shown(&id, true), Some(second.digest));
         assert_eq!(shown(&first), [Shown::Whole, Shown::No], "one content for each file");
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::environment::Installed;
 use super::error::{Error, io_error};
+use super::failure::Detail;
 use super::layout::JobId;
 use super::queue::AfterCut;
 use super::tree::write_atomic;
@@ -34,6 +35,9 @@ pub struct RunRecord {
     pub interruptions: u32,
     /// What becomes of the job if this run is cut short.
     pub after_cut: AfterCut,
+    /// How much its submitter is told if it fails, whoever finds out; `None` in the record of an older
+    /// version.
+    pub failure_report: Option<Detail>,
     /// What was installed for it; `None` if it ran on a bare Python, or on none.
     pub environment: Option<Installed>,
 }
@@ -51,6 +55,8 @@ struct Form {
     interruptions: u32,
     #[serde(default)]
     after_cut: AfterCut,
+    #[serde(default)]
+    failure_report: Option<Detail>,
     environment: Option<Installed>,
 }
 
@@ -78,6 +84,7 @@ impl Records {
             confined: form.confined,
             interruptions: form.interruptions,
             after_cut: form.after_cut,
+            failure_report: form.failure_report,
             environment: form.environment,
         })
     }
@@ -92,6 +99,7 @@ impl Records {
             confined: record.confined,
             interruptions: record.interruptions,
             after_cut: record.after_cut,
+            failure_report: record.failure_report,
             environment: record.environment.clone(),
         };
         let text = serde_json::to_vec_pretty(&form).expect("texts and numbers can be written");
@@ -127,6 +135,7 @@ mod tests {
             confined: true,
             interruptions: 2,
             after_cut: AfterCut::Waits,
+            failure_report: Some(Detail::Class),
             environment: None,
         };
         records.write(&job, &record).unwrap();

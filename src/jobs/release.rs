@@ -192,6 +192,31 @@ impl JobStore {
         Ok(record)
     }
 
+    /// Takes out of the datasite the outputs that are not among an offer, and keeps them where a run
+    /// of ours leaves its own: somebody else, or another program, has put them there.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn set_aside(&self, job: &Job, offer: &Offer) -> Result<(), Error> {
+        const REPLACED: &str = "replaced"; // what has the name of something else that is kept
+        let problem = || io_error(&format_args!("the results of `{}`", job.id));
+        for output in self.released_outputs(job)? {
+            let path = below_outputs(&output.path)?;
+            if offer.files.iter().any(|file| file.path == path) {
+                continue;
+            }
+            let kept = self.make_results(&job.id)?;
+            let content = std::fs::read(&output.local_path).map_err(problem())?;
+            let mut copy = path.below(&kept);
+            if copy.symlink_metadata().is_ok() {
+                copy = output.path.below(&kept.join(REPLACED));
+            }
+            write_atomic(&copy, &content).map_err(problem())?;
+            remove(&output.local_path).map_err(problem())?;
+        }
+        Ok(())
+    }
+
     fn offered_logs(&self, job: &Job) -> Result<Vec<Offered>, Error> {
         let problem = || io_error(&format_args!("the logs of `{}`", job.id));
         let mut files = Vec::new();

@@ -52,13 +52,9 @@ impl JobStore {
     /// If a folder cannot be read.
     pub fn outputs(&self, job: &Job) -> Result<Vec<Output>, Error> {
         let problem = || io_error(&format_args!("the outputs of `{}`", job.id));
-        let folder = job.id.answer(OUTPUTS);
-        let mut outputs: BTreeMap<DatasitePath, Output> = BTreeMap::new();
-        if let Some(dir) = open_below(&self.datasite(), &folder).map_err(problem())? {
-            for output in files(&dir, &self.local(&folder), true).map_err(problem())? {
-                outputs.insert(output.path.clone(), output);
-            }
-        }
+        let there = self.released_outputs(job)?.into_iter();
+        let mut outputs: BTreeMap<DatasitePath, Output> =
+            there.map(|output| (output.path.clone(), output)).collect();
         let kept = self.results(&job.id).join(OUTPUTS);
         if let Some(dir) = open_root(&kept).map_err(problem())? {
             for mut output in files(&dir, &kept, false).map_err(problem())? {
@@ -68,6 +64,16 @@ impl JobStore {
             }
         }
         Ok(outputs.into_values().collect())
+    }
+
+    /// Returns the outputs that lie in the owner's datasite.
+    pub(crate) fn released_outputs(&self, job: &Job) -> Result<Vec<Output>, Error> {
+        let problem = || io_error(&format_args!("the outputs of `{}`", job.id));
+        let folder = job.id.answer(OUTPUTS);
+        match open_below(&self.datasite(), &folder).map_err(problem())? {
+            Some(dir) => files(&dir, &self.local(&folder), true).map_err(problem()),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Returns the logs that are here, for reading: standard output, standard error, return code. What

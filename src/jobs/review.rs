@@ -99,24 +99,20 @@ impl JobStore {
         self.kept().keep(&self.inbox(job)?).map_err(unusable)
     }
 
-    /// Turns a job down, also one that was approved and has not begun to run.
+    /// Turns a job down, also one that was approved and has not begun.
     ///
     /// # Errors
-    /// [`Error::Refused`] if it does not wait for a decision or a run, [`Error::Busy`] if it begins at
-    /// this moment.
+    /// [`Error::Refused`] if it does not wait for a decision or a run; [`Error::Busy`] if it begins.
     pub fn reject(
         &self,
         id: &JobId,
         reason: Option<&str>,
         now: Timestamp,
     ) -> Result<JobState, Error> {
-        let mut _claim = None;
-        if self.find(id)?.state.status == JobStatus::Approved {
-            // From here on nobody runs it, so what is read below stays true.
-            let claim = Claim::take(self.private(), self.owner(), id)
-                .map_err(io_error(&format_args!("the decision about `{id}`")))?;
-            _claim = Some(claim.ok_or_else(|| Error::Busy { job: id.clone() })?);
-        }
+        let problem = io_error(&format_args!("the run of `{id}`"));
+        // Who is about to run it would write over what is decided here.
+        let claim = Claim::take(self.private(), self.owner(), id).map_err(problem)?;
+        let _claim = claim.ok_or_else(|| Error::Busy { job: id.clone() })?;
         let job = self.find(id)?;
         let state = self.decide(&job, &Action::Reject(reason.map(str::to_owned)), now)?;
         self.approvals().void(id)?;

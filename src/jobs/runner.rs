@@ -17,7 +17,7 @@ use super::config::JobConfig;
 use super::cut::{Cut, Stop, Wish, listen};
 use super::environment::InstallSettings;
 use super::error::{Error, io_error};
-use super::failure::{Ending, FailureReport};
+use super::failure::{Detail, Ending, FailureReport};
 use super::form::CONFIG_FILE;
 use super::layout::JobId;
 use super::limits::{Limits, Usage};
@@ -27,9 +27,11 @@ use super::process;
 use super::queue::AfterCut;
 use super::readable::{dataset_changes, readable};
 use super::record::RunRecord;
+use super::release::ReleaseRecord;
 use super::sandbox::Confinement;
 use super::settling::{keep_logs, settle_run};
 use super::snapshot;
+use super::standing::Sharing;
 use super::state::{Action, JobState, JobStatus, coarse_end};
 use super::store::{Job, JobStore};
 use super::telling::RunEnd;
@@ -58,6 +60,8 @@ pub struct RunControl {
     pub stop: Stop,
     /// What becomes of those that were ended so.
     pub after_cut: AfterCut,
+    /// How much submitters are told of a run that fails, also if nobody is left here to say so.
+    pub failure_report: Detail,
 }
 
 /// How a run ended.
@@ -85,6 +89,25 @@ pub struct RunReport {
     pub failed: Option<RunEnd>,
     /// What its submitter is told of that; the caller's to decide.
     pub told: Option<FailureReport>,
+    /// What of it its submitter may read; the caller's to decide.
+    pub given: Given,
+}
+
+/// What of a run its submitter may read once a sync took it there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Given {
+    /// Outputs, logs.
+    pub sharing: Sharing,
+    /// The standing approval that says so, if it was not asked for with the run.
+    pub standing: Option<String>,
+}
+
+impl Given {
+    /// Adds what was let go.
+    pub fn add(&mut self, record: Option<&ReleaseRecord>) {
+        self.sharing.outputs |= record.is_some_and(ReleaseRecord::has_outputs);
+        self.sharing.logs |= record.is_some_and(ReleaseRecord::has_logs);
+    }
 }
 
 const NOT_INSTALLED: &str = "its packages could not be installed; see its log";
@@ -145,7 +168,8 @@ pub async fn run_until(
     store.write_state(&job, &running)?;
     job.state = running;
 
-    let run = Run { store, job: &job, copy: &copy, workspace: &workspace, options };
+    let run =
+        Run { store, job: &job, approval: &approval, copy: &copy, workspace: &workspace, options };
     let mut notes = Vec::new();
     let mut measured = None;
     let cancel_file = workspace.claim().place().cancel_file();
@@ -192,6 +216,7 @@ pub async fn run_until(
         notes,
         failed,
         told: None,
+        given: Given::default(),
     })
 }
 
@@ -240,6 +265,7 @@ fn begin(
         confined: options.confinement.confines(),
         interruptions: last.map_or(0, |last| last.interruptions),
         after_cut: control.after_cut,
+        failure_report: Some(control.failure_report),
         environment: None,
     }
 }
@@ -267,6 +293,8 @@ fn copy_approved(
 pub(super) struct Run<'a> {
     pub(super) store: &'a JobStore,
     pub(super) job: &'a Job,
+    /// The approval of what is in `copy`. Another one may have taken its place since.
+    pub(super) approval: &'a Approval,
     pub(super) copy: &'a Dir,
     pub(super) workspace: &'a Workspace,
     pub(super) options: &'a RunOptions,
@@ -359,17 +387,18 @@ impl Run<'_> {
     /// Returns the halves of the datasets that the job may read, and notes what is not as it was when
     /// the job was approved.
     fn datasets(&self, notes: &mut Vec<String>) -> Vec<(PathBuf, DatasitePath)> {
-        let approval = self.store.approval(self.job);
-        let approved = approval.and_then(|approval| approval.datasets);
-        let found = readable(self.store, &self.job.config, approved.as_deref());
+        let approved = self.approval.datasets.as_deref();
+        let found = readable(self.store, &self.job.config, approved);
         let note = |text: &str, names: &[String]| {
             names.iter().map(|name| text.replace("{}", name)).collect::<Vec<_>>()
         };
         notes.extend(note("there is no dataset `{}`", &found.missing));
         let later = "dataset `{}` came after the approval, and the job does not see it";
         notes.extend(note(later, &found.later));
+        let other = "dataset `{}` is another one than at the approval, and the job does not see it";
+        notes.extend(note(other, &found.other));
         if let (Some(approved), Ok(now)) = (approved, found.stand()) {
-            notes.extend(dataset_changes(&approved, &now));
+            notes.extend(dataset_changes(approved, &now));
         }
         found.datasets.into_iter().flat_map(|(_, folders)| folders).collect()
     }

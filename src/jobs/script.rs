@@ -9,6 +9,9 @@ use super::config::{JobConfig, JobKind};
 /// The Python that jobs ask for; the Python client knows no other.
 pub(crate) const PYTHON_VERSION: &str = "3.12";
 
+/// What a shell job lacks that cannot be derived.
+pub(crate) const NO_START: &str = "the script to start is missing";
+
 /// How the submitted `run.sh` compares with the derived one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScriptCheck {
@@ -40,7 +43,7 @@ pub fn derive(
     start: Option<&str>,
 ) -> Result<String, &'static str> {
     match config.kind {
-        JobKind::Bash => start.map(str::to_owned).ok_or("the script to start is missing"),
+        JobKind::Bash => start.map(str::to_owned).ok_or(NO_START),
         JobKind::Python => {
             let entrypoint = config.entrypoint.as_ref().ok_or("it names no file to start")?;
             let sync = if has_pyproject && config.is_folder_submission {

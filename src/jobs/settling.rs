@@ -204,6 +204,7 @@ fn record_of(store: &JobStore, job: &Job, now: Timestamp) -> RunRecord {
         confined: false,
         interruptions: 0,
         after_cut: AfterCut::Fails,
+        failure_report: None,
         environment: None,
     })
 }

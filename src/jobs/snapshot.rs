@@ -44,6 +44,12 @@ const BYTES_MAX: u64 = 1 << 30;
 /// are neither part of the digest nor of the copy, so nothing in them ever runs.
 const LEFT_BEHIND: [&str; 2] = [".venv", "__pycache__"];
 
+/// True if a path leads into one of those folders.
+pub(crate) fn is_left_behind(path: &str) -> bool {
+    path.rsplit_once('/')
+        .is_some_and(|(folders, _)| folders.split('/').any(|folder| LEFT_BEHIND.contains(&folder)))
+}
+
 /// Returns the digest of a submission: the SHA-256 of one line `{digest}  {path}` for each file,
 /// sorted by path, after a line that names the format. `sha256sum` makes the same lines.
 pub fn digest_of<'a>(files: impl IntoIterator<Item = (&'a DatasitePath, Digest)>) -> Digest {

@@ -46,8 +46,7 @@ impl Run<'_> {
         wish: &Wish,
         now: Timestamp,
     ) -> Result<Result<Start, i64>, Error> {
-        let run_script =
-            self.store.approval(self.job).map(|approval| approval.run_script).unwrap_or_default();
+        let run_script = self.approval.run_script;
         let check = check_script_in(self.copy, &self.job.config).map_err(self.problem())?;
         let bash = |script: String| Start {
             command: vec!["bash".into(), script.into()],

@@ -11,19 +11,21 @@ use cap_std::fs::Dir;
 use super::approval::{Approval, Approvals};
 use super::claim::RunPlace;
 use super::config::{JobConfig, JobKind};
+use super::difference::Summary;
 use super::error::{Error, Unreadable, io_error};
 use super::form::{CONFIG_FILE, EntryKind, Place, place};
 use super::layout::{JobId, Layout};
+use super::legible::{Content, content_of};
 use super::name::{JobName, is_layout};
 use super::record::{Records, RunRecord};
-use super::script::{ScriptCheck, bash_start, check_script};
-use super::snapshot::{Snapshot, look};
+use super::script::{NO_START, ScriptCheck, bash_start, check_script};
+use super::snapshot::{Snapshot, is_left_behind, look};
 use super::state::JobState;
 use super::submission::Submission;
 use super::tree::{entries, open_below, read_file, write_atomic};
 use super::yaml;
 use crate::datasets::Scratch;
-use crate::model::{DatasitePath, Email};
+use crate::model::{DatasitePath, Digest, Email};
 
 /// The jobs of one datasite.
 #[derive(Clone, Debug)]
@@ -171,6 +173,24 @@ impl JobStore {
     /// [`Error::Unusable`] if it holds links or is out of bounds.
     pub fn snapshot(&self, job: &Job) -> Result<Snapshot, Error> {
         look(&self.inbox(job)?).map_err(|error| unusable(&job.id, &error))
+    }
+
+    /// The same, if `job` was read from these very files: what it asks for is what they say.
+    ///
+    /// # Errors
+    /// As [`JobStore::snapshot`]; [`Error::Changed`] if the job changed since it was read.
+    pub fn submission(&self, job: &Job) -> Result<Snapshot, Error> {
+        let submission = self.snapshot(job)?;
+        let path = DatasitePath::parse(CONFIG_FILE).expect("a constant");
+        let config = self.read_submitted(job, &path, yaml::BYTES_MAX)?.unwrap_or_default();
+        let digest = Digest::of(&config);
+        let is_same = submission.files.iter().any(|(p, known, _)| *p == path && *known == digest)
+            && JobConfig::parse(job.id.layout, &config).is_ok_and(|config| config == job.config);
+        if is_same {
+            Ok(submission)
+        } else {
+            Err(Error::Changed { job: job.id.clone(), changes: Summary::default() })
+        }
     }
 
     /// Returns one file of the submission, for review; `None` if it is not there.
@@ -352,10 +372,25 @@ impl JobStore {
 pub(crate) fn check_script_in(job: &Dir, config: &JobConfig) -> std::io::Result<ScriptCheck> {
     let submitted = read_file(job, "run.sh", SCRIPT_BYTES_MAX)?.unwrap_or_default();
     let start = match config.kind {
-        JobKind::Python => None,
-        JobKind::Bash => read_file(job, &format!("code/{}", bash_start(config)), SCRIPT_BYTES_MAX)?,
+        JobKind::Bash if !is_left_behind(bash_start(config)) => {
+            read_file(job, &format!("code/{}", bash_start(config)), SCRIPT_BYTES_MAX)?
+        }
+        _ => None,
     };
-    let start = start.map(|text| String::from_utf8_lossy(&text).into_owned());
+    let start = match start.map(String::from_utf8) {
+        None => None,
+        Some(Ok(text)) => Some(text),
+        // No text: then only byte for byte, since another script may look the same.
+        Some(Err(error)) if error.as_bytes() == submitted => return Ok(ScriptCheck::AsDerived),
+        Some(Err(error)) => {
+            let path = DatasitePath::parse("run.sh").map_err(std::io::Error::other)?;
+            let Content::Text { text: derived, .. } = content_of(&path, error.as_bytes(), true)
+            else {
+                return Ok(ScriptCheck::Underivable { reason: NO_START });
+            };
+            return Ok(ScriptCheck::Differs { derived });
+        }
+    };
     let has_pyproject = job.symlink_metadata("code/pyproject.toml").is_ok();
     Ok(check_script(&submitted, config, has_pyproject, start.as_deref()))
 }

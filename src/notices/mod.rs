@@ -35,6 +35,8 @@ pub enum Kind {
     PeerAgreed,
     /// A job waits for its owner.
     JobWaits,
+    /// A job was approved by a standing approval, so nobody looked at it.
+    JobAllowed,
     /// A job on this side has ended.
     JobEnded,
     /// A job of ours was approved, turned down, or has run.
@@ -66,11 +68,12 @@ pub struct News {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::PeerAsks,
         Self::PeerApproved,
         Self::PeerAgreed,
         Self::JobWaits,
+        Self::JobAllowed,
         Self::JobEnded,
         Self::JobAnswered,
         Self::ResultsArrived,
@@ -86,6 +89,7 @@ impl Kind {
             Self::PeerApproved => "peer-approved",
             Self::PeerAgreed => "peer-agreed",
             Self::JobWaits => "job-waits",
+            Self::JobAllowed => "job-allowed",
             Self::JobEnded => "job-ended",
             Self::JobAnswered => "job-answered",
             Self::ResultsArrived => "results-arrived",

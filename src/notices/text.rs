@@ -127,6 +127,12 @@ fn line(news: &News) -> Line {
         Kind::JobWaits => {
             (format!("{who} sent the job {job}, which waits for you"), on("syft job show", &job))
         }
+        Kind::JobAllowed => (
+            format!(
+                "the job {job} of {who} was approved unseen, by your standing approval {detail}"
+            ),
+            on("syft job show", &job),
+        ),
         Kind::JobEnded => {
             (format!("the job {job} of {who} is {detail}"), on("syft job show", &job))
         }
@@ -188,6 +194,7 @@ const fn counted(kind: Kind) -> (&'static str, &'static str) {
         Kind::PeerApproved => ("person approved by a rule", "people approved by a rule"),
         Kind::PeerAgreed => ("person agreed", "people agreed"),
         Kind::JobWaits => ("job waits for you", "jobs wait for you"),
+        Kind::JobAllowed => ("job approved unseen", "jobs approved unseen"),
         Kind::JobEnded => ("job ended", "jobs ended"),
         Kind::JobAnswered => ("job answered", "jobs answered"),
         Kind::ResultsArrived => ("job with results", "jobs with results"),

@@ -131,6 +131,29 @@ async fn what_changed_since_it_was_shown_is_not_released() {
 }
 
 #[tokio::test]
+async fn a_release_opens_nothing_that_lay_there_before() {
+    let stage = ran(0, &RunChoices::default()).await;
+    // Another program of the owner has put results of a run into the datasite, and closed them.
+    let there = stage.at_owner(&format!("app_data/job/review/{EVE}/j/outputs"));
+    std::fs::create_dir_all(&there).unwrap();
+    std::fs::write(there.join("raw.csv"), "canary-of-what-nobody-released").unwrap();
+    sync(&stage.owner).await;
+    sync(&stage.eve).await;
+    assert_eq!(stage.eve.job("j", None).unwrap().outputs().unwrap().len(), 0);
+    let only = Wish { outputs: true, only: vec![path("table.csv")], ..Wish::default() };
+    let authority = Authority::Command("release --only table.csv".to_owned());
+    stage.owner.release_job_as_shown("j", None, &only, None, &authority).await.unwrap();
+    sync(&stage.owner).await;
+    sync(&stage.eve).await;
+    let outputs = stage.eve.job("j", None).unwrap().outputs().unwrap();
+    let paths: Vec<_> = outputs.iter().map(|output| output.path.as_str()).collect();
+    assert_eq!(paths, ["table.csv"]);
+    let here = stage.owner.job("j", None).unwrap().outputs().unwrap();
+    let raw = here.iter().find(|output| output.path.as_str() == "raw.csv").unwrap();
+    assert!(!raw.released && raw.local_path.is_file(), "its owner has it still: {raw:?}");
+}
+
+#[tokio::test]
 async fn what_was_released_can_be_taken_back_as_far_as_that_goes() {
     let choices = RunChoices { share_outputs: true, share_logs: true, ..RunChoices::default() };
     let stage = ran(0, &choices).await;

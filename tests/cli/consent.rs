@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::world::{OWNER, SCIENTIST, World};
 
 /// Sends a folder of two files as `name`.
-fn submit(world: &World, name: &str, code: &str, year: u32) {
+pub(crate) fn submit(world: &World, name: &str, code: &str, year: u32) {
     let folder = world.home("scientist").join("project");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("main.py"), code).unwrap();
@@ -16,13 +16,17 @@ fn submit(world: &World, name: &str, code: &str, year: u32) {
 }
 
 /// Changes a file of a job that was sent, as its submitter can.
-fn change(world: &World, name: &str, file: &str, text: &str) {
+pub(crate) fn change(world: &World, name: &str, file: &str, text: impl AsRef<[u8]>) {
+    std::fs::write(sent(world, name).join(file), text).unwrap();
+    world.scientist(&["sync"]).done();
+}
+
+/// Where a job that was sent lies on its submitter's machine.
+pub(crate) fn sent(world: &World, name: &str) -> std::path::PathBuf {
     let inbox = format!("SyftBox_{SCIENTIST}/{OWNER}/app_data/job/inbox/{SCIENTIST}/v1/{name}");
     let flat = inbox.replace("/v1/", "/");
     let mut place = [inbox, flat].into_iter().map(|inbox| world.home("scientist").join(inbox));
-    let place = place.find(|place| place.is_dir()).unwrap();
-    std::fs::write(place.join(file), text).unwrap();
-    world.scientist(&["sync"]).done();
+    place.find(|place| place.is_dir()).unwrap()
 }
 
 fn files(answer: &Value) -> Vec<(&str, &str)> {
@@ -94,6 +98,25 @@ fn one_file_is_shown_by_itself_and_programs_get_all_of_them() {
 }
 
 #[test]
+fn what_a_standing_approval_lets_go_unseen_is_told_by_the_run() {
+    let world = World::working();
+    let code = "import os\nopen('outputs/out.txt', 'w').write('7')\n";
+    submit(&world, "march", code, 2024);
+    world.owner(&["sync"]).done();
+    let until = in_a_month();
+    let allow = ["job", "allow", "march", "--until", &until, "--times", "1", "--share-outputs"];
+    let made = world.owner(&[&allow[..], &["--unread"]].concat()).done();
+    let id = made["standing"]["id"].as_str().unwrap();
+    world.owner(&["sync"]).done();
+    let ran = world.run("owner", &["job", "run", "march", "--no-sandbox"]);
+    let told = format!("Shared with {SCIENTIST}: outputs, unseen, by standing approval {id}");
+    assert!(ran.exit == 0 && ran.stderr.contains(&told), "{ran:?}");
+    world.scientist(&["sync"]).done();
+    let there = world.scientist(&["job", "show", "march"]).done();
+    assert_eq!(there["job"]["outputs"][0]["path"], "out.txt");
+}
+
+#[test]
 fn jobs_like_one_that_was_read_are_approved_by_a_sync() {
     let world = World::working();
     submit(&world, "march", "print('honest')\n", 2024);
@@ -125,12 +148,19 @@ fn jobs_like_one_that_was_read_are_approved_by_a_sync() {
     let admitted = synced["admitted"].as_array().unwrap();
     let names: Vec<_> = admitted.iter().map(|one| one["job"].as_str().unwrap()).collect();
     assert_eq!(names, ["march", "april"], "{synced}");
+    let ran = world.run("owner", &["job", "run", "march", "--no-sandbox", "--no-sync"]);
+    let told = format!("Shared with {SCIENTIST}: nothing");
+    assert!(ran.stderr.contains(&told), "it left none: {ran:?}");
     let shown = world.owner(&["job", "show", "may"]).done()["job"]["standing"].clone();
     assert_eq!((&shown["id"], &shown["fits"]), (&json!(id), &json!(false)));
     assert_eq!(shown["obstacles"], json!(["`code/main.py` differs"]));
     let text = world.run("owner", &["job", "show", "may"]).stdout;
     assert!(text.contains(&format!("does not fit standing approval {id}")), "{text}");
 
+    let ended = world.run("owner", &["job", "disallow", &id[..6]]);
+    let reject = format!("syft job reject april --from {SCIENTIST}");
+    assert!(ended.exit == 0 && ended.stderr.contains(&reject), "{ended:?}");
+    world.owner(&["job", "reject", "april", "--from", SCIENTIST]).done();
     let ended = world.owner(&["job", "disallow", &id[..6]]).done()["standing"].clone();
     assert_eq!((&ended["holds"], &ended["left"]), (&json!(false), &json!(1)));
     let text = world.run("owner", &["job", "allowed", &id, "--no-sync"]).stdout;

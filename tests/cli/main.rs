@@ -19,6 +19,7 @@ mod quiet;
 mod refusals;
 mod releasing;
 mod service;
+mod shown;
 mod story;
 mod terminal;
 mod trouble;

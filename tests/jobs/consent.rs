@@ -3,7 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 
 use syft::jobs::{
-    ChangeKind, Compared, Confinement, Error, Job, JobKind, JobStatus, RunScript, Shown, run,
+    ChangeKind, Compared, Confinement, Error, Job, JobKind, JobStatus, RunScript, Shown, ShownTo,
+    run,
 };
 use syft::model::DatasitePath;
 
@@ -120,7 +121,10 @@ fn a_record_says_who_when_why_and_what_was_shown() {
     let found = job(&world);
     let submission = world.store.snapshot(&found).unwrap();
     let main = DatasitePath::parse("code/main.py").unwrap();
-    world.store.note_shown(&id("job"), &submission, &[(&main, Shown::Whole)]).unwrap();
+    world
+        .store
+        .note_shown(&id("job"), &submission, &[(&main, Shown::Whole)], ShownTo::Nobody)
+        .unwrap();
     let reason = Some("counts only");
     world.store.approve(&id("job"), reason, RunScript::Derived, None, now()).unwrap();
     let record = world.store.approval(&found).unwrap();
@@ -159,6 +163,25 @@ async fn a_dataset_that_changes_after_the_approval_voids_nothing_and_is_told() {
     assert!(notes.contains("the private half of dataset `census` was changed since"), "{notes}");
     assert!(notes.contains("`born later` came after the approval, and the job does not see it"));
     assert!(!notes.contains("`other`"), "{notes}");
+}
+
+#[tokio::test]
+async fn a_dataset_that_was_not_there_is_not_read_by_its_name() {
+    let world = World::new();
+    let list = "ls $SYFTBOX_FOLDER/$SYFTBOX_EMAIL/private/syft_datasets\n";
+    world.submit("job", JobKind::Bash, list, Some(&["census", "other", "guessed"]));
+    let private = world.datasite().join("private/syft_datasets");
+    let metadata = |uid: u32| format!("uid: 00000000-0000-4000-8000-00000000000{uid}\n");
+    write(&private.join("other/private_metadata.yaml"), &metadata(1));
+    world.approve("job");
+    // One is made of a name that was guessed, one is made anew under the name of another.
+    write(&private.join("guessed/data.csv"), "a\n");
+    write(&private.join("other/private_metadata.yaml"), &metadata(2));
+    let report = run(&world.store, &id("job"), &options(Confinement::None), now()).await.unwrap();
+    let notes = report.notes.join("\n");
+    assert_eq!(read(&world.left("job").join("stdout.txt")), "census\n", "{notes}");
+    assert!(notes.contains("`guessed` came after the approval, and the job does not see it"));
+    assert!(notes.contains("`other` is another one than at the approval"), "{notes}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use syft::jobs::{
     AfterCut, CUTS_MAX, Cancellation, Confinement, Cut, Error, JobKind, JobState, JobStatus,
-    RunControl, RunReport, Stop, cancel, recover, run, run_until, waiting,
+    RunControl, RunReport, cancel, recover, run, run_until, waiting,
 };
 use syft::model::Timestamp;
 
@@ -156,7 +156,7 @@ async fn an_interrupted_job_has_failed_or_waits_as_was_wished_but_not_for_ever()
     let world = World::new();
     let marker = endless(&world, 17320, "");
     let interrupt = async |after_cut| {
-        let control = RunControl { stop: Stop::default(), after_cut };
+        let control = RunControl { after_cut, ..RunControl::default() };
         let stop = control.stop.clone();
         let ended = run_and(&world, &marker, Confinement::None, &control, async || stop.wish());
         let (report, ()) = ended.await;

@@ -96,14 +96,14 @@ async fn a_like_job_is_approved_with_a_record_and_runs() {
     let approval = world.store.approval(&job).unwrap();
     assert_eq!(approval.standing.as_ref(), Some(&standing.id));
     assert_eq!(approval.digest, world.store.snapshot(&job).unwrap().digest);
-    let sharing = world.store.sharing_of(&job).unwrap();
-    assert_eq!(sharing, (standing.id.clone(), Sharing { outputs: true, logs: false }));
     let used = &world.store.standing_named(&standing.id[..4]).unwrap().uses[0];
     assert_eq!((used.job.as_str(), used.digest), ("ds@example.com/april", approval.digest));
     assert_eq!(used.parameters[0].0.as_str(), "code/params.json");
 
     let report = run(&world.store, &id("april"), &options(Confinement::None), now()).await.unwrap();
     assert_eq!(report.status, JobStatus::Done, "{:?}", report.notes);
+    let sharing = world.store.sharing_of(&world.store.find(&id("april")).unwrap()).unwrap();
+    assert_eq!(sharing, (standing.id.clone(), Sharing { outputs: true, logs: false }));
     assert!(sync(&world, later(DAY)).is_empty(), "once");
 }
 
@@ -215,6 +215,49 @@ fn an_ended_one_approves_nothing_and_takes_nothing_back() {
         let refused = world.store.disallow(unknown, now());
         assert!(matches!(refused, Err(Error::UnknownStanding { .. })), "{unknown}");
     }
+}
+
+#[tokio::test]
+async fn an_ended_one_lets_nothing_go_unseen() {
+    let world = world();
+    let standing = allow(&world, 9, &[]);
+    submit(&world, &id("april"), "print('honest')\n", 2025);
+    assert_eq!(sync(&world, now()).len(), 1);
+    let april = || world.store.find(&id("april")).unwrap();
+    assert_eq!(world.store.sharing_of(&april()), None, "nothing has run");
+    run(&world.store, &id("april"), &options(Confinement::None), now()).await.unwrap();
+    assert!(world.store.sharing_of(&april()).is_some());
+    world.store.disallow(&standing.id, now()).unwrap();
+    assert_eq!(world.store.sharing_of(&april()), None);
+}
+
+#[tokio::test]
+async fn results_of_other_bytes_are_not_let_go_by_it() {
+    let world = world();
+    allow(&world, 9, &[]);
+    // Read and approved by hand, so that its owner looks at what it leaves.
+    submit(&world, &id("april"), "print('by hand')\n", 2025);
+    world.approve("april");
+    run(&world.store, &id("april"), &options(Confinement::None), now()).await.unwrap();
+    // Its submitter makes it one that is let through, before anybody asked what may go.
+    let state = world.review("april").join("state.yaml");
+    let done = read(&state);
+    submit(&world, &id("april"), "print('honest')\n", 2025);
+    assert_eq!(sync(&world, now()).len(), 1);
+    write(&state, &done);
+    let april = world.store.find(&id("april")).unwrap();
+    assert_eq!(world.store.sharing_of(&april), None);
+}
+
+#[test]
+fn who_is_no_peer_any_more_is_not_let_through() {
+    let world = world();
+    allow(&world, 9, &[]);
+    submit(&world, &id("april"), "print('honest')\n", 2025);
+    world.store.receive(now()).unwrap();
+    assert!(world.store.admit_of(&|_| false, now()).unwrap().is_empty());
+    assert_eq!(world.store.standing().0[0].left(), 9);
+    assert_eq!(sync(&world, now()).len(), 1);
 }
 
 #[test]

@@ -46,6 +46,9 @@ async fn a_job_whose_run_is_killed_ends_and_is_not_left_running() {
         let after = status(&owner, &name);
         let wanted = if before == "running" { "failed" } else { "approved" };
         assert_eq!(after, wanted, "`{name}` was {before}");
+        // Who sent it is told so, and no word of what it printed.
+        let told = owner.done(&["job", "show", &name])["job"]["failure"].clone();
+        assert_eq!(told["ending"] == "interrupted", before == "running", "`{name}`: {told}");
         run_again(&world, &owner, &scientist, &name);
     }
     owner.done(&["sync"]);

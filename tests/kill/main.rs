@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has to stop")]
 
 mod chance;
+mod consent;
 mod datasets;
 mod drive;
 mod jobs;

@@ -59,6 +59,40 @@ fn only_what_was_asked_for_is_told() {
     assert_eq!(wrong.exit, 2, "{wrong:?}");
 }
 
+#[test]
+fn an_owner_is_told_of_jobs_that_nobody_looked_at() {
+    let world = World::working();
+    let hook = HttpSink::new();
+    hook_to(&world, &hook);
+    let script = world.file("count.sh", "echo counted\n");
+    let script = script.to_str().unwrap();
+    let submit = |name: &str| {
+        let submit = ["job", "submit", script, "--to", OWNER, "--name", name, "--bash"];
+        world.scientist(&submit).done();
+    };
+    submit("march");
+    serve_once(&world);
+    let until = in_a_month();
+    let allow = ["job", "allow", "march", "--until", &until, "--times", "2", "--unread"];
+    let made = world.owner(&allow).done();
+    submit("april");
+    serve_once(&world);
+    let told: Vec<Value> = hook.rest().iter().map(|request| request.json()).collect();
+    let all: Vec<&str> = told.iter().flat_map(kinds).collect();
+    assert_eq!(all, ["job-waits", "job-allowed", "job-allowed"], "{told:?}");
+    let news = told.iter().flat_map(|told| told["news"].as_array().unwrap());
+    let april = news.into_iter().find(|news| news["job"] == "april").unwrap();
+    assert_eq!(april["detail"], made["standing"]["id"]);
+    assert!(april["text"].as_str().unwrap().contains("approved unseen"), "{april}");
+    serve_once(&world);
+    assert!(hook.rest().is_empty(), "once");
+}
+
+#[expect(clippy::disallowed_methods, reason = "the program has the clock of the machine")]
+fn in_a_month() -> String {
+    (chrono::Utc::now() + chrono::Days::new(30)).format("%Y-%m-%d").to_string()
+}
+
 /// A job that prints and returns what nobody else may see, from its submission to its results.
 #[test]
 fn a_notice_holds_no_data_on_either_side() {

@@ -28,7 +28,8 @@ Examples:
 /// approved when a sync brings it, and runs with `syft job run`; each use is recorded. What differs
 /// in one byte waits for you, and `syft job show` says in what.
 ///
-/// A job is free in its name and in when it was submitted: do not allow code that looks at those.
+/// A job is free in its name and in when it was submitted: do not allow code that looks at those. If
+/// one fails, its submitter is told as with any job; `failure_report` in `settings.toml` says how much.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -87,10 +88,8 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     let (name, from) = (&args.which.name, args.which.from.as_ref());
     client.needs(Role::Owner)?;
     let found = client.job(name, from)?;
-    let submission = found.store().snapshot(&found.job)?;
-    if let Some(digits) = &args.digest {
-        decide::reviewed(&found, name, digits)?;
-    }
+    let submission = found.submission()?;
+    decide::check_shown(&found, &submission, args.digest.as_deref(), ui)?;
     let schema = args.schema.as_deref().map(read_schema).transpose()?;
     let unread = decide::unread(&found.reviewed(&submission));
     decide::confirm(&unread, name, args.unread, ui)?;
@@ -161,11 +160,33 @@ fn say(made: &Allowed, ui: &mut Ui) {
     ));
 }
 
-/// True if a schema of an object says nothing of keys that it does not name.
+/// True if a schema lets objects have keys, or lists members, of which it says nothing, at any depth.
+/// What it refers to is looked at where it stands.
 fn lets_more_through(schema: &Value) -> bool {
-    let closes = |key: &str| schema.get(key).is_some_and(|value| *value == Value::Bool(false));
-    let is_object = schema.get("properties").is_some();
-    is_object && !closes("additionalProperties") && !closes("unevaluatedProperties")
+    let Value::Object(map) = schema else { return *schema == Value::Bool(true) };
+    let below = ["properties", "patternProperties", "$defs", "definitions"];
+    let below =
+        below.iter().filter_map(|key| map.get(*key)?.as_object()).flat_map(|all| all.values());
+    if below.into_iter().any(lets_more_through) {
+        return true;
+    }
+    if ["const", "enum", "$ref"].iter().any(|key| map.contains_key(*key)) {
+        return false;
+    }
+    let parts = ["allOf", "anyOf", "oneOf"].iter().filter_map(|key| map.get(*key)?.as_array());
+    if let Some(parts) = parts.into_iter().next() {
+        return parts.iter().any(lets_more_through);
+    }
+    let may_be = |word: &str| match map.get("type") {
+        None => true,
+        Some(Value::Array(types)) => types.iter().any(|known| known == word),
+        Some(known) => known == word,
+    };
+    let is_closed = |keys: [&str; 2]| {
+        keys.iter().any(|key| map.get(*key).is_some_and(|inner| !lets_more_through(inner)))
+    };
+    may_be("object") && !is_closed(["additionalProperties", "unevaluatedProperties"])
+        || may_be("array") && !is_closed(["items", "unevaluatedItems"])
 }
 
 fn read_schema(path: &Path) -> Result<Value, Failure> {
@@ -209,7 +230,24 @@ mod tests {
     #[test]
     fn a_schema_that_is_open_is_noticed() {
         assert!(lets_more_through(&json!({ "properties": {} })));
-        assert!(!lets_more_through(&json!({ "properties": {}, "additionalProperties": false })));
-        assert!(!lets_more_through(&json!({ "type": "array" })));
+        let closed = json!({ "type": "object", "properties": {}, "additionalProperties": false });
+        assert!(!lets_more_through(&closed));
+        let closed = json!({ "type": "integer" });
+        let inner = json!({ "type": "object", "properties": { "a": closed } });
+        #[rustfmt::skip]
+        let cases = [
+            ("nothing said",       json!({}),                                                       true),
+            ("only what is there", json!({ "type": "object", "required": ["year"] }),               true),
+            ("a number",           closed.clone(),                                                  false),
+            ("one of some",        json!({ "enum": [1, { "a": 2 }] }),                              false),
+            ("any list",           json!({ "type": "array" }),                                      true),
+            ("a list of numbers",  json!({ "type": "array", "items": closed }),                     false),
+            ("deeper",             json!({ "type": "object", "properties": { "in": inner }, "additionalProperties": false }), true),
+            ("numbers by name",    json!({ "type": "object", "additionalProperties": closed }),     false),
+            ("one of two",         json!({ "anyOf": [closed, {}] }),                                true),
+        ];
+        for (what, schema, open) in cases {
+            assert_eq!(lets_more_through(&schema), open, "{what}");
+        }
     }
 }

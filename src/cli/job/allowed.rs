@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::to_json;
 use crate::cli::args::PreSync;
 use crate::cli::context::{Context, now_seconds};
+use crate::cli::hints::quoted;
 use crate::cli::report::{Exit, Outcome};
 use crate::cli::text::{age, count, moment};
 use crate::cli::ui::{Tone, Ui};
@@ -35,7 +36,8 @@ pub(crate) struct Args {
 
 /// End a standing approval
 ///
-/// What it has approved before stays approved; `syft job reject` turns a job down.
+/// What it has approved before stays approved, but nothing of it is shared unseen any more;
+/// `syft job reject` turns down one that has not run.
 #[derive(Debug, clap::Args)]
 #[command(after_help = DISALLOW_EXAMPLES)]
 pub(crate) struct Disallow {
@@ -99,6 +101,17 @@ pub(crate) async fn disallow(args: &Disallow, context: &Context, ui: &mut Ui) ->
         ended.standing.id,
         count(uses, "job", "jobs")
     ));
+    for job in client.approved_by(&ended.standing.id)? {
+        let name = quoted(&job.name);
+        ui.warn(format_args!(
+            "`{}` of {} was approved by it and has not run",
+            job.name, job.submitter
+        ));
+        ui.hint(format_args!(
+            "turn it down with `syft job reject {name} --from {}`",
+            job.submitter
+        ));
+    }
     Ok(Exit::Done)
 }
 

@@ -7,13 +7,12 @@ use crate::cli::hints::quoted;
 use crate::cli::report::Failure;
 use crate::cli::text::count;
 use crate::cli::ui::{Progress, Ui};
-use crate::client::{Ran, RunChoices, RunEvent};
+use crate::client::{Ran, RunEvent};
 use crate::jobs::{Cut, JobId, JobStatus, RunReport};
 
 /// What is shown while jobs run.
 pub(crate) struct Board<'a> {
     progress: Progress,
-    choices: &'a RunChoices,
     inner: Mutex<Inner<'a>>,
 }
 
@@ -26,10 +25,10 @@ struct Inner<'a> {
 
 impl<'a> Board<'a> {
     /// Shows nothing yet.
-    pub(crate) fn new(ui: &'a mut Ui, choices: &'a RunChoices) -> Self {
+    pub(crate) fn new(ui: &'a mut Ui) -> Self {
         let progress = ui.progress("Running");
         let inner = Inner { ui, queued: 0, ended: 0, running: Vec::new() };
-        Self { progress, choices, inner: Mutex::new(inner) }
+        Self { progress, inner: Mutex::new(inner) }
     }
 
     /// Learns how the queue goes on.
@@ -50,7 +49,7 @@ impl<'a> Board<'a> {
                 // The only one: whether that is a failure of the command is said at its end.
                 let is_last_word = inner.queued == 1 && ran.result.is_err();
                 if !is_last_word {
-                    self.progress.aside(|| say(ran, self.choices, inner.ui));
+                    self.progress.aside(|| say(ran, inner.ui));
                 }
             }
         }
@@ -113,13 +112,13 @@ pub(crate) fn summary(ran: &[Ran]) -> String {
 }
 
 /// Says what came of one job.
-pub(crate) fn say(ran: &Ran, choices: &RunChoices, ui: &mut Ui) {
+pub(crate) fn say(ran: &Ran, ui: &mut Ui) {
     match &ran.result {
         Ok(report) => {
             say_report(report, ui);
             match &ran.unfinished {
                 Some(error) => say_unfinished(report, error, ui),
-                None => say_next(report, choices, ui),
+                None => say_next(report, ui),
             }
         }
         Err(error) => {
@@ -185,7 +184,7 @@ fn say_unfinished(report: &RunReport, error: &crate::client::Error, ui: &mut Ui)
 }
 
 /// Says who sees what of it, and what comes next.
-fn say_next(report: &RunReport, choices: &RunChoices, ui: &mut Ui) {
+fn say_next(report: &RunReport, ui: &mut Ui) {
     let (name, who) = (quoted(&report.job.name), &report.job.submitter);
     match (&report.cut, report.status) {
         (Some(_), JobStatus::Approved) => {
@@ -196,14 +195,16 @@ fn say_next(report: &RunReport, choices: &RunChoices, ui: &mut Ui) {
         }
         (None, _) => {}
     }
-    let shared = match (choices.share_outputs, choices.share_logs) {
+    let given = &report.given;
+    let shared = match (given.sharing.outputs, given.sharing.logs) {
         (true, true) => "outputs and logs",
         (true, false) => "outputs",
         (false, true) => "logs",
         (false, false) => "nothing",
     };
-    ui.say(format_args!("Shared with {who}: {shared}"));
-    ui.hint(if choices.share_outputs {
+    let by = given.standing.as_ref().map(|id| format!(", unseen, by standing approval {id}"));
+    ui.say(format_args!("Shared with {who}: {shared}{}", by.unwrap_or_default()));
+    ui.hint(if given.sharing.outputs {
         format!("look at what it left with `syft job show {name}`")
     } else {
         format!("look at what it left with `syft job show {name}`, then `syft job release {name}`")

@@ -9,8 +9,8 @@ use crate::cli::report::{Exit, Failure, Outcome};
 use crate::cli::text::{count, size};
 use crate::cli::ui::Ui;
 use crate::client::{Client, FoundJob};
-use crate::jobs::{ReviewedFile, RunScript, Shown};
-use crate::model::{Code, Digest, Role};
+use crate::jobs::{ReviewedFile, RunScript, Shown, Snapshot};
+use crate::model::{Code, Role};
 
 const APPROVE_EXAMPLES: &str = "\
 Examples:
@@ -19,16 +19,20 @@ Examples:
   syft job approve analysis --from ann@example.org";
 const REJECT_EXAMPLES: &str = "\
 Examples:
-  syft job reject analysis --reason 'please round the counts'";
+  syft job reject analysis --reason 'please round the counts'
+  syft job reject analysis                   # also where it was approved by mistake";
 
 /// How many digits of a digest are enough to name it among the jobs of one owner.
 const DIGITS_MIN: usize = 8;
 
+/// How many are, where nothing else says what was looked at.
+const DIGITS_UNSEEN: usize = 32;
+
 /// Approve a job, so that it may run on the private data
 ///
-/// The approval holds for exactly the files that lie there now: any change voids it. It is recorded
-/// with when, why and which files `syft job show` had shown you. Nothing runs and nothing is sent by
-/// approving.
+/// The approval holds for exactly the files that lie there now: any change voids it. If they changed
+/// since `syft job show`, nothing is approved. It is recorded with when, why and which files you had
+/// been shown. Nothing runs and nothing is sent by approving.
 #[derive(Debug, clap::Args)]
 #[command(after_help = APPROVE_EXAMPLES)]
 pub(crate) struct Approve {
@@ -71,11 +75,9 @@ pub(crate) async fn approve(args: &Approve, context: &Context, ui: &mut Ui) -> O
     client.needs(Role::Owner)?;
     let (name, from) = (&args.which.name, args.which.from.as_ref());
     let found = client.job(name, from)?;
-    let submission = found.store().snapshot(&found.job)?;
-    let reviewed = match &args.digest {
-        Some(digits) => reviewed(&found, name, digits)?,
-        None => submission.digest,
-    };
+    let submission = found.submission()?;
+    check_shown(&found, &submission, args.digest.as_deref(), ui)?;
+    let reviewed = submission.digest;
     let unread = unread(&found.reviewed(&submission));
     confirm(&unread, name, args.unread, ui)?;
     let script =
@@ -147,20 +149,46 @@ fn from_script_differs(found: &FoundJob, as_submitted: bool) -> bool {
     !as_submitted && !matches!(found.script(), Ok(ScriptCheck::AsDerived))
 }
 
-/// Returns the digest of the job if it is what was reviewed.
-pub(super) fn reviewed(found: &FoundJob, name: &str, digits: &str) -> Result<Digest, Failure> {
-    let digest = found.digest()?;
-    let hex = digest.to_hex();
-    let digits = digits.to_lowercase().replace('-', "");
-    if digits.len() < DIGITS_MIN {
-        return Err(Failure::usage(format!("--digest needs at least {DIGITS_MIN} digits")));
-    }
-    if hex.starts_with(&digits) {
-        return Ok(digest);
-    }
+/// Fails if the job is not what was shown last on this machine, or not what `digits` name.
+///
+/// Who sends a job can make two of the same first digits, and few tries make them: so few digits are
+/// enough only for a person's slip, beside the whole digest of what was shown here.
+pub(super) fn check_shown(
+    found: &FoundJob,
+    submission: &Snapshot,
+    digits: Option<&str>,
+    ui: &Ui,
+) -> Result<(), Failure> {
+    let name = &found.job.id.name;
+    let again = || format!("read it again with `syft job show {}`", quoted(&name));
+    let hex = submission.digest.to_hex();
     let now = hex.get(..DIGITS_MIN).unwrap_or_default();
-    Err(Failure::new(Code::JobChanged, format!("job `{name}` is now {now}, not {digits}"))
-        .hint(format!("read it again with `syft job show {}`", quoted(&name))))
+    let last = found.last_shown(ui.is_json());
+    if let Some(digits) = digits {
+        let digits = digits.to_lowercase().replace('-', "");
+        if digits.len() < DIGITS_MIN {
+            return Err(Failure::usage(format!("--digest needs at least {DIGITS_MIN} digits")));
+        }
+        if !hex.starts_with(&digits) {
+            let text = format!("job `{name}` is now {now}, not {digits}");
+            return Err(Failure::new(Code::JobChanged, text).hint(again()));
+        }
+        if last.is_none() && digits.len() < DIGITS_UNSEEN {
+            let text = format!(
+                "--digest needs {DIGITS_UNSEEN} digits for a job that was not shown on this \
+                 machine, since fewer can be imitated"
+            );
+            return Err(Failure::usage(text));
+        }
+    }
+    match last {
+        Some(last) if last != submission.digest => {
+            let text =
+                format!("job `{name}` has changed since it was shown to you: it is now {now}");
+            Err(Failure::new(Code::JobChanged, text).hint(again()))
+        }
+        _ => Ok(()),
+    }
 }
 
 pub(crate) async fn reject(args: &Reject, context: &Context, ui: &mut Ui) -> Outcome {

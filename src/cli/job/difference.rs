@@ -19,7 +19,7 @@ pub(crate) fn print(changes: &[Change], ui: &mut Ui) {
         for line in change.diff.iter().flat_map(|diff| diff.split_inclusive('\n')) {
             // The end of a line stays: one that is `\r\n` now is a change, too.
             let line = line.strip_suffix('\n').unwrap_or(line);
-            ui.toned(tone(line), format_args!("    {line}"));
+            ui.foreign(tone(line), "    ", line);
         }
     }
 }

@@ -7,11 +7,11 @@ use crate::cli::context::Fresh;
 use crate::cli::report::{Failure, Outcome};
 use crate::cli::ui::Ui;
 use crate::client::FoundJob;
-use crate::jobs::{Content, Shown, Snapshot, content_of};
+use crate::jobs::{Content, Shown, ShownTo, Snapshot, content_of, read_as, wary_text};
 use crate::model::{Code, DatasitePath, Digest, Role};
 
 /// The longest file that can be shown at all.
-const SHOWN_MAX: usize = 16 << 20;
+pub(super) const SHOWN_MAX: usize = 16 << 20;
 
 pub(super) fn run(
     fresh: &Fresh,
@@ -28,7 +28,7 @@ pub(super) fn run(
     };
     let exit = fresh.answer(json!({ "file": text }), ui);
     if fresh.client.role() == Role::Owner {
-        show::note_shown(found, &submission, &[(path, shown)], ui);
+        show::note_shown(found, &submission, &[(path, shown)], ShownTo::Nobody, ui);
     }
     Ok(exit)
 }
@@ -58,13 +58,15 @@ fn to_json(
         let text = format!("`{path}` changes while it is read");
         return Err(Failure::new(Code::JobChanged, text).hint("show it again"));
     }
-    let (text, kind) = match content_of(path, &content) {
+    let (text, kind) = match content_of(path, &content, found.starts(path).is_some()) {
         Content::Text { text, .. } => (Some(text), None),
         Content::Binary { kind, .. } => (None, Some(kind)),
     };
+    let read = |text: &String| wary_text(text, read_as(path, text, found.starts(path)));
+    let look = text.as_ref().map(read).unwrap_or_default().words;
     let file = json!({
         "path": path.as_str(), "size": content.len(), "sha256": digest.to_hex(),
-        "text": text, "type": kind,
+        "text": text, "type": kind, "look": look,
     });
     Ok((file, Shown::ToProgram))
 }

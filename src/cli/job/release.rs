@@ -14,7 +14,7 @@ use crate::cli::text::{count, moment, size};
 use crate::cli::ui::{Tone, Ui};
 use crate::client::{Client, FoundJob};
 use crate::jobs::{Authority, HEAD_BYTES, Offer, Offered, ReleaseRecord, Wish, content_kind};
-use crate::model::{Code, DatasitePath};
+use crate::model::{Code, DatasitePath, Email};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -85,6 +85,14 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     answer["offer"] = offer_json(&offer);
     answer["dry_run"] = json!(args.dry_run);
     show(&offer, ui);
+    let readers = client.readers_of(&found, &offer)?;
+    answer["readers"] = readers.iter().map(Email::as_str).collect();
+    for other in readers.iter().filter(|reader| !reader.is_same_account(who.as_str())) {
+        ui.warn(format_args!("{other} may read some of it as well, by your permission rules"));
+        let folder = format!("{}/", found.job.id.review());
+        let folder = quoted(&folder);
+        ui.hint(format_args!("see why with `syft perm explain {folder} --user {other}`"));
+    }
     let what = what(&offer);
     if args.dry_run || offer.files.is_empty() {
         answer["released"] = Value::Null;
@@ -133,6 +141,13 @@ async fn withdraw(args: &Args, client: &Client, syncs: bool, ui: &mut Ui) -> Out
     let files = count(record.files.len(), "file", "files");
     let mut answer = json!({ "job": job_json(&found.job, &found.datasite) });
     answer["withdrawn"] = json!({ "files": paths(&record) });
+    if record.files.is_empty() {
+        ui.done(format_args!(
+            "Nothing of `{}` was released; its rules are closed all the same",
+            found.job.id.name
+        ));
+        return finish(client, answer, syncs, ui).await;
+    }
     ui.done(format_args!("Took {files} of `{}` back", found.job.id.name));
     ui.warn(format_args!(
         "the next sync has the program of {who} delete its copies. What {who} has read or copied \

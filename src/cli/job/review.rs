@@ -4,14 +4,14 @@
 //! be seen. What is printed passes `ui`, which shows control characters by number. What was shown of
 //! each file is returned, since an approval says so.
 
-use super::difference;
+use super::{difference, one_file};
 use crate::cli::hints::quoted;
 use crate::cli::text::{age, count, size};
 use crate::cli::ui::{Tone, Ui};
 use crate::client::FoundJob;
 use crate::jobs::{
-    Compared, Content, DatasetState, HalfState, JobKind, ScriptCheck, Shown, Snapshot, content_of,
-    dataset_changes,
+    Compared, Content, DatasetState, HalfState, JobKind, Read, ScriptCheck, Shown, Snapshot,
+    content_of, dataset_changes, legible_lines, read_as, wary_names, wary_text,
 };
 use crate::model::DatasitePath;
 
@@ -44,14 +44,23 @@ pub(crate) fn request(
 }
 
 /// Prints what the job consists of.
-pub(crate) fn files(submission: &Snapshot, ui: &mut Ui) {
+pub(crate) fn files(found: &FoundJob, submission: &Snapshot, ui: &mut Ui) {
     ui.line("");
     ui.heading(format_args!("Files ({})", submission.files.len()));
     let width = submission.files.iter().map(|(path, ..)| path.as_str().chars().count()).max();
     let width = width.unwrap_or_default().min(60);
     for (path, _, bytes) in &submission.files {
-        ui.line(format_args!("  {:<width$}  {}", path.as_str(), size(*bytes)));
+        ui.foreign(Tone::Plain, "  ", &format!("{:<width$}  {}", path.as_str(), size(*bytes)));
     }
+    for word in names(found, submission) {
+        ui.toned(Tone::Look, format_args!("  ! {word}"));
+    }
+}
+
+/// What there is to know about the names of the files.
+pub(crate) fn names(found: &FoundJob, submission: &Snapshot) -> Vec<String> {
+    let paths: Vec<_> = submission.files.iter().map(|(path, ..)| path).collect();
+    wary_names(&paths, &found.job.config)
 }
 
 /// Prints what changed since the last approval, if something did.
@@ -84,7 +93,8 @@ pub(crate) fn code<'a>(
     let mut shown = Vec::new();
     for (path, ..) in &submission.files {
         // A script of ours says nothing new.
-        if path.as_str() == RUN_SCRIPT && matches!(script, Ok(ScriptCheck::AsDerived)) {
+        let is_ours = found.job.config.kind == JobKind::Python;
+        if is_ours && path.as_str() == RUN_SCRIPT && matches!(script, Ok(ScriptCheck::AsDerived)) {
             shown.push((path, Shown::Whole));
             continue;
         }
@@ -95,7 +105,7 @@ pub(crate) fn code<'a>(
     if let Ok(ScriptCheck::Differs { derived }) = script {
         ui.line("");
         ui.heading("── what will run instead of run.sh");
-        text(&derived, 0, ui);
+        text(&derived, 0, Read::AsShell, ui);
     }
     shown
 }
@@ -111,8 +121,14 @@ pub(crate) fn file(
     let listed = submission.files.iter().find(|(listed, ..)| listed == path);
     let (digest, bytes) = listed.map_or((None, 0), |(_, digest, size)| (Some(digest), *size));
     if bytes > bytes_max as u64 {
-        let [name, path] = [found.job.id.name.as_str(), path.as_str()].map(|name| quoted(&name));
-        let way = format!("`syft job show {name} --file {path}`");
+        let way = if bytes <= one_file::SHOWN_MAX as u64 {
+            let [name, path] =
+                [found.job.id.name.as_str(), path.as_str()].map(|name| quoted(&name));
+            format!("`syft job show {name} --file {path}`")
+        } else {
+            let folder = found.store().local(&found.job.id.inbox());
+            format!("it lies in {}", path.below(&folder).display())
+        };
         ui.toned(Tone::Look, format_args!("  not shown: {} are long; {way}", size(bytes)));
         return Shown::No;
     }
@@ -131,10 +147,10 @@ pub(crate) fn file(
         ui.toned(Tone::Look, "  it changes while it is shown; show the job again");
         return Shown::No;
     }
-    match content_of(path, &content) {
+    match content_of(path, &content, found.starts(path).is_some()) {
         Content::Text { text: all, odd_bytes } => {
-            text(&all, odd_bytes, ui);
-            Shown::Whole
+            let is_other = text(&all, odd_bytes, read_as(path, &all, found.starts(path)), ui);
+            if is_other { Shown::Part } else { Shown::Whole }
         }
         Content::Binary { kind, may_hold_code } => {
             let sha256 = digest.map(crate::model::Digest::to_hex).unwrap_or_default();
@@ -151,7 +167,8 @@ pub(crate) fn file(
     }
 }
 
-fn text(text: &str, odd_bytes: usize, ui: &mut Ui) {
+/// Prints a text, and returns whether it is another one to what runs it.
+fn text(text: &str, odd_bytes: usize, read: Read, ui: &mut Ui) -> bool {
     if text.contains('\0') {
         ui.toned(Tone::Look, "  it holds zero bytes, which no text does");
     }
@@ -164,9 +181,14 @@ fn text(text: &str, odd_bytes: usize, ui: &mut Ui) {
         let number = count(hidden, "hidden or steering character", "hidden or steering characters");
         ui.toned(Tone::Look, format_args!("  ! {number}, shown by number: ⟨U+…⟩"));
     }
-    for (number, line) in text.lines().enumerate() {
-        ui.line(format_args!("{:>5}  {line}", number + 1));
+    let look = wary_text(text, read);
+    for word in &look.words {
+        ui.toned(Tone::Look, format_args!("  ! {word}"));
     }
+    for (number, line) in legible_lines(text, read).iter().enumerate() {
+        ui.foreign(Tone::Plain, &format!("{:>5}  ", number + 1), line);
+    }
+    look.is_other
 }
 
 fn is_suspicious(c: char) -> bool {

@@ -99,7 +99,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     let names: Vec<&str> = args.names.iter().map(String::as_str).collect();
     let stop = Stop::default();
     let (mut ran, was_interrupted) = {
-        let board = Board::new(ui, &choices);
+        let board = Board::new(ui);
         let tell = |event: RunEvent<'_>| board.tell(&event);
         let mut work = std::pin::pin!(client.run_jobs_until(&names, &choices, &stop, &tell));
         let mut ticks = tokio::time::interval(Duration::from_secs(1));
@@ -251,6 +251,11 @@ fn report_of(report: &RunReport) -> Value {
             Cut::Interrupted => "interrupted",
         }),
         "notes": report.notes,
+        "shared": {
+            "outputs": report.given.sharing.outputs,
+            "logs": report.given.sharing.logs,
+            "standing_approval": report.given.standing,
+        },
         "failure_report": report.told.as_ref().map(crate::jobs::FailureReport::json),
     })
 }

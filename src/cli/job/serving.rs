@@ -9,7 +9,7 @@ use super::board;
 use crate::cli::report::Failure;
 use crate::cli::serve::{Wake, tell_failure};
 use crate::cli::ui::Ui;
-use crate::client::{Client, Configuration, Error, Ran, RunChoices, RunEvent, Runner};
+use crate::client::{Client, Configuration, Error, Ran, RunEvent, Runner};
 use crate::jobs::{JobId, Stop};
 use crate::syncers::SyncOptions;
 
@@ -97,7 +97,6 @@ async fn round(
 
 /// Tells what came of each job; that one cannot run is told once.
 pub(crate) fn tell(ran: &[Ran], last: &mut BTreeMap<JobId, String>, ui: &mut Ui) {
-    let choices = RunChoices::default();
     for one in ran {
         match &one.result {
             Ok(_) => {
@@ -110,6 +109,6 @@ pub(crate) fn tell(ran: &[Ran], last: &mut BTreeMap<JobId, String>, ui: &mut Ui)
                 }
             }
         }
-        board::say(one, &choices, ui);
+        board::say(one, ui);
     }
 }

@@ -12,7 +12,7 @@ use crate::cli::report::{Failure, Outcome};
 use crate::cli::text::{age, size};
 use crate::cli::ui::{Tone, Ui};
 use crate::client::{Client, FoundJob};
-use crate::jobs::{JobStatus, Output, Shown, Snapshot};
+use crate::jobs::{JobStatus, Output, Shown, ShownTo, Snapshot};
 use crate::model::{DatasitePath, Role};
 
 const EXAMPLES: &str = "\
@@ -47,7 +47,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     let fresh = context.open_fresh(args.pre_sync, ui).await?;
     let client = &fresh.client;
     let found = client.job(&args.which.name, args.which.from.as_ref())?;
-    let submission = found.store().snapshot(&found.job);
+    let submission = found.submission();
     if let Some(path) = &args.file {
         return one_file::run(&fresh, &found, submission?, path, ui);
     }
@@ -60,6 +60,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
         shown = to_json::review(&found, submission, texts, &mut answer);
         let judged = client.judged(&found).filter(|_| found.job.state.status == JobStatus::Pending);
         answer["standing"] = to_json::judged(judged.as_ref());
+        answer["look"] = json!(review::names(&found, submission));
     }
     asked::add_to(&mut answer, &found);
     if is_owner {
@@ -67,8 +68,8 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     }
     let exit = fresh.answer(json!({ "job": answer }), ui);
     if ui.is_json() {
-        if let Ok(submission) = &submission {
-            note_shown(&found, submission, &shown, ui);
+        if let (true, Ok(submission)) = (is_owner, &submission) {
+            note_shown(&found, submission, &shown, ShownTo::Program, ui);
         }
         return Ok(exit);
     }
@@ -81,12 +82,14 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
                 review::changes(&found, submission, now, ui);
                 standing(client, &found, ui);
             }
-            review::files(submission, ui);
+            review::files(&found, submission, ui);
             if is_owner {
                 room::print(&found, ui);
             }
-            if is_owner && !args.no_code {
-                note_shown(&found, submission, &review::code(&found, submission, ui), ui);
+            if is_owner {
+                let code = |ui: &mut Ui| review::code(&found, submission, ui);
+                let shown = if args.no_code { Vec::new() } else { code(ui) };
+                note_shown(&found, submission, &shown, ShownTo::Person, ui);
             }
         }
         Err(error) => ui.warn(format_args!("its files cannot be shown: {error}")),
@@ -126,12 +129,10 @@ pub(super) fn note_shown(
     found: &FoundJob,
     submission: &Snapshot,
     shown: &[(&DatasitePath, Shown)],
+    listed: ShownTo,
     ui: &mut Ui,
 ) {
-    if shown.is_empty() {
-        return;
-    }
-    if let Err(error) = found.store().note_shown(&found.job.id, submission, shown) {
+    if let Err(error) = found.store().note_shown(&found.job.id, submission, shown, listed) {
         ui.warn(format_args!("what you were shown could not be noted: {error}"));
     }
 }
@@ -206,6 +207,7 @@ fn advise_owner(found: &FoundJob, name: &str, submission: Option<&Snapshot>, ui:
                 "run it with `syft job run {name}`; nothing is shared by running, but if it fails a \
                  report without data"
             ));
+            ui.hint(format_args!("take the approval back with `syft job reject {name}`"));
         }
         _ => {}
     }

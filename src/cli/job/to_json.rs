@@ -10,7 +10,7 @@ use crate::cli::text::moment;
 use crate::client::FoundJob;
 use crate::jobs::{
     Compared, Content, DatasetState, HalfState, Judged, Output, ReviewedFile, ScriptCheck, Shown,
-    Snapshot, content_of, dataset_changes,
+    Snapshot, content_of, dataset_changes, read_as, wary_text,
 };
 use crate::model::{DatasitePath, Digest};
 
@@ -79,6 +79,8 @@ pub(super) fn review<'a>(
             Some(Some(Content::Text { text, odd_bytes })) => {
                 left = left.saturating_sub(text.len());
                 given.push((path, Shown::ToProgram));
+                let look = wary_text(&text, read_as(path, &text, found.starts(path)));
+                file["look"] = json!(look.words);
                 file["text"] = json!(text);
                 file["odd_bytes"] = json!(odd_bytes);
             }
@@ -124,7 +126,8 @@ fn content(
     bytes_max: usize,
 ) -> Option<Content> {
     let content = found.store().read_submitted(&found.job, path, bytes_max).ok()??;
-    (Digest::of(&content) == digest).then(|| content_of(path, &content))
+    (Digest::of(&content) == digest)
+        .then(|| content_of(path, &content, found.starts(path).is_some()))
 }
 
 fn dataset(state: &DatasetState) -> Value {

@@ -24,7 +24,10 @@ pub(super) async fn of_account(client: &Client, now: Timestamp) -> Result<Vec<Fa
     for ListedJob { datasite, listed } in client.jobs()? {
         let Listed::Job(job) = listed else { continue };
         facts.extend(match client.role() {
-            Role::Owner => of_own_job(&job, now).into_iter().collect(),
+            Role::Owner => {
+                let waits = of_own_job(&job, now);
+                waits.into_iter().chain(of_allowed_job(client, &job, now)).collect()
+            }
             Role::Scientist => of_sent_job(client, &datasite, &job, now),
         });
     }
@@ -44,6 +47,17 @@ fn of_own_job(job: &Job, now: Timestamp) -> Option<Fact> {
     let news = News::new(kind, now).about(&job.id.submitter).job(&job.id.name);
     let news = if kind == Kind::JobEnded { news.detail(state.status.as_str()) } else { news };
     Some(of_job(job, &job.id.submitter, news, stage, since))
+}
+
+/// That a job was approved by a standing approval. It may have run since.
+fn of_allowed_job(client: &Client, job: &Job, now: Timestamp) -> Option<Fact> {
+    if matches!(job.state.status, JobStatus::Received | JobStatus::Pending | JobStatus::Rejected) {
+        return None;
+    }
+    let approval = client.own_jobs().approval(job)?;
+    let news = News::new(Kind::JobAllowed, now).about(&job.id.submitter).job(&job.id.name);
+    let news = news.detail(approval.standing?);
+    Some(of_job(job, &job.id.submitter, news, Stage::Happened, Some(approval.approved_at)))
 }
 
 /// What is so with a job of ours with `owner`.

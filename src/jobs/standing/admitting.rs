@@ -64,6 +64,19 @@ impl JobStore {
     /// If jobs cannot be listed, or a use cannot be recorded; nothing is approved then. What goes
     /// wrong with one job leaves it waiting.
     pub fn admit(&self, now: Timestamp) -> Result<Vec<Admitted>, Error> {
+        self.admit_of(&|_| true, now)
+    }
+
+    /// The same for jobs of those for whom `is_peer` holds: whom their owner has turned down since
+    /// gets nothing approved unseen.
+    ///
+    /// # Errors
+    /// As [`JobStore::admit`].
+    pub fn admit_of(
+        &self,
+        is_peer: &dyn Fn(&Email) -> bool,
+        now: Timestamp,
+    ) -> Result<Vec<Admitted>, Error> {
         let (mut all, _) = self.standing();
         for standing in &mut all {
             let is_over =
@@ -79,7 +92,7 @@ impl JobStore {
             return Ok(Vec::new());
         }
         let (mut admitted, mut read) = (Vec::new(), BTreeMap::<Email, usize>::new());
-        for job in self.waiting()? {
+        for job in self.waiting()?.into_iter().filter(|job| is_peer(&job.id.submitter)) {
             for standing in &mut all {
                 if !self.is_alike(standing, &job) {
                     continue;
@@ -137,10 +150,19 @@ impl JobStore {
         Ok(fit.take(usize::try_from(standing.left()).unwrap_or(usize::MAX)).collect())
     }
 
-    /// Returns the standing approval that stands behind a job, and what it says of results.
+    /// Returns the standing approval by which a job ran, and what it says of results. `None` if it
+    /// ran by another approval than the one that stands now, or if its owner has ended it since:
+    /// then nothing goes unseen any more.
     pub fn sharing_of(&self, job: &Job) -> Option<(String, Sharing)> {
-        let id = self.approval(job)?.standing?;
+        let approval = self.approval(job)?;
+        if self.last_run(&job.id)?.digest != approval.digest {
+            return None;
+        }
+        let id = approval.standing?;
         let standing = self.standing_named(&id).ok().filter(|standing| standing.id == id)?;
+        if standing.ended.is_some() {
+            return None;
+        }
         Some((id, standing.sharing))
     }
 

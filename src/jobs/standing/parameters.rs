@@ -19,8 +19,15 @@ pub const PARAMETER_BYTES_MAX: u64 = 64 << 10; // parameters, not data
 const SUFFIXES: [&str; 8] = ["json", "csv", "tsv", "txt", "yaml", "yml", "toml", "ini"];
 
 /// Names in these formats that decide what is installed or run.
-const STEERING: [&str; 6] =
-    ["pyproject.toml", "uv.toml", "requirements.txt", "constraints.txt", "pip.ini", "poetry.toml"];
+#[rustfmt::skip]
+const STEERING: [&str; 14] = [
+    "pyproject.toml", "uv.toml", "requirements.txt", "constraints.txt", "pip.ini", "poetry.toml",
+    "package.json", "deno.json", "tsconfig.json", "project.toml", "manifest.toml", "tox.ini",
+    "pytest.ini", "mypy.ini",
+];
+
+/// Up to here every reader of JSON sees the same number.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// How much of what is wrong is told.
 const REASON_CHARS_MAX: usize = 300;
@@ -98,7 +105,21 @@ pub fn parameter_file(text: &str) -> Result<DatasitePath, String> {
 /// Why it does not fit, in words.
 pub(super) fn check(content: &[u8], schema: Option<&Schema>) -> Result<(), String> {
     let Some(schema) = schema else { return Ok(()) };
-    schema.check(&strict_json(content)?)
+    let value = strict_json(content)?;
+    if !is_exact(&value) {
+        return Err("a number is so large that not all programs read the same one".to_owned());
+    }
+    schema.check(&value)
+}
+
+/// True if no number is larger than what every reader understands alike.
+fn is_exact(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.as_f64().is_some_and(|number| number.abs() < WHOLE_MAX),
+        Value::Array(items) => items.iter().all(is_exact),
+        Value::Object(entries) => entries.values().all(is_exact),
+        _ => true,
+    }
 }
 
 /// Reads JSON of which there are no two ways to understand it: no key twice, no number that is not
@@ -200,6 +221,7 @@ mod tests {
             ("pyproject.toml",      None),
             ("sub/PyProject.toml",  None),
             ("requirements.txt",    None),
+            ("sub/Package.json",    None),
             ("../config.yaml",      None),
             ("/etc/x.json",         None),
             ("../run.sh",           None),
@@ -262,6 +284,9 @@ mod tests {
             assert_eq!(check(text.as_bytes(), Some(&schema)).is_ok(), fits, "{text}");
         }
         assert!(check(b"\xff anything", None).is_ok());
+        let large = Schema::new(&json!({ "const": 1e20 })).unwrap();
+        // It is 1e20 to us, and one more to Python.
+        assert!(check(b"100000000000000000001", Some(&large)).is_err());
     }
 
     #[test]
