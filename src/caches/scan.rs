@@ -270,7 +270,9 @@ impl Walk<'_> {
         }
         let digest = Digest::from_bytes(hasher.finalize().into());
         let known = Known { stat: after, digest, hashed_ns: self.now_ns };
-        self.fresh.insert(path.to_string(), known);
+        if known.is_worth_keeping() {
+            self.fresh.insert(path.to_string(), known);
+        }
         Ok(self.looked(after, path, digest))
     }
 

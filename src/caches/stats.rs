@@ -40,9 +40,13 @@ pub(super) struct Known {
 impl Known {
     /// True if a file that looks like `stat` at `now_ns` still has this digest.
     pub(super) fn holds(&self, stat: Stat, now_ns: i64) -> bool {
-        self.stat == stat
-            && stat.ctime_ns.max(stat.mtime_ns) < self.hashed_ns.saturating_sub(REST_NS)
-            && self.hashed_ns <= now_ns
+        self.stat == stat && self.is_worth_keeping() && self.hashed_ns <= now_ns
+    }
+
+    /// True if the file was at rest when it was read: else its digest is never believed.
+    pub(super) fn is_worth_keeping(&self) -> bool {
+        let Stat { ctime_ns, mtime_ns, .. } = self.stat;
+        ctime_ns.max(mtime_ns) < self.hashed_ns.saturating_sub(REST_NS)
     }
 }
 
