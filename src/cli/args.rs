@@ -63,7 +63,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "EMAIL", value_parser = email)]
     pub email: Option<Email>,
 
-    /// Tell more on stderr, such as retries and how long it took
+    /// Tell more on stderr: retries, how long it took, the requests and their quota units
     #[arg(long, short, global = true)]
     pub verbose: bool,
 }

@@ -44,6 +44,7 @@ mod sync;
 mod text;
 mod ui;
 
+use crate::connections::usage_of_process;
 use crate::model::Code;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -80,7 +81,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => Err(Failure::new(Code::Runtime, format!("cannot start: {error}"))),
     };
     tracing::debug!(took = ?started.elapsed(), "the command ended");
-    finish(outcome, &mut ui).into()
+    finish(outcome, cli.global.verbose, &mut ui).into()
 }
 
 /// Returns all commands with their help, for documentation and for tests.
@@ -93,11 +94,14 @@ pub fn errors_page() -> String {
     explain::page()
 }
 
-fn finish(outcome: Outcome, ui: &mut Ui) -> Exit {
+fn finish(outcome: Outcome, is_verbose: bool, ui: &mut Ui) -> Exit {
     let exit = outcome.unwrap_or_else(|failure| {
         failure.show(ui);
         failure.exit
     });
+    if is_verbose {
+        ui.say(text::cost(usage_of_process()));
+    }
     match ui.finish() {
         Ok(()) => exit,
         Err(error) => {
@@ -124,7 +128,7 @@ fn misunderstood(error: &clap::Error, arguments: &[OsString]) -> Exit {
     let failure =
         Failure::usage(message).hint("run the command with `--help` to see how it is used");
     let mut ui = Ui::of_process(true);
-    finish(Err(failure), &mut ui)
+    finish(Err(failure), false, &mut ui)
 }
 
 fn trace(verbose: bool, quiet: bool) {

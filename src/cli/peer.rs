@@ -115,14 +115,14 @@ async fn finish(
     let peers = client.peers().await?;
     let state =
         peers.iter().find(|known| known.peer.email == *peer).map(|known| known.peer.state.as_str());
-    let mut answer = report_json(report, client.requests());
+    let mut answer = report_json(report, client.usage());
     answer["email"] = json!(peer.as_str());
     answer["state"] = json!(state);
     answer["peers"] = peers.iter().map(peer_json).collect();
     ui.answer(&answer);
     ui.done(done);
     if !report.is_idle() {
-        tell(report, client.role(), client.requests(), ui);
+        tell(report, client.role(), client.usage(), ui);
     }
     Ok(exit_of(report, client.role()))
 }

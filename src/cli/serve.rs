@@ -22,6 +22,7 @@ use crate::client::{
     Attendant, Attended, Client, Clock as _, Configuration, Courier, Delivery, Error, Looked, Pace,
     Read, Runner, ServeLock, SystemClock, Watch, WatchEvent, WatchOptions,
 };
+use crate::connections::Usage;
 use crate::jobs::Stop;
 use crate::model::{Code, Email, Role};
 use crate::notices::{News, sentence};
@@ -175,7 +176,7 @@ async fn once(
         }
     }
     let (mut answer, mut exit) = match &synced {
-        Ok(report) => (report_json(report, client.requests()), exit_of(report, client.role())),
+        Ok(report) => (report_json(report, client.usage()), exit_of(report, client.role())),
         Err(_) => (json!({}), Exit::Failed),
     };
     let failed = deliveries.iter().any(|one| matches!(one, Delivery::Failed { .. }));
@@ -209,7 +210,7 @@ async fn once(
         Ok(report) => {
             ui.answer(&answer);
             record.synced(&report, client.role());
-            tell(&report, client.role(), client.requests(), ui);
+            tell(&report, client.role(), client.usage(), ui);
             record.keep(ui);
             Ok(exit)
         }
@@ -358,12 +359,12 @@ async fn send(way: Way, courier: &Courier, ui: &RefCell<&mut Ui>, mut wake: watc
 
 fn tell_event(event: WatchEvent, client: &Client, record: &mut Record, ui: &mut Ui) {
     match event {
-        WatchEvent::Synced { report, requests } => {
+        WatchEvent::Synced { report, requests, quota_units } => {
             // What was told before is left out.
             let news = record.synced(&report, client.role());
             let report = Report { problems: news.problems, ..report };
             if !report.is_idle() {
-                tell(&report, client.role(), requests, ui);
+                tell(&report, client.role(), Usage { requests, quota_units }, ui);
             }
             record.keep(ui);
         }

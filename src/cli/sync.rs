@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use super::context::{Context, problems_json};
 use super::hints;
 use super::report::{Exit, Failure, Outcome};
-use super::text::count;
+use super::text::{cost, count};
 use super::ui::Ui;
 use crate::client::{self, Client, News};
+use crate::connections::Usage;
 use crate::jobs::Admitted;
 use crate::model::{Code, Role};
 use crate::syncers::{Problem, Refused, Report, SyncOptions};
@@ -124,14 +125,14 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     if args.dry_run {
         return preview::run(&client, ui);
     }
-    let before = client.requests();
+    let before = client.usage();
     let report = {
         let _progress = ui.progress("Syncing");
         client.sync(&args.options()).await?
     };
-    let requests = client.requests() - before;
-    ui.answer(&report_json(&report, requests));
-    tell(&report, client.role(), requests, ui);
+    let usage = client.usage().since(before);
+    ui.answer(&report_json(&report, usage));
+    tell(&report, client.role(), usage, ui);
     Ok(exit_of(&report, client.role()))
 }
 
@@ -160,7 +161,7 @@ async fn quietly(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
         Ok((client, report)) => {
             record.is_of(client.email());
             let news = record.synced(&report, client.role());
-            ui.answer(&report_json(&report, client.requests()));
+            ui.answer(&report_json(&report, client.usage()));
             tell_needs(&news, ui);
             record.keep(ui);
             Ok(exit_of(&report, client.role()))
@@ -191,12 +192,12 @@ pub(crate) fn quietly_failed(
 
 /// Syncs after something was done that stays done, whatever comes of it.
 pub(crate) async fn sync_after(client: &Client, answer: &mut Value, ui: &mut Ui) -> Exit {
-    let before = client.requests();
+    let before = client.usage();
     match client.sync(&SyncOptions::default()).await {
         Ok(report) => {
-            let requests = client.requests() - before;
-            answer["sync"] = report_json(&report, requests);
-            tell(&report, client.role(), requests, ui);
+            let usage = client.usage().since(before);
+            answer["sync"] = report_json(&report, usage);
+            tell(&report, client.role(), usage, ui);
             exit_of(&report, client.role())
         }
         Err(error) => {
@@ -210,7 +211,7 @@ pub(crate) async fn sync_after(client: &Client, answer: &mut Value, ui: &mut Ui)
 }
 
 /// What a sync did, as `--json` shows it.
-pub(crate) fn report_json(report: &Report, requests: u64) -> Value {
+pub(crate) fn report_json(report: &Report, usage: Usage) -> Value {
     let refused = report.refused.iter().map(|refused| {
         json!({ "path": refused.path, "peer": refused.peer.as_str(), "reason": refused.reason })
     });
@@ -227,7 +228,8 @@ pub(crate) fn report_json(report: &Report, requests: u64) -> Value {
         "pushed": report.pushed,
         "admitted": admitted.collect::<Vec<_>>(),
         "problems": problems_json(&report.problems),
-        "requests": requests,
+        "requests": usage.requests,
+        "quota_units": usage.quota_units,
     })
 }
 
@@ -238,7 +240,7 @@ pub(crate) fn exit_of(report: &Report, role: Role) -> Exit {
 }
 
 /// Tells what a sync did.
-pub(crate) fn tell(report: &Report, role: Role, requests: u64, ui: &mut Ui) {
+pub(crate) fn tell(report: &Report, role: Role, usage: Usage, ui: &mut Ui) {
     tell_refused(&report.refused, role, ui);
     tell_problems(&report.problems, ui);
     for Admitted { job, standing, left } in &report.admitted {
@@ -248,14 +250,14 @@ pub(crate) fn tell(report: &Report, role: Role, requests: u64, ui: &mut Ui) {
         ));
     }
     let did = did(report);
-    let requests = count(usize::try_from(requests).unwrap_or(usize::MAX), "request", "requests");
+    let cost = cost(usage);
     if did.is_empty() && report.problems.is_empty() {
-        ui.done(format_args!("Everything is in step ({requests})"));
+        ui.done(format_args!("Everything is in step ({cost})"));
     } else if did.is_empty() {
         let problems = count(report.problems.len(), "problem", "problems");
-        ui.warn(format_args!("Nothing was exchanged, {problems} ({requests})"));
+        ui.warn(format_args!("Nothing was exchanged, {problems} ({cost})"));
     } else {
-        ui.done(format_args!("Synced: {did} ({requests})"));
+        ui.done(format_args!("Synced: {did} ({cost})"));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Turns values into text that is fit for a terminal. Pure.
 
+use crate::connections::Usage;
 use crate::model::Timestamp;
 
 pub(crate) use crate::model::shown::{is_treacherous, safe, safe_line};
@@ -41,6 +42,16 @@ pub(crate) fn broken(line: &str, columns: usize, indent: usize) -> String {
 /// Returns "1 file", "2 files".
 pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// Returns what was asked of a service: `12 requests, 740 quota units`.
+pub(crate) fn cost(usage: Usage) -> String {
+    let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let requests = count(number(usage.requests), "request", "requests");
+    match usage.quota_units {
+        0 => requests,
+        units => format!("{requests}, {}", count(number(units), "quota unit", "quota units")),
+    }
 }
 
 /// Returns a size for people: `640 B`, `1.2 kB`, `34 MB`.
@@ -123,5 +134,10 @@ mod tests {
             assert_eq!(age(1000.0, 1000.0 + seconds), text);
         }
         assert_eq!(count(1, "file", "files"), "1 file");
+        #[rustfmt::skip]
+        let costs = [(0, 0, "0 requests"), (3, 0, "3 requests"), (1, 5, "1 request, 5 quota units"), (12, 740, "12 requests, 740 quota units")];
+        for (requests, quota_units, text) in costs {
+            assert_eq!(cost(Usage { requests, quota_units }), text);
+        }
     }
 }

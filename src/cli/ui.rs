@@ -18,6 +18,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
 use super::text::{broken, is_treacherous, safe, safe_line};
+use crate::connections::{Usage, usage_of_process};
 use crate::model::Code;
 
 const BOLD: Style = Style::new().bold();
@@ -99,10 +100,11 @@ impl Ui {
         self.interactive && !self.json
     }
 
-    /// Prints the answer of a command as JSON; without `--json`, nothing.
+    /// Prints the answer of a command as JSON, with what it cost if a service was asked; without
+    /// `--json`, nothing.
     pub(crate) fn answer(&mut self, answer: &Value) {
         if self.json {
-            let line = escaped_json(answer);
+            let line = escaped_json(&priced(answer, usage_of_process()));
             self.write_out(&format!("{line}\n"));
         }
     }
@@ -256,11 +258,9 @@ impl Ui {
             tokio::time::sleep(Duration::from_secs(1)).await;
             shown.set_draw_target(ProgressDrawTarget::stderr());
             shown.enable_steady_tick(Duration::from_millis(120));
-            // Short, as a line that is wrapped is not taken away whole.
-            let again = format!("{what}; no answer yet, trying again");
             loop {
-                let waits = drive_api::calls_waiting() > 0;
-                shown.set_message(if waits { again.clone() } else { what.to_owned() });
+                let (held, waits) = (drive_api::calls_held_back(), drive_api::calls_waiting());
+                shown.set_message(under_way(what, held > 0, waits > 0));
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
         });
@@ -408,6 +408,25 @@ fn paint(tone: Tone, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
+/// Says what goes on, and why nothing does; short, as a line that is wrapped is not taken away whole.
+fn under_way(what: &str, is_held: bool, waits: bool) -> String {
+    match (is_held, waits) {
+        (true, _) => format!("{what}; a pause, since the drive limits requests"),
+        (false, true) => format!("{what}; no answer yet, trying again"),
+        (false, false) => what.to_owned(),
+    }
+}
+
+/// The answer of a command, with what was asked of services; what it says of that itself stays.
+fn priced(answer: &Value, usage: Usage) -> Value {
+    let mut answer = answer.clone();
+    if let (Some(fields), true) = (answer.as_object_mut(), usage.requests > 0) {
+        fields.entry("requests").or_insert_with(|| usage.requests.into());
+        fields.entry("quota_units").or_insert_with(|| usage.quota_units.into());
+    }
+    answer
+}
+
 /// JSON text in which treacherous characters are written by number; they can only be in strings.
 fn escaped_json(value: &Value) -> String {
     let mut line = String::new();
@@ -427,6 +446,35 @@ fn escaped_json(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_says_what_it_cost_unless_nothing_was_asked_for() {
+        use serde_json::json;
+        let usage = |requests, quota_units| Usage { requests, quota_units };
+        let said = json!({ "pulled": 1, "requests": 2, "quota_units": 105 });
+        #[rustfmt::skip]
+        let cases = [
+            (json!({ "jobs": [] }), usage(0, 0),   json!({ "jobs": [] })),
+            (json!({ "jobs": [] }), usage(3, 250), json!({ "jobs": [], "requests": 3, "quota_units": 250 })),
+            (json!({ "jobs": [] }), usage(3, 0),   json!({ "jobs": [], "requests": 3, "quota_units": 0 })),
+            (said.clone(),          usage(9, 900), said),
+            (json!([1]),            usage(9, 900), json!([1])),
+        ];
+        for (answer, usage, expected) in cases {
+            assert_eq!(priced(&answer, usage), expected);
+        }
+    }
+
+    #[test]
+    fn a_pause_is_told_apart_from_an_answer_that_does_not_come() {
+        assert_eq!(under_way("Syncing", false, false), "Syncing");
+        assert_eq!(under_way("Syncing", false, true), "Syncing; no answer yet, trying again");
+        let held = "Syncing; a pause, since the drive limits requests";
+        assert_eq!(
+            (under_way("Syncing", true, false), under_way("Syncing", true, true)),
+            (held.to_owned(), held.to_owned())
+        );
+    }
 
     #[test]
     fn json_on_a_terminal_holds_nothing_that_it_obeys() {

@@ -433,7 +433,9 @@ pub(super) fn drive(
     tokens: Arc<dyn TokenSource>,
 ) -> Arc<dyn Connection> {
     let unreachable_max = configuration.unreachable_max();
-    let settings = drive_api::Settings { unreachable_max, ..drive_api::Settings::default() };
+    let account = Some(email.to_string());
+    let settings =
+        drive_api::Settings { unreachable_max, account, ..drive_api::Settings::default() };
     let drive = Drive::with_settings(endpoint, tokens, settings);
     Arc::new(GDrive::connect(email.clone(), drive))
 }

@@ -50,7 +50,7 @@ use std::time::Duration;
 
 use crate::caches::{Folders, Store, SyncLock};
 use crate::checkpoints::Due;
-use crate::connections::{Connection, ConnectionRouter};
+use crate::connections::{Connection, ConnectionRouter, Usage};
 use crate::datasets::Scratch;
 use crate::model::{Code, Email, Role, Timestamp};
 use crate::syncers::{
@@ -208,6 +208,12 @@ impl Client {
     /// Returns how many requests were sent to the service so far.
     pub fn requests(&self) -> u64 {
         self.account.router.own().requests()
+    }
+
+    /// Returns the same with what the requests cost of the service's quota.
+    pub fn usage(&self) -> Usage {
+        let own = self.account.router.own();
+        Usage { requests: own.requests(), quota_units: own.quota_units() }
     }
 
     /// Chooses what happens while another process holds the lock: wait, or at once

@@ -384,4 +384,8 @@ impl Connection for Faulty {
     fn requests(&self) -> u64 {
         self.inner.requests()
     }
+
+    fn quota_units(&self) -> u64 {
+        self.inner.quota_units()
+    }
 }

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use drive_api::Kind as Price;
 
 pub use trash::Trashed;
 
@@ -48,6 +49,7 @@ pub struct Memory {
     root: FileId,
     number: u64,
     requests: AtomicU64,
+    units: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -100,6 +102,7 @@ impl MemoryDrive {
             account: account.clone(),
             world: Arc::clone(&self.world),
             requests: AtomicU64::new(0),
+            units: AtomicU64::new(0),
         }
     }
 
@@ -246,8 +249,13 @@ impl World {
 
 impl Memory {
     /// Counts a request and opens the world.
-    fn request(&self) -> MutexGuard<'_, World> {
+    fn request(&self, kind: Price) -> MutexGuard<'_, World> {
+        self.request_for(kind.units())
+    }
+
+    fn request_for(&self, units: u64) -> MutexGuard<'_, World> {
         self.requests.fetch_add(1, Ordering::Relaxed);
+        self.units.fetch_add(units, Ordering::Relaxed);
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -260,7 +268,7 @@ impl Memory {
         items
             .chunks(BATCH_MAX)
             .flat_map(|batch| {
-                let mut world = self.request();
+                let mut world = self.request_for(Price::Edit.units() * batch.len() as u64);
                 batch.iter().map(|item| work(&mut world, item)).collect::<Vec<_>>()
             })
             .collect()
@@ -275,7 +283,7 @@ impl Connection for Memory {
     }
 
     async fn verify(&self) -> Result<Email> {
-        drop(self.request());
+        drop(self.request(Price::Read));
         Ok(self.account.clone())
     }
 
@@ -284,32 +292,32 @@ impl Connection for Memory {
     }
 
     async fn find(&self, query: &Query) -> Result<Vec<Entry>> {
-        Ok(self.request().view(self.number).find(query, &self.account))
+        Ok(self.request(Price::List).view(self.number).find(query, &self.account))
     }
 
     async fn read(&self, id: &FileId, limit_bytes: u64) -> Result<Bytes> {
-        self.request().read(&self.account, id, limit_bytes)
+        self.request(Price::Download).read(&self.account, id, limit_bytes)
     }
 
     async fn download(&self, id: &FileId, to: &Path, limit_bytes: u64) -> Result<Digest> {
-        let content = self.request().read(&self.account, id, limit_bytes)?;
+        let content = self.request(Price::Download).read(&self.account, id, limit_bytes)?;
         let mut file = NewFile::create(to)?;
         file.write(&content)?;
         Ok(file.finish()?)
     }
 
     async fn create_folder(&self, new: &NewEntry) -> Result<Entry> {
-        self.request().create(self.number, &self.account, new, None)
+        self.request(Price::Edit).create(self.number, &self.account, new, None)
     }
 
     async fn create_file(&self, new: &NewEntry, content: Content) -> Result<Entry> {
         let content = local::load(content, self.max_file_bytes()).await?;
-        self.request().create(self.number, &self.account, new, Some(content))
+        self.request(Price::Edit).create(self.number, &self.account, new, Some(content))
     }
 
     async fn replace(&self, id: &FileId, content: Content) -> Result<()> {
         let content = local::load(content, self.max_file_bytes()).await?;
-        let mut world = self.request();
+        let mut world = self.request(Price::Edit);
         let node = world.current.require(id, &self.account, Access::Write, "replace this")?;
         let mut node = Node::clone(node);
         if node.kind == Kind::Folder {
@@ -352,22 +360,22 @@ impl Connection for Memory {
     }
 
     async fn shares(&self, id: &FileId) -> Result<Vec<(Email, Access)>> {
-        self.request().current.shares(id, &self.account)
+        self.request(Price::Read).current.shares(id, &self.account)
     }
 
     async fn is_unshared(&self, id: &FileId) -> Result<bool> {
-        Ok(self.request().current.shares(id, &self.account)?.is_empty())
+        Ok(self.request(Price::Read).current.shares(id, &self.account)?.is_empty())
     }
 
     async fn unshare(&self, id: &FileId, from: &Email) -> Result<()> {
-        let mut world = self.request();
+        let mut world = self.request(Price::Edit);
         let node = world.current.unshared(id, from, &self.account)?;
         world.update(self.number, node);
         Ok(())
     }
 
     async fn tag(&self, id: &FileId, key: &str, value: Option<&str>) -> Result<()> {
-        let mut world = self.request();
+        let mut world = self.request(Price::Edit);
         let node = world.current.tagged(id, key, value, &self.account)?;
         world.update(self.number, node);
         Ok(())
@@ -378,18 +386,18 @@ impl Connection for Memory {
             let what = format!("it makes 1 to {IDS_MAX} ids, not {count}");
             return Err(Error::Invalid { service: SERVICE, what });
         }
-        let mut world = self.request();
+        let mut world = self.request(Price::Read);
         let ids: Vec<FileId> = (0..count).map(|_| world.fresh_id()).collect();
         world.issued.extend(ids.iter().cloned());
         Ok(ids)
     }
 
     async fn change_start(&self) -> Result<PageToken> {
-        Ok(self.request().late.change_start())
+        Ok(self.request(Price::Read).late.change_start())
     }
 
     async fn changes(&self, since: &PageToken) -> Result<Changes> {
-        self.request().changes(self.number, &self.account, since)
+        self.request(Price::List).changes(self.number, &self.account, since)
     }
 
     fn requires_sealing(&self) -> bool {
@@ -402,5 +410,9 @@ impl Connection for Memory {
 
     fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
+    }
+
+    fn quota_units(&self) -> u64 {
+        self.units.load(Ordering::Relaxed)
     }
 }

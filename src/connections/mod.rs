@@ -20,6 +20,7 @@ pub mod object_store;
 pub mod recorded;
 mod router;
 mod tree;
+mod usage;
 
 use std::fmt;
 use std::path::Path;
@@ -42,8 +43,13 @@ pub use memory::{Memory, MemoryDrive};
 pub use object_store::Bucket;
 pub use recorded::Recorded;
 pub use router::{ConnectionRouter, OCTETS};
+pub use usage::{Usage, usage_of_process};
 
 use crate::model::{Digest, Email};
+
+/// How many calls somebody makes at once at most, for the sake of memory. How many requests of all
+/// callers are open at once is a connection's business.
+pub const AT_ONCE: usize = 8;
 
 /// A session of one account with a place that holds files.
 ///
@@ -161,4 +167,7 @@ pub trait Connection: fmt::Debug + Send + Sync {
 
     /// How many requests this session has sent, retries included.
     fn requests(&self) -> u64;
+
+    /// What these requests cost in Google's quota units; 0 where there is no such quota.
+    fn quota_units(&self) -> u64;
 }

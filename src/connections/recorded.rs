@@ -171,4 +171,8 @@ impl Connection for Recorded {
     fn requests(&self) -> u64 {
         self.inner.requests()
     }
+
+    fn quota_units(&self) -> u64 {
+        self.inner.quota_units()
+    }
 }

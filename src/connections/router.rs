@@ -6,13 +6,10 @@ use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 
 use super::{
-    Access, Connection, Content, Entry, Error, FileId, Grant, NewEntry, Query, Relocation, Result,
+    AT_ONCE, Access, Connection, Content, Entry, Error, FileId, Grant, NewEntry, Query, Relocation,
+    Result,
 };
 use crate::model::Email;
-
-/// How many transfers run at once. A Drive account is limited by the minute, not by connections;
-/// beyond this the answers only queue up.
-const TRANSFERS_MAX: usize = 8;
 
 /// The media type of messages and of everything else that is not plain text.
 pub const OCTETS: &str = "application/octet-stream";
@@ -109,7 +106,7 @@ impl ConnectionRouter {
         let ids: Vec<FileId> = messages.iter().map(|message| message.id.clone()).collect();
         stream::iter(ids)
             .map(|id| async move { self.connection.read(&id, limit_bytes).await })
-            .buffered(TRANSFERS_MAX)
+            .buffered(AT_ONCE)
             .collect()
             .await
     }

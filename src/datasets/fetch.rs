@@ -29,7 +29,7 @@ use crate::model::{DatasitePath, Digest, Email, Timestamp};
 /// The folder, below the SyftBox, where edited files of replaced or removed datasets are kept.
 pub const KEPT_FOLDER: &str = ".kept";
 
-const PARALLEL: usize = 8;
+const PARALLEL: usize = crate::connections::AT_ONCE;
 
 /// Downloads the collection `wanted`, whose folder holds `files`, into the empty folder `into`, and
 /// returns the record to keep once it is installed. `others_bytes` is what the other datasets of

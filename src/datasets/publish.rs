@@ -25,7 +25,7 @@ use super::{DatasetName, Error, files};
 use crate::connections::{self, Connection, Content, Entry, FileId, NewEntry};
 use crate::model::{DatasitePath, Digest, Email};
 
-const PARALLEL: usize = 8;
+const PARALLEL: usize = connections::AT_ONCE;
 const IDS_MAX: usize = 1_000; // what a connection makes in one call
 const IN_MEMORY_BYTES_MAX: u64 = 5 * 1024 * 1024;
 const FILE_MEDIA_TYPE: &str = "application/octet-stream";

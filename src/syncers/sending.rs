@@ -26,9 +26,6 @@ const IDS_AT_ONCE: usize = 500;
 /// How many a service makes at most in one request.
 const IDS_MAX: usize = 1000;
 
-/// How many folders are written to at once.
-const FOLDERS_AT_ONCE: usize = 8;
-
 /// Meta keys of the rolling state: whether it must be sent, its file, and the checkpoint that it is
 /// laid on.
 pub(super) const ROLLING_DIRTY: &str = "rolling.dirty";
@@ -94,7 +91,7 @@ pub(super) async fn flush(
             let mut report = Report::default();
             (send_in_order(account, messages, &mut report).await, report)
         })
-        .buffered(FOLDERS_AT_ONCE)
+        .buffered(connections::AT_ONCE)
         .collect()
         .await;
     for (outcome, problems) in sent {

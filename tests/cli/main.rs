@@ -9,6 +9,7 @@ mod accident;
 mod answers;
 mod asking;
 mod consent;
+mod cost;
 mod database;
 mod jobs;
 mod keys;

@@ -175,7 +175,7 @@ async fn a_file_is_sent_when_it_is_whole() {
     watched.write("b.txt", "one");
     watched.hand.hear(secs(1.0), false);
     let (event, _) = watched.next().await;
-    let WatchEvent::Synced { report, requests } = event else { panic!("{event:?}") };
+    let WatchEvent::Synced { report, requests, .. } = event else { panic!("{event:?}") };
     assert!(report.pushed > 0 && requests > 1, "{report:?}");
 }
 

@@ -9,5 +9,6 @@
 mod every_request;
 mod exhausted;
 mod numbers;
+mod pace;
 mod session;
 mod world;

@@ -33,7 +33,7 @@ impl Clock for Ticking {
 
 /// The clock of the Drive client: a wait is over at once.
 #[derive(Debug)]
-struct Impatient;
+pub(crate) struct Impatient;
 
 #[async_trait]
 impl drive_api::Clock for Impatient {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""HTTP requests, wall and CPU time of each operation, for our program and the Python client side by side.
+"""HTTP requests, quota units, wall and CPU time of each operation, for our program and the Python client side by side.
 
   bench.py                                          both, on our own server, at 0 and 100 ms a request
   bench.py --sides python --drive stand-in --only A
@@ -13,6 +13,7 @@ message. D: many messages of one file.
 import argparse, json, shutil, sys, tempfile, time
 from pathlib import Path
 
+import quota
 from sides import COMMANDS, Drive, Side, job_environment, token
 
 
@@ -61,12 +62,12 @@ class Bench:
         wall = time.time() - started
         self.drive.admin("mark", label="setup")
         self.drive.admin("latency", ms=0)
-        none = {"total": 0, "by": {}, "req_bytes": 0, "resp_bytes": 0, "batch_inner": 0}
+        none = {"total": 0, "by": {}, "req_bytes": 0, "resp_bytes": 0, "batch_inner": 0, "batch_by": {}}
         stats = self.drive.admin("stats")["labels"].get(label, none)
         cpu = side.last.get("cpu_ms", 0) / 1000
         self.rows.append({"side": self.kind, "scenario": self.scenario, "op": name, "latency_ms": latency, "wall_s": round(wall, 3),
-                          "cpu_s": round(cpu, 3), "error": error, **stats})
-        print(f"{self.kind:6} {name:66s} {latency:4d} ms  req {stats['total']:5d}  wall {wall:7.2f}s  cpu {cpu:6.2f}s"
+                          "cpu_s": round(cpu, 3), "error": error, "units": quota.units(stats), **stats})
+        print(f"{self.kind:6} {name:66s} {latency:4d} ms  req {stats['total']:5d}  units {quota.units(stats):7d}  wall {wall:7.2f}s  cpu {cpu:6.2f}s"
               + (f"  ERROR {error}" if error else ""), flush=True)
 
     def pair(self, letter, latency=""):
@@ -219,8 +220,8 @@ def table(rows):
     by = {}
     for r in rows:
         by.setdefault((r["scenario"], r["latency_ms"], r["op"]), {})[r["side"]] = r
-    lines = ["| operation | latency | requests Python | ours | wall Python | ours | faster | CPU Python | ours | less |",
-             "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
+    lines = ["| operation | latency | requests Python | ours | units Python | ours | wall Python | ours | faster | CPU Python | ours | less |",
+             "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
 
     def cells(r, key, form):
         return "not measured" if r is None else "fails" if r["error"] else form(r)
@@ -233,6 +234,7 @@ def table(rows):
         p, o = sides.get("python"), sides.get("ours")
         requests = lambda r: str(r["total"]) + (f" ({r['batch_inner']} in batches)" if r["batch_inner"] else "")
         row = [op, f"{latency} ms", cells(p, "total", requests), cells(o, "total", requests)]
+        row += [cells(r, "units", lambda r: str(r["units"])) for r in (p, o)]
         for key in ("wall_s", "cpu_s"):
             seconds = lambda r, key=key: f"{r[key]:.2f} s"
             row += [cells(p, key, seconds), cells(o, key, seconds), ratio(p, o, key)]

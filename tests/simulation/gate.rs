@@ -354,4 +354,8 @@ impl Connection for Gated {
     fn requests(&self) -> u64 {
         self.inner.requests()
     }
+
+    fn quota_units(&self) -> u64 {
+        self.inner.quota_units()
+    }
 }

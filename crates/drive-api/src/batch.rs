@@ -18,7 +18,9 @@ use crate::create::boundary;
 use crate::drive::{Drive, gone_is_fine};
 use crate::error::Error;
 use crate::file::Role;
+use crate::gate::Ticket;
 use crate::id;
+use crate::quota;
 use crate::retry::{self, Failed, Repeat, Verdict};
 use crate::transport::finish;
 use wire::{Part, Request};
@@ -89,11 +91,11 @@ impl Drive {
         let mut is_fresh = false;
         while !left.is_empty() {
             let sent = self.transport.persist(Repeat::Safe, |token| self.post(token, &left));
-            let (token, parts) = match sent.await {
+            let (token, ticket, parts) = match sent.await {
                 Ok(sent) => sent,
                 Err(failed) => return batch.fail(&left, &failed.error),
             };
-            let round = self.read_round(left, parts, is_fresh, batch);
+            let round = self.read_round(left, (ticket, parts), is_fresh, batch);
             left = round.again;
             if round.is_stale && !is_fresh {
                 is_fresh = true;
@@ -111,7 +113,7 @@ impl Drive {
     fn read_round<'a>(
         &self,
         sent: Vec<&'a (usize, Request)>,
-        parts: Vec<Option<Part>>,
+        (ticket, parts): (Option<Ticket>, Vec<Option<Part>>),
         is_fresh: bool,
         batch: &mut Batch,
     ) -> Round<'a> {
@@ -131,6 +133,7 @@ impl Drive {
                 }
                 None => Failed::lost(&what, "its part of the answer is missing"),
             };
+            self.transport.heed(ticket, &failed);
             match retry::judge(&failed.symptom, Repeat::Safe) {
                 Verdict::GiveUp => {}
                 Verdict::FreshToken => {
@@ -153,7 +156,7 @@ impl Drive {
         &self,
         token: AccessToken,
         left: &[&(usize, Request)],
-    ) -> Result<(AccessToken, Vec<Option<Part>>), Failed> {
+    ) -> Result<(AccessToken, Option<Ticket>, Vec<Option<Part>>), Failed> {
         const WHAT: &str = "a batch";
         let boundary = boundary();
         let requests: Vec<&Request> = left.iter().map(|item| &item.1).collect();
@@ -163,12 +166,14 @@ impl Drive {
             .request(Method::POST, &self.transport.endpoint.batch(), &token)
             .header(CONTENT_TYPE, format!("multipart/mixed; boundary={boundary}"));
         let request = finish(WHAT, builder, common::to_body(Some(body)))?;
-        let answer = self.transport.answer(WHAT, request).await?;
+        let price = |part: &&Request| quota::price_of_part(part.method, &part.target);
+        let slot = self.transport.enter(requests.iter().map(price).sum()).await;
+        let answer = self.transport.answer_in(slot, WHAT, request).await?;
         let answer = self.transport.success(WHAT, answer)?;
         let media_type = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let parts = wire::decode(media_type.unwrap_or_default(), &answer.body, left.len())
             .ok_or_else(|| Error::invalid("the answer to a batch", "it is not multipart/mixed"))?;
-        Ok((token, parts))
+        Ok((token, answer.ticket, parts))
     }
 }
 

@@ -116,7 +116,7 @@ impl Drive {
             builder = builder.header(RANGE, format!("bytes={}-", state.got));
         }
         let request = finish(&state.what, builder, common::to_body::<Bytes>(None))?;
-        let response = self.transport.open(&state.what, request).await?;
+        let (response, _slot) = self.transport.open(&state.what, request).await?;
         let status = response.status();
         if status == StatusCode::RANGE_NOT_SATISFIABLE && state.is_whole(response.headers()) {
             return Ok(());

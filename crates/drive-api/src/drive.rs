@@ -6,7 +6,6 @@
 use std::collections::HashSet;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use google_drive3::api;
 
@@ -17,6 +16,7 @@ use crate::error::Error;
 use crate::file::{Change, Changes, File, Permission, Role, required};
 use crate::id;
 use crate::query::Query;
+use crate::quota::Usage;
 use crate::retry::{Failed, Repeat};
 use crate::transport::{Settings, Transport};
 
@@ -81,7 +81,12 @@ impl Drive {
     /// Returns how many HTTP requests this `Drive` and its clones have sent, tries included.
     /// Requests of the token source are not among them.
     pub fn requests(&self) -> u64 {
-        self.transport.requests.load(Ordering::Relaxed)
+        self.usage().requests
+    }
+
+    /// Returns the same with what the requests cost in quota units.
+    pub fn usage(&self) -> Usage {
+        self.transport.meter.usage()
     }
 
     /// Returns the server's address.

@@ -17,6 +17,8 @@ use crate::auth::AccessToken;
 use crate::connector::Bounded;
 use crate::error::Error;
 use crate::file::FIELDS;
+use crate::gate::Slot;
+use crate::quota::Kind;
 use crate::retry::Failed;
 use crate::transport::{AGENT, Transport, failed_request};
 
@@ -28,7 +30,7 @@ type Attempt<T> = Result<T, Failed>;
 
 impl Transport {
     pub(crate) async fn about(&self, token: AccessToken) -> Attempt<api::About> {
-        let (hub, mut witness) = self.call(&token);
+        let (hub, mut witness) = self.call(&token, Kind::Read).await;
         let call = hub.about().get().param("fields", "user(emailAddress)");
         let outcome = self.guarded(call.delegate(&mut witness).doit()).await;
         witness.conclude("the account", outcome).map(second)
@@ -41,7 +43,7 @@ impl Transport {
         order: Option<&str>,
         page: Option<&str>,
     ) -> Attempt<api::FileList> {
-        let (hub, mut witness) = self.call(&token);
+        let (hub, mut witness) = self.call(&token, Kind::List).await;
         let fields = format!("nextPageToken,incompleteSearch,files({FIELDS})");
         let mut call = hub.files().list().param("fields", &fields).page_size(PAGE_ITEMS);
         if !query.is_empty() {
@@ -58,14 +60,14 @@ impl Transport {
     }
 
     pub(crate) async fn get_file(&self, token: AccessToken, id: &str) -> Attempt<api::File> {
-        let (hub, mut witness) = self.call(&token);
+        let (hub, mut witness) = self.call(&token, Kind::Read).await;
         let call = hub.files().get(id).param("fields", FIELDS).supports_all_drives(true);
         let outcome = self.guarded(call.delegate(&mut witness).doit()).await;
         witness.conclude(&format!("file {id}"), outcome).map(second)
     }
 
     pub(crate) async fn delete_file(&self, token: AccessToken, id: &str) -> Attempt<()> {
-        let (hub, mut witness) = self.call(&token);
+        let (hub, mut witness) = self.call(&token, Kind::Edit).await;
         let call = hub.files().delete(id).supports_all_drives(true).delegate(&mut witness).doit();
         let outcome = self.guarded(call).await;
         witness.conclude(&format!("file {id}"), outcome).map(drop)
@@ -76,7 +78,7 @@ impl Transport {
         token: AccessToken,
         count: i32,
     ) -> Attempt<api::GeneratedIds> {
-        let (hub, mut witness) = self.call(&token);
+        let (hub, mut witness) = self.call(&token, Kind::Read).await;
         let call = hub.files().generate_ids().count(count).space("drive").param("fields", "ids");
         let outcome = self.guarded(call.delegate(&mut witness).doit()).await;
         witness.conclude("new ids", outcome).map(second)
@@ -89,7 +91,7 @@ impl Transport {
         page: Option<&str>,
     ) -> Attempt<api::PermissionList> {
         const FIELDS: &str = "nextPageToken,permissions(id,type,role,emailAddress)";
-        let (hub, mut witness) = self.call(&token);
+        let (hub, mut witness) = self.call(&token, Kind::Read).await;
         let call = hub.permissions().list(id).param("fields", FIELDS);
         let mut call = call.page_size(PERMISSION_PAGE_ITEMS).supports_all_drives(true);
         if let Some(page) = page {
@@ -106,7 +108,7 @@ impl Transport {
         permission: api::Permission,
         notify: bool,
     ) -> Attempt<()> {
-        let (hub, mut witness) = self.call(&token);
+        let (hub, mut witness) = self.call(&token, Kind::Edit).await;
         let call = hub.permissions().create(permission, id).param("fields", "id");
         let call = call.send_notification_email(notify).supports_all_drives(true);
         let outcome = self.guarded(call.delegate(&mut witness).doit()).await;
@@ -119,7 +121,7 @@ impl Transport {
         id: &str,
         permission: &str,
     ) -> Attempt<()> {
-        let (hub, mut witness) = self.call(&token);
+        let (hub, mut witness) = self.call(&token, Kind::Edit).await;
         let call = hub.permissions().delete(id, permission).supports_all_drives(true);
         let call = call.delegate(&mut witness).doit();
         let outcome = self.guarded(call).await;
@@ -130,7 +132,7 @@ impl Transport {
         &self,
         token: AccessToken,
     ) -> Attempt<api::StartPageToken> {
-        let (hub, mut witness) = self.call(&token);
+        let (hub, mut witness) = self.call(&token, Kind::Read).await;
         let call = hub.changes().get_start_page_token();
         let outcome = self.guarded(call.delegate(&mut witness).doit()).await;
         witness.conclude("the change feed", outcome).map(second)
@@ -141,7 +143,7 @@ impl Transport {
         token: AccessToken,
         page: &str,
     ) -> Attempt<api::ChangeList> {
-        let (hub, mut witness) = self.call(&token);
+        let (hub, mut witness) = self.call(&token, Kind::List).await;
         let fields =
             format!("nextPageToken,newStartPageToken,changes(fileId,removed,file({FIELDS}))");
         let call = hub.changes().list(page).param("fields", &fields).page_size(PAGE_ITEMS);
@@ -150,13 +152,14 @@ impl Transport {
         witness.conclude("the change feed", outcome).map(second)
     }
 
-    fn call(&self, token: &AccessToken) -> (DriveHub<Bounded>, Witness<'_>) {
+    async fn call(&self, token: &AccessToken, kind: Kind) -> (DriveHub<Bounded>, Witness<'_>) {
         let mut hub = DriveHub::new(self.client.clone(), token.secret().to_owned());
         hub.user_agent(AGENT.to_owned());
         hub.base_url(self.endpoint.api().into());
         hub.root_url(self.endpoint.root().clone().into());
+        let slot = self.enter(kind.units()).await;
         let overflows = self.overflows.load(Ordering::SeqCst);
-        (hub, Witness { transport: self, overflows, refusal: None })
+        (hub, Witness { transport: self, slot, overflows, refusal: None })
     }
 
     async fn guarded<T>(&self, call: impl Future<Output = common::Result<T>>) -> Result<T, Fault> {
@@ -185,6 +188,7 @@ enum Fault {
 /// Sees what `google-drive3` hides from its result.
 struct Witness<'a> {
     transport: &'a Transport,
+    slot: Slot,
     /// How many answers had been too long before this call.
     overflows: u64,
     refusal: Option<Refusal>,
@@ -197,10 +201,6 @@ struct Refusal {
 }
 
 impl common::Delegate for Witness<'_> {
-    fn pre_request(&mut self) {
-        self.transport.requests.fetch_add(1, Ordering::Relaxed);
-    }
-
     fn http_failure(&mut self, response: &common::Response, body: Option<&Value>) -> common::Retry {
         self.refusal = Some(Refusal {
             status: response.status().as_u16(),
@@ -214,11 +214,17 @@ impl common::Delegate for Witness<'_> {
 impl Witness<'_> {
     fn conclude<T>(self, what: &str, outcome: Result<T, Fault>) -> Attempt<T> {
         let fault = match outcome {
-            Ok(value) => return Ok(value),
+            Ok(value) => {
+                self.slot.worked();
+                return Ok(value);
+            }
             Err(fault) => fault,
         };
         if let Some(refusal) = &self.refusal {
-            return Err(Failed::answer(what, refusal.status, &refusal.body, refusal.retry_after));
+            let wait = refusal.retry_after;
+            let failed = Failed::answer(what, refusal.status, &refusal.body, wait);
+            self.transport.heed(Some(self.slot.ticket()), &failed);
+            return Err(failed);
         }
         let nonsense =
             |problem: String| Error::invalid(format!("the answer about {what}"), problem).into();
@@ -259,7 +265,7 @@ mod tests {
         let endpoint = Endpoint::google();
         let transport = Transport::new(endpoint, Arc::new(token), Settings::default());
         let outcome = transport.guarded::<()>(async { panic!("a bad answer") }).await;
-        let (_, witness) = transport.call(&AccessToken::new("t").unwrap());
+        let (_, witness) = transport.call(&AccessToken::new("t").unwrap(), Kind::Read).await;
         let failed = witness.conclude("it", outcome).unwrap_err();
         assert!(matches!(failed.error, Error::Invalid { .. }), "{failed:?}");
     }

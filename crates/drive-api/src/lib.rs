@@ -4,9 +4,10 @@
 //! what its files mean. Start at [`Drive`]. Metadata calls go through the `google-drive3` crate behind
 //! this crate's own types; uploads, downloads and batches are written here, on the same HTTP client.
 //!
-//! Three rules hold for every call:
+//! Four rules hold for every call:
 //!
 //! - What is not safe to repeat is never sent twice (`retry.rs` decides: one table, one test).
+//! - It passes the gate of its account, which keeps to the quota and to what the server asks for.
 //! - Whatever a server answers is bounded, then parsed, then believed; ids are checked both ways.
 //! - Secrets are in no error, no `Debug` output and no log line.
 
@@ -20,12 +21,14 @@ mod drive;
 mod endpoint;
 mod error;
 mod file;
+mod gate;
 mod gmail;
 mod google;
 mod id;
 mod post;
 mod probe;
 mod query;
+mod quota;
 mod resumable;
 mod retry;
 mod transport;
@@ -41,9 +44,11 @@ pub use drive::{Drive, Order};
 pub use endpoint::Endpoint;
 pub use error::{Error, Source};
 pub use file::{Change, Changes, FOLDER, File, Permission, Role};
+pub use gate::calls_held_back;
 pub use gmail::{Gmail, MAIL_SCOPES};
 pub use post::{Post, post_json};
 pub use probe::{Sight, look};
 pub use query::Query;
+pub use quota::{Kind, UNITS_A_MINUTE, Usage, usage_of_process};
 pub use retry::calls_waiting;
 pub use transport::Settings;

@@ -12,6 +12,7 @@ use hyper::header::USER_AGENT;
 use crate::clock::{self, Clock};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::quota::{self, Kind};
 use crate::transport::{AGENT, JSON_BYTES_MAX, collect, failed_request, http_client};
 
 /// What a server showed of itself.
@@ -40,6 +41,7 @@ pub async fn look(
     let request =
         request.header(USER_AGENT, AGENT).body(common::to_body(Some(bytes::Bytes::new())));
     let request = request.map_err(|error| Error::invalid("the address", error.to_string()))?;
+    quota::count_alone(Kind::Read);
     let started = Instant::now();
     let exchange = async {
         let response = client.request(request).await;

@@ -26,6 +26,7 @@ use crate::create::io_error;
 use crate::drive::Drive;
 use crate::error::Error;
 use crate::file::{FIELDS, File};
+use crate::quota::Kind;
 use crate::retry::{self, Failed, Repeat, Verdict};
 use crate::transport::{Answer, finish};
 
@@ -209,7 +210,8 @@ impl Drive {
             .header(CONTENT_LENGTH, size - from)
             .header(CONTENT_TYPE, &upload.media_type)
             .header(CONTENT_RANGE, format!("bytes {from}-{}/{size}", size - 1));
-        let exchange = self.transport.exchange(what, finish(what, builder, body)?);
+        let slot = self.transport.enter(Kind::Edit.units()).await;
+        let exchange = self.transport.exchange(slot, what, finish(what, builder, body)?);
         let answer = self.while_alive(upload, exchange, sent).await;
         if let Some(problem) = sent.problem.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return Err(io_error(what, problem).into());

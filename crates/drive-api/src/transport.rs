@@ -1,5 +1,5 @@
-//! Sends requests: counts them, bounds their answers in bytes and time, and repeats them as
-//! [`crate::retry`] decides.
+//! Sends requests: lets them through the [`Gate`], counts them, bounds their answers in bytes and
+//! time, and repeats them as [`crate::retry`] decides.
 //!
 //! Knows HTTP, not Drive's methods. Everything that a `Drive` and its clones share lives here.
 
@@ -7,7 +7,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,11 +25,13 @@ use crate::clock::{Clock, SystemClock};
 use crate::connector::Bounded;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, clean};
+use crate::gate::{Gate, Held, Slot, Ticket};
+use crate::quota::{self, Meter};
 use crate::retry::{self, Failed, Repeat, Tries, Verdict, Waits};
 
 /// The longest JSON answer that is read: a page of 1,000 files is under 1 MiB.
 pub(crate) const JSON_BYTES_MAX: u64 = 32 * 1024 * 1024;
-const IDLE_CONNECTIONS_MAX: usize = 8;
+const IDLE_CONNECTIONS_MAX: usize = 8; // as many as the gate lets be open
 pub(crate) const AGENT: &str = concat!("drive-api/", env!("CARGO_PKG_VERSION"));
 
 /// The HTTP client that all requests go through.
@@ -50,6 +52,9 @@ pub struct Settings {
     pub items_max: usize,
     /// The largest content in bytes that is sent in one multipart request; above, uploads resume.
     pub multipart_bytes_max: u64,
+    /// Whose account it is, if that is known: all sessions of this process with one account share
+    /// its quota and its limits. Without it a session keeps to them alone.
+    pub account: Option<String>,
 }
 
 impl Default for Settings {
@@ -61,6 +66,7 @@ impl Default for Settings {
             json_bytes_max: JSON_BYTES_MAX,
             items_max: 500_000, // the most that a folder of Drive can hold
             multipart_bytes_max: 5 * 1024 * 1024, // Drive's limit for multipart uploads
+            account: None,
         }
     }
 }
@@ -74,17 +80,17 @@ pub(crate) struct Transport {
     pub(crate) client: HttpClient,
     /// For downloads, whose answers may be of any length.
     media: HttpClient,
-    pub(crate) requests: AtomicU64,
+    pub(crate) meter: Meter,
+    gate: Arc<Gate>,
     pub(crate) overflows: Arc<AtomicU64>,
 }
 
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let requests = self.requests.load(Ordering::Relaxed);
         f.debug_struct("Drive")
             .field("endpoint", &self.endpoint.root().as_str())
             .field("tokens", &self.tokens)
-            .field("requests", &requests)
+            .field("usage", &self.meter.usage())
             .finish_non_exhaustive()
     }
 }
@@ -95,6 +101,8 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// When its request left, if that passed the gate.
+    pub(crate) ticket: Option<Ticket>,
 }
 
 impl Transport {
@@ -106,8 +114,9 @@ impl Transport {
         let overflows = Arc::new(AtomicU64::new(0));
         let client = http_client(settings.json_bytes_max, &overflows);
         let media = http_client(u64::MAX, &overflows);
-        let requests = AtomicU64::new(0);
-        Self { endpoint, tokens, settings, client, media, requests, overflows }
+        let gate = Gate::of(endpoint.root(), settings.account.as_deref());
+        let meter = Meter::default();
+        Self { endpoint, tokens, settings, client, media, meter, gate, overflows }
     }
 
     /// Makes attempts until one works or [`retry::judge`] says that no more should be made.
@@ -155,7 +164,11 @@ impl Transport {
 
     /// Waits before the next try: as long as the server asked for, if that is longer. Returns how long.
     pub(crate) async fn pause(&self, delay: Duration, retry_after: Option<Duration>) -> Duration {
-        let _waits = Waits::begin();
+        // A server that asks for time has answered.
+        let (_held, _waits) = match retry_after {
+            Some(_) => (Some(Held::begin()), None),
+            None => (None, Some(Waits::begin())),
+        };
         let delay = retry_after.map_or(delay, |asked| asked.max(delay));
         tracing::debug!(?delay, "waiting before the next try");
         self.settings.clock.sleep(delay).await;
@@ -171,43 +184,86 @@ impl Transport {
             .header(AUTHORIZATION, token.header())
     }
 
+    /// Waits until a request of this price may leave, and counts it.
+    pub(crate) async fn enter(&self, units: u64) -> Slot {
+        let slot = self.gate.enter(units, &*self.settings.clock).await;
+        self.meter.count(units);
+        slot
+    }
+
     /// Sends a request whose answer is JSON or nothing, and reads it whole.
     pub(crate) async fn answer(
         &self,
         what: &str,
         request: Request<common::Body>,
     ) -> Result<Answer, Failed> {
-        let exchange = self.exchange(what, request);
+        let slot = self.enter(quota::price(&request)).await;
+        self.answer_in(slot, what, request).await
+    }
+
+    /// The same for a request that was let through the gate.
+    pub(crate) async fn answer_in(
+        &self,
+        slot: Slot,
+        what: &str,
+        request: Request<common::Body>,
+    ) -> Result<Answer, Failed> {
+        let exchange = self.exchange(slot, what, request);
         match tokio::time::timeout(self.settings.patience, exchange).await {
             Ok(answer) => answer,
             Err(late) => Err(Failed::lost(what, late)),
         }
     }
 
-    /// Like [`Self::answer`], without a limit in time: for bodies that take long to send.
+    /// Like [`Self::answer_in`], without a limit in time: for bodies that take long to send.
     pub(crate) async fn exchange(
         &self,
+        slot: Slot,
         what: &str,
         request: Request<common::Body>,
     ) -> Result<Answer, Failed> {
-        self.requests.fetch_add(1, Ordering::Relaxed);
         let response = self.client.request(request).await;
-        let response = response.map_err(|error| failed_request(what, error))?;
-        collect(what, response, self.settings.json_bytes_max).await
+        let mut response = response.map_err(|error| failed_request(what, error))?;
+        response.extensions_mut().insert(slot.ticket());
+        let answer = collect(what, response, self.settings.json_bytes_max).await?;
+        if answer.status.is_client_error() || answer.status.is_server_error() {
+            self.refusal(what, &answer); // is heeded before the slot is free for another
+        } else {
+            slot.worked();
+        }
+        Ok(answer)
     }
 
-    /// Sends a request whose answer is content; its body is not read yet.
+    /// Sends a request whose answer is content; its body is not read yet. The request is open for as
+    /// long as the slot is kept.
     pub(crate) async fn open(
         &self,
         what: &str,
         request: Request<common::Body>,
-    ) -> Result<Response<hyper::body::Incoming>, Failed> {
-        self.requests.fetch_add(1, Ordering::Relaxed);
+    ) -> Result<(Response<hyper::body::Incoming>, Slot), Failed> {
+        let slot = self.enter(quota::price(&request)).await;
         let sent = self.media.request(request);
         match tokio::time::timeout(self.settings.patience, sent).await {
-            Ok(Ok(response)) => Ok(response),
+            Ok(Ok(mut response)) => {
+                response.extensions_mut().insert(slot.ticket());
+                if response.status().is_success() {
+                    slot.worked();
+                }
+                Ok((response, slot))
+            }
             Ok(Err(error)) => Err(failed_request(what, error)),
             Err(late) => Err(Failed::lost(what, late)),
+        }
+    }
+
+    /// Makes the gate heed what a failure says about all requests of the session.
+    pub(crate) fn heed(&self, ticket: Option<Ticket>, failed: &Failed) {
+        if let (Some(ticket), Error::RateLimited { .. }) = (ticket, &failed.error) {
+            self.gate.refused(ticket);
+        }
+        let comes_back = retry::judge(&failed.symptom, Repeat::Safe) == Verdict::Again;
+        if let Some(pause) = failed.retry_after.filter(|_| comes_back) {
+            self.gate.hold(self.settings.clock.now(), pause);
         }
     }
 
@@ -220,7 +276,9 @@ impl Transport {
     pub(crate) fn refusal(&self, what: &str, answer: &Answer) -> Failed {
         let body = serde_json::from_slice(&answer.body).unwrap_or_default();
         let wait = self.retry_after(&answer.headers);
-        Failed::answer(what, answer.status.as_u16(), &body, wait)
+        let failed = Failed::answer(what, answer.status.as_u16(), &body, wait);
+        self.heed(answer.ticket, &failed);
+        failed
     }
 
     pub(crate) fn retry_after(&self, headers: &HeaderMap) -> Option<Duration> {
@@ -259,7 +317,9 @@ pub(crate) async fn collect(
     let limit = usize::try_from(bytes_max).unwrap_or(usize::MAX);
     match Limited::new(body, limit).collect().await {
         Ok(body) => {
-            Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() })
+            let ticket = parts.extensions.get().copied();
+            let (status, headers, body) = (parts.status, parts.headers, body.to_bytes());
+            Ok(Answer { status, headers, body, ticket })
         }
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
             Err(Error::TooLarge { what: what.to_owned(), limit_bytes: bytes_max }.into())

@@ -6,7 +6,10 @@ use std::{
     fs::{File, OpenOptions},
     io::{self, Write as _},
     path::Path,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -50,6 +53,11 @@ pub struct Stats {
     pub response_bytes: u64,
     /// Requests inside of batches, which are not in `total`.
     pub batch_inner: u64,
+    /// The same by method and path.
+    pub batch_by: BTreeMap<String, u64>,
+    /// The most requests that were open at once: from their heads to the heads of their answers.
+    /// Under a label it is not counted.
+    pub at_once: u64,
 }
 
 /// One request that is being served.
@@ -67,6 +75,18 @@ pub(crate) struct Entry {
 pub(crate) struct Log {
     file: Option<Mutex<File>>,
     state: Mutex<State>,
+    open: AtomicU64,
+    at_once: AtomicU64,
+}
+
+/// A request that is open until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Open<'a>(&'a Log);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 #[derive(Debug)]
@@ -79,7 +99,16 @@ impl Log {
     pub(crate) fn open(path: Option<&Path>) -> io::Result<Self> {
         let open = |path: &Path| OpenOptions::new().create(true).append(true).open(path);
         let state = State { label: "-".to_owned(), labels: BTreeMap::new() };
-        Ok(Self { file: path.map(open).transpose()?.map(Mutex::new), state: Mutex::new(state) })
+        let file = path.map(open).transpose()?.map(Mutex::new);
+        let (open, at_once) = (AtomicU64::new(0), AtomicU64::new(0));
+        Ok(Self { file, state: Mutex::new(state), open, at_once })
+    }
+
+    /// Counts a request as open.
+    pub(crate) fn open_one(&self) -> Open<'_> {
+        let open = self.open.fetch_add(1, Ordering::SeqCst) + 1;
+        self.at_once.fetch_max(open, Ordering::SeqCst);
+        Open(self)
     }
 
     /// Counts what comes from now on under another label.
@@ -89,9 +118,7 @@ impl Log {
 
     /// Counts a request, before it is served: whoever has the answer finds it counted.
     pub(crate) fn begin(&self, call: &Call) -> Entry {
-        let query = |name: &str| call.query.get(name).map(str::to_owned);
-        let path = template(&call.path, query);
-        let template = format!("{} {path}", call.method);
+        let (path, template) = templates(call);
         let account = call.me.as_ref().map(|me| me.email.clone());
         let mut state = self.lock();
         let label = state.label.clone();
@@ -114,10 +141,13 @@ impl Log {
     }
 
     /// Counts a request inside of a batch.
-    pub(crate) fn inner(&self) {
+    pub(crate) fn inner(&self, call: &Call) {
+        let (_, template) = templates(call);
         let mut state = self.lock();
         let label = state.label.clone();
-        state.stats(&label).batch_inner += 1;
+        let stats = state.stats(&label);
+        stats.batch_inner += 1;
+        count(&mut stats.batch_by, &template);
     }
 
     /// Adds bytes and writes the line; `answered` is none if the connection was dropped. The bytes
@@ -157,7 +187,7 @@ impl Log {
     /// Returns the sum over all labels.
     pub(crate) fn stats(&self) -> Stats {
         let state = self.lock();
-        let mut sum = Stats::default();
+        let mut sum = Stats { at_once: self.at_once.load(Ordering::SeqCst), ..Stats::default() };
         for stats in state.labels.values() {
             sum.total += stats.total;
             sum.request_bytes += stats.request_bytes;
@@ -165,6 +195,9 @@ impl Log {
             sum.batch_inner += stats.batch_inner;
             for (key, count) in &stats.by {
                 *sum.by.entry(key.clone()).or_default() += count;
+            }
+            for (key, count) in &stats.batch_by {
+                *sum.batch_by.entry(key.clone()).or_default() += count;
             }
             for (key, count) in &stats.accounts {
                 *sum.accounts.entry(key.clone()).or_default() += count;
@@ -182,6 +215,7 @@ impl Log {
                 "req_bytes": stats.request_bytes,
                 "resp_bytes": stats.response_bytes,
                 "batch_inner": stats.batch_inner,
+                "batch_by": stats.batch_by,
                 "accounts": stats.accounts,
             });
             (label.clone(), value)
@@ -199,6 +233,13 @@ impl State {
         let known = self.labels.contains_key(label) || self.labels.len() < KEYS_MAX;
         self.labels.entry(if known { label } else { "…" }.to_owned()).or_default()
     }
+}
+
+/// The path without its ids, and the same behind the method.
+fn templates(call: &Call) -> (String, String) {
+    let path = template(&call.path, |name| call.query.get(name).map(str::to_owned));
+    let template = format!("{} {path}", call.method);
+    (path, template)
 }
 
 fn count(counts: &mut BTreeMap<String, u64>, key: &str) {

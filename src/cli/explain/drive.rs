@@ -61,7 +61,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: Code::RateLimited,
         what: "The drive asks for fewer requests.",
-        why: "Too many in a short time, by this program or by others with the same account or project.",
+        why: "Too many in a short time, by several programs with the same account or project; one `syft` alone slows down by itself, and waits for as long as the drive asks.",
         next: "Wait a few minutes, then run the command again; it goes on where it stopped.",
     },
     Entry {

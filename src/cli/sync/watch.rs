@@ -11,6 +11,7 @@ use crate::cli::hints;
 use crate::cli::report::{Failure, Outcome};
 use crate::cli::ui::Ui;
 use crate::client::{self, Pace, Watch, WatchEvent, WatchOptions};
+use crate::connections::Usage;
 use crate::syncers::Report;
 
 pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome {
@@ -26,8 +27,9 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     }
     loop {
         match watch.next().await {
-            WatchEvent::Synced { report, requests } => {
-                synced(&watch, report, requests, args.quiet, &mut record, ui);
+            WatchEvent::Synced { report, requests, quota_units } => {
+                let usage = Usage { requests, quota_units };
+                synced(&watch, report, usage, args.quiet, &mut record, ui);
             }
             WatchEvent::Failed { error, is_news, .. } => {
                 failed(error, is_news, args.quiet, &mut record, ui);
@@ -50,7 +52,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
 fn synced(
     watch: &Watch,
     report: Report,
-    requests: u64,
+    usage: Usage,
     is_quiet: bool,
     record: &mut Record,
     ui: &mut Ui,
@@ -62,7 +64,7 @@ fn synced(
     if is_quiet {
         tell_needs(&news, ui);
     } else if !told.is_idle() {
-        tell(&told, role, requests, ui);
+        tell(&told, role, usage, ui);
     }
     record.keep(ui);
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::configuration::Stamp;
 use super::{Client, Configuration, Error, Result};
 use crate::caches;
-use crate::connections;
+use crate::connections::{self, Usage};
 use crate::model::{Code, Email, Timestamp};
 use crate::syncers::{Problem, Report, SyncOptions};
 
@@ -53,6 +53,8 @@ pub enum WatchEvent {
         report: Report,
         /// What it cost.
         requests: u64,
+        /// The same in Google's quota units.
+        quota_units: u64,
     },
     /// A sync could not be done; it is tried again.
     Failed {
@@ -233,7 +235,7 @@ impl Watch {
         {
             return self.failed(error);
         }
-        let before = self.client.requests();
+        let before = self.client.usage();
         // A drive that was out of reach is tried without the lock: each call is tried for half a
         // minute, and who works here meanwhile is not to wait for that.
         if self.trouble.as_ref().is_some_and(|trouble| trouble.is_away)
@@ -267,7 +269,7 @@ impl Watch {
         self.listen();
     }
 
-    fn synced(&mut self, report: Report, before: u64) {
+    fn synced(&mut self, report: Report, before: Usage) {
         // What stays wrong is no reason to ask the drive more often.
         let is_as_before = !report.has_exchanged() && report.problems == self.problems;
         let is_idle = report.is_idle() || is_as_before;
@@ -284,8 +286,8 @@ impl Watch {
         if self.client.account().store.take_restless() {
             self.plan.left_restless(now);
         }
-        let requests = self.client.requests().saturating_sub(before);
-        self.events.push_back(WatchEvent::Synced { report, requests });
+        let Usage { requests, quota_units } = self.client.usage().since(before);
+        self.events.push_back(WatchEvent::Synced { report, requests, quota_units });
     }
 
     fn locked(&mut self) {

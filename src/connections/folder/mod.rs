@@ -34,6 +34,7 @@ use super::{
     Access, Changes, Connection, Content, Entry, Error, FileId, Grant, NewEntry, PageToken, Query,
     Relocation, Result,
 };
+use crate::connections::usage;
 use crate::model::{Digest, Email};
 
 pub(super) const SERVICE: &str = "the shared folder";
@@ -65,6 +66,7 @@ impl Folder {
         work: impl FnOnce(&Session) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.requests.fetch_add(1, Ordering::Relaxed);
+        usage::note_request();
         let session = Arc::clone(&self.session);
         let answer = tokio::task::spawn_blocking(move || work(&session)).await;
         answer.unwrap_or_else(|stopped| {
@@ -198,5 +200,9 @@ impl Connection for Folder {
 
     fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
+    }
+
+    fn quota_units(&self) -> u64 {
+        0
     }
 }

@@ -19,14 +19,13 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use self::translate::{Search, change, entry, failed, searches};
 use super::local;
 use super::{
-    Access, Changes, Connection, Content, Entry, Error, FileId, Grant, NewEntry, PageToken, Query,
-    Relocation, Result, matching,
+    AT_ONCE, Access, Changes, Connection, Content, Entry, Error, FileId, Grant, NewEntry,
+    PageToken, Query, Relocation, Result, matching,
 };
 use crate::model::{Digest, Email};
 
 const SERVICE: &str = "the drive"; // Google's, or one that speaks like it.
 const MAX_FILE_BYTES: u64 = 5 << 40; // 5 TB: support.google.com/drive/answer/37603
-const SEARCHES_AT_ONCE: usize = 4; // only queries too long for a URL are several
 const REPLACED_MEDIA_TYPE: &str = "application/octet-stream";
 
 /// A session of one account with Google Drive.
@@ -134,7 +133,7 @@ impl Connection for GDrive {
     async fn find(&self, query: &Query) -> Result<Vec<Entry>> {
         let found: Vec<_> = stream::iter(searches(query))
             .map(|search| self.search(query, search))
-            .buffered(SEARCHES_AT_ONCE)
+            .buffered(AT_ONCE) // only queries too long for a URL are several
             .try_collect()
             .await?;
         let mut entries = Vec::new();
@@ -295,5 +294,9 @@ impl Connection for GDrive {
 
     fn requests(&self) -> u64 {
         self.drive.requests()
+    }
+
+    fn quota_units(&self) -> u64 {
+        self.drive.usage().units
     }
 }

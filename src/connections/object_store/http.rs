@@ -22,6 +22,8 @@ use object_store::client::{
     HttpResponse, HttpResponseBody, HttpService,
 };
 
+use crate::connections::usage;
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// For a request and the head of its answer: 8 MiB at 30 kB a second.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -81,6 +83,7 @@ impl HttpConnector for Counting {
 impl HttpService for Carrier {
     async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
         self.requests.fetch_add(1, Ordering::Relaxed);
+        usage::note_request();
         request.headers_mut().insert(USER_AGENT, AGENT);
         let answer = tokio::time::timeout(PATIENCE, self.client.request(request))
             .await

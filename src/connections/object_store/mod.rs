@@ -201,4 +201,8 @@ impl Connection for Bucket {
     fn requests(&self) -> u64 {
         self.session.store().requests()
     }
+
+    fn quota_units(&self) -> u64 {
+        0
+    }
 }

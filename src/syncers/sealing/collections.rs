@@ -258,6 +258,10 @@ impl Connection for Sealing<'_> {
     fn requests(&self) -> u64 {
         self.inner.requests()
     }
+
+    fn quota_units(&self) -> u64 {
+        self.inner.quota_units()
+    }
 }
 
 #[cfg(all(test, unix))]

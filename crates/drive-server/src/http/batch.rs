@@ -84,7 +84,7 @@ async fn inner(app: &App, outer: &Call, part: &Part) -> Answer {
         Some(Route::Batch | Route::Authorize | Route::Token | Route::Revoke | Route::Admin(_))
         | None => Err(ApiError::no_such_page()),
         Some(_) => {
-            app.log.inner();
+            app.log.inner(&call);
             let query = call.query.encode();
             if let Some(error) = app.faults.inner(call.method.as_str(), &call.path, &query) {
                 return Err(error);

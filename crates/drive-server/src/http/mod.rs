@@ -95,6 +95,7 @@ pub(crate) async fn dispatch(app: Arc<App>, request: Request<Incoming>) -> Resul
         let answer = admin::serve(&app, &mut call, &operation).await;
         return Ok(answer.unwrap_or_else(|error| reply::error(&error)));
     }
+    let _open = app.log.open_one();
     let latency = Duration::from_micros(app.latency_us.load(Ordering::Relaxed));
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
