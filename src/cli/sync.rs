@@ -126,7 +126,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     }
     let before = client.requests();
     let report = {
-        let _progress = ui.progress("Syncing");
+        let _progress = ui.carrying("Syncing", client.traffic());
         client.sync(&args.options()).await?
     };
     let requests = client.requests() - before;
