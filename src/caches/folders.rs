@@ -39,6 +39,12 @@ impl Folders {
         self.state.join("state.db")
     }
 
+    /// Returns the folder of what is kept of large uploads until they are done: addresses of sessions,
+    /// which are secrets, and sealed copies.
+    pub fn uploads(&self) -> PathBuf {
+        self.state.join("uploads")
+    }
+
     /// Returns the folder for messages that could not be taken in.
     pub fn quarantine(&self) -> PathBuf {
         self.state.join("quarantine")

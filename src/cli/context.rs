@@ -99,7 +99,7 @@ impl Context {
         let client = self.open().await?;
         let mut fresh = Fresh { client, synced: false, problems: Vec::new() };
         if syncs {
-            let _progress = ui.progress("Syncing");
+            let _progress = ui.carrying("Syncing", fresh.client.traffic());
             match fresh.client.sync(&SyncOptions::default()).await {
                 Ok(report) => {
                     fresh.synced = true;

@@ -29,6 +29,7 @@ mod keys;
 mod login;
 mod notify;
 mod orphans;
+mod pace;
 mod peer;
 mod perm;
 mod report;

@@ -127,7 +127,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     }
     let before = client.usage();
     let report = {
-        let _progress = ui.progress("Syncing");
+        let _progress = ui.carrying("Syncing", client.traffic());
         client.sync(&args.options()).await?
     };
     let usage = client.usage().since(before);

@@ -17,8 +17,9 @@ use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
+use super::pace::Pace;
 use super::text::{broken, is_treacherous, safe, safe_line};
-use crate::connections::{Usage, usage_of_process};
+use crate::connections::{Traffic, Usage, usage_of_process};
 use crate::model::Code;
 
 const BOLD: Style = Style::new().bold();
@@ -247,10 +248,10 @@ impl Ui {
     /// Shows that something is going on if it lasts longer than a second; on a terminal only.
     pub(crate) fn progress(&self, what: &'static str) -> Progress {
         if !self.progress {
-            return Progress { bar: None, ticker: None };
+            return Progress::default();
         }
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-        let style = ProgressStyle::with_template("{spinner:.dim} {msg} {elapsed:.dim}");
+        let style = ProgressStyle::with_template("{spinner:.dim} {msg}{prefix} {elapsed:.dim}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
         bar.set_message(what);
         let shown = bar.clone();
@@ -264,7 +265,44 @@ impl Ui {
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
         });
-        Progress { bar: Some(bar), ticker: Some(ticker) }
+        Progress { bar: Some(bar), ticker: Some(ticker), carried: None }
+    }
+
+    /// The same where large files may be on their way: says how far they are, how fast they go and how
+    /// long they will take. Where there is no terminal, one line of that now and then.
+    pub(crate) fn carrying(&self, what: &'static str, traffic: &Traffic) -> Progress {
+        let mut progress = self.progress(what);
+        if self.json {
+            return progress;
+        }
+        let (bar, traffic) = (progress.bar.clone(), traffic.clone());
+        let began = tokio::time::Instant::now();
+        let mut pace = Pace::default();
+        let carried = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                let Some(moved) = traffic.now() else {
+                    bar.iter().for_each(|bar| bar.set_prefix(""));
+                    continue;
+                };
+                let now = began.elapsed().as_secs_f64();
+                match &bar {
+                    // What is tried again is told instead.
+                    Some(bar) if drive_api::calls_waiting() > 0 => bar.set_prefix(""),
+                    Some(bar) => {
+                        let room = columns().map(|all| all.saturating_sub(what.len() + 12));
+                        bar.set_prefix(fitting(&pace.look(now, &moved), room));
+                    }
+                    None => {
+                        if let Some(line) = pace.line(now, &moved) {
+                            tell(&format!("{what}: {line}"));
+                        }
+                    }
+                }
+            }
+        });
+        progress.carried = Some(carried);
+        progress
     }
 
     /// Flushes, and returns what went wrong with writing data; a reader who went away (`| head`)
@@ -344,10 +382,11 @@ pub(crate) fn read_line() -> io::Result<String> {
 }
 
 /// A spinner that goes away when it is dropped.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     ticker: Option<tokio::task::JoinHandle<()>>,
+    carried: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Progress {
@@ -377,13 +416,26 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some(ticker) = &self.ticker {
+        for ticker in [self.ticker.take(), self.carried.take()].into_iter().flatten() {
             ticker.abort();
         }
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Returns as many of the parts of a text as there is room for, behind a blank.
+fn fitting(text: &str, room: Option<usize>) -> String {
+    let mut fits = String::new();
+    for (place, part) in text.split(", ").enumerate() {
+        let next = format!("{fits}{}{part}", if place == 0 { " " } else { ", " });
+        if room.is_some_and(|room| next.chars().count() > room) {
+            break;
+        }
+        fits = next;
+    }
+    fits
 }
 
 fn cell(text: &str, tone: Tone) -> Cell {
@@ -462,6 +514,21 @@ mod tests {
         ];
         for (answer, usage, expected) in cases {
             assert_eq!(priced(&answer, usage), expected);
+        }
+    }
+
+    #[test]
+    fn on_a_narrow_line_there_is_less_to_say() {
+        let text = "1 GB of 2 GB sent, 25 MB/s, 40 s left";
+        #[rustfmt::skip]
+        let cases = [
+            (None,     " 1 GB of 2 GB sent, 25 MB/s, 40 s left"),
+            (Some(30), " 1 GB of 2 GB sent, 25 MB/s"),
+            (Some(18), " 1 GB of 2 GB sent"),
+            (Some(17), ""),
+        ];
+        for (room, expected) in cases {
+            assert_eq!(fitting(text, room), expected, "{room:?}");
         }
     }
 

@@ -404,7 +404,9 @@ fn connection_code(error: &connections::Error) -> Code {
         connections::Error::Full { .. } => Code::DriveFull,
         connections::Error::NotFound { .. } => Code::DriveFileGone,
         connections::Error::TooLarge { .. } => Code::FileTooLarge,
-        connections::Error::Invalid { .. } => Code::DriveAnswer,
+        connections::Error::Invalid { .. } | connections::Error::Damaged { .. } => {
+            Code::DriveAnswer
+        }
         connections::Error::Io(_) => Code::Disk,
         connections::Error::AlreadyExists { .. } | connections::Error::TokenExpired => Code::Drive,
     }

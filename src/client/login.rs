@@ -149,7 +149,13 @@ impl Client {
     /// [`Error::NotLoggedIn`] if there is none.
     pub async fn logout(configuration: &Configuration, email: &Email) -> Result<Option<Unusable>> {
         let email = spelled(configuration, email)?;
-        let place = configuration.login(&email).ok().flatten().and_then(|login| login.place());
+        let login = configuration.login(&email).ok().flatten();
+        if let Some(role) = login.as_ref().and_then(|login| Role::parse(&login.role)) {
+            // Addresses of sessions give access as the sign-in does; what was sent is sent again.
+            let folders = Folders::new(configuration.home(), configuration.folder(), &email, role);
+            drop(std::fs::remove_dir_all(folders.uploads()));
+        }
+        let place = login.and_then(|login| login.place());
         let left = match place {
             Some(Place::Keyring) => {
                 let vault = configuration.vault(&email);

@@ -50,8 +50,8 @@ use std::time::Duration;
 
 use crate::caches::{Folders, Store, SyncLock};
 use crate::checkpoints::Due;
-use crate::connections::{Connection, ConnectionRouter, Usage};
-use crate::datasets::Scratch;
+use crate::connections::{Connection, ConnectionRouter, Traffic, Usage};
+use crate::datasets::{Scratch, downloads_folder, sweep_downloads};
 use crate::model::{Code, Email, Role, Timestamp};
 use crate::syncers::{
     Account, CheckpointStatus, CheckpointSummary, DatasiteOwnerSyncer, DatasiteWatcherSyncer,
@@ -216,6 +216,11 @@ impl Client {
         Usage { requests: own.requests(), quota_units: own.quota_units() }
     }
 
+    /// Returns how much of large files is on its way, for who tells a person.
+    pub fn traffic(&self) -> &Traffic {
+        self.account.router.traffic()
+    }
+
     /// Chooses what happens while another process holds the lock: wait, or at once
     /// [`Error::Locked`], which is how a client begins.
     pub fn set_wait_for_lock(&self, waits: bool) {
@@ -260,6 +265,7 @@ impl Client {
     async fn sync_locked(&self, options: &SyncOptions) -> Result<Report> {
         let (account, now) = (&self.account, self.now());
         Scratch::sweep(&account.folders.syftbox)?;
+        sweep_downloads(&downloads_folder(&account.folders.syftbox), now)?;
         let unfinished = collections::finish_updates(account).err();
         let mut report = match account.role {
             Role::Owner => {

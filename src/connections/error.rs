@@ -104,6 +104,13 @@ pub enum Error {
         what: String,
     },
 
+    /// What arrived is not what was sent: its checksum is another one.
+    #[error("a file did not arrive whole: its checksum at {service} and here differ")]
+    Damaged {
+        /// The service.
+        service: &'static str,
+    },
+
     /// A local file could not be read or written.
     #[error("a local file could not be read or written")]
     Io(#[from] std::io::Error),
@@ -123,6 +130,7 @@ impl Error {
             | Self::TooLarge { .. }
             | Self::TokenExpired
             | Self::Invalid { .. }
+            | Self::Damaged { .. }
             | Self::Io(_) => false,
         }
     }
@@ -138,6 +146,7 @@ pub(crate) fn headline(error: &Error) -> String {
         | Error::RateLimited { .. }
         | Error::Unavailable { .. }
         | Error::Full { .. }
+        | Error::Damaged { .. }
         | Error::Invalid { .. } => error.to_string(),
         Error::NotFound { .. }
         | Error::AlreadyExists { .. }

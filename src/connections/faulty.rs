@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    Access, Call, Changes, Connection, Content, Entry, Error, FileId, Grant, NewEntry, PageToken,
-    Query, Relocation, Result,
+    Access, Call, Changes, Connection, Content, Entry, Error, Fetching, FileId, Grant, NewEntry,
+    PageToken, Query, Relocation, Result, Sending,
 };
 use crate::model::{Digest, Email};
 
@@ -315,6 +315,25 @@ impl Connection for Faulty {
     async fn download(&self, id: &FileId, to: &Path, limit_bytes: u64) -> Result<Digest> {
         let work = self.inner.download(id, to, limit_bytes);
         self.run(Call::new("download", id.as_str()), work).await
+    }
+
+    fn resumes(&self) -> bool {
+        self.inner.resumes()
+    }
+
+    async fn send(&self, new: &NewEntry, from: &Path, sending: &Sending) -> Result<Entry> {
+        self.run(Call::new("send", &new.name), self.inner.send(new, from, sending)).await
+    }
+
+    async fn fetch(
+        &self,
+        id: &FileId,
+        to: &Path,
+        limit_bytes: u64,
+        fetching: &Fetching,
+    ) -> Result<Digest> {
+        let work = self.inner.fetch(id, to, limit_bytes, fetching);
+        self.run(Call::new("fetch", id.as_str()), work).await
     }
 
     async fn create_folder(&self, new: &NewEntry) -> Result<Entry> {

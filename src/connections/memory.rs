@@ -22,10 +22,11 @@ pub use trash::Trashed;
 
 use super::late::{Late, put_or_remove};
 use super::local::{self, NewFile};
+use super::transfer;
 use super::tree::{Node, Tree};
 use super::{
-    Access, Changes, Connection, Content, Entry, Error, FileId, Grant, Kind, NewEntry, PageToken,
-    Query, Relocation, Result,
+    Access, Changes, Connection, Content, Entry, Error, Fetching, FileId, Grant, Kind, NewEntry,
+    PageToken, Query, Relocation, Result, Sending,
 };
 use crate::model::{Digest, Email};
 
@@ -304,6 +305,24 @@ impl Connection for Memory {
         let mut file = NewFile::create(to)?;
         file.write(&content)?;
         Ok(file.finish()?)
+    }
+
+    fn resumes(&self) -> bool {
+        false
+    }
+
+    async fn send(&self, new: &NewEntry, from: &Path, sending: &Sending) -> Result<Entry> {
+        transfer::send_whole(self, new, from, sending).await
+    }
+
+    async fn fetch(
+        &self,
+        id: &FileId,
+        to: &Path,
+        limit_bytes: u64,
+        fetching: &Fetching,
+    ) -> Result<Digest> {
+        transfer::fetch_whole(self, id, to, limit_bytes, fetching).await
     }
 
     async fn create_folder(&self, new: &NewEntry) -> Result<Entry> {

@@ -19,6 +19,8 @@ pub mod memory;
 pub mod object_store;
 pub mod recorded;
 mod router;
+mod traffic;
+mod transfer;
 mod tree;
 mod usage;
 
@@ -43,6 +45,9 @@ pub use memory::{Memory, MemoryDrive};
 pub use object_store::Bucket;
 pub use recorded::Recorded;
 pub use router::{ConnectionRouter, OCTETS};
+pub use traffic::{Direction, Load, Moved, Traffic};
+pub use transfer::{Far, Fetching, Heard, LARGE_BYTES_MIN, Sending, kept_at};
+pub(crate) use transfer::{make_private, with_ending};
 pub use usage::{Usage, usage_of_process};
 
 use crate::model::{Digest, Email};
@@ -98,6 +103,36 @@ pub trait Connection: fmt::Debug + Send + Sync {
     /// # Errors
     /// As [`read`](Self::read); [`Error::Io`] if `to` cannot be written.
     async fn download(&self, id: &FileId, to: &Path, limit_bytes: u64) -> Result<Digest>;
+
+    /// True if a large file that is sent or fetched goes on where an earlier process was killed. Where
+    /// it is false, [`send`](Self::send) and [`fetch`](Self::fetch) carry it whole, each time.
+    fn resumes(&self) -> bool;
+
+    /// Creates a file with the content of the local file `from`, which has the digest that `sending`
+    /// says. Goes on with what an earlier call of the same content for the same id left, in this
+    /// process or another. That stays until the caller removes it, once it has noted that the file is
+    /// there. `new` has an id.
+    ///
+    /// Unlike [`create_file`](Self::create_file) a service that resumes succeeds if the file is there
+    /// already with this content.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if what lies there has another digest; it is deleted again then.
+    async fn send(&self, new: &NewEntry, from: &Path, sending: &Sending) -> Result<Entry>;
+
+    /// As [`download`](Self::download), going on with what an earlier call left at
+    /// [`Fetching::kept`] if the content is still the same. That stays there until its caller removes
+    /// it, so that a process may be killed at any moment; `to` may be another name of it.
+    ///
+    /// # Errors
+    /// As [`download`](Self::download); [`Error::Damaged`] if it is not what the service says it holds.
+    async fn fetch(
+        &self,
+        id: &FileId,
+        to: &Path,
+        limit_bytes: u64,
+        fetching: &Fetching,
+    ) -> Result<Digest>;
 
     /// Creates a folder.
     ///

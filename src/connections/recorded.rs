@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    Access, Call, Changes, Connection, Content, Entry, FileId, Grant, NewEntry, PageToken, Query,
-    Relocation, Result,
+    Access, Call, Changes, Connection, Content, Entry, Fetching, FileId, Grant, NewEntry,
+    PageToken, Query, Relocation, Result, Sending,
 };
 use crate::model::{Digest, Email};
 
@@ -91,6 +91,26 @@ impl Connection for Recorded {
     async fn download(&self, id: &FileId, to: &Path, limit_bytes: u64) -> Result<Digest> {
         self.note("download", id.as_str());
         self.inner.download(id, to, limit_bytes).await
+    }
+
+    fn resumes(&self) -> bool {
+        self.inner.resumes()
+    }
+
+    async fn send(&self, new: &NewEntry, from: &Path, sending: &Sending) -> Result<Entry> {
+        self.note("send", &new.name);
+        self.inner.send(new, from, sending).await
+    }
+
+    async fn fetch(
+        &self,
+        id: &FileId,
+        to: &Path,
+        limit_bytes: u64,
+        fetching: &Fetching,
+    ) -> Result<Digest> {
+        self.note("fetch", id.as_str());
+        self.inner.fetch(id, to, limit_bytes, fetching).await
     }
 
     async fn create_folder(&self, new: &NewEntry) -> Result<Entry> {

@@ -7,7 +7,7 @@ use futures::{StreamExt as _, stream};
 
 use super::{
     AT_ONCE, Access, Connection, Content, Entry, Error, FileId, Grant, NewEntry, Query, Relocation,
-    Result,
+    Result, Traffic,
 };
 use crate::model::Email;
 
@@ -21,12 +21,18 @@ pub const OCTETS: &str = "application/octet-stream";
 #[derive(Clone, Debug)]
 pub struct ConnectionRouter {
     connection: Arc<dyn Connection>,
+    traffic: Traffic,
 }
 
 impl ConnectionRouter {
     /// Returns a router that serves everybody over `connection`.
-    pub const fn new(connection: Arc<dyn Connection>) -> Self {
-        Self { connection }
+    pub fn new(connection: Arc<dyn Connection>) -> Self {
+        Self { connection, traffic: Traffic::default() }
+    }
+
+    /// Returns how much is on its way.
+    pub const fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     /// Returns the connection that reaches `peer`.

@@ -4,6 +4,7 @@
 //! in the collection's name, and replace the old copy in one step. A collection that is incomplete
 //! or damaged changes nothing. Files that somebody edited on this machine are never lost: the old
 //! copy goes aside as a whole, and only what is known to be a peer's unchanged file is deleted.
+//! Large files are gone on with where an earlier process was killed ([`fetch_with`]).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,6 +14,7 @@ use futures::StreamExt as _;
 use futures::TryStreamExt as _;
 use uuid::Uuid;
 
+use super::carrying::{Carrier, forget_kept};
 use super::collection::Half;
 use super::create::write_private_files;
 use super::files::{self, Digests};
@@ -23,7 +25,7 @@ use super::metadata::{
 };
 use super::pull::{Admitted, Held, HeldFile, Limits, Wanted, admit, is_installed};
 use super::{DatasetName, Error, half_folder};
-use crate::connections::{Connection, Entry};
+use crate::connections::{Connection, Direction, Entry, Far, Fetching, LARGE_BYTES_MIN, kept_at};
 use crate::model::{DatasitePath, Digest, Email, Timestamp};
 
 /// The folder, below the SyftBox, where edited files of replaced or removed datasets are kept.
@@ -46,11 +48,29 @@ pub async fn fetch(
     others_bytes: u64,
     limits: &Limits,
 ) -> Result<Held, Error> {
+    let carrier = Carrier::default();
+    fetch_with(connection, wanted, files, into, others_bytes, limits, &carrier).await
+}
+
+/// The same, with large files carried so that they go on after the end of a process. What is kept of
+/// them stays, until [`forget_kept`].
+///
+/// # Errors
+/// As [`fetch`].
+pub async fn fetch_with(
+    connection: &dyn Connection,
+    wanted: &Wanted,
+    files: &[Entry],
+    into: &Path,
+    others_bytes: u64,
+    limits: &Limits,
+    carrier: &Carrier,
+) -> Result<Held, Error> {
     let (owner, name) = (wanted.owner.clone(), wanted.name.dataset.clone());
     let admitted = admit(&owner, files, others_bytes, limits).map_err(|reason| {
         Error::Unacceptable { owner: owner.clone(), name: name.clone(), reason }
     })?;
-    download(connection, &admitted, into).await?;
+    download(connection, &admitted, into, carrier).await?;
 
     let members = |admitted: &Admitted| {
         let path = DatasitePath::parse(&admitted.name)
@@ -65,6 +85,9 @@ pub async fn fetch(
             .await
             .map_err(|error| Error::at(into)(error.into()))??;
     if hash != wanted.name.hash {
+        if let Some(kept) = &carrier.kept {
+            forget_kept(kept, files.iter().map(|file| &file.id))?;
+        }
         return Err(Error::Damaged { owner, name });
     }
     for file in admitted.iter().filter(|file| !is_installed(wanted.name.half, &file.name)) {
@@ -124,13 +147,25 @@ async fn download(
     connection: &dyn Connection,
     files: &[Admitted],
     into: &Path,
+    carrier: &Carrier,
 ) -> Result<(), Error> {
+    let load = carrier.traffic.begin(Direction::Down, files.iter().map(|f| f.size_bytes).sum());
     // Owned, since a closure over borrowed items makes a future that cannot change threads.
-    let downloads = files.iter().cloned().map(|file| async move {
-        // No more than the listing said: the bounds were checked against that.
-        let to = into.join(&file.name);
-        connection.download(&file.id, &to, file.size_bytes).await?;
-        Ok::<_, Error>(())
+    let downloads = files.iter().cloned().map(|file| {
+        let heard = load.file(file.size_bytes);
+        let kept = carrier.kept.as_deref().map(|folder| kept_at(folder, &file.id));
+        let large = file.size_bytes >= LARGE_BYTES_MIN && connection.resumes();
+        let fetching = kept.filter(|_| large).map(|kept| Fetching { kept, heard: heard.clone() });
+        async move {
+            // No more than the listing said: the bounds were checked against that.
+            let (to, limit) = (into.join(&file.name), file.size_bytes);
+            match fetching {
+                Some(fetching) => connection.fetch(&file.id, &to, limit, &fetching).await?,
+                None => connection.download(&file.id, &to, limit).await?,
+            };
+            heard.tell(Far::At(file.size_bytes));
+            Ok::<_, Error>(())
+        }
     });
     futures::stream::iter(downloads).buffer_unordered(PARALLEL).try_collect::<()>().await
 }

@@ -7,6 +7,9 @@
 //!
 //! Costs one request for each file, one for the folder, one for the ids, one for each hundred readers,
 //! and one for a private half, to see that nobody else can look into its place.
+//!
+//! Large files are gone on with where an earlier process was killed ([`publish_with`]): what proves that
+//! the rest belongs to the same content is the digest that is looked at before each try.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::StreamExt as _;
 
+use super::carrying::{Carrier, forget_kept};
 use super::collection::{ANY_TAG, CollectionName, Half, members};
 use super::folding::fold;
 use super::local::{half_folder, public_files, read_metadata};
@@ -22,7 +26,10 @@ use super::publication::{
     Draft, DraftFile, FileStep, Publication, Readers, shares_due, unshares_due,
 };
 use super::{DatasetName, Error, files};
-use crate::connections::{self, Connection, Content, Entry, FileId, NewEntry};
+use crate::connections::{
+    self, Connection, Content, Direction, Entry, Far, FileId, LARGE_BYTES_MIN, NewEntry, Sending,
+    kept_at,
+};
 use crate::model::{DatasitePath, Digest, Email};
 
 const PARALLEL: usize = connections::AT_ONCE;
@@ -152,13 +159,29 @@ pub async fn publish(
     readers: Readers<'_>,
     save: &mut Save<'_>,
 ) -> Result<Published, Error> {
+    publish_with(connection, publication, syftbox, readers, &Carrier::default(), save).await
+}
+
+/// The same, with large files carried so that they go on after the end of a process.
+///
+/// # Errors
+/// As [`publish`], and [`connections::Error::Damaged`] if a file did not arrive as it is here: it is
+/// deleted, and its id used up, so that the whole has to be prepared anew.
+pub async fn publish_with(
+    connection: &dyn Connection,
+    publication: &mut Publication,
+    syftbox: &Path,
+    readers: Readers<'_>,
+    carrier: &Carrier,
+    save: &mut Save<'_>,
+) -> Result<Published, Error> {
     expect_unshared(connection, publication).await?;
     if !publication.folder_done {
         made(connection.create_folder(&folder_entry(publication)).await)?;
         publication.folder_done = true;
         save(publication).map_err(Error::Record)?;
     }
-    upload(connection, publication, syftbox, save).await?;
+    upload(connection, publication, syftbox, carrier, save).await?;
     let for_any = publication.audience == Audience::Any;
     if publication.labelled_any != for_any {
         connection.tag(&publication.folder, ANY_TAG, for_any.then_some("true")).await?;
@@ -222,6 +245,7 @@ async fn upload(
     connection: &dyn Connection,
     publication: &mut Publication,
     syftbox: &Path,
+    carrier: &Carrier,
     save: &mut Save<'_>,
 ) -> Result<(), Error> {
     let steps = publication.files.iter().cloned().enumerate().filter(|(_, step)| !step.done);
@@ -229,6 +253,8 @@ async fn upload(
     let (parent, half, dataset) =
         (publication.folder.clone(), publication.name.half, publication.name.dataset.clone());
     let nested = publication.nested();
+    let total_bytes = due.iter().map(|(_, step)| step.file.size_bytes).sum();
+    let load = carrier.traffic.begin(Direction::Up, total_bytes);
     let stop = AtomicBool::new(false);
     let begun = futures::stream::iter(due)
         .take_while(|_| std::future::ready(!stop.load(Ordering::Relaxed)));
@@ -236,14 +262,31 @@ async fn upload(
         .map(|(index, step)| {
             let (parent, name, nested) = (&parent, &dataset, nested.clone());
             let folding = Folding { half, name: name.clone(), nested };
-            async move { (index, upload_one(connection, &step, parent, syftbox, folding).await) }
+            let heard = load.file(step.file.size_bytes);
+            let kept = carrier.kept.as_deref().map(|folder| kept_at(folder, &step.id));
+            let large = step.file.size_bytes >= LARGE_BYTES_MIN && connection.resumes();
+            let digest = step.file.digest;
+            let sending =
+                kept.filter(|_| large).map(|kept| Sending { digest, kept, heard: heard.clone() });
+            async move {
+                let sent = upload_one(connection, &step, parent, syftbox, folding, sending).await;
+                if sent.is_ok() {
+                    heard.tell(Far::At(step.file.size_bytes));
+                }
+                (index, sent)
+            }
         })
         .buffer_unordered(PARALLEL);
     let mut first = None;
     while let Some((index, result)) = uploads.next().await {
         let result = result.and_then(|()| {
             publication.files[index].done = true;
-            save(publication).map_err(Error::Record)
+            save(publication).map_err(Error::Record)?;
+            // Only now: who is killed before finds all of it there, and sends nothing again.
+            match &carrier.kept {
+                Some(kept) => forget_kept(kept, [&publication.files[index].id]),
+                None => Ok(()),
+            }
         });
         if let Err(error) = result {
             stop.store(true, Ordering::Relaxed);
@@ -266,6 +309,7 @@ async fn upload_one(
     parent: &FileId,
     syftbox: &Path,
     folding: Folding,
+    sending: Option<Sending>,
 ) -> Result<(), Error> {
     let file = step.file.clone();
     let path = file.path.below(syftbox);
@@ -279,6 +323,10 @@ async fn upload_one(
         media_type: FILE_MEDIA_TYPE,
         tags: BTreeMap::new(),
     };
+    if let (Some(sending), Content::File(path)) = (sending, &content) {
+        connection.send(&new, path, &sending).await?;
+        return Ok(());
+    }
     made(connection.create_file(&new, content).await)
 }
 

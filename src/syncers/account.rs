@@ -2,6 +2,7 @@
 
 use crate::caches::{DatasiteTree, Folders, Store};
 use crate::connections::ConnectionRouter;
+use crate::datasets::{self, Carrier};
 use crate::model::{Email, Role};
 use crate::wire::Dialect;
 
@@ -34,6 +35,18 @@ impl Account {
     /// If the folder cannot be made or opened.
     pub fn tree(&self, datasite: &Email) -> Result<DatasiteTree> {
         Ok(DatasiteTree::open(&self.folders.datasite(datasite))?)
+    }
+
+    /// Returns how large files are sent.
+    pub(super) fn uploads(&self) -> Carrier {
+        let traffic = self.router.traffic().clone();
+        Carrier { kept: Some(self.folders.uploads()), traffic }
+    }
+
+    /// Returns how large files are fetched.
+    pub(super) fn downloads(&self) -> Carrier {
+        let traffic = self.router.traffic().clone();
+        Carrier { kept: Some(datasets::downloads_folder(&self.folders.syftbox)), traffic }
     }
 }
 

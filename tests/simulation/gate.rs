@@ -15,8 +15,8 @@ use bytes::Bytes;
 use syft::caches::Commit;
 use syft::connections::faulty::unavailable;
 use syft::connections::{
-    Access, Changes, Connection, Content, Entry, FileId, Grant, Memory, MemoryDrive, NewEntry,
-    PageToken, Query, Relocation, Result,
+    Access, Changes, Connection, Content, Entry, Fetching, FileId, Grant, Memory, MemoryDrive,
+    NewEntry, PageToken, Query, Relocation, Result, Sending,
 };
 use syft::model::{Digest, Email};
 
@@ -269,6 +269,29 @@ impl Connection for Gated {
 
     async fn download(&self, id: &FileId, to: &Path, limit_bytes: u64) -> Result<Digest> {
         self.one(self.inner.download(id, to, limit_bytes)).await
+    }
+
+    fn resumes(&self) -> bool {
+        self.inner.resumes()
+    }
+
+    async fn send(&self, new: &NewEntry, from: &Path, sending: &Sending) -> Result<Entry> {
+        let verdict = self.enter().await?;
+        let answer = self.inner.send(new, from, sending).await;
+        if let Ok(entry) = &answer {
+            self.show([&entry.id].into_iter()).await;
+        }
+        self.leave(verdict, answer)
+    }
+
+    async fn fetch(
+        &self,
+        id: &FileId,
+        to: &Path,
+        limit_bytes: u64,
+        fetching: &Fetching,
+    ) -> Result<Digest> {
+        self.one(self.inner.fetch(id, to, limit_bytes, fetching)).await
     }
 
     async fn create_folder(&self, new: &NewEntry) -> Result<Entry> {

@@ -5,6 +5,7 @@
 //! is lost is not sent again: it could make a second file.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use google_drive3::common;
@@ -19,6 +20,7 @@ use crate::drive::Drive;
 use crate::error::{Error, clean};
 use crate::file::{FIELDS, FOLDER, File};
 use crate::id;
+use crate::kept::KeepSession;
 use crate::resumable::Upload;
 use crate::retry::{Failed, Repeat};
 use crate::transport::finish;
@@ -78,6 +80,30 @@ impl Drive {
     /// # Errors
     /// As [`Self::create_folder`], and [`Error::Io`] if the content cannot be read.
     pub async fn upload(&self, new: NewFile, content: Content) -> Result<File, Error> {
+        self.upload_with(new, content, None).await
+    }
+
+    /// The same in an upload that goes on after the end of this process: `keeper` keeps what that
+    /// takes, and says what an earlier process left of an upload of the same content. `new` must have
+    /// an id then.
+    ///
+    /// # Errors
+    /// As [`Self::upload`]; [`Error::Io`] as well if nothing can be kept.
+    pub async fn upload_kept(
+        &self,
+        new: NewFile,
+        content: Content,
+        keeper: Arc<dyn KeepSession>,
+    ) -> Result<File, Error> {
+        self.upload_with(new, content, Some(keeper)).await
+    }
+
+    async fn upload_with(
+        &self,
+        new: NewFile,
+        content: Content,
+        keeper: Option<Arc<dyn KeepSession>>,
+    ) -> Result<File, Error> {
         let (metadata, what) = (new.metadata()?, new.what());
         let upload = Upload {
             method: Method::POST,
@@ -88,6 +114,7 @@ impl Drive {
             content,
             repeat: new.repeat(),
             what,
+            keeper,
         };
         let sent = self.send_content(&upload).await;
         self.settle(&new, Some(upload.size), sent).await
@@ -115,6 +142,7 @@ impl Drive {
             content,
             repeat: Repeat::Safe,
             what,
+            keeper: None,
         };
         Ok(self.send_content(&upload).await?)
     }
@@ -146,7 +174,8 @@ impl Drive {
     }
 
     async fn send_content(&self, upload: &Upload) -> Result<File, Failed> {
-        if upload.size > self.transport.settings.multipart_bytes_max {
+        let is_kept = upload.keeper.is_some() && upload.size > 0;
+        if is_kept || upload.size > self.transport.settings.multipart_bytes_max {
             return self.send_resumable(upload).await;
         }
         let whole = upload.content.whole(upload.size).await;

@@ -1,4 +1,5 @@
-//! Reads content: streamed, bounded, digested on the way, and resumed after a broken connection.
+//! Reads content: streamed, bounded, digested on the way, and resumed after a broken connection, or
+//! behind a beginning that an earlier process left.
 //!
 //! Drive v3 has no revision to pin a download to. If the length changes between two pieces the
 //! download fails; a caller who knows the digest compares it with [`Downloaded`].
@@ -13,8 +14,6 @@ use hyper::header::{
     ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, RANGE, TRANSFER_ENCODING,
 };
 use hyper::{Method, Response, StatusCode};
-use md5::Md5;
-use sha2::{Digest, Sha256};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use crate::auth::AccessToken;
@@ -22,6 +21,7 @@ use crate::create::io_error;
 use crate::drive::Drive;
 use crate::error::Error;
 use crate::id;
+use crate::kept::Begun;
 use crate::resumable::PROGRESS_BYTES_MIN;
 use crate::retry::{self, Failed, Repeat, Verdict};
 use crate::transport::{collect, finish};
@@ -37,6 +37,12 @@ pub struct Downloaded {
     pub md5: String,
 }
 
+impl Downloaded {
+    fn of(got: &Begun) -> Self {
+        Self { size: got.size, sha256: got.sha256(), md5: got.md5() }
+    }
+}
+
 /// A download under way.
 struct Download<'a> {
     what: String,
@@ -44,9 +50,7 @@ struct Download<'a> {
     writer: &'a mut (dyn AsyncWrite + Unpin + Send),
     limit_bytes: u64,
     total: Option<u64>,
-    got: u64,
-    sha256: Sha256,
-    md5: Md5,
+    got: Begun,
 }
 
 impl Drive {
@@ -74,15 +78,37 @@ impl Drive {
         limit_bytes: u64,
     ) -> Result<Downloaded, Error> {
         let what = format!("file {}", id::checked(id)?);
-        let (sha256, md5) = (Sha256::new(), Md5::new());
-        let mut state =
-            Download { what, id, writer, limit_bytes, total: None, got: 0, sha256, md5 };
+        let got = Begun::default();
+        self.carry_on(Download { what, id, writer, limit_bytes, total: None, got }).await
+    }
+
+    /// Writes what follows `begun` of a file of `size` bytes to `writer` and flushes it; what it returns
+    /// is about the whole.
+    ///
+    /// # Errors
+    /// As [`Self::download`]; [`Error::Invalid`] if the file has another length now.
+    pub async fn download_rest(
+        &self,
+        id: &str,
+        begun: Begun,
+        size: u64,
+        writer: &mut (dyn AsyncWrite + Unpin + Send),
+    ) -> Result<Downloaded, Error> {
+        let what = format!("file {}", id::checked(id)?);
+        if begun.size == size {
+            return Ok(Downloaded::of(&begun));
+        }
+        let state = Download { what, id, writer, limit_bytes: size, total: Some(size), got: begun };
+        self.carry_on(state).await
+    }
+
+    async fn carry_on(&self, mut state: Download<'_>) -> Result<Downloaded, Error> {
         let mut delays = retry::delays();
-        let (mut best, mut is_fresh) = (0, false);
+        let (mut best, mut is_fresh) = (state.got.size, false);
         let mut token = self.transport.tokens.token().await?;
         while let Err(failed) = self.piece(&token, &mut state).await {
-            if state.got >= best + PROGRESS_BYTES_MIN {
-                best = state.got;
+            if state.got.size >= best + PROGRESS_BYTES_MIN {
+                best = state.got.size;
                 delays = retry::delays();
                 is_fresh = false;
             }
@@ -101,8 +127,7 @@ impl Drive {
             }
         }
         state.writer.flush().await.map_err(|source| io_error(&state.what, source))?;
-        let sha256 = hex::encode(state.sha256.finalize());
-        Ok(Downloaded { size: state.got, sha256, md5: hex::encode(state.md5.finalize()) })
+        Ok(Downloaded::of(&state.got))
     }
 
     /// Reads from where we are to the end, or to where the connection breaks.
@@ -112,8 +137,8 @@ impl Drive {
         url.query_pairs_mut().append_pair("alt", "media");
         let mut builder = self.transport.request(Method::GET, &url, token);
         builder = builder.header(ACCEPT_ENCODING, "identity");
-        if state.got > 0 {
-            builder = builder.header(RANGE, format!("bytes={}-", state.got));
+        if state.got.size > 0 {
+            builder = builder.header(RANGE, format!("bytes={}-", state.got.size));
         }
         let request = finish(&state.what, builder, common::to_body::<Bytes>(None))?;
         let (response, _slot) = self.transport.open(&state.what, request).await?;
@@ -152,7 +177,7 @@ impl Drive {
             let _ = data.split_to(usize::try_from(skipped).unwrap_or(data.len()));
             if !data.is_empty() {
                 state.take(&data).await?;
-                self.progress.report(state.got);
+                self.progress.report(state.got.size);
             }
         }
     }
@@ -164,7 +189,7 @@ impl Download<'_> {
         let (skip, total) = if status == StatusCode::PARTIAL_CONTENT {
             let range = headers.get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
             let (first, total) = range.and_then(content_range).ok_or_else(|| self.bad("range"))?;
-            if first != self.got {
+            if first != self.got.size {
                 return Err(self.bad("range"));
             }
             (0, Some(total))
@@ -174,7 +199,7 @@ impl Download<'_> {
             if length.is_none() && !headers.contains_key(TRANSFER_ENCODING) {
                 return Err(self.bad("missing length"));
             }
-            (self.got, length)
+            (self.got.size, length)
         };
         if total.is_some_and(|total| total > self.limit_bytes) {
             return Err(self.too_large());
@@ -187,7 +212,7 @@ impl Download<'_> {
     }
 
     async fn take(&mut self, data: &[u8]) -> Result<(), Error> {
-        let got = self.got + data.len() as u64;
+        let got = self.got.size + data.len() as u64;
         if got > self.limit_bytes {
             return Err(self.too_large());
         }
@@ -196,15 +221,13 @@ impl Download<'_> {
         }
         let written = self.writer.write_all(data).await;
         written.map_err(|source: io::Error| io_error(&self.what, source))?;
-        self.sha256.update(data);
-        self.md5.update(data);
-        self.got = got;
+        self.got.take(data);
         Ok(())
     }
 
     fn end(&self) -> Result<(), Failed> {
         match self.total {
-            Some(total) if total != self.got => {
+            Some(total) if total != self.got.size => {
                 Err(Failed::lost(&self.what, "the content broke off"))
             }
             _ => Ok(()),
@@ -216,7 +239,7 @@ impl Download<'_> {
         let range = headers.get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
         let total =
             range.and_then(|text| text.trim().strip_prefix("bytes */")?.parse::<u64>().ok());
-        total == Some(self.got) && self.total.is_none_or(|known| known == self.got)
+        total == Some(self.got.size) && self.total.is_none_or(|known| known == self.got.size)
     }
 
     fn too_large(&self) -> Error {

@@ -1,7 +1,8 @@
 //! Uploads that survive broken connections.
 //!
 //! A session is opened, then the whole content goes up in one streamed request. If that breaks, the
-//! server is asked how much it kept (308 and `Range`) and the rest is sent from there. Protocol:
+//! server is asked how much it kept (308 and `Range`) and the rest is sent from there. So it is if an
+//! earlier process left a session ([`KeepSession`]): that is asked before anything is sent. Protocol:
 //! <https://developers.google.com/workspace/drive/api/guides/manage-uploads#resumable>.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,6 +27,7 @@ use crate::create::io_error;
 use crate::drive::Drive;
 use crate::error::Error;
 use crate::file::{FIELDS, File};
+use crate::kept::KeepSession;
 use crate::quota::Kind;
 use crate::retry::{self, Failed, Repeat, Verdict};
 use crate::transport::{Answer, finish};
@@ -47,6 +49,8 @@ pub(crate) struct Upload {
     pub(crate) size: u64,
     pub(crate) repeat: Repeat,
     pub(crate) what: String,
+    /// Who keeps the session's address beyond the end of this process.
+    pub(crate) keeper: Option<Arc<dyn KeepSession>>,
 }
 
 /// What the server says about a session.
@@ -70,14 +74,23 @@ impl Drive {
     pub(crate) async fn send_resumable(&self, upload: &Upload) -> Result<File, Failed> {
         let mut maybe_done = false;
         let mut sessions = 0;
+        let mut known = self.known_session(upload);
         loop {
             sessions += 1;
-            let mut failed = match self.try_session(upload).await {
+            let left = known.take();
+            let was_left = left.is_some();
+            let mut failed = match self.try_session(upload, left).await {
                 Ok(file) => return Ok(file),
                 Err(failed) => failed,
             };
-            let is_forgotten = matches!(failed.status(), Some(404 | 410)) && failed.in_session;
-            maybe_done |= failed.failed.maybe_done;
+            let is_forgotten = match failed.status() {
+                Some(404 | 410) => failed.in_session,
+                // Of a session that an earlier process left, any refusal means that it is of no use.
+                Some(400 | 416) => failed.in_session && was_left,
+                _ => false,
+            };
+            // What an earlier process sent may have been all, and the file made.
+            maybe_done |= failed.failed.maybe_done || was_left;
             failed.failed.maybe_done = maybe_done;
             let may_restart = upload.repeat == Repeat::Safe || !maybe_done;
             if !is_forgotten || !may_restart || sessions == SESSIONS_MAX {
@@ -86,10 +99,25 @@ impl Drive {
         }
     }
 
-    async fn try_session(&self, upload: &Upload) -> Result<File, SessionFailed> {
-        let session = self.open_session(upload).await;
-        let session = session.map_err(|failed| SessionFailed { failed, in_session: false })?;
-        let filled = self.fill_session(upload, &session).await;
+    /// Returns the session that an earlier process left, if it is one of this server.
+    fn known_session(&self, upload: &Upload) -> Option<Url> {
+        let known = upload.keeper.as_ref()?.known()?;
+        Url::parse(&known).ok().filter(|url| self.transport.endpoint.owns(url))
+    }
+
+    /// Goes on with a session, or opens one.
+    async fn try_session(&self, upload: &Upload, left: Option<Url>) -> Result<File, SessionFailed> {
+        let outside = |failed| SessionFailed { failed, in_session: false };
+        let is_left = left.is_some();
+        let session = match left {
+            Some(session) => session,
+            None => self.open_session(upload).await.map_err(outside)?,
+        };
+        if let Some(keeper) = upload.keeper.as_ref().filter(|_| !is_left) {
+            let kept = keeper.keep(session.as_str());
+            kept.map_err(|source| outside(io_error(&upload.what, source).into()))?;
+        }
+        let filled = self.fill_session(upload, &session, is_left).await;
         filled.map_err(|failed| SessionFailed { failed, in_session: true })
     }
 
@@ -122,11 +150,19 @@ impl Drive {
         }
     }
 
-    async fn fill_session(&self, upload: &Upload, session: &Url) -> Result<File, Failed> {
+    /// Sends what the session lacks: all, or if it is left from an earlier process, what the server
+    /// says.
+    async fn fill_session(
+        &self,
+        upload: &Upload,
+        session: &Url,
+        is_left: bool,
+    ) -> Result<File, Failed> {
         let sent = Arc::new(Sent::default());
         let mut delays = retry::delays();
         let (mut kept, mut best) = (0, 0);
-        let (mut ask, mut is_fresh) = (false, false);
+        let (mut ask, mut is_fresh) = (is_left, false);
+        let mut hears = upload.keeper.as_ref().filter(|_| is_left);
         loop {
             let token = self.transport.tokens.token().await?;
             let step = if ask {
@@ -138,6 +174,9 @@ impl Drive {
                 Ok(Step::Done(file)) => return Ok(*file),
                 Ok(Step::Kept(bytes)) => {
                     kept = bytes;
+                    if let Some(keeper) = hears.take() {
+                        keeper.resumed(kept);
+                    }
                     self.progress.report(kept);
                     sent.furthest.store(kept, Ordering::SeqCst); // so the file is not made yet
                     let has_grown = kept >= best + PROGRESS_BYTES_MIN;

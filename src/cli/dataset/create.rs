@@ -86,7 +86,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     let client = context.open().await?;
     let mut exit = Exit::Done;
     let created = {
-        let _progress = ui.progress("Creating the dataset");
+        let _progress = ui.carrying("Creating the dataset", client.traffic());
         client.create_dataset(&new, args.upload_private).await
     };
     let mut problems = Vec::new();

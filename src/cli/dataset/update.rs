@@ -83,7 +83,7 @@ pub(crate) async fn run(args: &Args, context: &Context, ui: &mut Ui) -> Outcome 
     let client = context.open().await?;
     let mut problems: Vec<Value> = Vec::new();
     let updated = {
-        let _progress = ui.progress("Updating the dataset");
+        let _progress = ui.carrying("Updating the dataset", client.traffic());
         client.update_dataset(&update, args.upload_private).await
     };
     let updated = match updated {

@@ -8,7 +8,9 @@ use super::{
     LIMIT_BYTES, Trio, all_succeeded, delete, file, folder, is_not_found, names_in, new_entry,
     relocate, text,
 };
-use crate::connections::{Content, Error, FileId, Kind, Query};
+use crate::connections::{
+    Content, Error, Fetching, FileId, Heard, Kind, NewEntry, Query, Sending, kept_at,
+};
 use crate::model::Digest;
 
 pub(super) async fn a_session_knows_whose_it_is(trio: &Trio) {
@@ -236,6 +238,36 @@ pub(super) async fn local_files_are_uploaded(trio: &Trio) {
         owner.replace(&other.id, Content::File(from.clone())).await.unwrap();
         assert!(owner.read(&other.id, LIMIT_BYTES).await.unwrap() == content);
     }
+}
+
+pub(super) async fn large_files_come_and_go(trio: &Trio) {
+    let (owner, root) = (&*trio.owner, trio.owner.root());
+    let place = tempfile::tempdir().unwrap();
+    let (from, to) = (place.path().join("from"), place.path().join("to"));
+    let content = vec![7; (6 << 20) + 5];
+    std::fs::write(&from, &content).unwrap();
+    let id = owner.new_ids(1).await.unwrap().remove(0);
+    let new = NewEntry { id: Some(id.clone()), ..new_entry(&root, "sent") };
+    let kept = kept_at(&place.path().join("up"), &id);
+    let sending = Sending { digest: Digest::of(&content), kept, heard: Heard::default() };
+    let made = owner.send(&new, &from, &sending).await.unwrap();
+    assert_eq!((&made.id, made.size_bytes), (&id, content.len() as u64));
+    assert!(owner.read(&id, LIMIT_BYTES).await.unwrap() == content);
+
+    let kept = kept_at(&place.path().join("down"), &id);
+    let fetching = Fetching { kept, heard: Heard::default() };
+    let answer = owner.fetch(&id, &to, 9, &fetching).await;
+    assert!(matches!(answer, Err(Error::TooLarge { limit_bytes: 9 })), "{answer:?}");
+    assert!(!to.exists(), "a file that is too large leaves nothing");
+    let digest = owner.fetch(&id, &to, LIMIT_BYTES, &fetching).await.unwrap();
+    assert_eq!(digest, Digest::of(&content));
+    assert!(std::fs::read(&to).unwrap() == content);
+    let answer = owner.fetch(&id, &to, LIMIT_BYTES, &fetching).await;
+    assert!(matches!(answer, Err(Error::Io(_))), "what is there is not overwritten: {answer:?}");
+    let lost = owner.new_ids(1).await.unwrap().remove(0);
+    let to = place.path().join("lost");
+    is_not_found(owner.fetch(&lost, &to, LIMIT_BYTES, &fetching).await, "nobody made it");
+    assert!(!to.exists());
 }
 
 pub(super) async fn deleting_is_idempotent(trio: &Trio) {

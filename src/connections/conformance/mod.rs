@@ -64,6 +64,7 @@ pub async fn check(fresh: impl AsyncFn(Vec<Email>) -> Vec<Box<dyn Connection>>) 
     files::large_files_are_whole(&trio().await).await;
     files::a_download_is_complete_or_absent(&trio().await).await;
     files::local_files_are_uploaded(&trio().await).await;
+    files::large_files_come_and_go(&trio().await).await;
     files::deleting_is_idempotent(&trio().await).await;
     files::moving_is_idempotent(&trio().await).await;
     files::requests_are_counted(&trio().await).await;

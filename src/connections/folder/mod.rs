@@ -31,8 +31,8 @@ use bytes::Bytes;
 
 use self::session::Session;
 use super::{
-    Access, Changes, Connection, Content, Entry, Error, FileId, Grant, NewEntry, PageToken, Query,
-    Relocation, Result,
+    Access, Changes, Connection, Content, Entry, Error, Fetching, FileId, Grant, NewEntry,
+    PageToken, Query, Relocation, Result, Sending, transfer,
 };
 use crate::connections::usage;
 use crate::model::{Digest, Email};
@@ -114,6 +114,24 @@ impl Connection for Folder {
     async fn download(&self, id: &FileId, to: &Path, limit_bytes: u64) -> Result<Digest> {
         let (id, to) = (id.clone(), to.to_owned());
         self.run(move |session| session.download(&id, &to, limit_bytes)).await
+    }
+
+    fn resumes(&self) -> bool {
+        false
+    }
+
+    async fn send(&self, new: &NewEntry, from: &Path, sending: &Sending) -> Result<Entry> {
+        transfer::send_whole(self, new, from, sending).await
+    }
+
+    async fn fetch(
+        &self,
+        id: &FileId,
+        to: &Path,
+        limit_bytes: u64,
+        fetching: &Fetching,
+    ) -> Result<Digest> {
+        transfer::fetch_whole(self, id, to, limit_bytes, fetching).await
     }
 
     async fn create_folder(&self, new: &NewEntry) -> Result<Entry> {

@@ -7,6 +7,8 @@
 //! Tags are `appProperties`: everybody who uses the same client id sees them, which is where the
 //! Python client keeps its own. Times have Drive's precision, milliseconds.
 
+mod fetching;
+mod sending;
 mod translate;
 
 use std::path::Path;
@@ -19,8 +21,8 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use self::translate::{Search, change, entry, failed, searches};
 use super::local;
 use super::{
-    AT_ONCE, Access, Changes, Connection, Content, Entry, Error, FileId, Grant, NewEntry,
-    PageToken, Query, Relocation, Result, matching,
+    AT_ONCE, Access, Changes, Connection, Content, Entry, Error, Fetching, FileId, Grant, NewEntry,
+    PageToken, Query, Relocation, Result, Sending, matching,
 };
 use crate::model::{Digest, Email};
 
@@ -163,6 +165,24 @@ impl Connection for GDrive {
             .map_err(|error| Error::Invalid { service: SERVICE, what: error.to_string() })?;
         file.keep();
         Ok(digest)
+    }
+
+    fn resumes(&self) -> bool {
+        true
+    }
+
+    async fn send(&self, new: &NewEntry, from: &Path, sending: &Sending) -> Result<Entry> {
+        sending::send(&self.drive, new, from, sending).await
+    }
+
+    async fn fetch(
+        &self,
+        id: &FileId,
+        to: &Path,
+        limit_bytes: u64,
+        fetching: &Fetching,
+    ) -> Result<Digest> {
+        fetching::fetch(&self.drive, id, to, limit_bytes, fetching).await
     }
 
     async fn create_folder(&self, new: &NewEntry) -> Result<Entry> {

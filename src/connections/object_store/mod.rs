@@ -40,8 +40,8 @@ use self::commit::Change;
 use self::session::Session;
 use self::store::Store;
 use super::{
-    Access, Changes, Connection, Content, Entry, FileId, Grant, NewEntry, PageToken, Query,
-    Relocation, Result,
+    Access, Changes, Connection, Content, Entry, Fetching, FileId, Grant, NewEntry, PageToken,
+    Query, Relocation, Result, Sending, transfer,
 };
 use crate::model::{Digest, Email};
 
@@ -122,6 +122,24 @@ impl Connection for Bucket {
 
     async fn download(&self, id: &FileId, to: &Path, limit_bytes: u64) -> Result<Digest> {
         self.session.download(id, to, limit_bytes).await
+    }
+
+    fn resumes(&self) -> bool {
+        false
+    }
+
+    async fn send(&self, new: &NewEntry, from: &Path, sending: &Sending) -> Result<Entry> {
+        transfer::send_whole(self, new, from, sending).await
+    }
+
+    async fn fetch(
+        &self,
+        id: &FileId,
+        to: &Path,
+        limit_bytes: u64,
+        fetching: &Fetching,
+    ) -> Result<Digest> {
+        transfer::fetch_whole(self, id, to, limit_bytes, fetching).await
     }
 
     async fn create_folder(&self, new: &NewEntry) -> Result<Entry> {

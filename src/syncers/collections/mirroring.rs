@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use crate::caches::{catalogue, meta};
-use crate::connections::{Entry, Query};
+use crate::connections::{self, Entry, Query};
 use crate::datasets::{self, Doubt, Half, Held, Limits, Scratch, Wanted};
 use crate::model::{Code, Email, Timestamp};
 use crate::peers::PeerState;
@@ -58,6 +58,7 @@ pub(in crate::syncers) async fn mirror(
             here.retain(|held| *held != gone);
         }
     }
+    keep_wanted(account, &plan.fetch)?;
     for wanted in plan.fetch {
         if is_left(&wanted.owner) {
             continue;
@@ -67,6 +68,22 @@ pub(in crate::syncers) async fn mirror(
             here.push(new);
         }
     }
+    Ok(())
+}
+
+/// Removes what is kept of large downloads that nobody wants any more.
+fn keep_wanted(account: &Account, fetch: &[Wanted]) -> Result<()> {
+    let folder = datasets::downloads_folder(&account.folders.syftbox);
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    let mut wanted = Vec::new();
+    for collection in fetch {
+        let files = account.store.read(|db| catalogue::children(db, &collection.folder))?;
+        wanted.extend(files.into_iter().map(|file| file.id));
+    }
+    let kept = datasets::keep_downloads(&folder, &wanted);
+    kept.unwrap_or_else(|error| tracing::warn!("{}", told(&error)));
     Ok(())
 }
 
@@ -157,9 +174,19 @@ async fn fetch(
             if is_about_content {
                 note(account, wanted, &Doubt::new(state, Some(text.clone()), now))?;
             }
-            report.problem_with(owner, Code::DatasetNotFetched, text);
+            report.problem_with(owner, unfetched(&error), text);
             Ok(None)
         }
+    }
+}
+
+/// The code of why a dataset is not here.
+const fn unfetched(error: &datasets::Error) -> Code {
+    match error {
+        datasets::Error::Connection(connections::Error::Io(_)) | datasets::Error::Io { .. } => {
+            Code::Disk
+        }
+        _ => Code::DatasetNotFetched,
     }
 }
 
@@ -186,8 +213,12 @@ async fn fetch_and_install(
     let scratch = Scratch::new(syftbox)?;
     let staging = staging_in(&scratch)?;
     let connection = account.router.connection_for(&wanted.owner);
-    let new = datasets::fetch(connection, wanted, files, &staging, others_bytes, limits).await?;
+    let carrier = account.downloads();
+    let fetched =
+        datasets::fetch_with(connection, wanted, files, &staging, others_bytes, limits, &carrier);
+    let new = fetched.await?;
     let kept = datasets::install(syftbox, &staging, &new, old, now)?;
+    datasets::forget_kept(&datasets::downloads_folder(syftbox), files.iter().map(|f| &f.id))?;
     Ok((new, kept))
 }
 

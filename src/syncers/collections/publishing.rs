@@ -59,7 +59,19 @@ pub(in crate::syncers) async fn publish_due(
     peers: &[Acquaintance],
     report: &mut Report,
 ) -> Result<()> {
-    publish_some(account, directory, peers, None, report).await
+    publish_some(account, directory, peers, None, report).await?;
+    forget_uploads(account)
+}
+
+/// Forgets what was kept of large uploads that are done, or wanted no longer. What cannot be removed is
+/// no reason to stop: it is tried again.
+fn forget_uploads(account: &Account) -> Result<()> {
+    let folder = account.folders.uploads();
+    if folder.is_dir() {
+        let done = datasets::keep_uploads(&folder, &publications(account)?);
+        done.unwrap_or_else(|error| tracing::warn!("{}", told(&error)));
+    }
+    Ok(())
 }
 
 async fn publish_some(
@@ -104,7 +116,10 @@ async fn publish(
     let (half, was_uploaded) = (publication.name.half, publication.is_uploaded());
     let replaced = publication.replaces.clone();
     let connection = sealing::connection_for(account, half)?;
-    let outcome = datasets::publish(&connection, publication, syftbox, readers, &mut keep).await;
+    let carrier = account.uploads();
+    let outcome =
+        datasets::publish_with(&connection, publication, syftbox, readers, &carrier, &mut keep)
+            .await;
     match outcome {
         Ok(published) => {
             if !replaced.is_empty() {
@@ -122,12 +137,16 @@ async fn publish(
             account.store.write(|db| meta::remove(db, &publication_key(half, &name)))?;
             report.problem(Code::DatasetGone, format!("dataset `{name}` is gone from the drive"));
         }
+        Err(error @ datasets::Error::Connection(connections::Error::Damaged { .. })) => {
+            begin_again(account, publication).await?;
+            let text = format!(
+                "dataset `{name}` is not published: {}; the next sync sends it anew",
+                told(&error)
+            );
+            report.problem(Code::DatasetNotPublished, text);
+        }
         Err(datasets::Error::Changed { path }) => {
-            // What is half there is replaced as a whole, by what stands here now.
-            let audience = publication.audience.clone();
-            account.router.own().delete(std::slice::from_ref(&publication.folder)).await?;
-            account.store.write(|db| meta::remove(db, &publication_key(half, &name)))?;
-            intend(account, &name, &[half], &audience)?;
+            begin_again(account, publication).await?;
             let text = format!(
                 "`{path}` changed while dataset `{name}` was published; the next sync publishes it anew"
             );
@@ -142,6 +161,14 @@ async fn publish(
         }
     }
     Ok(())
+}
+
+/// Notes that what is half there is to be replaced as a whole, by what stands here then.
+async fn begin_again(account: &Account, publication: &Publication) -> Result<()> {
+    let (half, name) = (publication.name.half, &publication.name.dataset);
+    account.router.own().delete(std::slice::from_ref(&publication.folder)).await?;
+    account.store.write(|db| meta::remove(db, &publication_key(half, name)))?;
+    intend(account, name, &[half], &publication.audience)
 }
 
 /// The code of why a dataset is not on the drive.

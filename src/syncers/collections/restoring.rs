@@ -143,10 +143,13 @@ pub(super) async fn restore(
         bytes_per_dataset: u64::MAX,
         bytes_per_peer: u64::MAX,
     };
-    let held = datasets::fetch(connection, wanted, files, &staging, 0, &limits).await?;
+    let carrier = account.downloads();
+    let held =
+        datasets::fetch_with(connection, wanted, files, &staging, 0, &limits, &carrier).await?;
     let old = mine.map(Publication::held_files).unwrap_or_default();
     let own_again = datasets::Restored { wanted, audience: &audience, uid: Uuid::new_v4() };
     let kept = datasets::install_own(syftbox, &staging, own_again, &held.files, &old, now)?;
+    datasets::forget_kept(&datasets::downloads_folder(syftbox), files.iter().map(|f| &f.id))?;
     Ok((record(own, wanted, files, &held.files, audience, readers), kept))
 }
 

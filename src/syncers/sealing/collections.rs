@@ -15,11 +15,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 use crate::connections::{
-    Access, Changes, Connection, Content, Entry, Error, FileId, Grant, NewEntry, PageToken, Query,
-    Relocation, Result,
+    Access, Changes, Connection, Content, Entry, Error, Fetching, FileId, Grant, NewEntry,
+    PageToken, Query, Relocation, Result, Sending, make_private, with_ending,
 };
 use crate::model::{Digest, Email};
 use crate::peers::envelopes::{self, OVERHEAD_BYTES};
@@ -69,6 +70,63 @@ fn sealed_copy(ring: &Keyring, path: &Path, scratch: &Path) -> std::io::Result<P
     envelopes::seal_own_file(ring, length, &mut BufReader::new(from), &mut to)?;
     to.flush()?;
     Ok(sealed)
+}
+
+/// Returns the sealed copy of a large file, which an earlier process may have made: of the same content,
+/// with the keys that are in use. It is whole or not there.
+fn sealed_kept(ring: &Keyring, from: &Path, sending: &Sending) -> Result<PathBuf> {
+    let keys = ring.current().fingerprint().to_string();
+    let of = Digest::of(format!("{} {keys}", sending.digest.to_hex()).as_bytes()).to_hex();
+    let sealed = with_ending(&sending.kept, &format!("{}.sealed", &of[..40]));
+    if sealed.is_file() {
+        return Ok(sealed);
+    }
+    let begun = with_ending(&sending.kept, "sealing");
+    make_private(sealed.parent().unwrap_or(Path::new(".")))?;
+    match std::fs::remove_file(&begun) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    let file = private_file(&begun)?;
+    let from = File::open(from)?;
+    let length = from.metadata()?.len();
+    let mut from = Digesting { inner: BufReader::new(from), digest: Sha256::new() };
+    let mut to = BufWriter::new(file);
+    let done = envelopes::seal_own_file(ring, length, &mut from, &mut to).and_then(|()| to.flush());
+    done.inspect_err(|_| drop(std::fs::remove_file(&begun)))?;
+    if Digest::from_bytes(from.digest.finalize().into()) != sending.digest {
+        // It changed since its caller looked.
+        std::fs::remove_file(&begun)?;
+        return Err(std::io::Error::other("the file changed while it was sealed").into());
+    }
+    std::fs::rename(&begun, &sealed)?;
+    Ok(sealed)
+}
+
+fn private_file(path: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    File::options().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Digests what is read through it.
+struct Digesting<R> {
+    inner: R,
+    digest: Sha256,
+}
+
+impl<R: std::io::Read> std::io::Read for Digesting<R> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.inner.read(into)?;
+        self.digest.update(&into[..count]);
+        Ok(count)
+    }
+}
+
+fn digest_of(path: &Path) -> std::io::Result<Digest> {
+    let mut from = Digesting { inner: File::open(path)?, digest: Sha256::new() };
+    let mut piece = vec![0; 128 * 1024];
+    while from.read(&mut piece)? > 0 {}
+    Ok(Digest::from_bytes(from.digest.finalize().into()))
 }
 
 impl<'c> Sealing<'c> {
@@ -175,6 +233,33 @@ impl Connection for Sealing<'_> {
     async fn download(&self, id: &FileId, to: &Path, limit_bytes: u64) -> Result<Digest> {
         let limit = limit_bytes.saturating_add(OVERHEAD_BYTES as u64);
         let digest = self.inner.download(id, to, limit).await?;
+        self.open_in_place(to).inspect_err(|_| drop(std::fs::remove_file(to)))?;
+        Ok(digest)
+    }
+
+    fn resumes(&self) -> bool {
+        self.inner.resumes()
+    }
+
+    /// The sealed copy outlives the process as well: another one would be other bytes.
+    async fn send(&self, new: &NewEntry, from: &Path, sending: &Sending) -> Result<Entry> {
+        let Some(ring) = self.seals() else { return self.inner.send(new, from, sending).await };
+        let sealed = sealed_kept(ring, from, sending)?;
+        let path = sealed.clone();
+        let digest = tokio::task::spawn_blocking(move || digest_of(&path));
+        let digest = digest.await.map_err(std::io::Error::other)??;
+        self.inner.send(new, &sealed, &Sending { digest, ..sending.clone() }).await
+    }
+
+    async fn fetch(
+        &self,
+        id: &FileId,
+        to: &Path,
+        limit_bytes: u64,
+        fetching: &Fetching,
+    ) -> Result<Digest> {
+        let limit = limit_bytes.saturating_add(OVERHEAD_BYTES as u64);
+        let digest = self.inner.fetch(id, to, limit, fetching).await?;
         self.open_in_place(to).inspect_err(|_| drop(std::fs::remove_file(to)))?;
         Ok(digest)
     }

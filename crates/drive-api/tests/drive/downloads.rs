@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use drive_api::{Drive, Endpoint, Error, Settings};
+use drive_api::{Begun, Drive, Endpoint, Error, Settings};
 use tokio::io::AsyncWrite;
 
 use crate::wire::{Act, Counting, HandClock, Wire, answer, drive, refuse, with_headers};
@@ -153,4 +153,22 @@ async fn a_full_disk_is_a_local_error_and_no_reason_to_try_again() {
     let error = drive(&wire).0.download("A", &mut Full, 10).await.unwrap_err();
     assert!(matches!(error, Error::Io { .. }), "{error:?}");
     assert_eq!(wire.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_download_goes_on_behind_what_an_earlier_process_left() {
+    let wire = Wire::play([part("bytes 4-9/10", &CONTENT[4..])]).await;
+    let begun = || Begun::read(&mut &CONTENT[..4]).unwrap();
+    let mut rest = Vec::new();
+    let got = drive(&wire).0.download_rest("A", begun(), 10, &mut rest).await.unwrap();
+    assert_eq!((rest.as_slice(), got.size), (&CONTENT[4..], 10));
+    assert_eq!(got.md5, "781e5e245d69b566979b86e28d23f2c7", "of the whole");
+    assert_eq!(wire.seen()[0].header("range"), Some("bytes=4-"));
+    // With all of it here nothing is asked.
+    let all = Begun::read(&mut &CONTENT[..]).unwrap();
+    assert_eq!(drive(&wire).0.download_rest("A", all, 10, &mut rest).await.unwrap(), got);
+    assert_eq!(wire.seen().len(), 1);
+    let wire = Wire::play([part("bytes 4-10/11", b"456789X")]).await;
+    let error = drive(&wire).0.download_rest("A", begun(), 10, &mut rest).await.unwrap_err();
+    assert!(matches!(error, Error::TooLarge { .. } | Error::Invalid { .. }), "{error:?}");
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use drive_api::{Content, Drive, Endpoint, Error, NewFile, Progress, Settings};
+use drive_api::{Content, Drive, Endpoint, Error, KeepSession, NewFile, Progress, Settings};
 
 use crate::wire::{
     Act, Counting, HandClock, LOST, Wire, drive_with, file, ok, refuse, with_headers,
@@ -220,4 +220,104 @@ async fn replacing_content_may_always_start_again() {
             "PUT /upload/s2",
         ]
     );
+}
+
+/// Keeps a session in memory.
+#[derive(Debug, Default)]
+struct Kept {
+    known: Option<String>,
+    kept: Mutex<Vec<String>>,
+    resumed: Mutex<Vec<u64>>,
+    fails: bool,
+}
+
+impl KeepSession for Kept {
+    fn known(&self) -> Option<String> {
+        self.known.clone()
+    }
+
+    fn keep(&self, address: &str) -> std::io::Result<()> {
+        if self.fails {
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+        self.kept.lock().unwrap().push(address.to_owned());
+        Ok(())
+    }
+
+    fn resumed(&self, kept_bytes: u64) {
+        self.resumed.lock().unwrap().push(kept_bytes);
+    }
+}
+
+/// A wire that plays a script, and what an earlier process left of a session on it.
+async fn left(script: Vec<Act>) -> (Wire, Drive, Kept) {
+    let wire = Wire::play(script).await;
+    let clock = HandClock::at("2026-11-21T10:00:00Z");
+    let drive = drive_with(&wire, Settings { clock, ..Settings::default() });
+    let kept = Kept { known: Some(format!("{}/upload/s0", wire.url)), ..Kept::default() };
+    (wire, drive, kept)
+}
+
+#[tokio::test]
+async fn a_session_is_kept_before_the_first_byte() {
+    let wire = Wire::play([]).await;
+    wire.then(opened(&wire, "s1"));
+    let (drive, content) = (drive_with(&wire, Settings::default()), Content::Bytes(bytes()));
+    let keeper = Arc::new(Kept { fails: true, ..Kept::default() });
+    let error = drive.upload_kept(new(Some("A")), content.clone(), keeper).await.unwrap_err();
+    assert!(matches!(error, Error::Io { .. }), "{error:?}");
+    assert_eq!(wire.lines(), ["POST /upload/drive/v3/files"], "nothing is sent");
+    wire.then(opened(&wire, "s2"));
+    wire.then(done());
+    let keeper = Arc::new(Kept::default());
+    drive.upload_kept(new(Some("A")), content, keeper.clone()).await.unwrap();
+    assert_eq!(*keeper.kept.lock().unwrap(), [format!("{}/upload/s2", wire.url)]);
+    assert!(keeper.resumed.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_session_that_was_left_is_asked_before_anything_is_sent() {
+    let (wire, drive, keeper) = left(vec![kept(524_288), done()]).await;
+    let keeper = Arc::new(keeper);
+    drive.upload_kept(new(Some("A")), Content::Bytes(bytes()), keeper.clone()).await.unwrap();
+    let seen = wire.seen();
+    assert_eq!(wire.lines(), ["PUT /upload/s0", "PUT /upload/s0"]);
+    assert_eq!(seen[0].header("content-range"), Some("bytes */1048576"));
+    assert_eq!(seen[1].body, bytes()[524_288..]);
+    assert_eq!(*keeper.resumed.lock().unwrap(), [524_288]);
+    assert!(keeper.kept.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_session_that_was_left_and_is_done_sends_nothing() {
+    let (wire, drive, keeper) = left(vec![done()]).await;
+    drive.upload_kept(new(Some("A")), Content::Bytes(bytes()), Arc::new(keeper)).await.unwrap();
+    assert_eq!(wire.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_session_that_was_left_and_is_of_no_use_is_replaced() {
+    for refusal in [400, 404, 410, 416] {
+        let (wire, drive, keeper) = left(vec![refuse(refusal, "gone")]).await;
+        wire.then(opened(&wire, "s1"));
+        // An earlier process may have got all of it through.
+        wire.then(refuse(409, "fileIdInUse"));
+        wire.then(ok(&file("A", "n", SIZE)));
+        let keeper = Arc::new(keeper);
+        let made = drive.upload_kept(new(Some("A")), Content::Bytes(bytes()), keeper.clone()).await;
+        assert_eq!(made.unwrap().id, "A", "{refusal}");
+        assert_eq!(*keeper.kept.lock().unwrap(), [format!("{}/upload/s1", wire.url)]);
+        assert_eq!(wire.lines().last().unwrap(), "GET /drive/v3/files/A");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_was_left_elsewhere_gets_nothing() {
+    let evil = Wire::play([]).await;
+    let (wire, drive, keeper) = left(vec![]).await;
+    wire.then(opened(&wire, "s1"));
+    wire.then(done());
+    let keeper = Kept { known: Some(format!("{}/upload/s0", evil.url)), ..keeper };
+    drive.upload_kept(new(Some("A")), Content::Bytes(bytes()), Arc::new(keeper)).await.unwrap();
+    assert!(evil.seen().is_empty());
 }
