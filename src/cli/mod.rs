@@ -32,6 +32,7 @@ mod orphans;
 mod pace;
 mod peer;
 mod perm;
+mod progress;
 mod report;
 mod resolve;
 mod secret;

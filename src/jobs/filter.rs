@@ -216,9 +216,58 @@ mod tests {
 
     const ALLOW: u32 = 0x7fff_0000;
 
+    const DENIED: u32 = ERROR | EPERM;
+    const UNKNOWN: u32 = ERROR | ENOSYS;
+
+    /// What, the call, its arguments, what becomes of it.
+    type Case = (&'static str, &'static str, [u64; 3], u32);
+
+    #[rustfmt::skip]
+    const CASES: &[Case] = &[
+        // what                        call           arguments                       verdict
+        ("a thread",                   "clone",       [0x3d_0f00, 0, 0],              ALLOW),
+        ("a process",                  "clone",       [17, 0, 0],                     ALLOW),
+        ("a user namespace",           "clone",       [0x1000_0011, 0, 0],            DENIED),
+        ("a network namespace",        "clone",       [0x4000_0000, 0, 0],            DENIED),
+        ("TCP on IPv4",                "socket",      [2, 1, 0],                      ALLOW),
+        ("TCP by its name",            "socket",      [2, 0x8_0001, 6],               ALLOW),
+        ("UDP on IPv6",                "socket",      [10, 2, 17],                    ALLOW),
+        ("SCTP",                       "socket",      [2, 1, 132],                    DENIED),
+        ("MPTCP",                      "socket",      [2, 1, 262],                    DENIED),
+        ("DCCP",                       "socket",      [2, 6, 0],                      DENIED),
+        ("a raw socket",               "socket",      [2, 3, 0],                      DENIED),
+        ("a raw socket with flags",    "socket",      [10, 0x8_0003, 0],              DENIED),
+        ("netlink",                    "socket",      [16, 2, 0],                     DENIED),
+        ("packet",                     "socket",      [17, 3, 0],                     DENIED),
+        ("vsock",                      "socket",      [40, 1, 0],                     DENIED),
+        ("a family with high bits",    "socket",      [(1 << 32) | 40, 1, 0],         DENIED),
+        ("a pair",                     "socketpair",  [1, 0x8_0001, 0],               ALLOW),
+        ("a pair of packets in order", "socketpair",  [1, 5, 0],                      ALLOW),
+        ("a pair of vsock",            "socketpair",  [40, 1, 0],                     DENIED),
+        ("a pair of netlink",          "socketpair",  [16, 3, 0],                     DENIED),
+        ("an option of a socket",      "setsockopt",  [3, 1, 2],                      ALLOW),
+        ("no delay",                   "setsockopt",  [3, 6, 1],                      ALLOW),
+        ("a program for a socket",     "setsockopt",  [3, 1, 26],                     DENIED),
+        ("TLS within TCP",             "setsockopt",  [3, 6, 31],                     DENIED),
+        ("an ioctl",                   "ioctl",       [0, 0x5401, 0],                 ALLOW),
+        ("a copy that shares blocks",  "ioctl",       [0, 0x4004_9409, 0],            ALLOW),
+        ("typing into a terminal",     "ioctl",       [0, 0x5412, 0],                 DENIED),
+        ("the same with high bits",    "ioctl",       [0, (1 << 32) | 0x5412, 0],     DENIED),
+        ("a driver for modems",        "ioctl",       [0, 0x5423, 0],                 DENIED),
+        ("a volume of btrfs",          "ioctl",       [0, 0x5000_9418, 0],            DENIED),
+        ("asking for a personality",   "personality", [0xffff_ffff, 0, 0],            ALLOW),
+        ("no random addresses",        "personality", [0x4_0000, 0, 0],               DENIED),
+    ];
+
+    #[rustfmt::skip]
+    const WHERE_THE_NETWORK_IS_SHARED: &[Case] = &[
+        ("a Unix socket",              "socket",      [1, 0x8_0001, 0],               DENIED),
+        ("a Unix datagram",            "socket",      [1, 2, 1],                      DENIED),
+        ("a pair of datagrams",        "socketpair",  [1, 0x8_0002, 0],               DENIED),
+    ];
+
     #[test]
     fn calls_are_refused_as_the_table_says_on_both_processors() {
-        let (eperm, enosys) = (ERROR | EPERM, ERROR | ENOSYS);
         for processor in [Processor::X86_64, Processor::Aarch64] {
             let [alone, shared] = [false, true].map(|network| program(processor, network).unwrap());
             assert!(shared.len() / 8 < 4096);
@@ -233,69 +282,31 @@ mod tests {
                 let Some(number) = processor.number(row) else { continue };
                 match (row.when, row.refusal) {
                     (When::Always, Refusal::Denied) => {
-                        assert_eq!(of(&alone, number, [0; 3]), eperm)
+                        assert_eq!(of(&alone, number, [0; 3]), DENIED)
                     }
                     (When::Always, Refusal::Unknown) => {
-                        assert_eq!(of(&alone, number, [0; 3]), enosys);
+                        assert_eq!(of(&alone, number, [0; 3]), UNKNOWN);
                     }
                     _ => {}
                 }
             }
-            #[rustfmt::skip]
-            let cases = [
-                // what                        call           arguments                       verdict
-                ("a thread",                   "clone",       [0x3d_0f00, 0, 0],              ALLOW),
-                ("a process",                  "clone",       [17, 0, 0],                     ALLOW),
-                ("a user namespace",           "clone",       [0x1000_0011, 0, 0],            eperm),
-                ("a network namespace",        "clone",       [0x4000_0000, 0, 0],            eperm),
-                ("TCP on IPv4",                "socket",      [2, 1, 0],                      ALLOW),
-                ("TCP by its name",            "socket",      [2, 0x8_0001, 6],               ALLOW),
-                ("UDP on IPv6",                "socket",      [10, 2, 17],                    ALLOW),
-                ("SCTP",                       "socket",      [2, 1, 132],                    eperm),
-                ("MPTCP",                      "socket",      [2, 1, 262],                    eperm),
-                ("DCCP",                       "socket",      [2, 6, 0],                      eperm),
-                ("a raw socket",               "socket",      [2, 3, 0],                      eperm),
-                ("a raw socket with flags",    "socket",      [10, 0x8_0003, 0],              eperm),
-                ("netlink",                    "socket",      [16, 2, 0],                     eperm),
-                ("packet",                     "socket",      [17, 3, 0],                     eperm),
-                ("vsock",                      "socket",      [40, 1, 0],                     eperm),
-                ("a family with high bits",    "socket",      [(1 << 32) | 40, 1, 0],         eperm),
-                ("a pair",                     "socketpair",  [1, 0x8_0001, 0],               ALLOW),
-                ("a pair of packets in order", "socketpair",  [1, 5, 0],                      ALLOW),
-                ("a pair of vsock",            "socketpair",  [40, 1, 0],                     eperm),
-                ("a pair of netlink",          "socketpair",  [16, 3, 0],                     eperm),
-                ("an option of a socket",      "setsockopt",  [3, 1, 2],                      ALLOW),
-                ("no delay",                   "setsockopt",  [3, 6, 1],                      ALLOW),
-                ("a program for a socket",     "setsockopt",  [3, 1, 26],                     eperm),
-                ("TLS within TCP",             "setsockopt",  [3, 6, 31],                     eperm),
-                ("an ioctl",                   "ioctl",       [0, 0x5401, 0],                 ALLOW),
-                ("a copy that shares blocks",  "ioctl",       [0, 0x4004_9409, 0],            ALLOW),
-                ("typing into a terminal",     "ioctl",       [0, 0x5412, 0],                 eperm),
-                ("the same with high bits",    "ioctl",       [0, (1 << 32) | 0x5412, 0],     eperm),
-                ("a driver for modems",        "ioctl",       [0, 0x5423, 0],                 eperm),
-                ("a volume of btrfs",          "ioctl",       [0, 0x5000_9418, 0],            eperm),
-                ("asking for a personality",   "personality", [0xffff_ffff, 0, 0],            ALLOW),
-                ("no random addresses",        "personality", [0x4_0000, 0, 0],               eperm),
-            ];
-            for (what, call, arguments, expected) in cases {
+            for (what, call, arguments, expected) in CASES {
                 for program in [&alone, &shared] {
-                    let found = of(program, number(call), arguments);
-                    assert_eq!(found, expected, "{what} on {processor:?}");
+                    let found = of(program, number(call), *arguments);
+                    assert_eq!(found, *expected, "{what} on {processor:?}");
                 }
             }
-            #[rustfmt::skip]
-            let where_the_network_is_shared = [
-                ("a Unix socket",              "socket",      [1, 0x8_0001, 0],               eperm),
-                ("a Unix datagram",            "socket",      [1, 2, 1],                      eperm),
-                ("a pair of datagrams",        "socketpair",  [1, 0x8_0002, 0],               eperm),
-            ];
-            for (what, call, arguments, expected) in where_the_network_is_shared {
-                assert_eq!(of(&alone, number(call), arguments), ALLOW, "{what} on {processor:?}");
-                assert_eq!(of(&shared, number(call), arguments), expected, "{what}, {processor:?}");
+            for (what, call, arguments, expected) in WHERE_THE_NETWORK_IS_SHARED {
+                assert_eq!(of(&alone, number(call), *arguments), ALLOW, "{what} on {processor:?}");
+                assert_eq!(
+                    of(&shared, number(call), *arguments),
+                    *expected,
+                    "{what}, {processor:?}"
+                );
             }
             assert_eq!(of(&alone, NEWEST, [0; 3]), ALLOW, "the last that is known");
             for number in [NEWEST + 1, 512, 547, X32 - 1] {
-                assert_eq!(of(&alone, number, [0; 3]), enosys, "{number} on {processor:?}");
+                assert_eq!(of(&alone, number, [0; 3]), UNKNOWN, "{number} on {processor:?}");
             }
         }
     }

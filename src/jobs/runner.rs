@@ -199,11 +199,8 @@ pub async fn run_until(
     let duration = start.elapsed();
     let usage = measured.map(|measured| measured.usage).unwrap_or_default();
     let cause = Cause { cut: cut.as_ref(), measured: measured.as_ref() };
-    let failed = (state.status == JobStatus::Failed).then(|| RunEnd {
-        ending: cause.ending(return_code, &options.limits, &notes),
-        duration,
-        memory: Some(usage.memory_bytes).filter(|bytes| *bytes > 0),
-    });
+    let is_failed = state.status == JobStatus::Failed;
+    let failed = is_failed.then(|| cause.end(return_code, &options.limits, &notes, duration));
     Ok(RunReport {
         job: id.clone(),
         status: state.status,
@@ -227,6 +224,13 @@ struct Cause<'a> {
 }
 
 impl Cause<'_> {
+    /// Returns what is known of a run that failed.
+    fn end(&self, code: i64, limits: &Limits, notes: &[String], duration: Duration) -> RunEnd {
+        let memory = self.measured.map_or(0, |measured| measured.usage.memory_bytes);
+        let ending = self.ending(code, limits, notes);
+        RunEnd { ending, duration, memory: Some(memory).filter(|bytes| *bytes > 0) }
+    }
+
     /// Returns in which way a run ended that failed.
     fn ending(&self, code: i64, limits: &Limits, notes: &[String]) -> Ending {
         match code {

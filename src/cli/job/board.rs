@@ -4,9 +4,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::cli::hints::quoted;
+use crate::cli::progress::Progress;
 use crate::cli::report::Failure;
 use crate::cli::text::count;
-use crate::cli::ui::{Progress, Ui};
+use crate::cli::ui::Ui;
 use crate::client::{Ran, RunEvent};
 use crate::jobs::{Cut, JobId, JobStatus, RunReport};
 
