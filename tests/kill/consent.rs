@@ -70,11 +70,12 @@ async fn a_standing_approval_that_is_killed_while_it_is_used_lets_no_more_jobs_r
     }
     let used = uses(&record);
     assert_eq!(used.len(), times, "all are used");
-    let different: BTreeSet<_> = used.iter().collect();
-    // A job that was used twice was killed before its state was written.
-    assert!(different.len() < used.len(), "no kill of {rounds} fell between a use and a state");
     let approved = arrived.iter().filter(|name| is_approved(&owner, &format!("x/{name}"))).count();
-    assert_eq!(approved, different.len(), "each kill in between has wasted one");
+    // A kill between a use and what follows from it wastes the use. The job takes another one, if one
+    // is left.
+    assert!(approved < used.len(), "no kill of {rounds} fell between a use and an approval");
+    let different: BTreeSet<_> = used.iter().collect();
+    assert!(approved <= different.len(), "{used:?}");
     assert!(arrived.len() > approved, "and jobs wait");
 }
 
