@@ -60,6 +60,21 @@ fn runs(marker: &str) -> bool {
     })
 }
 
+/// True if what a job prints has come to a log below a folder, and holds this.
+fn has_log(folder: &Path, text: &str) -> bool {
+    std::fs::read_dir(folder).into_iter().flatten().flatten().any(|entry| {
+        let path = entry.path();
+        if path.is_symlink() {
+            return false;
+        }
+        if path.is_dir() {
+            return has_log(&path, text);
+        }
+        path.ends_with("stdout.txt")
+            && std::fs::read_to_string(path).is_ok_and(|log| log.contains(text))
+    })
+}
+
 fn marker(number: u32) -> String {
     format!("{number}.{}", std::process::id())
 }
@@ -145,7 +160,7 @@ fn a_killed_run_is_settled_at_the_next_start_and_waits_again_if_that_was_said() 
     }
     for (args, expected) in [(&["fails"][..], "failed"), (&["waits", "--requeue"], "approved")] {
         let mut run = start(&world, args);
-        until(|| runs(&marker));
+        until(|| runs(&marker) && has_log(&world.home("owner"), "half"));
         tell(&run, Signal::KILL);
         run.0.wait().unwrap();
         until(|| !runs(&marker)); // the kernel takes a moment
