@@ -4,16 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection as Database, params};
+use serde::{Deserialize, Serialize};
 
 use super::agreed::parse_path;
+use super::intents::parse_large;
 use super::{Error, Result, unstated};
-use crate::model::{DatasitePath, Email};
-use crate::wire::FileChangeEvent;
+use crate::model::{DatasitePath, Digest, Email};
+use crate::wire::{Body, FileChangeEvent};
 
 /// Adds an event that belongs in the event log, and makes it the newest of its path in the rolling
 /// state.
 pub fn add_event(db: &Database, event: &FileChangeEvent) -> Result<()> {
-    let text = serde_json::to_string(event).map_err(|error| Error::damaged(error.to_string()))?;
+    let text = to_text(event)?;
     db.prepare_cached("INSERT INTO unlogged (event) VALUES (?1)")?.execute([&text])?;
     if let Ok(path) = parse_path(&event.path_in_datasite) {
         unstated::remove(db, &path)?;
@@ -43,7 +45,7 @@ pub fn log_again(db: &Database, earlier: &[FileChangeEvent]) -> Result<()> {
 
 /// Makes an event the newest of its path in the rolling state.
 pub fn roll(db: &Database, event: &FileChangeEvent) -> Result<()> {
-    let text = serde_json::to_string(event).map_err(|error| Error::damaged(error.to_string()))?;
+    let text = to_text(event)?;
     db.prepare_cached("INSERT OR REPLACE INTO rolling (path, moment, event) VALUES (?1, ?2, ?3)")?
         .execute(params![event.path_in_datasite, event.timestamp, text])?;
     Ok(())
@@ -142,6 +144,90 @@ pub fn answered(db: &Database, peer: &Email, path: &DatasitePath) -> Result<()> 
 fn events(db: &Database, sql: &str) -> Result<Vec<FileChangeEvent>> {
     let mut statement = db.prepare_cached(sql)?;
     let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
-    rows.map(|row| serde_json::from_str(&row?).map_err(|error| Error::damaged(error.to_string())))
-        .collect()
+    rows.map(|row| from_text(&row?)).collect()
+}
+
+/// How an event is kept whose content is too large to be held: without it, and what it is.
+#[derive(Serialize, Deserialize)]
+struct Lightened<E> {
+    event: E,
+    large: String,
+}
+
+/// How the text of such an event begins; no other does.
+const LIGHTENED: &str = "{\"event\":";
+
+fn to_text(event: &FileChangeEvent) -> Result<String> {
+    let text = match &event.content {
+        Some(Body::Large(large)) => {
+            let event = FileChangeEvent { content: None, ..event.clone() };
+            serde_json::to_string(&Lightened { event, large: large.to_line() })
+        }
+        _ => serde_json::to_string(event),
+    };
+    text.map_err(|error| Error::damaged(error.to_string()))
+}
+
+fn from_text(text: &str) -> Result<FileChangeEvent> {
+    let damaged = |error: serde_json::Error| Error::damaged(error.to_string());
+    if !text.starts_with(LIGHTENED) {
+        return serde_json::from_str(text).map_err(damaged);
+    }
+    let Lightened { mut event, large } =
+        serde_json::from_str::<Lightened<FileChangeEvent>>(text).map_err(damaged)?;
+    let large = parse_large(&large)?;
+    event.content_type = Some(crate::wire::Content::Large(large).kind().to_owned());
+    event.content = Some(Body::Large(large));
+    Ok(event)
+}
+
+/// Returns what is too large to be held of the events that are not in the log yet.
+pub fn larges(db: &Database) -> Result<BTreeSet<Digest>> {
+    let mut statement = db.prepare_cached("SELECT event FROM unlogged WHERE event GLOB ?1")?;
+    let rows = statement.query_map([format!("{LIGHTENED}*")], |row| row.get::<_, String>(0))?;
+    let mut larges = BTreeSet::new();
+    for row in rows {
+        if let Some(Body::Large(large)) = from_text(&row?)?.content {
+            larges.insert(large.digest);
+        }
+    }
+    Ok(larges)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Large;
+
+    #[test]
+    fn an_event_is_kept_with_what_is_large_left_out() {
+        let digest = Digest::of(b"x");
+        let large = Large { digest, size_bytes: 1 << 30, is_text: false };
+        let mut event = FileChangeEvent {
+            id: "e".to_owned(),
+            path_in_datasite: "a".to_owned(),
+            datasite_email: "do@example.org".to_owned(),
+            content: Some(Body::Inline("{\"event\":1}".to_owned())),
+            old_hash: None,
+            new_hash: Some(digest.to_hex()),
+            is_deleted: false,
+            submitted_timestamp: 1.5,
+            timestamp: 2.5,
+            content_type: Some("text".to_owned()),
+        };
+        assert_eq!(from_text(&to_text(&event).unwrap()).unwrap(), event);
+        event.content = Some(Body::Large(large));
+        event.content_type = Some("binary".to_owned());
+        let text = to_text(&event).unwrap();
+        assert!(text.len() < 500 && text.starts_with(LIGHTENED));
+        assert_eq!(from_text(&text).unwrap(), event);
+        let store = crate::caches::Store::in_memory().unwrap();
+        let (larges, events) = store
+            .write(|db| {
+                add_event(db, &event)?;
+                Ok((larges(db)?, unlogged(db)?))
+            })
+            .unwrap();
+        assert_eq!((larges, events), (BTreeSet::from([digest]), vec![event]));
+    }
 }

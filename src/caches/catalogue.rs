@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection as Database, Row, params};
 
 use super::journal::parse_id;
@@ -112,6 +114,15 @@ pub fn unseen(db: &Database, folder: &FileId) -> Result<Vec<Entry>> {
          AND id NOT IN (SELECT file FROM seen) ORDER BY created, name, id"
     );
     query(db, &sql, &[folder.as_str()])
+}
+
+/// Returns the ids of all files that were not looked at.
+pub fn unseen_files(db: &Database) -> Result<BTreeSet<FileId>> {
+    let mut statement = db.prepare_cached(
+        "SELECT id FROM catalogue WHERE folder = 0 AND id NOT IN (SELECT file FROM seen)",
+    )?;
+    let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+    rows.map(|row| super::journal::parse_id(&row?)).collect()
 }
 
 /// Returns when the newest was made of all that this account owns; `None` if it owns nothing.

@@ -45,6 +45,16 @@ impl Folders {
         self.state.join("uploads")
     }
 
+    /// Returns the folder of large contents on their way into messages or out of them.
+    pub fn contents(&self) -> PathBuf {
+        self.state.join("contents")
+    }
+
+    /// Returns the folder of large messages on their way from the drive or to it.
+    pub fn parcels(&self) -> PathBuf {
+        self.state.join("parcels")
+    }
+
     /// Returns the folder for messages that could not be taken in.
     pub fn quarantine(&self) -> PathBuf {
         self.state.join("quarantine")

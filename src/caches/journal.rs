@@ -1,15 +1,54 @@
 //! What is decided and still to be sent, and which messages are dealt with.
 //!
 //! A message is committed with its id, name and bytes before it is uploaded, so that after a crash
-//! the very same file is created: if it is there already, the service says so.
+//! the very same file is created: if it is there already, the service says so. One that speaks of
+//! something large is committed as what it is made of ([`Recipe`]).
 
 use std::collections::BTreeSet;
 
 use rusqlite::{Connection as Database, OptionalExtension as _, params};
 
+use super::intents::parse_large;
 use super::{Error, Result};
 use crate::connections::FileId;
-use crate::model::Email;
+use crate::model::{Digest, Email};
+use crate::wire::{self, Large, Packed, Part, Recipe};
+
+/// What a file is, or what it is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// The file.
+    Bytes(Vec<u8>),
+    /// What it is made of.
+    Recipe {
+        /// The pieces.
+        recipe: Recipe,
+        /// The time in its gzip header, in seconds since the epoch.
+        mtime: u32,
+    },
+}
+
+impl Load {
+    /// Returns what goes into the journal for `file`. `secret` is a text that nobody can guess.
+    pub fn of<T: Packed>(file: T, mtime: u32, secret: &str) -> Self {
+        let recipe = Recipe::of(file, secret);
+        match recipe.json() {
+            Some(json) => Self::Bytes(wire::archive::pack(json, mtime)),
+            None => Self::Recipe { recipe, mtime },
+        }
+    }
+
+    /// Reads the file. `secret` is a text that nobody can guess.
+    ///
+    /// # Errors
+    /// If it is no such file.
+    pub fn read<T: Packed>(&self, secret: &str) -> std::result::Result<T, wire::Error> {
+        match self {
+            Self::Bytes(bytes) => T::from_file_bytes(bytes),
+            Self::Recipe { recipe, .. } => recipe.file(secret),
+        }
+    }
+}
 
 /// A file that is still to be created.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +64,7 @@ pub struct Outgoing {
     /// The peer that it is for; `None`: for ourselves.
     pub peer: Option<Email>,
     /// Its content.
-    pub content: Vec<u8>,
+    pub content: Load,
 }
 
 /// A file to be sent, before it has a number.
@@ -40,22 +79,69 @@ pub struct NewOutgoing {
     /// The peer that it is for; `None`: for ourselves.
     pub peer: Option<Email>,
     /// Its content.
-    pub content: Vec<u8>,
+    pub content: Load,
 }
 
 /// Notes a file that is to be sent.
 pub fn add(db: &Database, new: &NewOutgoing) -> Result<()> {
+    let (bytes, mtime) = match &new.content {
+        Load::Bytes(bytes) => (bytes.as_slice(), None),
+        Load::Recipe { mtime, .. } => (&[][..], Some(*mtime)),
+    };
     db.prepare_cached(
-        "INSERT INTO outgoing (file, folder, name, peer, content) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO outgoing (file, folder, name, peer, content, mtime)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
     .execute(params![
         new.file.as_str(),
         new.folder.as_str(),
         new.name,
         new.peer.as_ref().map(Email::as_str),
-        new.content,
+        bytes,
+        mtime,
     ])?;
+    if let Load::Recipe { recipe, .. } = &new.content {
+        add_parts(db, db.last_insert_rowid(), recipe)?;
+    }
     Ok(())
+}
+
+fn add_parts(db: &Database, number: i64, recipe: &Recipe) -> Result<()> {
+    let mut add = db.prepare_cached(
+        "INSERT INTO outgoing_parts (number, place, json, large) VALUES (?1, ?2, ?3, ?4)",
+    )?;
+    for (place, part) in (0_i64..).zip(&recipe.parts) {
+        match part {
+            Part::Json(json) => add.execute(params![number, place, json, None::<&str>])?,
+            Part::Large(large) => {
+                add.execute(params![number, place, None::<&[u8]>, large.to_line()])?
+            }
+        };
+    }
+    Ok(())
+}
+
+fn parts(db: &Database, number: i64) -> Result<Recipe> {
+    let mut statement = db.prepare_cached(
+        "SELECT json, large FROM outgoing_parts WHERE number = ?1 ORDER BY place",
+    )?;
+    let rows = statement.query_map([number], |row| {
+        Ok((row.get::<_, Option<Vec<u8>>>(0)?, row.get::<_, Option<String>>(1)?))
+    })?;
+    let parts = rows.map(|row| match row? {
+        (Some(json), None) => Ok(Part::Json(json)),
+        (None, Some(line)) => parse_large(&line).map(Part::Large),
+        _ => Err(Error::damaged("a piece of a message is missing".to_owned())),
+    });
+    Ok(Recipe { parts: parts.collect::<Result<_>>()? })
+}
+
+/// Returns what is too large to be held of what is still to be sent.
+pub fn larges(db: &Database) -> Result<BTreeSet<Digest>> {
+    let mut statement =
+        db.prepare_cached("SELECT large FROM outgoing_parts WHERE large IS NOT NULL")?;
+    let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+    rows.map(|row| parse_large(&row?).map(|large: Large| large.digest)).collect()
 }
 
 /// Returns the numbers and folders of all that is still to be sent, in order.
@@ -79,7 +165,9 @@ pub fn pending_files(db: &Database) -> Result<BTreeSet<FileId>> {
 /// Returns one file that is still to be sent; `None` if it was sent meanwhile.
 pub fn load(db: &Database, number: i64) -> Result<Option<Outgoing>> {
     let found = db
-        .prepare_cached("SELECT file, folder, name, peer, content FROM outgoing WHERE number = ?1")?
+        .prepare_cached(
+            "SELECT file, folder, name, peer, content, mtime FROM outgoing WHERE number = ?1",
+        )?
         .query_row([number], |row| {
             Ok((
                 row.get::<_, String>(0)?,
@@ -87,15 +175,20 @@ pub fn load(db: &Database, number: i64) -> Result<Option<Outgoing>> {
                 row.get::<_, String>(2)?,
                 row.get::<_, Option<String>>(3)?,
                 row.get::<_, Vec<u8>>(4)?,
+                row.get::<_, Option<u32>>(5)?,
             ))
         })
         .optional()?;
-    let Some((file, folder, name, peer, content)) = found else { return Ok(None) };
+    let Some((file, folder, name, peer, content, mtime)) = found else { return Ok(None) };
     let peer = peer
         .map(|text| Email::parse(&text))
         .transpose()
         .map_err(|error| Error::damaged(error.to_string()))?;
     let (file, folder) = (parse_id(&file)?, parse_id(&folder)?);
+    let content = match mtime {
+        Some(mtime) => Load::Recipe { recipe: parts(db, number)?, mtime },
+        None => Load::Bytes(content),
+    };
     Ok(Some(Outgoing { number, file, folder, name, peer, content }))
 }
 

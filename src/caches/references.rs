@@ -32,7 +32,7 @@ pub fn is_mentioned(db: &Database, file: &FileId) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::caches::journal::NewOutgoing;
+    use crate::caches::journal::{Load, NewOutgoing};
     use crate::caches::{Store, journal, meta, submitted};
     use crate::model::Timestamp;
 
@@ -51,7 +51,7 @@ mod tests {
                     folder: id("box"),
                     name: "x".to_owned(),
                     peer: None,
-                    content: Vec::new(),
+                    content: Load::Bytes(Vec::new()),
                 };
                 journal::add(db, &new)
             })

@@ -14,11 +14,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::missing::{self, Missing};
 use super::stats::{self, Known, Stat};
-use super::tree::{DatasiteTree, FILE_BYTES_MAX, is_temporary_name, set_nonblocking};
+use super::tree::{DatasiteTree, is_temporary_name, set_nonblocking};
 use super::{Result, Store};
 use crate::model::{
     DatasitePath, Digest, Email, Snapshot, is_ignored_name, is_rule_file, is_syncable,
 };
+use crate::wire::limits::FILE_BYTES_MAX;
 
 /// What stands on disk.
 #[derive(Debug, Default)]

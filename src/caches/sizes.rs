@@ -13,6 +13,7 @@ const TABLES: &[&str] = &[
     "held",
     "intents",
     "outgoing",
+    "outgoing_parts",
     "unlogged",
     "unstated",
     "answers",
@@ -69,6 +70,6 @@ mod tests {
         let mut known: Vec<&str> = TABLES.to_vec();
         known.sort_unstable();
         assert_eq!(named, known);
-        assert_eq!(store.read(schema).unwrap(), 1);
+        assert_eq!(store.read(schema).unwrap(), 2);
     }
 }

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection as Database, params};
 
+use super::contents::LARGE_BYTES_MIN;
 use super::counting::{self, Counter};
 use super::remembered::Remembered;
 use super::upgrading::{self, STEPS, Step};
@@ -27,6 +28,8 @@ pub struct Store {
     witness: OnceLock<Witness>,
     /// How long a file must be at rest to be looked at, in nanoseconds.
     rest_ns: AtomicI64,
+    /// From which size on a file is not held in memory.
+    large_bytes_min: AtomicU64,
     /// The same for what was last written before `unheard_until_ns`.
     unheard_rest_ns: AtomicI64,
     unheard_until_ns: AtomicI64,
@@ -115,6 +118,7 @@ impl Store {
             place: None,
             witness: OnceLock::new(),
             rest_ns: AtomicI64::new(0),
+            large_bytes_min: AtomicU64::new(LARGE_BYTES_MIN),
             unheard_rest_ns: AtomicI64::new(0),
             unheard_until_ns: AtomicI64::new(0),
             left_restless: AtomicBool::new(false),
@@ -135,6 +139,16 @@ impl Store {
     /// a process that dies there. There is one for each store; a second one is ignored.
     pub fn set_witness(&self, witness: impl Fn(Commit) + Send + Sync + 'static) {
         let _ = self.witness.set(Witness(Box::new(witness)));
+    }
+
+    /// Has files of `bytes` and more not held in memory: for tests, which have no large ones.
+    pub fn set_large_bytes_min(&self, bytes: u64) {
+        self.large_bytes_min.store(bytes, Ordering::Relaxed);
+    }
+
+    /// From which size on a file is not held in memory, in bytes.
+    pub fn large_bytes_min(&self) -> u64 {
+        self.large_bytes_min.load(Ordering::Relaxed)
     }
 
     /// Leaves files alone that were written less than `rest` before a scan begins, or during it: in

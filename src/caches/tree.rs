@@ -7,15 +7,16 @@ use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
 
+use sha2::{Digest as _, Sha256};
 use tempfile::{NamedTempFile, PersistError};
 
 use super::staged::Staged;
 use super::{Error, Result};
 use crate::model::{DatasitePath, Digest, TEMPORARY_PREFIX};
 
-/// The largest file that travels, in bytes. A message holds a file as text or base64, whole, in
-/// the memory of whoever reads it.
-pub const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// The largest file that is read into memory, in bytes: rules, what a job is made of. What travels may
+/// be larger.
+const READ_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// The files of one datasite below `SyftBox_{email}/{datasite}`.
 ///
@@ -63,7 +64,7 @@ impl DatasiteTree {
     /// Returns the content of a file; `None` if there is no such file, or a folder of that name.
     ///
     /// # Errors
-    /// If it is no regular file, has more than [`FILE_BYTES_MAX`] bytes, or cannot be read.
+    /// If it is no regular file, has more than 64 MiB, or cannot be read.
     pub fn read(&self, path: &DatasitePath) -> Result<Option<Vec<u8>>> {
         match self.try_read(path) {
             Ok(content) => Ok(Some(content)),
@@ -75,12 +76,27 @@ impl DatasiteTree {
     /// Returns the digest of a file; `None` if there is no such file.
     ///
     /// # Errors
-    /// As [`Self::read`].
+    /// If it is no regular file, or cannot be read.
     pub fn digest(&self, path: &DatasitePath) -> Result<Option<Digest>> {
-        Ok(self.read(path)?.map(|content| Digest::of(&content)))
+        let Some((mut file, _)) = self.open_file(path)? else { return Ok(None) };
+        let digest = digest_of(&mut file).map_err(Error::at(path.below(&self.root), "read"))?;
+        Ok(Some(digest))
     }
 
-    fn try_read(&self, path: &DatasitePath) -> io::Result<Vec<u8>> {
+    /// Opens a file to be read, and returns its size, in bytes; `None` if there is no such file, or a
+    /// folder of that name.
+    ///
+    /// # Errors
+    /// If it is no regular file, or cannot be opened.
+    pub fn open_file(&self, path: &DatasitePath) -> Result<Option<(std::fs::File, u64)>> {
+        match self.try_open(path) {
+            Ok((file, size_bytes)) => Ok(Some((file.into_std(), size_bytes))),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(source) => Err(Error::at(path.below(&self.root), "read")(source)),
+        }
+    }
+
+    fn try_open(&self, path: &DatasitePath) -> io::Result<(cap_std::fs::File, u64)> {
         let (folder, name) = self.folder_of(path, Missing::Fail)?;
         let mut options = OpenOptions::new();
         options.read(true).follow(FollowSymlinks::No);
@@ -93,11 +109,16 @@ impl DatasiteTree {
         if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
         }
+        Ok((file, metadata.len()))
+    }
+
+    fn try_read(&self, path: &DatasitePath) -> io::Result<Vec<u8>> {
+        let (file, size_bytes) = self.try_open(path)?;
         let mut content =
-            Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0).min(1 << 26));
-        file.take(FILE_BYTES_MAX + 1).read_to_end(&mut content)?;
-        if content.len() as u64 > FILE_BYTES_MAX {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is too large to travel"));
+            Vec::with_capacity(usize::try_from(size_bytes.min(READ_BYTES_MAX)).unwrap_or(0));
+        file.take(READ_BYTES_MAX + 1).read_to_end(&mut content)?;
+        if content.len() as u64 > READ_BYTES_MAX {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is too large for this"));
         }
         Ok(content)
     }
@@ -119,10 +140,18 @@ impl DatasiteTree {
     /// # Errors
     /// As [`Self::write`].
     pub fn stage(&self, path: &DatasitePath, content: &[u8]) -> Result<Staged> {
+        self.stage_from(path, &mut &*content)
+    }
+
+    /// As [`Self::stage`], with what `content` gives.
+    ///
+    /// # Errors
+    /// As [`Self::write`], or if `content` cannot be read.
+    pub fn stage_from(&self, path: &DatasitePath, content: &mut dyn io::Read) -> Result<Staged> {
         self.try_stage(path, content).map_err(Error::at(path.below(&self.root), "written"))
     }
 
-    fn try_stage(&self, path: &DatasitePath, content: &[u8]) -> io::Result<Staged> {
+    fn try_stage(&self, path: &DatasitePath, content: &mut dyn io::Read) -> io::Result<Staged> {
         let (folder, name) = self.folder_of(path, Missing::Create)?;
         if folder.symlink_metadata(name).is_ok_and(|metadata| metadata.is_dir()) {
             return Err(io::Error::new(io::ErrorKind::IsADirectory, "a folder stands there"));
@@ -134,7 +163,7 @@ impl DatasiteTree {
         let name = name.to_owned();
         let path = path.below(&self.root);
         let mut staged = Staged { folder, temporary: Some(temporary), name, path, file };
-        staged.file.write_all(content)?; // On an error the drop removes it.
+        io::copy(content, &mut staged.file)?; // On an error the drop removes it.
         Ok(staged)
     }
 
@@ -411,6 +440,19 @@ fn write_private(
         std::fs::File::open(folder)?.sync_all()
     })();
     written.map_err(Error::at(path, "written"))
+}
+
+/// Returns the digest of what a file gives, without holding it.
+fn digest_of(file: &mut impl io::Read) -> io::Result<Digest> {
+    let (mut hasher, mut chunk) = (Sha256::new(), vec![0; 64 * 1024]);
+    loop {
+        match file.read(&mut chunk) {
+            Ok(0) => return Ok(Digest::from_bytes(hasher.finalize().into())),
+            Ok(count) => hasher.update(&chunk[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 #[cfg(test)]

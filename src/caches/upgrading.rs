@@ -26,7 +26,10 @@ pub(super) struct Step {
 }
 
 /// The place in the list is the version that a step leads to, from 1.
-pub(super) const STEPS: &[Step] = &[Step { sql: include_str!("schema_1.sql"), readable_by: 1 }];
+pub(super) const STEPS: &[Step] = &[
+    Step { sql: include_str!("schema_1.sql"), readable_by: 1 },
+    Step { sql: include_str!("schema_2.sql"), readable_by: 2 },
+];
 
 /// Meta key: the lowest version that a program must know.
 pub(super) const READABLE_BY: &str = "schema.readable_by";

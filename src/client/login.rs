@@ -154,6 +154,7 @@ impl Client {
             // Addresses of sessions give access as the sign-in does; what was sent is sent again.
             let folders = Folders::new(configuration.home(), configuration.folder(), &email, role);
             drop(std::fs::remove_dir_all(folders.uploads()));
+            drop(std::fs::remove_dir_all(folders.parcels()));
         }
         let place = login.and_then(|login| login.place());
         let left = match place {

@@ -240,6 +240,12 @@ impl Client {
         self.account.store.set_rest(rest);
     }
 
+    /// Has files of `bytes` and more lie on the disk while they are on their way, instead of in memory.
+    /// For tests, which have no large ones.
+    pub fn set_large_bytes_min(&self, bytes: u64) {
+        self.account.store.set_large_bytes_min(bytes);
+    }
+
     /// Asks the drive for as little as can be, without the lock of the SyftBox.
     pub(super) async fn knock(&self) -> Result<()> {
         self.account.router.own().change_start().await?;

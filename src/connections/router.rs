@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use futures::{StreamExt as _, stream};
-
 use super::{
-    AT_ONCE, Access, Connection, Content, Entry, Error, FileId, Grant, NewEntry, Query, Relocation,
-    Result, Traffic,
+    Access, Connection, Content, Entry, Error, FileId, Grant, NewEntry, Query, Relocation, Result,
+    Traffic,
 };
 use crate::model::Email;
+use bytes::Bytes;
 
 /// The media type of messages and of everything else that is not plain text.
 pub const OCTETS: &str = "application/octet-stream";
@@ -88,33 +86,6 @@ impl ConnectionRouter {
             Err(Error::AlreadyExists { .. }) => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    /// Reads messages of an inbox, several at a time, each answered for itself, in order.
-    pub async fn pull_from_inbox(
-        &self,
-        messages: &[Entry],
-        limit_bytes: u64,
-    ) -> Vec<Result<Bytes>> {
-        self.read_all(messages, limit_bytes).await
-    }
-
-    /// Reads messages of an outbox, several at a time, each answered for itself, in order.
-    pub async fn pull_from_outbox(
-        &self,
-        messages: &[Entry],
-        limit_bytes: u64,
-    ) -> Vec<Result<Bytes>> {
-        self.read_all(messages, limit_bytes).await
-    }
-
-    async fn read_all(&self, messages: &[Entry], limit_bytes: u64) -> Vec<Result<Bytes>> {
-        let ids: Vec<FileId> = messages.iter().map(|message| message.id.clone()).collect();
-        stream::iter(ids)
-            .map(|id| async move { self.connection.read(&id, limit_bytes).await })
-            .buffered(AT_ONCE)
-            .collect()
-            .await
     }
 
     /// Moves messages that are dealt with out of an inbox.

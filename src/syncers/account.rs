@@ -1,6 +1,6 @@
 //! One account on one machine: all that a sync works with.
 
-use crate::caches::{DatasiteTree, Folders, Store};
+use crate::caches::{Contents, DatasiteTree, Folders, Store};
 use crate::connections::ConnectionRouter;
 use crate::datasets::{self, Carrier};
 use crate::model::{Email, Role};
@@ -35,6 +35,11 @@ impl Account {
     /// If the folder cannot be made or opened.
     pub fn tree(&self, datasite: &Email) -> Result<DatasiteTree> {
         Ok(DatasiteTree::open(&self.folders.datasite(datasite))?)
+    }
+
+    /// Returns where large contents lie on their way.
+    pub(super) fn contents(&self) -> Contents {
+        Contents::at(self.folders.contents()).from(self.store.large_bytes_min())
     }
 
     /// Returns how large files are sent.

@@ -159,7 +159,7 @@ pub(super) fn apply(
             Step::KeepAsideAndWrite => ground.edits == Edits::KeepAside,
             Step::Agree | Step::Stale => false,
         };
-        let content = incoming.content.as_ref().map(Content::bytes);
+        let content = incoming.content.as_ref();
         if is_write && (content.is_none() || make_way(db, ground, path, &mut settled)?) {
             let crosses = is_known && incoming.crosses(before.agreed, is_own);
             let (base, aside) = to_find(ground, path, crosses, &before, step);
@@ -225,7 +225,7 @@ fn keep_incoming(
     path: &DatasitePath,
     incoming: &Incoming,
 ) -> caches::Result<()> {
-    let content = incoming.content.as_ref().map(Content::bytes);
+    let content = incoming.content.as_ref();
     content.map_or(Ok(()), |content| keep_beside(db, ground, path, content))
 }
 
@@ -244,7 +244,7 @@ fn keep_beside(
     db: &rusqlite::Connection,
     ground: &Ground<'_>,
     path: &DatasitePath,
-    content: &[u8],
+    content: &Content,
 ) -> caches::Result<()> {
     let name = name_aside(path, ground.now);
     let beside = match path.parent() {

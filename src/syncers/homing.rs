@@ -13,9 +13,9 @@
 use crate::caches::{announcing, catalogue, journal, meta, unstated};
 use crate::connections::{self, FileId, Relocation};
 use crate::model::{Code, Role};
-use crate::wire::{FileChangeEventsMessage, Packed as _};
+use crate::wire::FileChangeEventsMessage;
 
-use super::sending::{ROLLING_BASE, ROLLING_DIRTY, ROLLING_FILE, ROLLING_SINCE, told};
+use super::sending::{ROLLING_BASE, ROLLING_DIRTY, ROLLING_FILE, ROLLING_SINCE, secret, told};
 use super::{Account, Directory, Report, Result, collections, owner, peering};
 
 /// Meta key: the folder of the event log as the last sync found it.
@@ -130,7 +130,7 @@ fn say_all_again(db: &rusqlite::Connection, account: &Account) -> crate::caches:
     announcing::clear_rolling(db)?;
     let mut events = Vec::new();
     for message in journal::withdraw_own(db)? {
-        let message = FileChangeEventsMessage::from_file_bytes(&message.content);
+        let message = message.content.read::<FileChangeEventsMessage>(&secret());
         events.extend(message.map(|message| message.events).unwrap_or_default());
     }
     announcing::log_again(db, &events)?;

@@ -18,6 +18,7 @@ mod options;
 pub mod orphans;
 pub(crate) mod own_versions;
 mod owner;
+mod parcels;
 pub mod peering;
 mod placing;
 mod quarantine;

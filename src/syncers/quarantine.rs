@@ -10,6 +10,7 @@ use crate::caches::{self, meta, write_private_file};
 use crate::connections::Entry;
 use crate::model::{Code, Email};
 
+use super::parcels::Parcel;
 use super::{Account, Report, Result};
 
 /// How many messages of one peer are kept.
@@ -18,16 +19,16 @@ const MESSAGES_MAX: usize = 200;
 /// How many bytes of messages of one peer are kept: one of the largest.
 const BYTES_MAX: u64 = 256 * 1024 * 1024;
 
-/// Keeps the bytes of a message of `sender` and the reason, and reports it.
+/// Keeps the bytes of a message of `sender`, its first 256 MiB, and the reason, and reports it.
 pub(super) fn keep(
     account: &Account,
     sender: &Email,
     entry: &Entry,
-    bytes: &[u8],
+    parcel: &Parcel,
     reason: &str,
     report: &mut Report,
 ) -> Result<()> {
-    keep_as(Code::MessageQuarantined, account, sender, entry, bytes, reason, report)
+    keep_as(Code::MessageQuarantined, account, sender, entry, parcel, reason, report)
 }
 
 /// The same, as a problem of the kind `code`.
@@ -36,14 +37,16 @@ pub(super) fn keep_as(
     account: &Account,
     sender: &Email,
     entry: &Entry,
-    bytes: &[u8],
+    parcel: &Parcel,
     reason: &str,
     report: &mut Report,
 ) -> Result<()> {
     let folder = account.folders.quarantine().join(sender.as_str());
     // Ids are checked text, names are not: the id names the files.
     let stem: String = entry.id.as_str().replace(['.', '/'], "_").chars().take(100).collect();
-    write_private_file(&folder.join(format!("{stem}.message")), bytes)?;
+    let path = folder.join(format!("{stem}.message"));
+    let copied = parcel.copy_to(&path, BYTES_MAX);
+    copied.map_err(|source| caches::Error::File { path, what: "written", source })?;
     let note = format!("from: {sender}\nname: {}\nreason: {reason}\n", entry.name.escape_debug());
     write_private_file(&folder.join(format!("{stem}.txt")), note.as_bytes())?;
     let text = format!("a message of {sender} is in quarantine: {reason}");

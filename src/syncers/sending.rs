@@ -8,17 +8,20 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, stream};
 
+use crate::caches::journal::Outgoing;
 use crate::caches::{
     agreed, announcing, catalogue, delivered, identifiers, journal, meta, proposed,
 };
-use crate::connections::{self, Content, Entry, FileId, Kind, OCTETS, Relocation};
+use crate::connections::{self, Content, Entry, FileId, Kind, NewEntry, OCTETS, Relocation};
 use crate::model::{Code, DatasitePath, Email, Role, Timestamp};
 use crate::peers::PeerState;
 use crate::wire::names::{ArchiveFolder, RollingStateFolder, RollingStateName};
-use crate::wire::{FileChangeEventsMessage, Packed as _, RollingState, archive, limits};
+use crate::wire::{FileChangeEventsMessage, Recipe, RollingState};
 
 use super::owner::log;
+use super::parcels::{self, Lying};
 use super::placing::{Place, create_folder, note_own, put_file};
+use super::sealing::Ready;
 use super::{Account, Directory, Report, Result, peering, remote, sealing};
 
 /// How many ids are fetched at once: one request serves some hundred messages.
@@ -116,18 +119,7 @@ async fn send_in_order(
         let Some(content) = sealing::outgoing(account, &message, report)? else {
             return Ok(false);
         };
-        let (folder, file) = (&message.folder, &message.file);
-        let sent = match account.role {
-            Role::Owner => {
-                let router = &account.router;
-                router.write_event_messages_to_outbox_do(folder, file, &message.name, content).await
-            }
-            Role::Scientist => {
-                let router = &account.router;
-                router.write_event_messages_to_inbox(folder, file, &message.name, content).await
-            }
-        };
-        match sent {
+        match send(account, &message, &content).await {
             Ok(made) => {
                 account.store.write(|db| {
                     if let Some(entry) = made {
@@ -139,6 +131,9 @@ async fn send_in_order(
                     }
                     journal::done(db, number)
                 })?;
+                if let Ready::Made(made) = &content {
+                    made.remove();
+                }
                 if account.role == Role::Scientist {
                     note_own(account, &message.file, &message.folder, &message.name, Kind::File)?;
                 }
@@ -165,6 +160,35 @@ async fn send_in_order(
     Ok(true)
 }
 
+/// Sends one message. `None`: it is there already, an earlier attempt got through.
+async fn send(
+    account: &Account,
+    message: &Outgoing,
+    content: &Ready,
+) -> connections::Result<Option<Entry>> {
+    let (router, folder, file) = (&account.router, &message.folder, &message.file);
+    match (content, account.role) {
+        (Ready::Bytes(content), Role::Owner) => {
+            let content = content.clone();
+            router.write_event_messages_to_outbox_do(folder, file, &message.name, content).await
+        }
+        (Ready::Bytes(content), Role::Scientist) => {
+            let content = content.clone();
+            router.write_event_messages_to_inbox(folder, file, &message.name, content).await
+        }
+        (Ready::Made(made), _) => {
+            let new = NewEntry {
+                id: Some(file.clone()),
+                parent: folder.clone(),
+                name: message.name.clone(),
+                media_type: OCTETS,
+                tags: BTreeMap::new(),
+            };
+            parcels::send(account, &new, made).await
+        }
+    }
+}
+
 /// Drops what cannot reach `peer` any more. What it is owed is worked out anew once it has a
 /// folder again.
 fn give_up(account: &Account, peer: &Email) -> Result<()> {
@@ -185,7 +209,7 @@ pub(super) fn begin_again(db: &rusqlite::Connection, peer: &Email) -> crate::cac
             continue;
         };
         // A proposal is no message of this kind, and waits for no answer of ours.
-        let lost = FileChangeEventsMessage::from_file_bytes(&message.content);
+        let lost = message.content.read::<FileChangeEventsMessage>(&secret());
         for event in lost.map_or_else(|_| Vec::new(), |message| message.events).iter().rev() {
             if let Ok(path) = DatasitePath::parse(&event.path_in_datasite) {
                 announcing::answer_unless_due(db, peer, &path, &event.id.to_string())?;
@@ -202,6 +226,10 @@ pub(super) fn begin_again(db: &rusqlite::Connection, peer: &Email) -> crate::cac
     delivered::forget(db, peer)?;
     announcing::answer_all(db, peer)
 }
+
+/// How large a rolling state grows, in bytes of JSON: it is sent whole each time. What is more is left to
+/// the log.
+const ROLLING_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 async fn send_rolling_state(
     account: &Account,
@@ -224,12 +252,18 @@ async fn send_rolling_state(
     state.events = events;
     state.log = Some(log::coverage(account, directory)?);
     state.since = log::since(account)?;
-    let json = state.to_json();
-    if json.len() > limits::UNPACKED_BYTES_MAX {
-        return log::leave_to_it(account, directory); // Nobody could read it.
+    let lying = Lying::of(account, &state.events)?;
+    let recipe = Recipe::of(state, &secret());
+    if recipe.size_bytes() > ROLLING_BYTES_MAX {
+        return log::leave_to_it(account, directory);
     }
-    let content = sealing::seal_own(account, archive::pack(&json, gzip_time(now)))?;
-    let content = Content::Bytes(content.into());
+    // A file may have changed since: then the next sync announces that, and says this with it.
+    let made = sealing::make_own(account, "rolling", (&recipe, gzip_time(now)), &lying);
+    let parcel = match made {
+        Err(super::Error::Connection(connections::Error::Io(_))) => return Ok(()),
+        made => made?,
+    };
+    let content = parcel.content();
     let file = file.and_then(|text| FileId::parse(&text).ok());
     match put_rolling_state(account, directory, file, content, now).await {
         Ok(file) => account.store.write(|db| {
@@ -369,6 +403,11 @@ pub(crate) fn told(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+/// A text that nobody can guess, for [`Recipe::of`].
+pub(super) fn secret() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
 }
 
 /// The time that goes into a gzip header: whole seconds.

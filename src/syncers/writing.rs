@@ -8,16 +8,18 @@
 //! cut leaves no empty file that would look like an edit.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 
 use crate::caches::intents::Intent;
-use crate::caches::{DatasiteTree, Placed, Staged, Store, agreed, intents};
+use crate::caches::{Contents, DatasiteTree, Placed, Staged, Store, agreed, intents};
 use crate::model::{Code, DatasitePath, Digest, Email, KEPT_ASIDE_MARK, Timestamp};
+use crate::wire::{Content, Larder, Proven};
 
 use super::{Account, Refused, Report, Result};
 
 /// How many writes are brought to the disk at once, and how many bytes of content at most.
 const WRITES_AT_ONCE: usize = 256;
-const BYTES_AT_ONCE: usize = 64 * 1024 * 1024;
+const BYTES_AT_ONCE: u64 = 64 * 1024 * 1024;
 
 /// From this many writes on, the disk is told once to keep everything, instead of for each file.
 const WRITES_WORTH_ONE_SYNC: usize = 8;
@@ -63,7 +65,7 @@ fn next_group(account: &Account, after: &mut i64) -> Result<Vec<Intent>> {
     while group.len() < WRITES_AT_ONCE && bytes < BYTES_AT_ONCE {
         let Some(intent) = account.store.read(|db| intents::next(db, *after))? else { break };
         *after = intent.number;
-        bytes += intent.content.as_ref().map_or(0, Vec::len);
+        bytes += intent.content.as_ref().map_or(0, Content::size_bytes);
         group.push(intent);
     }
     Ok(group)
@@ -76,9 +78,10 @@ fn carry_out_group(
     report: &mut Report,
 ) -> Result<usize> {
     let (mut done, mut staged, mut count) = (Vec::new(), Vec::new(), 0);
+    let contents = account.contents();
     for intent in group {
         let Some(tree) = trees.get(&intent.datasite) else { continue };
-        match begin(&account.store, tree, intent) {
+        match begin((&account.store, &contents), tree, intent) {
             Ok(Begun::Done { changed, kept }) => {
                 count += usize::from(changed);
                 done.push(intent.number);
@@ -170,7 +173,7 @@ enum Next {
 }
 
 fn next(intent: &Intent, found: Option<Digest>) -> Next {
-    let wanted = intent.content.as_deref().map(Digest::of);
+    let wanted = intent.content.as_ref().map(Content::digest);
     if found == wanted {
         return Next::Nothing;
     }
@@ -192,7 +195,11 @@ enum Begun {
     Staged { content: Staged, kept: bool },
 }
 
-fn begin(store: &Store, tree: &DatasiteTree, intent: &Intent) -> crate::caches::Result<Begun> {
+fn begin(
+    (store, contents): (&Store, &Contents),
+    tree: &DatasiteTree,
+    intent: &Intent,
+) -> crate::caches::Result<Begun> {
     let found = tree.digest(&intent.path)?;
     if intent.base.is_none() && found.is_some() && !tree.is_listed(&intent.path)? {
         return Err(in_the_way(tree, intent, "a file stands there whose name is the same here"));
@@ -203,11 +210,35 @@ fn begin(store: &Store, tree: &DatasiteTree, intent: &Intent) -> crate::caches::
     }
     if let Some(content) = &intent.content {
         let kept = make_room(store, tree, intent)?;
-        return Ok(Begun::Staged { content: tree.stage(&intent.path, content)?, kept });
+        return Ok(Begun::Staged { content: stage(contents, tree, &intent.path, content)?, kept });
     }
     let kept = next == Next::KeepAndReplace && keep_aside(tree, intent)?;
     tree.remove(&intent.path)?;
     Ok(Begun::Done { changed: true, kept })
+}
+
+/// Writes a content beside its place.
+fn stage(
+    contents: &Contents,
+    tree: &DatasiteTree,
+    path: &DatasitePath,
+    content: &Content,
+) -> crate::caches::Result<Staged> {
+    let mut held;
+    let mut lying;
+    let from: &mut dyn Read = match content {
+        Content::Large(large) => {
+            let opened = Larder::open(contents, large);
+            let failed = crate::caches::Error::at(path.below(tree.root()), "written");
+            lying = Proven::new(opened.map_err(failed)?, *large);
+            &mut lying
+        }
+        Content::Text(_) | Content::Binary(_) => {
+            held = content.inline().unwrap_or_default();
+            &mut held
+        }
+    };
+    tree.stage_from(path, from)
 }
 
 /// Sees to a folder that stands where a file is to be. One in which nothing is agreed is kept aside
@@ -331,11 +362,14 @@ mod tests {
                 datasite: crate::model::Email::parse("do@example.org").unwrap(),
                 path: path.clone(),
                 base: base.map(digest),
-                content: content.map(|text: &str| text.as_bytes().to_vec()),
+                content: content.map(|text: &str| Content::Text(text.to_owned())),
                 aside: aside.map(str::to_owned),
             };
             let store = Store::in_memory().unwrap();
-            if let Begun::Staged { content, .. } = begin(&store, &tree, &intent).unwrap() {
+            let contents = Contents::at(folder.path().join("contents"));
+            if let Begun::Staged { content, .. } =
+                begin((&store, &contents), &tree, &intent).unwrap()
+            {
                 finish(&tree, &intent, content).unwrap();
             }
             assert_eq!(tree.digest(&path).unwrap(), then.map(digest), "{what}");
@@ -365,10 +399,11 @@ mod tests {
                 datasite: crate::model::Email::parse("do@example.org").unwrap(),
                 path: path.clone(),
                 base: Some(digest("b")),
-                content: Some(b"n".to_vec()),
+                content: Some(Content::Text("n".to_owned())),
                 aside: aside.map(str::to_owned),
             };
-            let begun = begin(&Store::in_memory().unwrap(), &tree, &intent).unwrap();
+            let contents = Contents::at(folder.path().join("contents"));
+            let begun = begin((&Store::in_memory().unwrap(), &contents), &tree, &intent).unwrap();
             let Begun::Staged { content, .. } = begun else { panic!("{what}") };
             match meanwhile {
                 Some(edit) => std::fs::write(path.below(tree.root()), edit).unwrap(),

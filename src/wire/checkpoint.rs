@@ -7,13 +7,12 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::content::{self, Content};
 use super::error::Problem;
 use super::field::Fields;
+use super::large::Body;
 use super::{Invalid, LogCoverage, Packed, json};
 use crate::model::{DatasitePath, Email, Timestamp};
 
@@ -57,7 +56,7 @@ pub struct CheckpointFile {
     /// Digest of the content.
     pub hash: String,
     /// The content.
-    pub content: String,
+    pub content: Body,
 }
 
 /// A checkpoint whose every field is valid, and whose digests are those of the contents.
@@ -75,6 +74,12 @@ pub struct FullState {
 
 impl Packed for Checkpoint {
     const WHAT: &'static str = "a checkpoint";
+
+    fn bodies(&mut self) -> Vec<(&mut Body, Option<&str>)> {
+        let text = self.files.iter_mut().map(|file| (&mut file.content, Some(content::TEXT)));
+        let binary = self.binary_files.iter_mut();
+        text.chain(binary.map(|file| (&mut file.content, Some(content::BINARY)))).collect()
+    }
 }
 
 impl Checkpoint {
@@ -113,8 +118,8 @@ impl CheckpointFile {
         let fields = Fields::of("", &self.path);
         let path = fields.path("path")?;
         let claimed = fields.digest("hash", Some(&self.hash))?;
-        let content = Content::from_wire(self.content, Some(kind))
-            .map_err(|problem| fields.refuse("content", problem))?;
+        let content =
+            self.content.check(Some(kind)).map_err(|problem| fields.refuse("content", problem))?;
         if claimed != Some(content.digest()) {
             return Err(fields.refuse("hash", Problem::Mismatch));
         }
@@ -130,13 +135,9 @@ impl FullState {
         let mut binary_files = Vec::new();
         for (path, content) in self.files {
             let (path, hash) = (path.to_string(), content.digest().to_hex());
-            match Content::from_bytes(content.into_bytes()) {
-                Content::Text(content) => files.push(CheckpointFile { path, hash, content }),
-                Content::Binary(bytes) => {
-                    let content = STANDARD.encode(bytes);
-                    binary_files.push(CheckpointFile { path, hash, content });
-                }
-            }
+            let content = content.as_text_if_it_is();
+            let list = if content.is_text() { &mut files } else { &mut binary_files };
+            list.push(CheckpointFile { path, hash, content: content.into_wire() });
         }
         Checkpoint {
             version: VERSION,

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::error::Problem;
+use super::large::{Body, Large};
 use crate::model::Digest;
 
 /// The content of a file.
@@ -17,6 +18,8 @@ pub enum Content {
     Text(String),
     /// Travels in base64.
     Binary(Vec<u8>),
+    /// Is not held in memory, and travels as either.
+    Large(Large),
 }
 
 pub(super) const TEXT: &str = "text";
@@ -31,40 +34,75 @@ impl Content {
         }
     }
 
-    /// Returns the bytes of the file.
-    pub fn bytes(&self) -> &[u8] {
+    /// Returns the bytes of the file; `None` if they are not held.
+    pub fn inline(&self) -> Option<&[u8]> {
         match self {
-            Self::Text(text) => text.as_bytes(),
-            Self::Binary(bytes) => bytes,
+            Self::Text(text) => Some(text.as_bytes()),
+            Self::Binary(bytes) => Some(bytes),
+            Self::Large(_) => None,
         }
     }
 
-    /// Returns the bytes of the file.
-    pub fn into_bytes(self) -> Vec<u8> {
+    /// Returns what it is if it is not held.
+    pub const fn large(&self) -> Option<&Large> {
         match self {
-            Self::Text(text) => text.into_bytes(),
-            Self::Binary(bytes) => bytes,
+            Self::Large(large) => Some(large),
+            Self::Text(_) | Self::Binary(_) => None,
         }
+    }
+
+    /// Returns how many bytes the file has.
+    pub fn size_bytes(&self) -> u64 {
+        match self {
+            Self::Text(text) => text.len() as u64,
+            Self::Binary(bytes) => bytes.len() as u64,
+            Self::Large(large) => large.size_bytes,
+        }
+    }
+
+    /// Returns how many of them are held in memory.
+    pub fn held_bytes(&self) -> u64 {
+        self.inline().map_or(0, |bytes| bytes.len() as u64)
     }
 
     /// Returns the digest of the bytes; that of base64 text would be another.
     pub fn digest(&self) -> Digest {
-        Digest::of(self.bytes())
+        match self {
+            Self::Text(text) => Digest::of(text.as_bytes()),
+            Self::Binary(bytes) => Digest::of(bytes),
+            Self::Large(large) => large.digest,
+        }
+    }
+
+    /// Returns the same, as text if its bytes are UTF-8.
+    #[must_use]
+    pub fn as_text_if_it_is(self) -> Self {
+        match self {
+            Self::Binary(bytes) => Self::from_bytes(bytes),
+            other => other,
+        }
+    }
+
+    /// True if it travels as it is.
+    pub const fn is_text(&self) -> bool {
+        match self {
+            Self::Text(_) => true,
+            Self::Binary(_) => false,
+            Self::Large(large) => large.is_text,
+        }
     }
 
     /// Returns the value of `content_type`.
     pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Text(_) => TEXT,
-            Self::Binary(_) => BINARY,
-        }
+        if self.is_text() { TEXT } else { BINARY }
     }
 
     /// Returns the value of `content`.
-    pub(super) fn into_wire(self) -> String {
+    pub(super) fn into_wire(self) -> Body {
         match self {
-            Self::Text(text) => text,
-            Self::Binary(bytes) => STANDARD.encode(bytes),
+            Self::Text(text) => Body::Inline(text),
+            Self::Binary(bytes) => Body::Inline(STANDARD.encode(bytes)),
+            Self::Large(large) => Body::Large(large),
         }
     }
 
@@ -86,7 +124,7 @@ pub(super) fn base64(text: &str) -> Result<Vec<u8>, Problem> {
 /// Content may be private or large: only its kind and size are shown.
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Content({}, {} bytes)", self.kind(), self.bytes().len())
+        write!(f, "Content({}, {} bytes)", self.kind(), self.size_bytes())
     }
 }
 
@@ -100,8 +138,8 @@ mod tests {
         assert_eq!(Content::from_wire(text(), None), Ok(Content::Text(text())));
         assert_eq!(Content::from_wire(text(), Some(TEXT)), Ok(Content::Text(text())));
         let binary = Content::from_wire(text(), Some(BINARY)).unwrap();
-        assert_eq!(binary.bytes(), b"\x89PNG\r\n\x1a\n");
-        assert_eq!(binary.into_wire(), text());
+        assert_eq!(binary.inline(), Some(&b"\x89PNG\r\n\x1a\n"[..]));
+        assert_eq!(binary.into_wire(), Body::Inline(text()));
         assert_eq!(Content::from_wire("?".into(), Some(BINARY)), Err(Problem::Base64));
         assert!(Content::from_wire(text(), Some("zstd")).is_err());
         assert_eq!(Content::from_bytes(vec![0xff]), Content::Binary(vec![0xff]));

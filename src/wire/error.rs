@@ -35,6 +35,13 @@ pub enum Error {
     #[error("no member `{}` in the archive", super::archive::MEMBER)]
     NoMember,
 
+    /// What was taken out of it could not be kept: the fault of the disk, not of the file.
+    #[error("its content could not be kept")]
+    NotKept {
+        /// Why.
+        source: std::io::Error,
+    },
+
     /// The content is not the JSON that it should be.
     #[error("not the JSON of {what}")]
     Json {
@@ -88,6 +95,9 @@ pub enum Problem {
     /// It is declared binary, and is not base64.
     #[error("not base64")]
     Base64,
+    /// It is declared text, and is not UTF-8.
+    #[error("not UTF-8")]
+    Utf8,
     /// It is neither `text` nor `binary`.
     #[error("`{0}` is neither `text` nor `binary`")]
     ContentType(String),

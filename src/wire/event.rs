@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::content::Content;
 use super::error::Problem;
 use super::field::Fields;
+use super::large::Body;
 use super::names::EventsName;
 use super::proposal::content_type;
 use super::{Invalid, Packed, json};
@@ -50,7 +51,7 @@ pub struct FileChangeEvent {
     /// Whose datasite.
     pub datasite_email: String,
     /// The content, in base64 if `content_type` is `binary`; `None` for deletions.
-    pub content: Option<String>,
+    pub content: Option<Body>,
     /// Digest of what was there before; `None` if there was nothing, or the event re-sends.
     pub old_hash: Option<String>,
     /// Digest of the content; `None` for deletions.
@@ -86,6 +87,10 @@ pub struct Event {
 
 impl Packed for FileChangeEventsMessage {
     const WHAT: &'static str = "a message of events";
+
+    fn bodies(&mut self) -> Vec<(&mut Body, Option<&str>)> {
+        bodies(&mut self.events)
+    }
 }
 
 impl FileChangeEventsMessage {
@@ -163,6 +168,13 @@ impl Event {
     }
 }
 
+/// Returns the contents of events, with the type that each says it has.
+pub(super) fn bodies(events: &mut [FileChangeEvent]) -> Vec<(&mut Body, Option<&str>)> {
+    let bodies =
+        events.iter_mut().map(|event| (event.content.as_mut(), event.content_type.as_deref()));
+    bodies.filter_map(|(body, kind)| Some((body?, kind))).collect()
+}
+
 fn extension() -> String {
     super::names::EXTENSION.to_owned()
 }
@@ -195,7 +207,7 @@ impl From<RawEvent> for FileChangeEvent {
             submitted_timestamp: raw.submitted_timestamp,
             timestamp: raw.timestamp,
             content_type: content_type(raw.content.as_deref(), raw.content_type),
-            content: raw.content,
+            content: raw.content.map(Body::Inline),
         }
     }
 }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::content::Content;
 use super::error::{Invalid, Problem};
+use super::large::Body;
 use crate::model::{DatasitePath, Digest, Email, Timestamp};
 
 /// Reads the fields of one entry; knows the entry, so that every refusal names it.
@@ -55,7 +56,7 @@ impl Fields {
     /// Returns the content; `None` if the change is a deletion, which then brings none.
     pub(super) fn content(
         &self,
-        content: Option<String>,
+        content: Option<Body>,
         kind: Option<&str>,
         is_deleted: bool,
     ) -> Result<Option<Content>, Invalid> {
@@ -63,9 +64,9 @@ impl Fields {
             (None, true) => Ok(None),
             (None, false) => Err(self.refuse("content", Problem::Missing)),
             (Some(_), true) => Err(self.refuse("content", Problem::Contradicts)),
-            (Some(content), false) => Content::from_wire(content, kind)
-                .map(Some)
-                .map_err(|problem| self.refuse("content", problem)),
+            (Some(content), false) => {
+                content.check(kind).map(Some).map_err(|problem| self.refuse("content", problem))
+            }
         }
     }
 }

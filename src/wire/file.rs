@@ -1,9 +1,13 @@
 //! What all files have in common that travel in an [`archive`]: their JSON, and its bounds.
 
+use std::io::Read;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::limits::UNPACKED_BYTES_MAX;
+use super::large::{Body, Encoding};
+use super::limits::{PACKED_BYTES_MAX, STREAMED_BYTES_MAX, UNPACKED_BYTES_MAX};
+use super::outline::{self, Outliner, Shelf};
 use super::{Error, archive, json};
 
 /// A kind of file that is stored as JSON in an archive.
@@ -17,7 +21,10 @@ pub trait Packed: Serialize + DeserializeOwned {
     /// True if the JSON is indented.
     const INDENTED: bool = false;
 
-    /// Returns the JSON inside the file.
+    /// Returns the contents of files in it, each with what is said of its type.
+    fn bodies(&mut self) -> Vec<(&mut Body, Option<&str>)>;
+
+    /// Returns the JSON inside the file, which holds nothing large.
     fn to_json(&self) -> Vec<u8> {
         if Self::INDENTED { json::pretty(self) } else { json::compact(self) }
     }
@@ -35,11 +42,48 @@ pub trait Packed: Serialize + DeserializeOwned {
         archive::pack(&self.to_json(), mtime)
     }
 
-    /// Reads a file of at most [`UNPACKED_BYTES_MAX`].
+    /// Reads a file of at most [`UNPACKED_BYTES_MAX`], in memory.
     ///
     /// # Errors
     /// [`Error`], if this is no such file. Its entries are checked one by one, later.
     fn from_file_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        Self::from_json(&archive::unpack(bytes, UNPACKED_BYTES_MAX)?)
+        Self::from_file_within(bytes, UNPACKED_BYTES_MAX)
+    }
+
+    /// The same, of at most `limit_bytes`.
+    ///
+    /// # Errors
+    /// As [`from_file_bytes`](Self::from_file_bytes).
+    fn from_file_within(bytes: &[u8], limit_bytes: usize) -> Result<Self, Error> {
+        if bytes.len() > PACKED_BYTES_MAX {
+            return Err(Error::TooLarge { what: "the packed file", limit_bytes: PACKED_BYTES_MAX });
+        }
+        Self::from_json(&archive::unpack(bytes, limit_bytes)?)
+    }
+
+    /// Reads a file piece by piece; what is large in it goes to `shelf`.
+    ///
+    /// # Errors
+    /// [`Error`], as [`from_file_bytes`](Self::from_file_bytes); [`Error::NotKept`] if the shelf takes
+    /// no more, which is not the file's fault.
+    fn read_from(packed: impl Read, shelf: &mut dyn Shelf) -> Result<Self, Error> {
+        let mut file: Self = archive::unpack_from(packed, STREAMED_BYTES_MAX, |member| {
+            let mut outliner = Outliner::new(member, shelf);
+            let read = json::read_from(&mut outliner, Self::WHAT);
+            outliner.failure().map_or(read, |source| Err(Error::NotKept { source }))
+        })?;
+        for (body, kind) in file.bodies() {
+            let Body::Inline(text) = &*body else { continue };
+            let Some(number) = outline::named(text, shelf.secret()) else { continue };
+            *body = match Encoding::of(kind) {
+                Err(problem) => Body::Broken(problem),
+                Ok(encoding) => {
+                    let kept = shelf.keep(number, encoding);
+                    kept.map_err(|source| Error::NotKept { source })?
+                        .map_or_else(Body::Broken, Body::Large)
+                }
+            };
+        }
+        Ok(file)
     }
 }

@@ -45,6 +45,14 @@ pub(super) fn read<T: DeserializeOwned>(bytes: &[u8], what: &'static str) -> Res
     serde_json::from_slice(bytes).map_err(|source| Error::Json { what, source })
 }
 
+/// Reads `what` piece by piece.
+pub(super) fn read_from<T: DeserializeOwned>(
+    from: impl io::Read,
+    what: &'static str,
+) -> Result<T, Error> {
+    serde_json::from_reader(from).map_err(|source| Error::Json { what, source })
+}
+
 /// Reads `bytes` as `what`, of at most `limit_bytes`: a file that is parsed into a tree.
 pub(super) fn read_small<T: DeserializeOwned>(
     bytes: &[u8],

@@ -12,6 +12,17 @@ pub const PACKED_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// times (archive, JSON, content), so this bounds it to about a gigabyte.
 pub const UNPACKED_BYTES_MAX: usize = 256 * 1024 * 1024;
 
+/// Largest JSON that a file may hold which is read piece by piece, in bytes: the largest file that
+/// travels ([`FILE_BYTES_MAX`]) in base64, and half as much again.
+pub const STREAMED_BYTES_MAX: u64 = 2 * FILE_BYTES_MAX;
+
+/// Largest file that is downloaded to be read piece by piece, in bytes.
+pub const DOWNLOADED_BYTES_MAX: u64 = STREAMED_BYTES_MAX;
+
+/// The largest file of a datasite that travels in a message, in bytes. Ours never holds one in memory;
+/// a Python client does, three or four times.
+pub const FILE_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+
 /// Most changes, events or files in one message. The first scan of a data owner puts its whole
 /// datasite into one message, so this is also the largest datasite of a Python peer that we read.
 pub const CHANGES_MAX: usize = 100_000;

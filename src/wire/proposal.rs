@@ -12,8 +12,9 @@ use uuid::Uuid;
 
 use super::content::{Content, TEXT};
 use super::field::Fields;
+use super::large::Body;
 use super::names::ProposalName;
-use super::{Invalid, Packed, json};
+use super::{Invalid, Packed, json, outline};
 use crate::model::{DatasitePath, Digest, Email, Timestamp};
 
 /// The file `msgv2_…` in an inbox.
@@ -53,7 +54,7 @@ pub struct ProposedFileChange {
     /// Where the file is, relative to the datasite.
     pub path_in_datasite: String,
     /// The content, in base64 if `content_type` is `binary`; `None` for deletions.
-    pub content: Option<String>,
+    pub content: Option<Body>,
     /// Whose datasite.
     pub datasite_email: String,
     /// True if the file is to go.
@@ -85,6 +86,13 @@ pub struct Proposal {
 impl Packed for ProposedFileChangesMessage {
     const WHAT: &'static str = "a message of proposed changes";
     const INDENTED: bool = true;
+
+    fn bodies(&mut self) -> Vec<(&mut Body, Option<&str>)> {
+        let changes = self.proposed_file_changes.iter_mut();
+        changes
+            .filter_map(|change| Some((change.content.as_mut()?, change.content_type.as_deref())))
+            .collect()
+    }
 }
 
 impl ProposedFileChangesMessage {
@@ -215,7 +223,9 @@ impl RawChange {
     /// so that reading it again gives the same.
     fn fill_in(self, message: &Uuid, index: usize, submitted: f64) -> ProposedFileChange {
         let new_hash = self.new_hash.unwrap_or_else(|| {
-            let content = self.content.clone().filter(|_| !self.is_deleted)?;
+            // What was taken out is not known yet; then there is no claim, and none is wanted.
+            let is_here = |content: &String| !self.is_deleted && !outline::looks_named(content);
+            let content = self.content.clone().filter(is_here)?;
             let content = Content::from_wire(content, self.content_type.as_deref()).ok()?;
             Some(content.digest().to_hex())
         });
@@ -226,7 +236,7 @@ impl RawChange {
             submitted_timestamp: self.submitted_timestamp.unwrap_or(submitted),
             path_in_datasite: self.path_in_datasite,
             content_type: content_type(self.content.as_deref(), self.content_type),
-            content: self.content,
+            content: self.content.map(Body::Inline),
             datasite_email: self.datasite_email,
             is_deleted: self.is_deleted,
         }

@@ -6,8 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::{check_version, version};
-use super::event::FileChangeEvent;
+use super::event::{FileChangeEvent, bodies};
 use super::field::Fields;
+use super::large::Body;
 use super::{Invalid, LogCoverage, Packed, json};
 use crate::model::{Email, Timestamp};
 
@@ -66,10 +67,18 @@ pub struct RollingState {
 
 impl Packed for IncrementalCheckpoint {
     const WHAT: &'static str = "an incremental checkpoint";
+
+    fn bodies(&mut self) -> Vec<(&mut Body, Option<&str>)> {
+        bodies(&mut self.events)
+    }
 }
 
 impl Packed for RollingState {
     const WHAT: &'static str = "a rolling state";
+
+    fn bodies(&mut self) -> Vec<(&mut Body, Option<&str>)> {
+        bodies(&mut self.events)
+    }
 }
 
 impl IncrementalCheckpoint {

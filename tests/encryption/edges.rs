@@ -1,5 +1,6 @@
 //! What is sealed for whom, where some have keys and some have none.
 
+use syft::connections::{Connection as _, Content};
 use syft::datasets::{Audience, DatasetName, NewDataset};
 use syft::model::Role;
 use syft::peers::envelopes::is_sealed;
@@ -207,4 +208,36 @@ async fn w14_a_private_half_that_is_uploaded_is_sealed_and_comes_back_on_another
     assert_eq!(std::fs::read(folder.join("large.bin")).unwrap(), large);
     assert_eq!(std::fs::read_to_string(folder.join("small.csv")).unwrap(), "age\n41\n");
     assert_eq!(std::fs::read(folder.join("odd.bin")).unwrap(), b"SYC2 is no envelope");
+}
+
+#[tokio::test]
+async fn what_is_too_large_to_be_held_is_sealed_in_pieces() {
+    let world = World::new();
+    let (owner, scientist) = (world.owner(), world.scientist("ds@example.org"));
+    owner.create_keys().await;
+    scientist.create_keys().await;
+    acquaint(&owner, &scientist).await;
+    owner.client.set_large_bytes_min(100);
+    scientist.client.set_large_bytes_min(100);
+    let content = "much\u{e9}".repeat(50_000);
+    scientist.write(&owner.email, "shared/a.txt", &content);
+    scientist.sync().await;
+    let (entry, sealed) = world.files(&owner.email, "msgv2_").await.pop().unwrap();
+    assert!(syft::peers::envelopes::is_sealed(&sealed));
+    let head = String::from_utf8_lossy(&sealed[..1000]).into_owned();
+    assert!(head.contains("xchacha20poly1305-stream-v1"), "{head}");
+
+    // A piece of it that is another's is refused, and nothing of what came before it counts.
+    let mut forged = sealed.clone();
+    let last = forged.len() - 10;
+    forged[last] ^= 1;
+    scientist.session().replace(&entry.id, Content::Bytes(forged.into())).await.unwrap();
+    let report = owner.try_sync().await;
+    assert_eq!((report.accepted, report.problems.len()), (0, 1), "{report:?}");
+    assert_eq!(owner.read(&owner.email, "shared/a.txt"), None);
+
+    scientist.write(&owner.email, "shared/b.txt", &content);
+    scientist.sync().await;
+    assert_eq!(owner.try_sync().await.accepted, 1);
+    assert_eq!(owner.read(&owner.email, "shared/b.txt").as_ref(), Some(&content));
 }

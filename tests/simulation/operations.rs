@@ -44,6 +44,8 @@ pub(crate) struct Sync {
     pub(crate) prune_log: bool,
     /// It leaves alone what was written just before it, as one of a watch does.
     pub(crate) of_watch: bool,
+    /// Next to nothing is held in memory, as if all files were large.
+    pub(crate) holds_little: bool,
     pub(crate) checkpoint_threshold: usize,
     pub(crate) compact_threshold: usize,
 }
@@ -148,6 +150,7 @@ pub(crate) const PLAIN_SYNC: Sync = Sync {
     full: false,
     prune_log: false,
     of_watch: false,
+    holds_little: false,
     checkpoint_threshold: 50,
     compact_threshold: 10,
 };
@@ -237,6 +240,7 @@ fn one(chance: &mut Chance, manner: Manner, number: usize) -> Step {
                 full: chance.is(1, 20),
                 prune_log: false,
                 of_watch: number.is_multiple_of(3),
+                holds_little: number.is_multiple_of(4),
                 checkpoint_threshold: manner.checkpoint_threshold,
                 compact_threshold: manner.compact_threshold,
             };

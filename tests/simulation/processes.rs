@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use syft::caches::LARGE_BYTES_MIN;
 use syft::client::{Client, Error};
 use syft::syncers::{Report, SyncOptions};
 
@@ -21,10 +22,14 @@ pub(crate) fn process(client: Arc<Client>, action: &Action, files: PathBuf) -> P
     let (action, owner) = (action.clone(), email(OWNER));
     Box::pin(async move {
         client.set_rest(Duration::ZERO);
+        client.set_large_bytes_min(LARGE_BYTES_MIN);
         let done = match action {
             Action::Sync(sync) => {
                 if sync.of_watch {
                     client.set_rest(REST);
+                }
+                if sync.holds_little {
+                    client.set_large_bytes_min(8);
                 }
                 let options = SyncOptions {
                     full: sync.full,

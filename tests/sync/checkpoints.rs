@@ -178,7 +178,7 @@ async fn a_message_of_the_log_that_is_too_large_to_be_read_holds_nothing_up() {
     owner.sync().await;
     let fault = Fault::before(|| connections::Error::TooLarge { limit_bytes: 7 });
     other.script.when(usize::MAX, fault, move |call| {
-        call.method == "read" && call.subject == large.as_str()
+        matches!(call.method, "read" | "fetch") && call.subject == large.as_str()
     });
     let rolling: Vec<FileId> = files(&owner, is_rolling).await.into_iter().map(|f| f.id).collect();
     owner.session().delete(&rolling).await.unwrap();

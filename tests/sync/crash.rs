@@ -68,6 +68,10 @@ async fn every_call(side: Side) {
 
 async fn play(side: Side, fault: Option<(usize, How)>) -> (End, usize) {
     let world = World::new();
+    // Half of them with files that count as too large to be held.
+    if fault.is_some_and(|(number, _)| number.is_multiple_of(2)) {
+        world.holds_less_than(1);
+    }
     let mut owner = world.owner("do@example.org");
     let mut scientist = world.scientist("ds@example.org");
     if let Some((number, how)) = fault {

@@ -185,7 +185,8 @@ async fn contents(scientist: &Party<'_>, entries: &[Entry]) -> Vec<String> {
         let bytes = session.read(&entry.id, u64::MAX).await.unwrap();
         for event in FileChangeEventsMessage::from_file_bytes(&bytes).unwrap().events {
             let content = event.check().unwrap().content;
-            contents.extend(content.map(|c| String::from_utf8_lossy(c.bytes()).into_owned()));
+            contents
+                .extend(content.map(|c| String::from_utf8_lossy(c.inline().unwrap()).into_owned()));
         }
     }
     contents

@@ -16,6 +16,7 @@ mod found;
 mod held_up;
 mod home;
 mod hostile;
+mod large;
 mod losses;
 mod measures;
 mod orphans;

@@ -20,7 +20,8 @@ async fn outbox(scientist: &Party<'_>) -> Vec<(String, Option<String>)> {
         let message = FileChangeEventsMessage::from_file_bytes(&bytes).unwrap();
         for event in message.events {
             let checked = event.check().unwrap();
-            let text = checked.content.map(|c| String::from_utf8_lossy(c.bytes()).into_owned());
+            let text =
+                checked.content.map(|c| String::from_utf8_lossy(c.inline().unwrap()).into_owned());
             said.push((checked.path.to_string(), text));
         }
     }

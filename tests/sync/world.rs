@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use syft::caches::{Folders, Store};
+use syft::caches::{Folders, LARGE_BYTES_MIN, Store};
 use syft::connections::faulty::Script;
 use syft::connections::{Connection, ConnectionRouter, Faulty, MemoryDrive};
 use syft::model::{Email, Role, Timestamp};
@@ -23,6 +23,7 @@ pub(crate) struct World {
     folder: tempfile::TempDir,
     clock: AtomicI64,
     machines: AtomicI64,
+    large_bytes_min: AtomicU64,
 }
 
 impl World {
@@ -32,6 +33,7 @@ impl World {
             folder: folder(),
             clock: AtomicI64::new(1_780_000_000_000_000),
             machines: AtomicI64::new(0),
+            large_bytes_min: AtomicU64::new(LARGE_BYTES_MIN),
         }
     }
 
@@ -39,6 +41,11 @@ impl World {
     pub(crate) fn now(&self) -> Timestamp {
         self.drive.advance_micros(1_000_000);
         Timestamp::from_micros(self.clock.fetch_add(1_000_000, Ordering::Relaxed))
+    }
+
+    /// Has processes that begin from now on hold no file of `bytes` and more in memory.
+    pub(crate) fn holds_less_than(&self, bytes: u64) {
+        self.large_bytes_min.store(bytes, Ordering::Relaxed);
     }
 
     /// Winds the clock of the machines, and not that of the service.
@@ -119,10 +126,12 @@ impl Party<'_> {
         let session: Box<dyn Connection> = Box::new(self.world.drive.session(&self.email));
         let connection = Faulty::with_script(session, self.script.clone());
         let folders = Folders::new(&self.home, &self.home.join("conf"), &self.email, self.role);
+        let store = Store::open(&folders.database()).unwrap();
+        store.set_large_bytes_min(self.world.large_bytes_min.load(Ordering::Relaxed));
         self.account = Some(Account {
             email: self.email.clone(),
             role: self.role,
-            store: Store::open(&folders.database()).unwrap(),
+            store,
             folders,
             router: ConnectionRouter::new(Arc::new(connection)),
             dialect: self.dialect.clone(),

@@ -7,6 +7,7 @@
 
 mod connection;
 mod downloads;
+mod messages;
 mod proxy;
 mod uploads;
 mod world;

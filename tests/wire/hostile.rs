@@ -6,6 +6,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use syft::caches::Contents;
 use syft::wire::names::{EventsName, FileName, FolderName, ProposalName, Tag, version_in};
 use syft::wire::{
     BundleFile, Checkpoint, CryptoKeys, Dialect, Error, FileChangeEventsMessage,
@@ -237,11 +238,89 @@ fn a_flipped_bit_is_refused_or_does_no_harm() {
     );
 }
 
+/// Reads a message piece by piece, as if all of its strings were large.
+fn read_in_pieces(file: &[u8]) -> Result<ProposedFileChangesMessage, Error> {
+    let home = tempfile::tempdir().unwrap();
+    let contents = Contents::at(home.path().join("contents")).from(1);
+    ProposedFileChangesMessage::read_from(file, &mut contents.shelf())
+}
+
+#[test]
+fn what_is_read_in_pieces_is_refused_where_what_is_read_whole_is() {
+    use tar::EntryType::{Directory, Regular, Symlink};
+    let file = fixture(MESSAGE);
+    let whole = ProposedFileChangesMessage::from_file_bytes(&file).unwrap();
+    let names = |message: ProposedFileChangesMessage| -> Vec<_> {
+        let changes = message.proposed_file_changes.into_iter();
+        changes
+            .map(|change| change.check().unwrap())
+            .map(|c| (c.path.clone(), c.digest()))
+            .collect()
+    };
+    assert_eq!(names(read_in_pieces(&file).unwrap()), names(whole.clone()));
+    for length in (0..file.len()).step_by(7) {
+        assert!(read_in_pieces(&file[..length]).is_err(), "{length}");
+    }
+    for bit in (0..file.len() * 8).step_by(11) {
+        let mut flipped = file.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let (pieces, all) =
+            (read_in_pieces(&flipped), ProposedFileChangesMessage::from_file_bytes(&flipped));
+        assert_eq!(pieces.is_ok(), all.is_ok(), "bit {bit}");
+    }
+    let (member, json) = (archive::MEMBER, archive::unpack(&file, LIMIT).unwrap());
+    #[rustfmt::skip]
+    let cases: [(&str, Vec<u8>, bool); 8] = [
+        ("alone",           tar(&[(member, Regular, &json)]),                                   true),
+        ("after another",   tar(&[("a", Regular, b"y"), (member, Regular, &json)]),             true),
+        ("before another",  tar(&[(member, Regular, &json), ("a/b", Directory, b"")]),          true),
+        ("none",            tar(&[]),                                                           false),
+        ("a link",          tar(&[(member, Symlink, b"")]),                                     false),
+        ("twice",           tar(&[(member, Regular, &json), (member, Regular, &json)]),         false),
+        ("a lot beside",    tar(&[("a", Regular, &[0; 80_000]), (member, Regular, &json)]),     false),
+        ("an extension",    tar(&[("a", tar::EntryType::GNULongName, b"b"), (member, Regular, &json)]), false),
+    ];
+    for (what, archive, is_read) in cases {
+        assert_eq!(read_in_pieces(&gzip(&archive)).is_ok(), is_read, "{what}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_large_string_is_never_held() {
+    const SIZE: usize = 96 << 20;
+    let json = String::from_utf8(archive::unpack(&fixture(MESSAGE), LIMIT).unwrap()).unwrap();
+    let at = json.find("\"content\": \"").unwrap() + "\"content\": \"".len();
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let mut header = tar::Header::new_ustar();
+    header.set_path(archive::MEMBER).unwrap();
+    header.set_size((json.len() + SIZE) as u64);
+    header.set_cksum();
+    encoder.write_all(header.as_bytes()).unwrap();
+    encoder.write_all(json[..at].as_bytes()).unwrap();
+    let letters = vec![b'x'; 1 << 20];
+    for _ in 0..SIZE >> 20 {
+        encoder.write_all(&letters).unwrap();
+    }
+    encoder.write_all(json[at..].as_bytes()).unwrap();
+    encoder.write_all(&[0; 2048]).unwrap();
+    let file = encoder.finish().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let contents = Contents::at(home.path().join("contents"));
+    let before = peak_bytes();
+    let read = ProposedFileChangesMessage::read_from(&file[..], &mut contents.shelf()).unwrap();
+    let grown = peak_bytes() - before;
+    let sizes = read.proposed_file_changes.iter().filter_map(|change| change.content.as_ref());
+    assert!(sizes.map(syft::wire::Body::size_bytes).any(|size| size > SIZE as u64));
+    assert!(grown < 32 << 20, "{grown} bytes");
+}
+
 proptest! {
     #[test]
     fn garbage_is_refused(bytes in vec(any::<u8>(), 0..2000)) {
         prop_assert!(archive::unpack(&bytes, LIMIT).is_err());
         prop_assert!(archive::unpack(&gzip(&bytes), LIMIT).is_err());
+        prop_assert!(read_in_pieces(&gzip(&bytes)).is_err());
         read_as_everything(&bytes);
     }
 
@@ -253,6 +332,7 @@ proptest! {
         ]);
         archive[offset..offset + patch.len()].copy_from_slice(&patch);
         let _ = archive::unpack(&gzip(&archive), LIMIT);
+        let _ = read_in_pieces(&gzip(&archive));
     }
 
     #[test]

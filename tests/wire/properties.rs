@@ -163,8 +163,10 @@ fn check_wild(events: Vec<FileChangeEvent>, id: Uuid, number: f64, text: String)
 
 fn check_checkpoint(files: Vec<(DatasitePath, Content)>, email: Email, timestamp: Timestamp) {
     let files: BTreeMap<_, _> = files.into_iter().collect();
-    let bytes: BTreeMap<_, _> =
-        files.iter().map(|(path, content)| (path.clone(), content.bytes().to_vec())).collect();
+    let bytes: BTreeMap<_, _> = files
+        .iter()
+        .map(|(path, content)| (path.clone(), content.inline().unwrap().to_vec()))
+        .collect();
     let state = FullState { timestamp, email, last_event: Some(timestamp), files };
     let checkpoint = state.into_wire();
     check_packed(&checkpoint, 0);
@@ -177,8 +179,11 @@ fn check_checkpoint(files: Vec<(DatasitePath, Content)>, email: Email, timestamp
     );
 
     let state = Checkpoint::from_json(&checkpoint.to_json()).unwrap().check().unwrap();
-    let read: BTreeMap<_, _> =
-        state.files.into_iter().map(|(path, content)| (path, content.into_bytes())).collect();
+    let read: BTreeMap<_, _> = state
+        .files
+        .into_iter()
+        .map(|(path, content)| (path, content.inline().unwrap().to_vec()))
+        .collect();
     assert_eq!(read, bytes);
 }
 

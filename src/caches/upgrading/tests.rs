@@ -8,6 +8,9 @@ const ADDS: &str = "CREATE TABLE later (key TEXT PRIMARY KEY, value TEXT NOT NUL
 const CHANGES: &str = "ALTER TABLE outgoing RENAME TO sendings;
                        UPDATE meta SET value = value || '!' WHERE key = 'kept';";
 
+/// The version that this program knows.
+const KNOWN: i64 = STEPS.len() as i64;
+
 fn with(sql: &'static str, readable_by: i64) -> Vec<Step> {
     [STEPS, &[Step { sql, readable_by }]].concat()
 }
@@ -85,21 +88,23 @@ fn what_a_program_does_with_a_database_depends_on_both_versions() {
 #[test]
 fn an_upgrade_keeps_what_is_there_and_a_copy_of_how_it_was() {
     let place = Place::new();
-    let store = Store::open_with(&place.path(), &with(CHANGES, 2)).unwrap();
+    let store = Store::open_with(&place.path(), &with(CHANGES, KNOWN + 1)).unwrap();
     assert_eq!(kept(&store).as_deref(), Some("yes!"));
     assert_eq!(waiting(&store, "sendings"), 1);
     drop(store);
-    let copy = beside(&place.path(), ".before-upgrade-from-1");
+    let copy = beside(&place.path(), &format!(".before-upgrade-from-{KNOWN}"));
     let copied = Database::open(&copy).unwrap();
-    assert_eq!(version(&copied).unwrap(), 1);
+    assert_eq!(version(&copied).unwrap(), KNOWN);
     assert_eq!(meta::get(&copied, "kept").unwrap().as_deref(), Some("yes"));
     drop(copied);
     // The next upgrade keeps one copy: the newest.
-    let third = [with(CHANGES, 2), vec![Step { sql: ADDS_TO_SENDINGS, readable_by: 2 }]].concat();
+    let third =
+        [with(CHANGES, KNOWN + 1), vec![Step { sql: ADDS_TO_SENDINGS, readable_by: KNOWN + 1 }]]
+            .concat();
     drop(Store::open_with(&place.path(), &third).unwrap());
     let names = place.names();
     let copies: Vec<_> = names.iter().filter(|name| name.contains("before")).collect();
-    assert_eq!(copies, ["state.db.before-upgrade-from-2"]);
+    assert_eq!(copies, [&format!("state.db.before-upgrade-from-{}", KNOWN + 1)]);
 }
 
 const ADDS_TO_SENDINGS: &str = "ALTER TABLE sendings ADD COLUMN hint TEXT;";
@@ -107,12 +112,12 @@ const ADDS_TO_SENDINGS: &str = "ALTER TABLE sendings ADD COLUMN hint TEXT;";
 #[test]
 fn an_older_program_goes_on_with_what_a_newer_one_only_added_to() {
     let place = Place::new();
-    drop(Store::open_with(&place.path(), &with(ADDS, 1)).unwrap());
+    drop(Store::open_with(&place.path(), &with(ADDS, KNOWN)).unwrap());
     let older = Store::open(&place.path()).unwrap();
     assert_eq!(kept(&older).as_deref(), Some("yes"));
     older.write(|db| meta::set(db, "kept", "by the older")).unwrap();
     drop(older);
-    let newer = Store::open_with(&place.path(), &with(ADDS, 1)).unwrap();
+    let newer = Store::open_with(&place.path(), &with(ADDS, KNOWN)).unwrap();
     assert_eq!(kept(&newer).as_deref(), Some("by the older"));
     assert_eq!(waiting(&newer, "later"), 0, "the version stayed: the step is not done twice");
 }
@@ -120,10 +125,11 @@ fn an_older_program_goes_on_with_what_a_newer_one_only_added_to() {
 #[test]
 fn an_older_program_leaves_alone_what_a_newer_one_changed() {
     let place = Place::new();
-    drop(Store::open_with(&place.path(), &with(CHANGES, 2)).unwrap());
+    drop(Store::open_with(&place.path(), &with(CHANGES, KNOWN + 1)).unwrap());
     let (names, bytes) = (place.names(), place.bytes());
     let refused = Store::open(&place.path());
-    assert!(matches!(refused, Err(Error::NewerDatabase { found: 2, known: 1 })), "{refused:?}");
+    let is_refused = |error: &Error| matches!(error, Error::NewerDatabase { found, known } if (*found, *known) == (KNOWN + 1, KNOWN));
+    assert!(refused.as_ref().is_err_and(is_refused), "{refused:?}");
     assert_eq!((place.names(), place.bytes()), (names, bytes));
 }
 
@@ -137,7 +143,7 @@ fn an_upgrade_that_fails_at_any_statement_changes_nothing() {
     ];
     for sql in FAILING {
         let place = Place::new();
-        let steps = [with(ADDS, 1), vec![Step { sql, readable_by: 3 }]].concat();
+        let steps = [with(ADDS, KNOWN), vec![Step { sql, readable_by: KNOWN + 2 }]].concat();
         assert!(matches!(Store::open_with(&place.path(), &steps), Err(Error::Database(_))));
         let store = Store::open(&place.path()).unwrap();
         assert_eq!((kept(&store).as_deref(), waiting(&store, "outgoing")), (Some("yes"), 1));
@@ -146,7 +152,7 @@ fn an_upgrade_that_fails_at_any_statement_changes_nothing() {
         assert_eq!(made, 0, "{sql}");
         drop(store);
         // And the next release, in which the mistake is mended, upgrades it.
-        let store = Store::open_with(&place.path(), &with(CHANGES, 2)).unwrap();
+        let store = Store::open_with(&place.path(), &with(CHANGES, KNOWN + 1)).unwrap();
         assert_eq!(kept(&store).as_deref(), Some("yes!"));
     }
 }
@@ -163,12 +169,12 @@ fn processes_that_open_at_once_upgrade_once() {
             for _ in 0..8 {
                 scope.spawn(|| {
                     gate.wait();
-                    let store = Store::open_with(&place.path(), &with(CHANGES, 2)).unwrap();
+                    let store = Store::open_with(&place.path(), &with(CHANGES, KNOWN + 1)).unwrap();
                     store.write(|db| meta::set(db, "opened", "1")).unwrap();
                 });
             }
         });
-        let store = Store::open_with(&place.path(), &with(CHANGES, 2)).unwrap();
+        let store = Store::open_with(&place.path(), &with(CHANGES, KNOWN + 1)).unwrap();
         assert_eq!(kept(&store).as_deref(), (!is_new).then_some("yes!"));
     }
 }

@@ -14,9 +14,11 @@ use crate::model::{Code, DatasitePath, Digest, Email, Snapshot, Timestamp};
 use crate::outbox::{LocalChange, Owed, local_changes, owed};
 use crate::permissions::Level;
 use crate::wire::names::EventsName;
-use crate::wire::{Content, Event, FileChangeEvent, FileChangeEventsMessage, Packed as _};
+use crate::wire::{Body, Content, Event, FileChangeEvent, FileChangeEventsMessage};
 
-use super::super::sending::{ROLLING_DIRTY, begin_again, gzip_time, no_home, take_ids, told};
+use super::super::sending::{
+    ROLLING_DIRTY, begin_again, gzip_time, no_home, secret, take_ids, told,
+};
 use super::super::telling::tell_unreadable;
 use super::super::{Account, Directory, Error, Report, Result, SyncOptions, guarding};
 use super::log::newest_name;
@@ -81,7 +83,7 @@ pub(super) async fn commit(
 
     let deliveries = work_out(account, directory, peers, tree, &found.scan, now, report)?;
     let log = account.store.read(announcing::unlogged)?;
-    let log = split(log, |event| event.content.as_ref().map_or(0, String::len));
+    let log = split(log, |event| event.content.as_ref().map_or(0, Body::size_bytes));
     let count =
         log.len() + deliveries.iter().map(|delivery| delivery.messages.len()).sum::<usize>();
     if count == 0 {
@@ -138,18 +140,17 @@ fn read_changes(
     now: Timestamp,
     report: &mut Report,
 ) -> Result<Vec<Event>> {
-    let mut events = Vec::new();
+    let (mut events, contents) = (Vec::new(), account.contents());
     for change in changes {
-        let content = match tree.read(&change.path) {
-            Ok(content) => content,
+        let content = match contents.take_state(tree, &change.path, change.new.as_ref()) {
+            Ok(Some(content)) => content,
+            Ok(None) => continue,
             Err(error) => {
                 report.problem(Code::FileNotRead, told(&error));
                 continue;
             }
         };
-        if content.as_deref().map(Digest::of) == change.new {
-            events.push(event(account, &change.path, change.base, content, Uuid::new_v4(), now));
-        }
+        events.push(event(account, &change.path, change.base, content, Uuid::new_v4(), now));
     }
     Ok(events)
 }
@@ -158,7 +159,7 @@ pub(super) fn event(
     account: &Account,
     path: &DatasitePath,
     base: Option<Digest>,
-    content: Option<Vec<u8>>,
+    content: Option<Content>,
     id: Uuid,
     now: Timestamp,
 ) -> Event {
@@ -167,7 +168,7 @@ pub(super) fn event(
         path: path.clone(),
         datasite: account.email.clone(),
         base,
-        content: content.map(Content::from_bytes),
+        content,
         submitted: now,
         timestamp: now,
     }
@@ -288,11 +289,12 @@ fn pack(
     now: Timestamp,
 ) -> Result<Delivery> {
     let (mut events, mut holds) = (Vec::new(), BTreeMap::new());
+    let contents = account.contents();
     for Owed { path, base, new } in due {
         // What was agreed may be on its way to the disk, or edited since: then it is owed still.
         let content = match new {
-            Some(digest) => match tree.read(&path) {
-                Ok(Some(content)) if Digest::of(&content) == digest => Some(content),
+            Some(digest) => match contents.take(tree, &path, &digest) {
+                Ok(Some(content)) => Some(content),
                 _ => continue,
             },
             None => None,
@@ -302,7 +304,7 @@ fn pack(
         events.push(event(account, &path, base, content, id, now).into_wire());
         holds.insert(path, new);
     }
-    let messages = split(events, |event| event.content.as_ref().map_or(0, String::len));
+    let messages = split(events, |event| event.content.as_ref().map_or(0, Body::size_bytes));
     Ok(Delivery { peer: peer.clone(), folder, messages, holds })
 }
 
@@ -310,16 +312,16 @@ fn pack(
 const MESSAGE_ENTRIES: usize = 20_000;
 
 /// Splits changes into messages of a bearable size, in order.
-pub(in super::super) fn split<T>(items: Vec<T>, size: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
-    let (mut messages, mut bytes) = (Vec::<Vec<T>>::new(), usize::MAX);
+pub(in super::super) fn split<T>(items: Vec<T>, size: impl Fn(&T) -> u64) -> Vec<Vec<T>> {
+    let (mut messages, mut bytes) = (Vec::<Vec<T>>::new(), u64::MAX);
     for item in items {
         let more = size(&item);
         let is_full = messages.last().is_some_and(|message| message.len() >= MESSAGE_ENTRIES);
-        if is_full || bytes.saturating_add(more) > MESSAGE_BYTES {
+        if is_full || bytes.saturating_add(more) > MESSAGE_BYTES as u64 {
             messages.push(Vec::new());
             bytes = 0;
         }
-        bytes += more;
+        bytes = bytes.saturating_add(more);
         if let Some(last) = messages.last_mut() {
             last.push(item);
         }
@@ -351,7 +353,7 @@ pub(super) fn put_message(
             folder: folder.clone(),
             name: name.to_string(),
             peer: peer.cloned(),
-            content: message.to_file_bytes(gzip_time(now)),
+            content: journal::Load::of(message, gzip_time(now), &secret()),
         },
     )
 }
@@ -362,10 +364,11 @@ mod tests {
 
     #[test]
     fn messages_are_split_by_size_and_keep_their_order() {
-        let half = MESSAGE_BYTES / 2;
-        let messages = split(vec![half, half, 1, half, 2 * MESSAGE_BYTES, 3], |size| *size);
-        assert_eq!(messages, [vec![half, half], vec![1, half], vec![2 * MESSAGE_BYTES], vec![3]]);
-        assert!(split(Vec::<usize>::new(), |size| *size).is_empty());
+        let most = MESSAGE_BYTES as u64;
+        let half = most / 2;
+        let messages = split(vec![half, half, 1, half, 2 * most, 3], |size| *size);
+        assert_eq!(messages, [vec![half, half], vec![1, half], vec![2 * most], vec![3]]);
+        assert!(split(Vec::<u64>::new(), |size| *size).is_empty());
         let many = split(vec![0; MESSAGE_ENTRIES + 1], |size| *size);
         assert_eq!(many.iter().map(Vec::len).collect::<Vec<_>>(), [MESSAGE_ENTRIES, 1]);
     }

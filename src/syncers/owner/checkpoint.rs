@@ -10,13 +10,14 @@ use std::collections::BTreeMap;
 use crate::caches::{agreed, announcing, catalogue, intents, journal, meta};
 use crate::checkpoints::{Due, due};
 use crate::connections::{self, Content, Entry, FileId, OCTETS};
-use crate::model::{Code, DatasitePath, Digest, Timestamp};
+use crate::model::{Code, DatasitePath, Timestamp};
 use crate::wire::names::{CheckpointName, CheckpointsFolder, IncrementalName, RollingStateName};
-use crate::wire::{self, FullState, IncrementalCheckpoint, LogCoverage, Packed};
+use crate::wire::{self, FullState, IncrementalCheckpoint, LogCoverage, Packed, Recipe};
 
+use super::super::parcels::{Lying, Parcel};
 use super::super::placing::{Place, create_folder, put_file};
 use super::super::sending::{
-    ROLLING_BASE, ROLLING_DIRTY, ROLLING_FILE, ROLLING_NOTE, gzip_time, no_home, told,
+    ROLLING_BASE, ROLLING_DIRTY, ROLLING_FILE, ROLLING_NOTE, gzip_time, no_home, secret, told,
 };
 use super::super::{Account, Directory, Error, Report, Result, sealing};
 use super::log;
@@ -30,6 +31,11 @@ const OWN_FULL: &str = "checkpoint.full";
 
 /// How many files a checkpoint that anybody could read has at most.
 const ENTRIES_MAX: usize = if cfg!(test) { 20 } else { wire::limits::CHANGES_MAX };
+
+/// About how many bytes of content a checkpoint is made of in memory. Beyond it, all files but those of
+/// less than [`SMALL_BYTES`] are read as it is written.
+const HELD_BYTES_MAX: u64 = 24 * 1024 * 1024;
+const SMALL_BYTES: u64 = 4 * 1024;
 
 /// Which checkpoint was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +126,7 @@ pub(super) async fn create(account: &Account, now: Timestamp) -> Result<Checkpoi
     let directory = Directory::read(&account.store, &account.email, &account.dialect)?;
     log::expect_whole(account, &directory)?;
     let timestamp = later_than(account, now)?;
-    let files = read_files(account)?;
+    let (files, lying) = read_files(account)?;
     let count = files.len();
     let state = FullState {
         timestamp,
@@ -132,10 +138,10 @@ pub(super) async fn create(account: &Account, now: Timestamp) -> Result<Checkpoi
     let coverage = log::coverage(account, &directory)?;
     let through = coverage.through_micros();
     checkpoint.log = Some(coverage);
-    let bytes = packed(account, &checkpoint, count, now)?;
+    let parcel = packed(account, checkpoint, (count, lying), now)?;
     let name = CheckpointName { timestamp };
-    let size = bytes.len();
-    let file = put(account, &directory, &name.to_string(), bytes).await?;
+    let size = parcel.size_bytes().map_err(connections::Error::Io)?;
+    let file = put(account, &directory, &name.to_string(), parcel.content()).await?;
     let since = log::beginning(account, &directory)?;
     account.store.write(|db| {
         begin_anew(db, timestamp, &since)?;
@@ -159,11 +165,13 @@ async fn create_increment(
     let timestamp = later_than(account, now)?;
     let events = account.store.read(announcing::rolling)?;
     let files = events.len();
+    let lying = Lying::of(account, &events)?;
     let mut increment = IncrementalCheckpoint::new(&account.email, timestamp, sequence, events);
     increment.log = Some(log::coverage(account, directory)?);
     increment.since = log::since(account)?;
     let name = IncrementalName { sequence, timestamp }.to_string();
-    put(account, directory, &name, packed(account, &increment, files, now)?).await?;
+    let parcel = packed(account, increment, (files, lying), now)?;
+    put(account, directory, &name, parcel.content()).await?;
     let since = log::beginning(account, directory)?;
     account.store.write(|db| {
         begin_anew(db, timestamp, &since)?;
@@ -177,16 +185,17 @@ async fn create_increment(
 /// saying it all.
 fn packed<T: Packed>(
     account: &Account,
-    file: &T,
-    entries: usize,
+    file: T,
+    (entries, lying): (usize, Lying),
     now: Timestamp,
-) -> Result<Vec<u8>> {
-    let json = file.to_json();
-    let limit = wire::limits::UNPACKED_BYTES_MAX;
-    if json.len() > limit || entries > ENTRIES_MAX {
-        return Err(Error::CheckpointTooLarge { files: entries, bytes: json.len() });
+) -> Result<Parcel> {
+    let recipe = Recipe::of(file, &secret());
+    let limit = wire::limits::STREAMED_BYTES_MAX;
+    if recipe.size_bytes() > limit || entries > ENTRIES_MAX {
+        let bytes = usize::try_from(recipe.size_bytes()).unwrap_or(usize::MAX);
+        return Err(Error::CheckpointTooLarge { files: entries, bytes });
     }
-    sealing::seal_own(account, wire::archive::pack(&json, gzip_time(now)))
+    sealing::make_own(account, "checkpoint", (&recipe, gzip_time(now)), &lying)
 }
 
 /// Returns a time for a checkpoint that is later than that of the last one.
@@ -200,7 +209,7 @@ async fn put(
     account: &Account,
     directory: &Directory,
     name: &str,
-    bytes: Vec<u8>,
+    content: Content,
 ) -> Result<FileId> {
     let folder = match (&directory.checkpoints, &directory.syftbox) {
         (Some(folder), _) => folder.clone(),
@@ -211,7 +220,7 @@ async fn put(
         }
         (None, None) => return Err(no_home()),
     };
-    put_into(account, &folder, name, bytes).await
+    put_into(account, &folder, name, content).await
 }
 
 /// Creates a file of ours in `folder`, under an id that a repetition meets again.
@@ -219,10 +228,10 @@ pub(super) async fn put_into(
     account: &Account,
     folder: &FileId,
     name: &str,
-    bytes: Vec<u8>,
+    content: Content,
 ) -> Result<FileId> {
     let place = Place { parent: folder, name, note: name, media_type: OCTETS };
-    put_file(account, None, place, Content::Bytes(bytes.into())).await
+    put_file(account, None, place, content).await
 }
 
 /// Begins the rolling state anew upon the checkpoint made at `base`, whoever made it. What was
@@ -280,15 +289,18 @@ pub(super) async fn delete(account: &Account, files: &[FileId]) -> Result<()> {
 
 /// Reads every announced file. The disk must hold what was announced; what has changed since, or
 /// cannot be read or written now, is taken from the writes that wait, or from the events.
-fn read_files(account: &Account) -> Result<BTreeMap<DatasitePath, wire::Content>> {
+fn read_files(account: &Account) -> Result<(BTreeMap<DatasitePath, wire::Content>, Lying)> {
     let tree = account.tree(&account.email)?;
     let (agreed, events) = account
         .store
         .read(|db| Ok((agreed::snapshot(db, &account.email)?, announcing::rolling(db)?)))?;
-    let mut files = BTreeMap::new();
+    let (mut files, mut places, mut held) = (BTreeMap::new(), BTreeMap::new(), 0);
+    let contents = account.contents();
     for (path, digest) in agreed {
-        let is_it = |content: &Vec<u8>| Digest::of(content) == digest;
-        let at_hand = match tree.read(&path).ok().flatten().filter(is_it) {
+        let is_it = |content: &wire::Content| content.digest() == digest;
+        let large = if held < HELD_BYTES_MAX { contents.large_bytes_min() } else { SMALL_BYTES };
+        let found = contents.refer(&tree, &path, &digest, large.min(contents.large_bytes_min()));
+        let at_hand = match found.ok().flatten() {
             Some(content) => Some(content),
             None => account
                 .store
@@ -297,7 +309,7 @@ fn read_files(account: &Account) -> Result<BTreeMap<DatasitePath, wire::Content>
                 .filter(is_it),
         };
         let content = match at_hand {
-            Some(content) => Some(wire::Content::from_bytes(content)),
+            Some(content) => Some(content),
             None => events
                 .iter()
                 .filter_map(|event| event.clone().check().ok())
@@ -305,9 +317,13 @@ fn read_files(account: &Account) -> Result<BTreeMap<DatasitePath, wire::Content>
                 .and_then(|event| event.content),
         };
         let Some(content) = content else { return Err(Error::NotSynced { path }) };
+        held += content.held_bytes();
+        if content.large().is_some() {
+            places.insert(digest, path.clone());
+        }
         files.insert(path, content);
     }
-    Ok(files)
+    Ok((files, Lying::at(account, places)?))
 }
 
 /// Returns the newest message of our event log, by its name, that is not newer than one which this
@@ -383,6 +399,7 @@ mod tests {
     use super::super::super::{SyncOptions, owner};
     use super::*;
     use crate::connections::MemoryDrive;
+    use crate::model::Digest;
     use crate::model::Role;
 
     #[tokio::test]
@@ -436,7 +453,7 @@ mod tests {
         }
         let lost = DatasitePath::parse("lost.txt").unwrap();
         let digest = Digest::of(b"in the way of it stands a folder");
-        let put = |content: Option<&[u8]>| {
+        let put = |content: Option<&wire::Content>| {
             account.store.write(|db| {
                 agreed::put(db, &account.email, &lost, Some(&digest), now)?;
                 intents::add(db, &account.email, &lost, None, content, None)
@@ -445,7 +462,8 @@ mod tests {
         put(None).unwrap();
         let made = try_create(&account, 1, now).await.unwrap().unwrap();
         assert_eq!(made.kind, CheckpointKind::Increment(4));
-        put(Some(b"in the way of it stands a folder")).unwrap();
+        let content = wire::Content::Text("in the way of it stands a folder".to_owned());
+        put(Some(&content)).unwrap();
         assert_eq!(create(&account, now).await.unwrap().files, 2);
     }
 

@@ -11,9 +11,9 @@ use uuid::Uuid;
 use crate::caches::delivered::{self, Delivered};
 use crate::caches::{DatasiteTree, announcing, catalogue, held};
 use crate::connections::{self, FileId};
-use crate::model::{Code, DatasitePath, Digest, Email, Snapshot, Timestamp};
+use crate::model::{Code, DatasitePath, Email, Snapshot, Timestamp};
 use crate::outbox::to_compact;
-use crate::wire::FileChangeEvent;
+use crate::wire::{Content, FileChangeEvent};
 
 use super::super::peering::Acquaintance;
 use super::super::sending::{self, told};
@@ -59,7 +59,7 @@ struct Group {
     messages: Vec<FileId>,
     paths: BTreeMap<DatasitePath, String>,
     events: Vec<FileChangeEvent>,
-    bytes: usize,
+    bytes: u64,
 }
 
 /// Brings messages together, oldest first, as many at a time as one message may hold. One that speaks
@@ -81,7 +81,7 @@ async fn bring_together(
         let is_due = paths.keys().any(|path| due.contains_key(path));
         let state = if is_due { None } else { state_of(account, tree, &held, &paths, now)? };
         let Some((events, bytes)) = state else { continue };
-        if group.bytes + bytes > MESSAGE_BYTES {
+        if group.bytes.saturating_add(bytes) > MESSAGE_BYTES as u64 {
             is_any |= put(account, peer, outbox, std::mem::take(&mut group), level, now).await?;
         }
         group.messages.push(message.file.clone());
@@ -144,18 +144,18 @@ fn state_of(
     held: &Snapshot,
     paths: &BTreeMap<DatasitePath, String>,
     now: Timestamp,
-) -> Result<Option<(Vec<FileChangeEvent>, usize)>> {
+) -> Result<Option<(Vec<FileChangeEvent>, u64)>> {
     let (mut events, mut bytes) = (Vec::new(), 0);
     for (path, id) in paths {
         let digest = held.get(path).copied();
         let content = match digest {
             None => None,
-            Some(digest) => match tree.read(path) {
-                Ok(Some(content)) if Digest::of(&content) == digest => Some(content),
+            Some(digest) => match account.contents().take(tree, path, &digest) {
+                Ok(Some(content)) => Some(content),
                 _ => return Ok(None),
             },
         };
-        bytes += content.as_ref().map_or(0, Vec::len);
+        bytes += content.as_ref().map_or(0, Content::size_bytes);
         let id = Uuid::parse_str(id).unwrap_or_else(|_| Uuid::new_v4());
         events.push(event(account, path, digest, content, id, now).into_wire());
     }

@@ -10,10 +10,10 @@ use crate::caches::delivered::{self, Delivered};
 use crate::caches::{held, meta};
 use crate::connections::{self, Entry, Query};
 use crate::model::{Code, DatasitePath, Email, Snapshot, Timestamp};
+use crate::wire::FileChangeEventsMessage;
 use crate::wire::names::FileName;
-use crate::wire::{FileChangeEventsMessage, Packed as _, limits};
 
-use super::super::{Account, Directory, Report, Result, peering, sending};
+use super::super::{Account, Directory, Report, Result, parcels, peering, sending};
 use super::announce::{event, put_message};
 use super::restore::RESTORED;
 use super::{compact, mailboxes, withdrawing};
@@ -74,12 +74,11 @@ async fn learn(account: &Account, outbox: &Entry, peer: &Email, report: &mut Rep
     let is_message =
         |entry: &Entry| matches!(FileName::parse(&entry.name), Some(FileName::Events(_)));
     for entry in lying.into_iter().filter(|it| it.is_mine && is_message(it) && !is_known(it)) {
-        let limit = limits::PACKED_BYTES_MAX as u64;
-        let bytes = match account.router.own().read(&entry.id, limit).await {
+        let parcel = match parcels::fetch(account, &entry).await {
             Err(connections::Error::NotFound { .. }) => continue,
-            bytes => bytes?,
+            parcel => parcel?,
         };
-        let Ok(message) = FileChangeEventsMessage::from_file_bytes(&bytes) else {
+        let Ok(message) = parcel.read::<FileChangeEventsMessage>(account) else {
             let text = format!(
                 "{peer} was not told of everything: what it was sent is sealed for it alone, and this \
                  machine has never synced"

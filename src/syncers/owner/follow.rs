@@ -6,16 +6,15 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
-
 use crate::caches::{DatasiteTree, agreed, catalogue, journal, meta, scan, unstated};
 use crate::connections::{self, Entry};
 use crate::model::{Code, DatasitePath, Email, Timestamp};
 use crate::wire::names::{CheckpointName, EventsName};
-use crate::wire::{FileChangeEventsMessage, Packed as _, limits};
+use crate::wire::{self, FileChangeEventsMessage};
 
 use super::super::applying::{Edits, Ground};
 use super::super::batches::batches;
+use super::super::parcels::{self, Parcel};
 use super::super::sealing::{OwnFile, OwnFiles};
 use super::super::sending;
 use super::super::{Account, Directory, Report, Result, writing};
@@ -173,7 +172,7 @@ pub(super) struct Log {
     /// Those that count.
     pub messages: Vec<(Entry, FileChangeEventsMessage)>,
     /// Those that are not sealed, and count for nothing by themselves.
-    pub not_sealed: Vec<(Entry, Bytes)>,
+    pub not_sealed: Vec<(Entry, Parcel)>,
 }
 
 /// Reads messages of the log, without those that nobody can use. Those that cannot be opened yet are
@@ -184,18 +183,21 @@ pub(super) async fn read_log(
     entries: &[Entry],
     report: &mut Report,
 ) -> Result<Log> {
-    let limit = limits::PACKED_BYTES_MAX as u64;
-    let contents = account.router.pull_from_outbox(entries, limit).await;
+    let contents = parcels::fetch_all(account, entries).await;
     let mut log = Log::default();
     for (entry, content) in entries.iter().zip(contents) {
         if !is_own(account, entry) {
             continue;
         }
         match content {
-            Ok(bytes) => match reader.own.open(account, entry, bytes, report)? {
-                OwnFile::Sealed(bytes) | OwnFile::Plain(bytes) => {
-                    match FileChangeEventsMessage::from_file_bytes(&bytes) {
+            Ok(parcel) => match reader.own.open(account, entry, parcel, report)? {
+                OwnFile::Sealed(parcel) | OwnFile::Plain(parcel) => {
+                    match parcel.read::<FileChangeEventsMessage>(account) {
                         Ok(message) => log.messages.push((entry.clone(), message)),
+                        // The log must be followed without gaps.
+                        Err(wire::Error::NotKept { source }) => {
+                            return Err(connections::Error::Io(source).into());
+                        }
                         Err(error) => {
                             let text = format!("`{}`: {}", entry.name, sending::told(&error));
                             report.problem(Code::EventNotUsable, text);
@@ -203,7 +205,7 @@ pub(super) async fn read_log(
                         }
                     }
                 }
-                OwnFile::NotSealed(bytes) => log.not_sealed.push((entry.clone(), bytes)),
+                OwnFile::NotSealed(parcel) => log.not_sealed.push((entry.clone(), parcel)),
                 OwnFile::Closed => kept_back::note(account, &reader.ground, entry, Why::Closed)?,
                 OwnFile::Lost => {
                     let text = format!("`{}` is sealed with keys that were lost", entry.name);

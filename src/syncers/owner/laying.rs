@@ -15,11 +15,12 @@ use crate::connections::{self, Entry, FileId};
 use crate::model::{Code, Timestamp};
 use crate::wire::names::{CheckpointName, IncrementalName, RollingStateName};
 use crate::wire::{
-    Checkpoint, FileChangeEvent, FullState, IncrementalCheckpoint, LogCoverage, Packed,
-    RollingState, limits,
+    self, Checkpoint, FileChangeEvent, FullState, IncrementalCheckpoint, LogCoverage, Packed,
+    RollingState,
 };
 
 use super::super::applying;
+use super::super::parcels;
 use super::super::sealing::{OwnFile, OwnFiles};
 use super::super::sending::told;
 use super::super::{Account, Directory, Report, Result};
@@ -263,9 +264,8 @@ async fn is_any_sealed(account: &Account, own: &OwnFiles, entries: &[Entry]) -> 
             || RollingStateName::parse(&entry.name).is_some()
     };
     for entry in entries.iter().filter(is_layer) {
-        let limit = limits::PACKED_BYTES_MAX as u64;
-        match account.router.own().read(&entry.id, limit).await {
-            Ok(bytes) if own.is_sealed_by_us(account, &bytes) => return Ok(true),
+        match parcels::fetch(account, entry).await {
+            Ok(parcel) if own.is_sealed_by_us(account, &parcel) => return Ok(true),
             Ok(_)
             | Err(connections::Error::NotFound { .. } | connections::Error::TooLarge { .. }) => {}
             Err(error) => return Err(error.into()),
@@ -281,9 +281,8 @@ async fn read_file<T: Packed>(
     entry: &Entry,
     report: &mut Report,
 ) -> Result<Option<T>> {
-    let limit = limits::PACKED_BYTES_MAX as u64;
-    let bytes = match account.router.own().read(&entry.id, limit).await {
-        Ok(bytes) => bytes,
+    let parcel = match parcels::fetch(account, entry).await {
+        Ok(parcel) => parcel,
         Err(connections::Error::NotFound { .. }) => return Ok(None),
         Err(error @ connections::Error::TooLarge { .. }) => {
             report.problem(Code::CheckpointNotUsable, told(&error));
@@ -291,8 +290,8 @@ async fn read_file<T: Packed>(
         }
         Err(error) => return Err(error.into()),
     };
-    let bytes = match own.open(account, entry, bytes, report)? {
-        OwnFile::Sealed(bytes) | OwnFile::Plain(bytes) => bytes,
+    let parcel = match own.open(account, entry, parcel, report)? {
+        OwnFile::Sealed(parcel) | OwnFile::Plain(parcel) => parcel,
         OwnFile::NotSealed(_) => {
             let text = format!("`{}` on the drive is not sealed, and not used", entry.name);
             report.problem(Code::NotSealed, text);
@@ -310,8 +309,9 @@ async fn read_file<T: Packed>(
         }
         OwnFile::Unusable => return Ok(None),
     };
-    match T::from_file_bytes(&bytes) {
+    match parcel.read(account) {
         Ok(file) => Ok(Some(file)),
+        Err(wire::Error::NotKept { source }) => Err(connections::Error::Io(source).into()),
         Err(error) => {
             report.problem(Code::CheckpointNotUsable, told(&error));
             Ok(None)

@@ -33,7 +33,7 @@ use crate::wire::names::Direction;
 use super::peering::{self, Acquaintance};
 use super::{
     Account, Directory, Freshness, Report, Result, SyncOptions, collections, guarding, homing,
-    mending, refresh, sealing, sending, speaking, writing,
+    mending, parcels, refresh, sealing, sending, speaking, writing,
 };
 
 pub(super) use announce::split;
@@ -122,6 +122,7 @@ impl<'a> DatasiteOwnerSyncer<'a> {
         if options.prune_log {
             prune::prune(account, &peers, &tree, now, &mut report).await?;
         }
+        parcels::sweep(account)?;
         Ok(report)
     }
 

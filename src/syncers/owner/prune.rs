@@ -6,7 +6,7 @@
 
 use crate::caches::{DatasiteTree, catalogue, journal, meta, scan};
 use crate::checkpoints::{self, Full, Kept, Prune, PruneFacts};
-use crate::connections::FileId;
+use crate::connections::{Content, FileId};
 use crate::model::{Code, Timestamp};
 use crate::peers::PeerState;
 use crate::wire::names::{CheckpointName, IncrementalName, PrunedName, RollingStateName};
@@ -158,7 +158,8 @@ async fn carry_out(account: &Account, directory: &Directory, pruned: &Prune) -> 
     if notes.iter().all(|(through, _)| *through < pruned.through_micros) {
         let through = Timestamp::from_micros(pruned.through_micros);
         let name = PrunedName { through }.to_string();
-        checkpoint::put_into(account, folder, &name, Vec::new()).await?;
+        let nothing = Content::Bytes(bytes::Bytes::new());
+        checkpoint::put_into(account, folder, &name, nothing).await?;
     }
     account.store.write(|db| log::heed(db, pruned.through_micros))?;
     let messages = pruned.ids.iter().filter_map(|id| FileId::parse(id).ok());

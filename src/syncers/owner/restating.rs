@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::caches::{DatasiteTree, agreed, announcing, journal, meta, unstated};
 use crate::model::{DatasitePath, Digest, Timestamp};
-use crate::wire::{Event, FileChangeEvent};
+use crate::wire::{Body, Event, FileChangeEvent};
 
 use super::super::sending::{ROLLING_DIRTY, no_home, take_id};
 use super::super::{Account, Directory, Result};
@@ -63,9 +63,9 @@ pub(super) async fn restate(
         for path in paths {
             let moment = moments.get(&path).copied().filter(|m| *m < agreed::unsettled_moment());
             let Some(event) = state_of(account, tree, &path, moment, now)? else { continue };
-            bytes += event.content.as_ref().map_or(0, String::len);
+            bytes += event.content.as_ref().map_or(0, Body::size_bytes);
             events.push((path, event));
-            if bytes > MESSAGE_BYTES {
+            if bytes > MESSAGE_BYTES as u64 {
                 commit(account, directory, std::mem::take(&mut events), now).await?;
                 bytes = 0;
             }
@@ -86,8 +86,8 @@ fn state_of(
     let digest = account.store.read(|db| agreed::digest(db, &account.email, path))?;
     let content = match digest {
         None => None,
-        Some(digest) => match tree.read(path) {
-            Ok(Some(content)) if Digest::of(&content) == digest => Some(content),
+        Some(digest) => match account.contents().take(tree, path, &digest) {
+            Ok(Some(content)) => Some(content),
             _ => return Ok(None),
         },
     };

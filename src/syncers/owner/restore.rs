@@ -15,7 +15,7 @@ use crate::caches::{DatasiteTree, Scan, agreed, intents, journal, meta, scan};
 use crate::checkpoints::{self, LogMessage, Standing};
 use crate::connections::Entry;
 use crate::model::{Code, DatasitePath, Digest, Timestamp};
-use crate::wire::{FileChangeEventsMessage, Packed as _};
+use crate::wire::FileChangeEventsMessage;
 
 use super::super::applying::{self, Edits, Ground, States};
 use super::super::batches::batches;
@@ -131,11 +131,11 @@ async fn read_all(
             layers.told.follow(account, &entry, message.events, report);
             read.push(entry);
         }
-        for (entry, bytes) in found.not_sealed {
+        for (entry, parcel) in found.not_sealed {
             if !included.contains(entry.id.as_str()) {
                 continue;
             }
-            if let Ok(message) = FileChangeEventsMessage::from_file_bytes(&bytes) {
+            if let Ok(message) = parcel.read::<FileChangeEventsMessage>(account) {
                 earlier.follow(account, &entry, message.events, report);
             }
             read.push(entry);

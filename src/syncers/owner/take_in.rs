@@ -8,18 +8,17 @@ use std::collections::BTreeSet;
 use std::iter::repeat;
 
 use crate::caches::intents::Waiting;
-use crate::caches::{
-    DatasiteTree, FILE_BYTES_MAX, Scan, agreed, announcing, catalogue, intents, journal,
-};
+use crate::caches::{DatasiteTree, Scan, agreed, announcing, catalogue, intents, journal};
 use crate::connections::{self, Entry, FileId};
 use crate::inbox::{Proposed, Refusal, Verdict, plan};
 use crate::model::{Code, DatasitePath, Email, RULE_FILE, Snapshot, Timestamp, is_rule_file};
 use crate::peers::PeerState;
 use crate::permissions::{Level, SyftPerm};
 use crate::wire::names::ProposalName;
-use crate::wire::{Event, Packed as _, Proposal, ProposedFileChangesMessage, limits};
+use crate::wire::{self, Content, Event, Proposal, ProposedFileChangesMessage, limits};
 
 use super::super::batches::{BYTES_AT_ONCE, batches};
+use super::super::parcels::{self, Parcel};
 use super::super::sealing::{self, Received};
 use super::super::sending::told;
 use super::super::{Account, Directory, Refused, Report, Result, quarantine};
@@ -35,9 +34,9 @@ pub(super) struct Message {
 }
 
 impl Message {
-    fn size_bytes(&self) -> u64 {
+    fn held_bytes(&self) -> u64 {
         let contents = self.proposals.iter().filter_map(|proposal| proposal.content.as_ref());
-        contents.map(|content| content.bytes().len() as u64).sum()
+        contents.map(Content::held_bytes).sum()
     }
 }
 
@@ -78,22 +77,26 @@ pub(super) async fn read(
     waiting.retain(|(_, entry)| !failed.contains(&entry.id));
     let entries: Vec<Entry> = waiting.iter().map(|(_, entry)| entry.clone()).collect();
     let Some(entries) = batches(&entries).next() else { return Ok(None) };
-    let limit = limits::PACKED_BYTES_MAX as u64;
-    let contents = account.router.pull_from_inbox(entries, limit).await;
+    let contents = parcels::fetch_all(account, entries).await;
     let ring = sealing::keyring(account)?;
     let (mut messages, mut unpacked) = (Vec::new(), 0);
     for ((sender, entry), content) in waiting.into_iter().zip(contents) {
         match content {
-            Ok(bytes) => {
+            Ok(parcel) => {
                 let ring = ring.as_ref();
-                match sealing::incoming(account, ring, &sender, &entry, bytes, now, report)? {
-                    Received::Content(bytes) => match open(account, &sender, &entry, &bytes) {
+                match sealing::incoming(account, ring, &sender, &entry, parcel, now, report)? {
+                    Received::Content(parcel) => match open(account, &sender, &entry, &parcel) {
                         Ok(message) => {
-                            unpacked += message.size_bytes();
+                            unpacked += message.held_bytes();
                             messages.push(message);
                         }
-                        Err(reason) => {
-                            set_aside(account, &sender, &entry, &bytes, &reason, report)?;
+                        Err(Unread::Wrong(reason)) => {
+                            set_aside(account, &sender, &entry, &parcel, &reason, report)?;
+                        }
+                        Err(Unread::NotKept(reason)) => {
+                            let text = format!("a message of {sender} waits: {reason}");
+                            report.problem_with(&sender, Code::MessageNotRead, text);
+                            failed.insert(entry.id);
                         }
                     },
                     Received::SetAside => {}
@@ -102,7 +105,7 @@ pub(super) async fn read(
             }
             Err(connections::Error::TooLarge { limit_bytes }) => {
                 let reason = format!("it has more than {limit_bytes} bytes");
-                set_aside(account, &sender, &entry, b"", &reason, report)?;
+                set_aside(account, &sender, &entry, &Parcel::from(Vec::new()), &reason, report)?;
             }
             Err(connections::Error::NotFound { id }) => {
                 account.store.write(|db| catalogue::remove(db, &id))?;
@@ -127,41 +130,67 @@ fn order_of(entry: &Entry) -> (bool, Option<Timestamp>, i64, &FileId) {
     (sent.is_none(), sent, entry.created_micros, &entry.id)
 }
 
-fn open(account: &Account, sender: &Email, entry: &Entry, bytes: &[u8]) -> Result<Message, String> {
+/// Why a message was not taken in.
+#[derive(Debug)]
+enum Unread {
+    /// It is not what it should be.
+    Wrong(String),
+    /// The disk did not take what is large in it.
+    NotKept(String),
+}
+
+impl From<String> for Unread {
+    fn from(reason: String) -> Self {
+        Self::Wrong(reason)
+    }
+}
+
+fn open(
+    account: &Account,
+    sender: &Email,
+    entry: &Entry,
+    parcel: &Parcel,
+) -> Result<Message, Unread> {
     let owner_is_sender =
         entry.owner.as_ref().is_some_and(|owner| sender.is_same_account(owner.as_str()));
     if !owner_is_sender {
-        return Err(format!("it was not put there by {sender}"));
+        return Err(format!("it was not put there by {sender}").into());
     }
     let name = ProposalName::parse(&entry.name)
         .ok_or_else(|| "its name is not that of a message".to_owned())?;
     let message =
-        ProposedFileChangesMessage::from_file_bytes(bytes).map_err(|error| told(&error))?;
+        parcel.read::<ProposedFileChangesMessage>(account).map_err(|error| match error {
+            wire::Error::NotKept { .. } => Unread::NotKept(told(&error)),
+            error => Unread::Wrong(told(&error)),
+        })?;
     if !sender.is_same_account(&message.sender_email) {
         return Err(format!(
             "it says that {} sent it, but {sender} did",
             message.sender_email.escape_debug()
-        ));
+        )
+        .into());
     }
     if message.message_filename.name().as_ref() != Some(&name) {
-        return Err("it carries the name of another message".to_owned());
+        return Err("it carries the name of another message".to_owned().into());
     }
     let mut proposals = Vec::new();
     for change in message.proposed_file_changes {
         let proposal = change.check().map_err(|error| told(&error))?;
         if !account.email.is_same_account(proposal.datasite.as_str()) {
-            return Err(format!("it is for the datasite of {}", proposal.datasite));
+            return Err(format!("it is for the datasite of {}", proposal.datasite).into());
         }
-        let size = proposal.content.as_ref().map_or(0, |content| content.bytes().len() as u64);
-        if size > FILE_BYTES_MAX {
-            return Err(format!("`{}` has more than {FILE_BYTES_MAX} bytes", proposal.path));
+        let size = proposal.content.as_ref().map_or(0, Content::size_bytes);
+        if size > limits::FILE_BYTES_MAX {
+            let most = limits::FILE_BYTES_MAX;
+            return Err(format!("`{}` has more than {most} bytes", proposal.path).into());
         }
         if !proposal.claim_holds() {
-            return Err(format!("the digest of `{}` is not that of its content", proposal.path));
+            let path = &proposal.path;
+            return Err(format!("the digest of `{path}` is not that of its content").into());
         }
         proposals.push(proposal);
     }
-    let folder = entry.parents.first().cloned().ok_or("it lies in no inbox")?;
+    let folder = entry.parents.first().cloned().ok_or_else(|| "it lies in no inbox".to_owned())?;
     Ok(Message { file: entry.id.clone(), folder, sender: sender.clone(), proposals })
 }
 
@@ -170,11 +199,11 @@ fn set_aside(
     account: &Account,
     sender: &Email,
     entry: &Entry,
-    bytes: &[u8],
+    parcel: &Parcel,
     reason: &str,
     report: &mut Report,
 ) -> Result<()> {
-    quarantine::keep(account, sender, entry, bytes, reason, report)?;
+    quarantine::keep(account, sender, entry, parcel, reason, report)?;
     if let Some(inbox) = entry.parents.first() {
         account.store.write(|db| {
             journal::mark_seen(db, &entry.id)?;
@@ -280,11 +309,10 @@ fn commit(
                     submitted: proposal.submitted,
                     timestamp: now,
                 };
-                let bytes = proposal.content.as_ref().map(|content| content.bytes().to_vec());
                 let (path, digest) = (&proposal.path, proposal.digest());
                 let moment = agreed::unsettled_moment();
                 agreed::put(db, &account.email, path, digest.as_ref(), moment)?;
-                write_later(db, account, found, proposal, bytes.as_deref())?;
+                write_later(db, account, found, proposal)?;
                 announcing::add_event(db, &event.into_wire())?;
             }
             // No event ever speaks of what is not synced: a reader would take it for an attack.
@@ -309,7 +337,6 @@ fn write_later(
     account: &Account,
     found: &Scan,
     proposal: &Proposal,
-    content: Option<&[u8]>,
 ) -> crate::caches::Result<()> {
     let (datasite, path) = (&account.email, &proposal.path);
     let before = intents::at(db, datasite, path)?;
@@ -318,6 +345,7 @@ fn write_later(
     let is_open = |write: &Waiting| found.is_unread(path) || write.may_replace(stands);
     let Waiting { base, aside } =
         before.filter(is_open).unwrap_or(Waiting { base: proposal.base, aside: None });
+    let content = proposal.content.as_ref();
     intents::add(db, datasite, path, base.as_ref(), content, aside.as_deref())
 }
 

@@ -7,13 +7,12 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
-
 use crate::caches::{DatasiteTree, journal};
 use crate::checkpoints::{self, LogMessage};
 use crate::connections::Entry;
 use crate::model::{Code, Timestamp};
 
+use super::super::parcels::Parcel;
 use super::super::{Account, Directory, Report, Result, quarantine};
 use super::follow::Reader;
 use super::kept_back::{self, Why};
@@ -27,7 +26,7 @@ pub(super) async fn settle(
     directory: &Directory,
     tree: &DatasiteTree,
     reader: &mut Reader,
-    found: Vec<(Entry, Bytes)>,
+    found: Vec<(Entry, Parcel)>,
     now: Timestamp,
     report: &mut Report,
 ) -> Result<()> {
@@ -48,7 +47,7 @@ pub(super) async fn settle(
             restore::take_place(account, directory, tree, place, now, report)?;
         }
     }
-    for (entry, bytes) in found {
+    for (entry, parcel) in found {
         if taken.contains(entry.id.as_str()) {
             account.store.write(|db| {
                 kept_back::release(db, &entry)?;
@@ -57,7 +56,7 @@ pub(super) async fn settle(
         } else if !known.contains_key(&entry.id) {
             let reason = format!("`{}` in your own event log is not sealed", entry.name);
             let me = &account.email;
-            quarantine::keep_as(Code::NotSealed, account, me, &entry, &bytes, &reason, report)?;
+            quarantine::keep_as(Code::NotSealed, account, me, &entry, &parcel, &reason, report)?;
         }
     }
     Ok(())
@@ -85,7 +84,7 @@ fn included(
     account: &Account,
     directory: &Directory,
     full: &Full,
-    found: &[(Entry, Bytes)],
+    found: &[(Entry, Parcel)],
 ) -> Result<(BTreeSet<String>, i64)> {
     let Some(coverage) = &full.log else { return Ok((BTreeSet::new(), 0)) };
     let recent: BTreeSet<&str> = coverage.recent.iter().map(String::as_str).collect();

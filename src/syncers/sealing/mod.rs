@@ -21,10 +21,13 @@ use crate::datasets::Half;
 use crate::model::{Code, Email, Timestamp};
 use crate::peers::envelopes;
 use crate::peers::{
-    Fingerprint, Keyring, Mode, Obstacle, PeerState, Secrecy, Settled, compared, secrecy, store,
+    Fingerprint, Keyring, Mode, Obstacle, PeerState, PrivateKeys, PublicKeys, Secrecy, Settled,
+    compared, secrecy, store,
 };
+use crate::wire::{self, Larder, Recipe};
 
 use super::owner::RESTORED;
+use super::parcels::{self, Made, Parcel};
 use super::peering::Acquaintance;
 use super::{Account, Directory, Error, Report, Result};
 
@@ -265,30 +268,94 @@ pub(super) fn outgoing(
     account: &Account,
     message: &Outgoing,
     report: &mut Report,
-) -> Result<Option<Vec<u8>>> {
-    let Some(peer) = &message.peer else {
-        return seal_own(account, message.content.clone()).map(Some);
-    };
+) -> Result<Option<Ready>> {
     let ring = keys_to_send(account)?;
+    let Some(peer) = &message.peer else {
+        let ring = ring.filter(|ring| ring.mode() != Mode::Off);
+        let seal = ring.as_ref().map(|ring| own_seal(account, ring));
+        let ready = ready(account, message, seal, report)?;
+        return ready.map_err(|_| Error::KeysMissing);
+    };
     match (secrecy_with(account, ring.as_ref(), peer)?, &ring) {
-        (Secrecy::Plain { .. }, _) => Ok(Some(message.content.clone())),
+        (Secrecy::Plain { .. }, _) => Ok(ready(account, message, None, report)?.unwrap_or(None)),
         (Secrecy::Sealed(print), Some(ring)) => {
             // Only with keys that were taken; a sync takes them before it sends.
             let pin = ring.pin(peer).filter(|pin| pin.keys.fingerprint() == print);
             let Some(pin) = pin else { return Ok(None) };
             let (from, to) = ((&account.email, ring.current()), (peer, &pin.keys));
-            let sealed = envelopes::seal(from, to, &message.content).ok();
-            if sealed.is_none() {
+            let sealed = ready(account, message, Some((from, to)), report)?;
+            if sealed.is_err() {
                 let text = format!(
                     "what is to go to {peer} waits: nothing can be sealed for the keys that {peer} \
                      publishes"
                 );
                 report.problem_with(peer, Code::NotSealedFor, text);
             }
-            Ok(sealed)
+            Ok(sealed.unwrap_or(None))
         }
         (Secrecy::Sealed(_), None) | (Secrecy::Stopped(_), _) => Ok(None),
     }
+}
+
+/// A message as it goes to the drive.
+#[derive(Debug)]
+pub(super) enum Ready {
+    /// It is held.
+    Bytes(Vec<u8>),
+    /// It lies in a file.
+    Made(Made),
+}
+
+/// By whose keys something is sealed, and for whose.
+type Seal<'a> = ((&'a Email, &'a PrivateKeys), (&'a Email, &'a PublicKeys));
+
+/// Returns how what is our own is sealed.
+fn own_seal<'a>(account: &'a Account, ring: &'a Keyring) -> Seal<'a> {
+    let (me, keys) = (&account.email, ring.current());
+    ((me, keys), (me, keys.public()))
+}
+
+/// Returns a message, sealed if there is a seal; `None` if what is large in it is not at hand, which is
+/// told.
+fn ready(
+    account: &Account,
+    message: &Outgoing,
+    seal: Option<Seal<'_>>,
+    report: &mut Report,
+) -> Result<Result<Option<Ready>, envelopes::Unopened>> {
+    match (&message.content, seal) {
+        (journal::Load::Bytes(bytes), None) => Ok(Ok(Some(Ready::Bytes(bytes.clone())))),
+        (journal::Load::Bytes(bytes), Some((from, to))) => {
+            Ok(envelopes::seal(from, to, bytes).map(|sealed| Some(Ready::Bytes(sealed))))
+        }
+        (journal::Load::Recipe { recipe, mtime }, seal) => {
+            let contents = account.contents();
+            match parcels::make(account, &message.file, (recipe, *mtime), &contents, seal) {
+                Ok(made) => Ok(Ok(Some(Ready::Made(made)))),
+                Err(error) => {
+                    let text = format!("`{}` could not be made: {error}", message.name);
+                    report.problem(Code::NotSent, text);
+                    Ok(Ok(None))
+                }
+            }
+        }
+    }
+}
+
+/// As [`seal_own`], for what lies in a file or is to.
+pub(super) fn make_own(
+    account: &Account,
+    name: &str,
+    recipe: (&Recipe, u32),
+    larder: &dyn Larder,
+) -> Result<Parcel> {
+    let ring = keys_to_send(account)?.filter(|ring| ring.mode() != Mode::Off);
+    if let Some(json) = recipe.0.json() {
+        return Ok(seal_own(account, wire::archive::pack(json, recipe.1))?.into());
+    }
+    let seal = ring.as_ref().map(|ring| own_seal(account, ring));
+    let made = parcels::make_once(account, name, recipe, larder, seal);
+    made.map_err(|error| crate::connections::Error::Io(error).into())
 }
 
 /// Returns what only we shall read, as it goes to the drive.

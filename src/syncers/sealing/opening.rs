@@ -1,13 +1,12 @@
 //! What arrives from peers: opened, left for later, or set aside.
 
-use bytes::Bytes;
-
 use crate::caches::{journal, meta};
-use crate::connections::Entry;
+use crate::connections::{self, Entry};
 use crate::model::{Code, Email, Timestamp};
-use crate::peers::envelopes::{self, Unopened};
+use crate::peers::envelopes::Unopened;
 use crate::peers::{Keyring, PublicKeys};
 
+use super::super::parcels::Parcel;
 use super::super::{Account, Report, Result, quarantine};
 use super::{SET_ASIDE, offered};
 
@@ -15,7 +14,7 @@ use super::{SET_ASIDE, offered};
 #[derive(Debug)]
 pub(in crate::syncers) enum Received {
     /// It can be read.
-    Content(Bytes),
+    Content(Parcel),
     /// It stays where it is: what is missing is told, and may come.
     Later,
     /// It is wrong for good, and set aside.
@@ -28,20 +27,21 @@ pub(in crate::syncers) fn incoming(
     ring: Option<&Keyring>,
     sender: &Email,
     entry: &Entry,
-    bytes: Bytes,
+    parcel: Parcel,
     now: Timestamp,
     report: &mut Report,
 ) -> Result<Received> {
-    if !envelopes::is_sealed(&bytes) {
+    let failed = |source| connections::Error::Io(source);
+    if !parcel.is_sealed().map_err(failed)? {
         let is_due = match ring {
             Some(ring) => ring.may_be_plain(sender, now.micros()),
             None => !super::seals_all(account),
         };
         return Ok(if is_due {
-            Received::Content(bytes)
+            Received::Content(parcel)
         } else {
             let reason = format!("it is not sealed, although {sender} and you work encrypted");
-            set_aside(account, (sender, entry), &bytes, Code::MessageNotSealed, &reason, report)?
+            set_aside(account, (sender, entry), &parcel, Code::MessageNotSealed, &reason, report)?
         });
     }
     let Some(ring) = ring else {
@@ -60,14 +60,15 @@ pub(in crate::syncers) fn incoming(
             return Ok(later(sender, Code::KeysNotSeen, text, report));
         }
     };
-    match envelopes::open(&account.email, &ring.all(), sender, &signers, &bytes) {
-        Ok(content) => Ok(Received::Content(content.into())),
+    let opened = parcel.unsealed(&account.email, &ring.all(), sender, &signers);
+    match opened.map_err(failed)? {
+        Ok(content) => Ok(Received::Content(content)),
         // Whoever can put a file there could close the edge for ever if it waited. Where a person
         // accepts other keys, or none are agreed on and others are published, it is taken up again.
         Err(error @ Unopened::UnknownSender { .. }) => set_aside(
             account,
             (sender, entry),
-            &bytes,
+            &parcel,
             Code::KeyChanged,
             &error.to_string(),
             report,
@@ -78,7 +79,7 @@ pub(in crate::syncers) fn incoming(
         }
         Err(error) => {
             let (code, reason) = (Code::MessageQuarantined, error.to_string());
-            set_aside(account, (sender, entry), &bytes, code, &reason, report)
+            set_aside(account, (sender, entry), &parcel, code, &reason, report)
         }
     }
 }
@@ -97,12 +98,12 @@ fn later(peer: &Email, code: Code, text: String, report: &mut Report) -> Receive
 fn set_aside(
     account: &Account,
     (sender, entry): (&Email, &Entry),
-    bytes: &[u8],
+    parcel: &Parcel,
     code: Code,
     reason: &str,
     report: &mut Report,
 ) -> Result<Received> {
-    quarantine::keep_as(code, account, sender, entry, bytes, reason, report)?;
+    quarantine::keep_as(code, account, sender, entry, parcel, reason, report)?;
     account.store.write(|db| {
         journal::mark_seen(db, &entry.id)?;
         meta::set(db, &format!("{SET_ASIDE}{}", entry.id), sender.as_str())

@@ -10,11 +10,12 @@
 use bytes::Bytes;
 
 use crate::caches::meta;
-use crate::connections::Entry;
+use crate::connections::{self, Entry};
 use crate::model::{Code, Timestamp};
 use crate::peers::envelopes::{self, Unopened};
 use crate::peers::{Keyring, Mode, PublicKeys};
 
+use super::super::parcels::Parcel;
 use super::super::{Account, Error, Report, Result};
 
 /// Meta key: this machine joined an account that sealed already; the value says since when that
@@ -22,14 +23,14 @@ use super::super::{Account, Error, Report, Result};
 const JOINED_SEALED: &str = "joined sealed";
 
 /// A file of our own, as it was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(in crate::syncers) enum OwnFile {
     /// It can be read, and was sealed by us.
-    Sealed(Bytes),
+    Sealed(Parcel),
     /// It is not sealed, and need not be.
-    Plain(Bytes),
+    Plain(Parcel),
     /// It is not sealed, and counts for nothing by itself.
-    NotSealed(Bytes),
+    NotSealed(Parcel),
     /// It is sealed with keys that are not on this machine.
     Closed,
     /// It is sealed for keys that were lost.
@@ -83,9 +84,9 @@ impl OwnFiles {
     }
 
     /// True if a file was sealed by us and can be opened.
-    pub(in crate::syncers) fn is_sealed_by_us(&self, account: &Account, bytes: &Bytes) -> bool {
-        let open = |ring| unseal(account, ring, bytes).is_ok();
-        envelopes::is_sealed(bytes) && self.ring.as_ref().is_some_and(open)
+    pub(in crate::syncers) fn is_sealed_by_us(&self, account: &Account, parcel: &Parcel) -> bool {
+        let open = |ring| matches!(unseal_parcel(account, ring, parcel), Ok(Ok(_)));
+        parcel.is_sealed().is_ok_and(|is| is) && self.ring.as_ref().is_some_and(open)
     }
 
     /// Opens a file of our own.
@@ -97,22 +98,23 @@ impl OwnFiles {
         &mut self,
         account: &Account,
         entry: &Entry,
-        bytes: Bytes,
+        parcel: Parcel,
         report: &mut Report,
     ) -> Result<OwnFile> {
-        if !envelopes::is_sealed(&bytes) {
+        let failed = |source| Error::from(connections::Error::Io(source));
+        if !parcel.is_sealed().map_err(failed)? {
             if !self.takes_plain {
-                return Ok(OwnFile::NotSealed(bytes));
+                return Ok(OwnFile::NotSealed(parcel));
             }
             if self.is_lenient() {
                 // So that nobody need believe it later on.
                 super::note_checkpoint_due(account)?;
             }
-            return Ok(OwnFile::Plain(bytes));
+            return Ok(OwnFile::Plain(parcel));
         }
         let Some(ring) = &self.ring else { return Err(Error::KeysMissing) };
-        match unseal(account, ring, &bytes) {
-            Ok(content) => Ok(OwnFile::Sealed(content.into())),
+        match unseal_parcel(account, ring, &parcel).map_err(failed)? {
+            Ok(content) => Ok(OwnFile::Sealed(content)),
             Err(Unopened::UnknownSender { .. } | Unopened::NotForUs) if ring.has_lost_keys() => {
                 Ok(OwnFile::Lost)
             }
@@ -165,6 +167,16 @@ fn unseal(account: &Account, ring: &Keyring, bytes: &[u8]) -> Result<Vec<u8>, Un
     let (me, ours) = (&account.email, ring.all());
     let signers: Vec<&PublicKeys> = ours.iter().map(|keys| keys.public()).collect();
     envelopes::open(me, &ours, me, &signers, bytes)
+}
+
+fn unseal_parcel(
+    account: &Account,
+    ring: &Keyring,
+    parcel: &Parcel,
+) -> std::io::Result<Result<Parcel, Unopened>> {
+    let (me, ours) = (&account.email, ring.all());
+    let signers: Vec<&PublicKeys> = ours.iter().map(|keys| keys.public()).collect();
+    parcel.unsealed(me, &ours, me, &signers)
 }
 
 fn since(ring: Option<&Keyring>) -> Option<String> {

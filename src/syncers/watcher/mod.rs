@@ -18,7 +18,7 @@ use crate::peers::PeerState;
 use super::peering::{self, Acquaintance};
 use super::{
     Account, Directory, Freshness, Report, Result, SyncOptions, collections, guarding, homing,
-    mending, refresh, sealing, sending, speaking, writing,
+    mending, parcels, refresh, sealing, sending, speaking, writing,
 };
 
 /// Keeps a scientist's copies of its owners' datasites in step.
@@ -64,6 +64,7 @@ impl<'a> DatasiteWatcherSyncer<'a> {
         sending::flush(account, &directory, now, &mut report).await?;
         collections::mirror(account, &directory, &peers, &held, now, &mut report).await?;
         clear::clear(account, now).await?;
+        parcels::sweep(account)?;
         Ok(report)
     }
 

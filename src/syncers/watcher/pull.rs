@@ -9,17 +9,18 @@ use crate::caches::{catalogue, journal};
 use crate::connections::{self, Entry};
 use crate::model::{Code, Email, Timestamp, is_syncable};
 use crate::wire::names::{Direction, EventsName};
-use crate::wire::{Dialect, FileChangeEventsMessage, Packed as _, limits};
+use crate::wire::{self, Content, Dialect, FileChangeEventsMessage};
 
 use super::super::applying::{self, Edits, Ground, States};
 use super::super::batches::batches;
+use super::super::parcels::{self, Parcel};
 use super::super::sealing::{self, Received};
 use super::super::sending::told;
 use super::super::{Account, Directory, Report, Result, SyncOptions, guarding, quarantine};
 
 /// How many bytes of what messages hold are in memory at once, beside a single message: little that
 /// is sent may be much once it is unpacked.
-const UNPACKED_BYTES_AT_ONCE: usize = 64 * 1024 * 1024;
+const UNPACKED_BYTES_AT_ONCE: u64 = 64 * 1024 * 1024;
 
 /// Takes in what lies in the outbox of `owner` and was not looked at. False if we know of more than
 /// we could read: then it is too early to propose anything, for the base would be an old one.
@@ -57,8 +58,7 @@ async fn take_in(
     now: Timestamp,
     report: &mut Report,
 ) -> Result<bool> {
-    let limit = limits::PACKED_BYTES_MAX as u64;
-    let contents = account.router.pull_from_outbox(entries, limit).await;
+    let contents = parcels::fetch_all(account, entries).await;
     let ring = sealing::keyring(account)?;
     let (mut states, mut read, mut bytes, mut whole) = (States::new(), Vec::new(), 0, true);
     for (entry, content) in entries.iter().zip(contents) {
@@ -75,9 +75,15 @@ async fn take_in(
                         break;
                     }
                 };
-                match follow(owner, entry, &message, &mut states, report) {
+                match follow(account, owner, entry, &message, &mut states, report) {
                     Ok(more) => bytes += more,
-                    Err(reason) => {
+                    Err(Unread::NotKept(reason)) => {
+                        let text = format!("a message of {owner} waits: {reason}");
+                        report.problem_with(owner, Code::MessageNotRead, text);
+                        whole = false;
+                        break;
+                    }
+                    Err(Unread::Wrong(reason)) => {
                         quarantine::keep(account, owner, entry, &message, &reason, report)?;
                     }
                 }
@@ -95,7 +101,8 @@ async fn take_in(
                 whole = false;
             }
             Err(error @ connections::Error::TooLarge { .. }) => {
-                quarantine::keep(account, owner, entry, b"", &told(&error), report)?;
+                let nothing = Parcel::from(Vec::new());
+                quarantine::keep(account, owner, entry, &nothing, &told(&error), report)?;
                 read.push(entry);
             }
             Err(error) => {
@@ -128,20 +135,33 @@ fn commit(
     Ok(())
 }
 
-/// Returns how many bytes of content a message had.
+/// Why a message was not taken in.
+#[derive(Debug)]
+enum Unread {
+    /// It is not what it should be.
+    Wrong(String),
+    /// The disk did not take what is large in it.
+    NotKept(String),
+}
+
+/// Returns how many bytes of content of a message are held.
 fn follow(
+    account: &Account,
     owner: &Email,
     entry: &Entry,
-    bytes: &[u8],
+    parcel: &Parcel,
     states: &mut States,
     report: &mut Report,
-) -> Result<usize, String> {
+) -> Result<u64, Unread> {
     let owner_wrote_it =
         entry.owner.as_ref().is_some_and(|writer| owner.is_same_account(writer.as_str()));
     if !owner_wrote_it {
-        return Err(format!("it was not put there by {owner}"));
+        return Err(Unread::Wrong(format!("it was not put there by {owner}")));
     }
-    let message = FileChangeEventsMessage::from_file_bytes(bytes).map_err(|error| told(&error))?;
+    let message = parcel.read::<FileChangeEventsMessage>(account).map_err(|error| match error {
+        wire::Error::NotKept { .. } => Unread::NotKept(told(&error)),
+        error => Unread::Wrong(told(&error)),
+    })?;
     let moment = Timestamp::from_micros(entry.created_micros);
     let mut bytes = 0;
     for event in message.events {
@@ -155,7 +175,7 @@ fn follow(
                 report.problem_with(owner, Code::EventForOtherDatasite, text);
             }
             Ok(event) if is_syncable(&event.path) => {
-                bytes += event.content.as_ref().map_or(0, |content| content.bytes().len());
+                bytes += event.content.as_ref().map_or(0, Content::held_bytes);
                 applying::add(states, event.path, event.content, moment, event.id);
             }
             Ok(event) => {

@@ -8,15 +8,13 @@ use crate::caches::proposed::Proposed;
 use crate::caches::{catalogue, intents, journal, meta, proposed, submitted};
 use crate::connections::FileId;
 use crate::inbox::{Asked, Change, propose};
-use crate::model::{Code, DatasitePath, Digest, Email, Timestamp};
+use crate::model::{Code, DatasitePath, Email, Timestamp};
 use crate::wire::names::{Direction, ProposalName};
-use crate::wire::{
-    Capability, Content, Dialect, Packed as _, Proposal, ProposedFileChangesMessage,
-};
+use crate::wire::{Capability, Content, Dialect, Proposal, ProposedFileChangesMessage};
 
 use super::super::owner::split;
 use super::super::peering::Acquaintance;
-use super::super::sending::{gzip_time, take_id, told};
+use super::super::sending::{gzip_time, secret, take_id, told};
 use super::super::telling::tell_unreadable;
 use super::super::{Account, Directory, Report, Result, SyncOptions, guarding, homing};
 
@@ -73,12 +71,12 @@ pub(super) async fn prepare(
         );
         report.problem_with(owner, Code::DeletionNotSent, text);
     }
-    let mut proposals = Vec::new();
+    let (mut proposals, contents) = (Vec::new(), account.contents());
     let is_edit = |change: &Change| !waiting.contains_key(&change.path);
     for change in outlook.changes.into_iter().filter(is_edit) {
-        let content = match tree.read(&change.path) {
-            Ok(content) if content.as_deref().map(Digest::of) == change.new => content,
-            Ok(_) => continue, // It changes while we look: the next sync takes it.
+        let content = match contents.take_state(&tree, &change.path, change.new.as_ref()) {
+            Ok(Some(content)) => content,
+            Ok(None) => continue, // It changes while we look: the next sync takes it.
             Err(error) => {
                 report.problem(Code::FileNotRead, told(&error));
                 continue;
@@ -90,7 +88,7 @@ pub(super) async fn prepare(
         return Ok(());
     }
     report.pushed += proposals.len();
-    let size = |proposal: &Proposal| proposal.content.as_ref().map_or(0, |c| c.bytes().len());
+    let size = |proposal: &Proposal| proposal.content.as_ref().map_or(0, Content::size_bytes);
     for proposals in split(proposals, size) {
         let file = take_id(account).await?;
         commit(account, owner, &inbox.id, &file, proposals, now)?;
@@ -117,12 +115,12 @@ fn heed_new_inbox(account: &Account, owner: &Email, inbox: &FileId) -> Result<()
     Ok(())
 }
 
-fn proposal(owner: &Email, change: Change, content: Option<Vec<u8>>, now: Timestamp) -> Proposal {
+fn proposal(owner: &Email, change: Change, content: Option<Content>, now: Timestamp) -> Proposal {
     Proposal {
         id: Uuid::new_v4(),
         path: change.path,
         base: change.base,
-        content: content.map(Content::from_bytes),
+        content,
         claimed: change.new,
         datasite: owner.clone(),
         submitted: now,
@@ -176,7 +174,7 @@ fn commit(
                 folder: inbox.clone(),
                 name: name.to_string(),
                 peer: Some(owner.clone()),
-                content: message.to_file_bytes(gzip_time(now)),
+                content: journal::Load::of(message, gzip_time(now), &secret()),
             },
         )?;
         submitted::add(db, file, now)

@@ -10,9 +10,10 @@ use crate::caches::{Scan, agreed, catalogue, journal, meta, proposed, submitted}
 use crate::connections::{self, Entry};
 use crate::model::{Code, Email, Timestamp};
 use crate::wire::names::{Direction, ProposalName};
-use crate::wire::{Dialect, Packed as _, Proposal, ProposedFileChangesMessage, limits};
+use crate::wire::{Dialect, Proposal, ProposedFileChangesMessage};
 
 use super::super::batches::batches;
+use super::super::parcels::{self, Parcel};
 use super::super::sending::told;
 use super::super::{Account, Directory, Report, Result, SyncOptions, guarding};
 
@@ -44,12 +45,13 @@ pub(super) async fn recall(
     })?;
     unknown.sort_by_key(|entry| ProposalName::parse(&entry.name).map(|name| name.submitted()));
     for entries in batches(&unknown) {
-        let limit = limits::PACKED_BYTES_MAX as u64;
-        let contents = account.router.pull_from_inbox(entries, limit).await;
+        let contents = parcels::fetch_all(account, entries).await;
         let (_, scan) = guarding::ground(account, owner, options, now)?;
         for (entry, content) in entries.iter().zip(contents) {
             match content {
-                Ok(bytes) => learn(account, owner, entry, proposals(&bytes), &scan, now)?,
+                Ok(parcel) => {
+                    learn(account, owner, entry, proposals(account, &parcel), &scan, now)?;
+                }
                 // The owner has looked at it meanwhile; what it made of it lies in the outbox.
                 Err(connections::Error::NotFound { .. } | connections::Error::TooLarge { .. }) => {}
                 Err(error) => {
@@ -65,8 +67,8 @@ pub(super) async fn recall(
 }
 
 /// Returns what a message of ours proposes; nothing if it is sealed, or not understood.
-fn proposals(bytes: &[u8]) -> Vec<Proposal> {
-    let message = ProposedFileChangesMessage::from_file_bytes(bytes);
+fn proposals(account: &Account, parcel: &Parcel) -> Vec<Proposal> {
+    let message = parcel.read::<ProposedFileChangesMessage>(account);
     let changes = message.map(|message| message.proposed_file_changes).unwrap_or_default();
     changes.into_iter().filter_map(|change| change.check().ok()).collect()
 }

@@ -3,6 +3,8 @@
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
+use syft::wire::limits::FILE_BYTES_MAX;
+
 use super::super::world::World;
 use super::{BOTH, Pair, Who, codes};
 
@@ -162,7 +164,7 @@ async fn what_cannot_travel_is_told_once_and_stops_nothing() {
         std::fs::write(folder.join(std::ffi::OsStr::from_bytes(b"caf\xe9")), "x").unwrap();
         std::fs::write(folder.join("back\\slash"), "x").unwrap();
         std::fs::write(folder.join("line\nbreak"), "x").unwrap();
-        std::fs::File::create(folder.join("large")).unwrap().set_len(65 << 20).unwrap();
+        std::fs::File::create(folder.join("large")).unwrap().set_len(FILE_BYTES_MAX + 1).unwrap();
         std::fs::write(folder.join("new"), "n").unwrap();
         let report = pair.party(who).try_sync().await.unwrap();
         assert_eq!(codes(&report), ["file-cannot-travel"; 4], "{who:?}: {report:?}");
@@ -187,7 +189,12 @@ async fn a_file_that_outgrows_the_limit_is_not_deleted() {
         let world = World::new();
         let pair = Pair::new(&world, FILES).await;
         let path = pair.folder(who).join("a");
-        std::fs::File::options().write(true).open(&path).unwrap().set_len(65 << 20).unwrap();
+        std::fs::File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_len(FILE_BYTES_MAX + 1)
+            .unwrap();
         let report = pair.party(who).try_sync().await.unwrap();
         assert_eq!(codes(&report), ["file-cannot-travel"], "{who:?}: {report:?}");
         nobody_lost_anything(&pair, who, "too large").await;

@@ -1,0 +1,482 @@
+//! Large contents on their way: each in a file of its own, which its digest names.
+//!
+//! What a message brings, and what is to go into one, lies here from before it is decided until nothing
+//! speaks of it any more. A file is complete and on the disk before it has its name, so whatever has one
+//! is what the name says. Who reads it compares nevertheless, as a message is made of it.
+//!
+//! Invariant: nothing in here is held in memory. The disk is not filled to the brim: what does not fit
+//! is refused before, as a fault of the disk, and can come later.
+//! Invariant: these files are private to the user; none is ever linked into a tree, where it could change.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use base64::engine::general_purpose::STANDARD;
+use base64::read::DecoderReader;
+use sha2::{Digest as _, Sha256};
+
+use super::tree::DatasiteTree;
+use super::{Error, Result};
+use crate::model::{DatasitePath, Digest};
+use crate::wire::{Bounds, Content, Encoding, Larder, Large, Problem, Shelf};
+
+/// From this size on a file is not held in memory.
+pub const LARGE_BYTES_MIN: u64 = 4 * 1024 * 1024;
+
+/// What stays free on the disk, whatever arrives.
+const FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
+
+/// After how many bytes it is asked again what is free.
+const LOOK_EVERY_BYTES: u64 = 64 * 1024 * 1024;
+
+const CHUNK_BYTES: usize = 128 * 1024;
+
+/// The endings of files that are not complete.
+const UNFINISHED: &str = ".part";
+
+/// Where the large contents of an account lie.
+#[derive(Clone, Debug)]
+pub struct Contents {
+    folder: PathBuf,
+    large_bytes_min: u64,
+}
+
+impl Contents {
+    /// Contents that lie in `folder`, which is made when it is needed.
+    pub fn at(folder: PathBuf) -> Self {
+        Self { folder, large_bytes_min: LARGE_BYTES_MIN }
+    }
+
+    /// The same, which take in what has at least `bytes`.
+    #[must_use]
+    pub const fn from(mut self, bytes: u64) -> Self {
+        self.large_bytes_min = bytes;
+        self
+    }
+
+    /// Returns the size from which on a file is not held in memory.
+    pub const fn large_bytes_min(&self) -> u64 {
+        self.large_bytes_min
+    }
+
+    fn place(&self, digest: &Digest) -> PathBuf {
+        self.folder.join(digest.to_hex())
+    }
+
+    /// True if the content is here.
+    pub fn has(&self, digest: &Digest) -> bool {
+        self.place(digest).is_file()
+    }
+
+    /// Keeps what `from` gives. It is on the disk when this returns.
+    ///
+    /// # Errors
+    /// If `from` fails or the disk refuses; [`io::ErrorKind::StorageFull`] if it would be full.
+    pub fn keep(&self, from: &mut dyn Read) -> io::Result<Large> {
+        let mut part = self.part()?;
+        let (mut hasher, mut text) = (Sha256::new(), Utf8::default());
+        let (mut size_bytes, mut chunk) = (0_u64, vec![0; CHUNK_BYTES]);
+        let mut look_at = 0;
+        loop {
+            let count = match from.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            if size_bytes >= look_at {
+                expect_room(&self.folder, LOOK_EVERY_BYTES)?;
+                look_at = size_bytes + LOOK_EVERY_BYTES;
+            }
+            hasher.update(&chunk[..count]);
+            text.follow(&chunk[..count]);
+            part.write_all(&chunk[..count])?;
+            size_bytes += count as u64;
+        }
+        let digest = Digest::from_bytes(hasher.finalize().into());
+        let large = Large { digest, size_bytes, is_text: text.is_whole() };
+        let place = self.place(&digest);
+        if !place.is_file() {
+            part.as_file().sync_all()?;
+            part.persist(&place).map_err(|error| error.error)?;
+            File::open(&self.folder)?.sync_all()?;
+        }
+        Ok(large)
+    }
+
+    fn part(&self) -> io::Result<tempfile::NamedTempFile> {
+        crate::connections::make_private(&self.folder)?;
+        tempfile::Builder::new().suffix(UNFINISHED).tempfile_in(&self.folder)
+    }
+
+    /// Opens a content that was kept; `None` if it is not here.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn open(&self, digest: &Digest) -> io::Result<Option<File>> {
+        match File::open(self.place(digest)) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the content of a file of `tree` to be sent, if it is `wanted`: held in memory if it is
+    /// small, else kept here. `None` if something else stands there.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or the disk refuses.
+    pub fn take(
+        &self,
+        tree: &DatasiteTree,
+        path: &DatasitePath,
+        wanted: &Digest,
+    ) -> Result<Option<Content>> {
+        let failed = Error::at(path.below(tree.root()), "read");
+        let Some((mut file, size_bytes)) = tree.open_file(path)? else { return Ok(None) };
+        if size_bytes < self.large_bytes_min {
+            let mut content = Vec::new();
+            let read = file.take(self.large_bytes_min.saturating_add(1)).read_to_end(&mut content);
+            read.map_err(failed)?;
+            let is_it = Digest::of(&content) == *wanted;
+            return Ok(is_it.then(|| Content::from_bytes(content)));
+        }
+        let kept = match self.known(wanted).map_err(Error::at(&self.folder, "read"))? {
+            Some(known) => known,
+            None => self.keep(&mut file).map_err(failed)?,
+        };
+        Ok((kept.digest == *wanted).then_some(Content::Large(kept)))
+    }
+
+    /// Returns what stands at `path` to be sent, if it is `wanted`; `None` wants nothing there. The answer
+    /// is `None` if something else stands there.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    pub fn take_state(
+        &self,
+        tree: &DatasiteTree,
+        path: &DatasitePath,
+        wanted: Option<&Digest>,
+    ) -> Result<Option<Option<Content>>> {
+        match wanted {
+            Some(wanted) => Ok(self.take(tree, path, wanted)?.map(Some)),
+            None => Ok(tree.open_file(path)?.is_none().then_some(None)),
+        }
+    }
+
+    /// As [`take`](Self::take), but what is large stays where it is: for what is made of it at once.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn refer(
+        &self,
+        tree: &DatasiteTree,
+        path: &DatasitePath,
+        wanted: &Digest,
+        large_bytes_min: u64,
+    ) -> Result<Option<Content>> {
+        let failed = Error::at(path.below(tree.root()), "read");
+        let Some((mut file, size_bytes)) = tree.open_file(path)? else { return Ok(None) };
+        if size_bytes < large_bytes_min {
+            return self.clone().from(large_bytes_min).take(tree, path, wanted);
+        }
+        let (large, _) = look(&mut file).map_err(failed)?;
+        Ok((large.digest == *wanted).then_some(Content::Large(large)))
+    }
+
+    /// Returns what is known of a content that is here.
+    fn known(&self, digest: &Digest) -> io::Result<Option<Large>> {
+        let Some(mut file) = self.open(digest)? else { return Ok(None) };
+        let (large, _) = look(&mut file)?;
+        Ok((large.digest == *digest).then_some(large))
+    }
+
+    /// Begins a shelf for one file that is read.
+    #[must_use]
+    pub fn shelf(&self) -> Spool<'_> {
+        Spool {
+            contents: self,
+            secret: uuid::Uuid::new_v4().simple().to_string(),
+            file: None,
+            strings: Vec::new(),
+            end: 0,
+            look_at: 0,
+        }
+    }
+
+    /// Removes all that is not `wanted`, and what a crash has left half written. For who holds the lock.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn sweep(&self, wanted: &BTreeSet<Digest>) -> Result<()> {
+        let failed = |error| Error::at(&self.folder, "read")(error);
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(failed(error)),
+        };
+        for entry in entries {
+            let path = entry.map_err(failed)?.path();
+            let digest = path.file_name().and_then(|name| Digest::parse(name.to_str()?).ok());
+            if digest.is_none_or(|digest| !wanted.contains(&digest)) {
+                fs::remove_file(&path).map_err(Error::at(&path, "removed"))?;
+            }
+        }
+        // If something is left in it, it stays.
+        drop(fs::remove_dir(&self.folder));
+        Ok(())
+    }
+
+    /// True if there is nothing at all.
+    pub fn is_empty(&self) -> bool {
+        !self.folder.is_dir()
+    }
+}
+
+impl Larder for Contents {
+    fn open(&self, large: &Large) -> io::Result<Box<dyn Read + '_>> {
+        let file = Self::open(self, &large.digest)?.ok_or(io::ErrorKind::NotFound)?;
+        Ok(Box::new(file))
+    }
+}
+
+/// Returns what a file is.
+fn look(file: &mut impl Read) -> io::Result<(Large, u64)> {
+    let (mut hasher, mut text) = (Sha256::new(), Utf8::default());
+    let (mut size_bytes, mut chunk) = (0_u64, vec![0; CHUNK_BYTES]);
+    loop {
+        let count = match file.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        hasher.update(&chunk[..count]);
+        text.follow(&chunk[..count]);
+        size_bytes += count as u64;
+    }
+    let digest = Digest::from_bytes(hasher.finalize().into());
+    Ok((Large { digest, size_bytes, is_text: text.is_whole() }, size_bytes))
+}
+
+/// Fails if the disk of `folder` would not keep enough free with `more` bytes on it.
+fn expect_room(folder: &Path, more: u64) -> io::Result<()> {
+    let about = rustix::fs::statvfs(folder)?;
+    let free = about.f_bavail.saturating_mul(about.f_frsize);
+    if free < more.saturating_add(FREE_BYTES_MIN) {
+        let what = "too little is free on the disk";
+        return Err(io::Error::new(io::ErrorKind::StorageFull, what));
+    }
+    Ok(())
+}
+
+/// Tells whether what goes by is UTF-8.
+#[derive(Debug, Default)]
+struct Utf8 {
+    /// The beginning of a character that goes on.
+    begun: Vec<u8>,
+    is_broken: bool,
+}
+
+impl Utf8 {
+    fn follow(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !self.is_broken && !self.begun.is_empty() && !rest.is_empty() {
+            self.begun.push(rest[0]);
+            rest = &rest[1..];
+            match std::str::from_utf8(&self.begun) {
+                Ok(_) => self.begun.clear(),
+                Err(error) => self.is_broken = error.error_len().is_some(),
+            }
+        }
+        if self.is_broken || rest.is_empty() {
+            return;
+        }
+        if let Err(error) = std::str::from_utf8(rest) {
+            self.is_broken = error.error_len().is_some();
+            self.begun = rest[error.valid_up_to()..].to_vec();
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        !self.is_broken && self.begun.is_empty()
+    }
+}
+
+/// Large strings of one file that is read, one after the other in a file without a name.
+#[derive(Debug)]
+pub struct Spool<'a> {
+    contents: &'a Contents,
+    secret: String,
+    file: Option<File>,
+    /// Where each begins and ends.
+    strings: Vec<(u64, u64)>,
+    end: u64,
+    look_at: u64,
+}
+
+impl Spool<'_> {
+    fn file(&mut self) -> io::Result<&mut File> {
+        if self.file.is_none() {
+            crate::connections::make_private(&self.contents.folder)?;
+            self.file = Some(tempfile::tempfile_in(&self.contents.folder)?);
+        }
+        self.file.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+impl Shelf for Spool<'_> {
+    fn secret(&self) -> &str {
+        &self.secret
+    }
+
+    fn bounds(&self) -> Bounds {
+        // Never so little that names of fields are taken out.
+        let string = usize::try_from(self.contents.large_bytes_min).unwrap_or(usize::MAX).max(64);
+        let small = Bounds::ALL.small.min(string);
+        Bounds { string: string.min(Bounds::ALL.string), small, ..Bounds::ALL }
+    }
+
+    fn begin(&mut self) -> io::Result<usize> {
+        self.strings.push((self.end, self.end));
+        Ok(self.strings.len() - 1)
+    }
+
+    fn write(&mut self, text: &[u8]) -> io::Result<()> {
+        self.file()?;
+        if self.end >= self.look_at {
+            expect_room(&self.contents.folder, LOOK_EVERY_BYTES)?;
+            self.look_at = self.end + LOOK_EVERY_BYTES;
+        }
+        self.file()?.write_all(text)?;
+        self.end += text.len() as u64;
+        if let Some((_, end)) = self.strings.last_mut() {
+            *end = self.end;
+        }
+        Ok(())
+    }
+
+    fn keep(
+        &mut self,
+        number: usize,
+        encoding: Encoding,
+    ) -> io::Result<std::result::Result<Large, Problem>> {
+        let contents = self.contents;
+        let (start, end) = self.strings.get(number).copied().ok_or(io::ErrorKind::NotFound)?;
+        let file = self.file()?;
+        file.seek(SeekFrom::Start(start))?;
+        let mut string = io::BufReader::with_capacity(CHUNK_BYTES, file).take(end - start);
+        match encoding {
+            Encoding::Text => {
+                let kept = contents.keep(&mut string)?;
+                Ok(if kept.is_text { Ok(kept) } else { Err(Problem::Utf8) })
+            }
+            Encoding::Base64 => match contents.keep(&mut DecoderReader::new(string, &STANDARD)) {
+                Ok(kept) => Ok(Ok(kept)),
+                // Nothing but the decoder gives these.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+                    ) =>
+                {
+                    Ok(Err(Problem::Base64))
+                }
+                Err(error) => Err(error),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn contents() -> (Contents, tempfile::TempDir) {
+        let home = tempfile::tempdir().unwrap();
+        (Contents::at(home.path().join("contents")).from(10), home)
+    }
+
+    #[test]
+    fn what_is_kept_is_found_by_its_digest_and_goes_when_nobody_wants_it() {
+        let (contents, _home) = contents();
+        let one = contents.keep(&mut &b"one"[..]).unwrap();
+        let two = contents.keep(&mut &b"\xfftwo"[..]).unwrap();
+        assert_eq!(contents.keep(&mut &b"one"[..]).unwrap(), one);
+        assert_eq!((one.is_text, two.is_text), (true, false));
+        assert_eq!((one.digest, one.size_bytes), (Digest::of(b"one"), 3));
+        drop(contents.part().unwrap().keep().unwrap());
+        contents.sweep(&BTreeSet::from([two.digest])).unwrap();
+        assert_eq!(fs::read_dir(&contents.folder).unwrap().count(), 1);
+        assert!(contents.has(&two.digest) && !contents.has(&one.digest));
+        contents.sweep(&BTreeSet::new()).unwrap();
+        assert!(contents.is_empty());
+        contents.sweep(&BTreeSet::new()).unwrap();
+    }
+
+    #[test]
+    fn of_a_file_only_what_is_wanted_is_taken() {
+        let (contents, home) = contents();
+        let tree = DatasiteTree::open(&home.path().join("tree")).unwrap();
+        let path = DatasitePath::parse("a/b").unwrap();
+        for content in [&b"small"[..], b"more than ten bytes", b"\xffmore than ten bytes"] {
+            tree.write(&path, content).unwrap();
+            let digest = Digest::of(content);
+            let is_large = content.len() > 10;
+            let referred = contents.refer(&tree, &path, &digest, 10).unwrap().unwrap();
+            assert!(contents.is_empty(), "what is referred to stays where it is");
+            let taken = contents.take(&tree, &path, &digest).unwrap().unwrap();
+            assert_eq!(taken, referred);
+            assert_eq!((taken.digest(), taken.large().is_some()), (digest, is_large));
+            assert_eq!(contents.has(&digest), is_large);
+            // What was taken before is had although something else stands there by now.
+            assert_eq!(contents.take(&tree, &path, &Digest::of(b"x")).unwrap(), None);
+            contents.sweep(&BTreeSet::new()).unwrap();
+        }
+        let gone = DatasitePath::parse("a/c").unwrap();
+        assert_eq!(contents.take(&tree, &gone, &Digest::of(b"x")).unwrap(), None);
+    }
+
+    #[test]
+    fn base64_and_text_are_what_they_say_or_broken() {
+        let (contents, _home) = contents();
+        #[rustfmt::skip]
+        let cases = [
+            (&b"aGVsbG8="[..],  Encoding::Base64,   Ok(&b"hello"[..])),
+            (b"aGVsbG8",        Encoding::Base64,   Err(Problem::Base64)),
+            (b"aGVsbG9=",       Encoding::Base64,   Err(Problem::Base64)),
+            (b"a\nGVsbG8=",     Encoding::Base64,   Err(Problem::Base64)),
+            (b"",               Encoding::Base64,   Ok(b"")),
+            (b"aGVsbG8=",       Encoding::Text,     Ok(b"aGVsbG8=")),
+            (b"\xff",           Encoding::Text,     Err(Problem::Utf8)),
+        ];
+        let mut shelf = contents.shelf();
+        for (text, encoding, expected) in cases {
+            let number = shelf.begin().unwrap();
+            shelf.write(&text[..text.len() / 2]).unwrap();
+            shelf.write(&text[text.len() / 2..]).unwrap();
+            let kept = shelf.keep(number, encoding).unwrap();
+            assert_eq!(kept.map(|large| large.digest), expected.map(Digest::of));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_goes_by_in_pieces_is_text_or_not(
+            bytes in prop_oneof![
+                "(?s).{0,12}".prop_map(String::into_bytes),
+                prop::collection::vec(prop_oneof![any::<u8>(), Just(0xe2), Just(0x82), Just(0xac)], 0..9),
+            ],
+            step in 1_usize..5,
+        ) {
+            let mut text = Utf8::default();
+            bytes.chunks(step).for_each(|piece| text.follow(piece));
+            prop_assert_eq!(text.is_whole(), std::str::from_utf8(&bytes).is_ok());
+        }
+    }
+}

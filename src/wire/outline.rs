@@ -1,0 +1,501 @@
+//! Takes large strings out of JSON while it is read, so that nobody holds them.
+//!
+//! An [`Outliner`] passes JSON on as it comes, but a string that is too long is decoded to a
+//! [`Shelf`], and in its place stands a short one that names it. So whatever reads the JSON reads all
+//! of it by the same rules as ever, and memory is bounded whatever the strings hold. The names carry a
+//! secret of this reading, so that no content can pose as one.
+//!
+//! What is no JSON is passed on for the reader to refuse, but for strings that are taken out: those
+//! are refused here by the rules of `serde_json` (no control characters, no lone surrogates).
+//!
+//! Invariant: memory is bounded by [`TOGETHER_BYTES`] and by what is around the strings.
+
+use std::io::{self, Read};
+
+use super::error::Problem;
+use super::large::{Encoding, Large};
+
+/// A string of more bytes than this is taken out.
+pub const STRING_BYTES: usize = 4 * 1024 * 1024;
+
+/// Once the strings of a file have so many bytes together, all that have more than
+/// [`SMALL_STRING_BYTES`] are taken out.
+pub const TOGETHER_BYTES: usize = 24 * 1024 * 1024;
+
+/// What is always left where it is.
+pub const SMALL_STRING_BYTES: usize = 4 * 1024;
+
+/// The beginning of the name of a string that was taken out; a secret follows.
+const MARK: &str = "\u{1a}outlined ";
+
+/// Where strings lie that were taken out.
+pub trait Shelf {
+    /// A text that nobody can guess, the same for as long as the shelf is used.
+    fn secret(&self) -> &str;
+
+    /// What is taken out.
+    fn bounds(&self) -> Bounds {
+        Bounds::ALL
+    }
+
+    /// Begins another string, and returns its number.
+    ///
+    /// # Errors
+    /// If the disk refuses, as with all of these.
+    fn begin(&mut self) -> io::Result<usize>;
+
+    /// Adds to the string that was begun last.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    fn write(&mut self, text: &[u8]) -> io::Result<()>;
+
+    /// Returns the bytes that string `number` is the encoding of, or what is wrong with it.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    fn keep(&mut self, number: usize, encoding: Encoding) -> io::Result<Result<Large, Problem>>;
+}
+
+/// How many bytes of strings are left in place, and from which size on they are not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// As [`STRING_BYTES`].
+    pub string: usize,
+    /// As [`TOGETHER_BYTES`].
+    pub together: usize,
+    /// As [`SMALL_STRING_BYTES`].
+    pub small: usize,
+}
+
+impl Bounds {
+    /// Those of every file that is read.
+    pub const ALL: Self =
+        Self { string: STRING_BYTES, together: TOGETHER_BYTES, small: SMALL_STRING_BYTES };
+}
+
+/// Returns the name that stands in the place of string `number`.
+fn name(secret: &str, number: usize) -> String {
+    // `\u001a` as it is written in JSON: what is written here is decoded again.
+    format!("\\u001a{}{secret} {number}", &MARK[1..])
+}
+
+/// Returns the number of the string that `text` names; `None` if it is a string itself.
+pub(super) fn named(text: &str, secret: &str) -> Option<usize> {
+    text.strip_prefix(MARK)?.strip_prefix(secret)?.strip_prefix(' ')?.parse().ok()
+}
+
+/// True if a text looks like such a name, whatever the secret.
+pub(super) fn looks_named(text: &str) -> bool {
+    text.starts_with(MARK)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Between strings.
+    Outside,
+    /// In a string that may stay.
+    Held { escaped: bool },
+    /// In a string that is taken out.
+    TakenOut,
+}
+
+/// Passes JSON on without its large strings.
+pub(super) struct Outliner<'a, R> {
+    from: R,
+    shelf: &'a mut dyn Shelf,
+    bounds: Bounds,
+    place: Place,
+    /// The string that is being held, as it is written.
+    held: Vec<u8>,
+    /// How many bytes of strings were left in place.
+    left: usize,
+    number: usize,
+    unescape: Unescape,
+    decoded: Vec<u8>,
+    /// What is ready to be passed on, from `passed` on.
+    ready: Vec<u8>,
+    passed: usize,
+    /// Why the shelf took no more.
+    failure: Option<io::Error>,
+}
+
+const CHUNK_BYTES: usize = 64 * 1024;
+
+impl<'a, R: Read> Outliner<'a, R> {
+    pub(super) fn new(from: R, shelf: &'a mut dyn Shelf) -> Self {
+        let bounds = shelf.bounds();
+        Self {
+            from,
+            shelf,
+            bounds,
+            place: Place::Outside,
+            held: Vec::new(),
+            left: 0,
+            number: 0,
+            unescape: Unescape::default(),
+            decoded: Vec::new(),
+            ready: Vec::new(),
+            passed: 0,
+            failure: None,
+        }
+    }
+
+    /// Returns why the shelf took no more, if that is why reading ended.
+    pub(super) fn failure(&mut self) -> Option<io::Error> {
+        self.failure.take()
+    }
+
+    fn shelve<T>(&mut self, done: io::Result<T>) -> io::Result<T> {
+        done.map_err(|error| {
+            self.failure = Some(error);
+            io::ErrorKind::Other.into()
+        })
+    }
+
+    fn follow(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            rest = match self.place {
+                Place::Outside => self.outside(rest),
+                Place::Held { escaped } => self.hold(rest, escaped)?,
+                Place::TakenOut => self.take_out(rest)?,
+            };
+        }
+        Ok(())
+    }
+
+    fn outside<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let end = bytes.iter().position(|byte| *byte == b'"').map_or(bytes.len(), |at| at + 1);
+        let (passed, rest) = bytes.split_at(end);
+        self.ready.extend_from_slice(passed);
+        if passed.last() == Some(&b'"') {
+            self.place = Place::Held { escaped: false };
+        }
+        rest
+    }
+
+    fn bound(&self) -> usize {
+        let left = self.bounds.together.saturating_sub(self.left);
+        self.bounds.string.min(left).max(self.bounds.small)
+    }
+
+    fn hold<'b>(&mut self, bytes: &'b [u8], mut escaped: bool) -> io::Result<&'b [u8]> {
+        let room = (self.bound() + 1).saturating_sub(self.held.len());
+        let mut end = bytes.len().min(room);
+        let mut is_closed = false;
+        for (at, byte) in bytes[..end].iter().enumerate() {
+            if escaped {
+                escaped = false;
+            } else if *byte == b'\\' {
+                escaped = true;
+            } else if *byte == b'"' {
+                (end, is_closed) = (at + 1, true);
+                break;
+            }
+        }
+        let (held, rest) = bytes.split_at(end);
+        self.held.extend_from_slice(held);
+        self.place = Place::Held { escaped };
+        if is_closed {
+            self.left += self.held.len();
+            self.ready.append(&mut self.held);
+            self.place = Place::Outside;
+        } else if self.held.len() > self.bound() {
+            let begun = self.shelf.begin();
+            self.number = self.shelve(begun)?;
+            self.unescape = Unescape::default();
+            let held = std::mem::take(&mut self.held);
+            self.place = Place::TakenOut;
+            // None of it closes the string.
+            self.take_out(&held)?;
+        }
+        Ok(rest)
+    }
+
+    fn take_out<'b>(&mut self, bytes: &'b [u8]) -> io::Result<&'b [u8]> {
+        self.decoded.clear();
+        let (used, is_closed) = self.unescape.decode(bytes, &mut self.decoded)?;
+        let written = self.shelf.write(&self.decoded);
+        self.shelve(written)?;
+        if is_closed {
+            let name = name(self.shelf.secret(), self.number);
+            self.ready.extend_from_slice(name.as_bytes());
+            self.ready.push(b'"');
+            self.place = Place::Outside;
+        }
+        Ok(&bytes[used..])
+    }
+}
+
+impl<R: Read> Read for Outliner<'_, R> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let mut chunk = [0; CHUNK_BYTES];
+        while self.passed == self.ready.len() {
+            self.ready.clear();
+            self.passed = 0;
+            let count = match self.from.read(&mut chunk) {
+                Ok(0) => {
+                    // A string that never ends: the reader is to see that.
+                    self.ready.append(&mut self.held);
+                    if self.ready.is_empty() {
+                        return Ok(0);
+                    }
+                    break;
+                }
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            self.follow(&chunk[..count])?;
+        }
+        let count = to.len().min(self.ready.len() - self.passed);
+        to[..count].copy_from_slice(&self.ready[self.passed..self.passed + count]);
+        self.passed += count;
+        Ok(count)
+    }
+}
+
+/// Where in an escape the text is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Escape {
+    #[default]
+    None,
+    /// After a backslash.
+    Begun,
+    /// After `\u`: digits so far, their value.
+    Digits(u8, u16),
+}
+
+/// Decodes the inside of a JSON string, piece by piece.
+#[derive(Debug, Default)]
+struct Unescape {
+    escape: Escape,
+    /// The first half of a pair of surrogates, whose second must follow at once.
+    high: Option<u16>,
+}
+
+impl Unescape {
+    /// Decodes up to the end of the string; returns how many bytes that took, and whether it ended.
+    fn decode(&mut self, bytes: &[u8], to: &mut Vec<u8>) -> io::Result<(usize, bool)> {
+        let mut at = 0;
+        while at < bytes.len() {
+            if self.escape == Escape::None && self.high.is_none() {
+                let is_plain = |byte: &u8| *byte >= 0x20 && !matches!(*byte, b'"' | b'\\');
+                let plain = bytes[at..].iter().take_while(|byte| is_plain(byte)).count();
+                to.extend_from_slice(&bytes[at..at + plain]);
+                at += plain;
+            }
+            let Some(byte) = bytes.get(at).copied() else { break };
+            at += 1;
+            match self.escape {
+                Escape::None if byte == b'\\' => self.escape = Escape::Begun,
+                Escape::None if byte == b'"' && self.high.is_none() => return Ok((at, true)),
+                Escape::None => return Err(broken()),
+                Escape::Begun if byte == b'u' => self.escape = Escape::Digits(0, 0),
+                Escape::Begun if self.high.is_some() => return Err(broken()),
+                Escape::Begun => {
+                    to.push(match byte {
+                        b'"' | b'\\' | b'/' => byte,
+                        b'b' => 0x08,
+                        b'f' => 0x0c,
+                        b'n' => b'\n',
+                        b'r' => b'\r',
+                        b't' => b'\t',
+                        _ => return Err(broken()),
+                    });
+                    self.escape = Escape::None;
+                }
+                Escape::Digits(count, value) => {
+                    let digit = char::from(byte).to_digit(16).ok_or_else(broken)?;
+                    let value = value << 4 | u16::try_from(digit).map_err(|_| broken())?;
+                    self.escape = if count < 3 {
+                        Escape::Digits(count + 1, value)
+                    } else {
+                        self.unit(value, to)?;
+                        Escape::None
+                    };
+                }
+            }
+        }
+        Ok((at, false))
+    }
+
+    /// Takes one UTF-16 unit.
+    fn unit(&mut self, unit: u16, to: &mut Vec<u8>) -> io::Result<()> {
+        let units = match (self.high.take(), unit) {
+            (None, 0xd800..=0xdbff) => {
+                self.high = Some(unit);
+                return Ok(());
+            }
+            (None, _) => vec![unit],
+            (Some(high), _) => vec![high, unit],
+        };
+        let mut decoded = char::decode_utf16(units);
+        let (Some(Ok(char)), None) = (decoded.next(), decoded.next()) else { return Err(broken()) };
+        to.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+        Ok(())
+    }
+}
+
+fn broken() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "a string that is no JSON")
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::model::Digest;
+
+    /// A shelf in memory.
+    #[derive(Debug, Default)]
+    pub(in super::super) struct Strings(Vec<Vec<u8>>, Option<Bounds>);
+
+    impl Shelf for Strings {
+        fn secret(&self) -> &str {
+            "s3cret"
+        }
+
+        fn bounds(&self) -> Bounds {
+            self.1.unwrap_or(Bounds::ALL)
+        }
+
+        fn begin(&mut self) -> io::Result<usize> {
+            self.0.push(Vec::new());
+            Ok(self.0.len() - 1)
+        }
+
+        fn write(&mut self, text: &[u8]) -> io::Result<()> {
+            self.0.last_mut().unwrap().extend_from_slice(text);
+            Ok(())
+        }
+
+        fn keep(
+            &mut self,
+            number: usize,
+            encoding: Encoding,
+        ) -> io::Result<Result<Large, Problem>> {
+            let text = String::from_utf8(self.0[number].clone()).unwrap();
+            let kind = if encoding == Encoding::Text { "text" } else { "binary" };
+            let content = match super::super::Content::from_wire(text, Some(kind)) {
+                Ok(content) => content,
+                Err(problem) => return Ok(Err(problem)),
+            };
+            let bytes = content.inline().unwrap();
+            let is_text = std::str::from_utf8(bytes).is_ok();
+            let (digest, size_bytes) = (Digest::of(bytes), bytes.len() as u64);
+            Ok(Ok(Large { digest, size_bytes, is_text }))
+        }
+    }
+
+    const SMALL: Bounds = Bounds { string: 8, together: 24, small: 4 };
+
+    /// Reads JSON `step` bytes at a time, and puts the strings back.
+    fn outlined(json: &[u8], step: usize) -> (Result<Value, String>, usize) {
+        struct Slowly<'a>(&'a [u8], usize);
+        impl Read for Slowly<'_> {
+            fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+                let count = self.1.min(to.len()).min(self.0.len());
+                to[..count].copy_from_slice(&self.0[..count]);
+                self.0 = &self.0[count..];
+                Ok(count)
+            }
+        }
+        let mut shelf = Strings(Vec::new(), Some(SMALL));
+        let read = {
+            let outliner = Outliner::new(Slowly(json, step), &mut shelf);
+            serde_json::from_reader::<_, Value>(outliner).map_err(|error| error.to_string())
+        };
+        let count = shelf.0.len();
+        (read.and_then(|value| put_back(value, &shelf)), count)
+    }
+
+    fn put_back(value: Value, shelf: &Strings) -> Result<Value, String> {
+        Ok(match value {
+            Value::String(text) => match named(&text, shelf.secret()) {
+                Some(number) => {
+                    let text = String::from_utf8(shelf.0[number].clone());
+                    Value::String(text.map_err(|error| error.to_string())?)
+                }
+                None => Value::String(text),
+            },
+            Value::Array(all) => Value::Array(
+                all.into_iter().map(|it| put_back(it, shelf)).collect::<Result<_, _>>()?,
+            ),
+            Value::Object(all) => {
+                let all = all.into_iter().map(|(key, it)| Ok((key, put_back(it, shelf)?)));
+                Value::Object(all.collect::<Result<_, String>>()?)
+            }
+            other => other,
+        })
+    }
+
+    #[test]
+    fn only_what_is_large_is_taken_out_and_all_is_read_as_ever() {
+        #[rustfmt::skip]
+        let cases: [(&str, &[u8], Option<usize>); 16] = [
+            // what                       JSON                                         taken out; None: refused
+            ("small strings",             br#"{"a":["bc","d\"e"]}"#,                    Some(0)),
+            ("as large as may be",        br#"{"a":"12345678"}"#,                       Some(0)),
+            ("a large one",               br#"{"a":"123456789"}"#,                      Some(1)),
+            ("with quotes",               br#"{"a":"\"\"\"\"\"\"\"\"\\"}"#,             Some(1)),
+            ("escapes",                   br#"["\b\f\n\r\t\/\\\"\u00e9\u20ac1234567"]"#,    Some(1)),
+            ("a pair of surrogates",      br#"["\ud83d\ude00 and so on"]"#,             Some(1)),
+            ("a lone surrogate",          br#"["\ud83d and so on"]"#,                   None),
+            ("a pair the wrong way",      br#"["\ude00\ud83d and so on"]"#,             None),
+            ("half a pair, then another", br#"["\ud83d\n and so on"]"#,                 None),
+            ("an escape that is none",    br#"["and so on \x"]"#,                       None),
+            ("too few digits",            br#"["and so on \u12"]"#,                     None),
+            ("a control character",       b"[\"and so on \n\"]",                        None),
+            ("no end",                    br#"["and so on"#,                            None),
+            ("no end of a small one",     br#"["and"#,                                  None),
+            ("many",                      br#"["12345","12345","12345","12345","12345","12345"]"#, Some(2)),
+            ("not UTF-8",                 b"[\"and so on \xff\"]",                      None),
+        ];
+        for (what, json, taken) in cases {
+            for step in [1, 2, 3, 1000] {
+                let (read, count) = outlined(json, step);
+                let whole = serde_json::from_slice::<Value>(json);
+                match taken {
+                    Some(taken) => {
+                        assert_eq!(read.unwrap(), whole.unwrap(), "{what}");
+                        assert_eq!(count, taken, "{what}");
+                    }
+                    None => assert!(read.is_err() && whole.is_err(), "{what}: {read:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_content_names_a_string_that_was_taken_out() {
+        let forged = format!("{MARK}guess 0");
+        assert_eq!(named(&forged, "s3cret"), None);
+        assert!(looks_named(&forged));
+        assert_eq!(named(&format!("{MARK}s3cret 7"), "s3cret"), Some(7));
+        assert_eq!(named(&format!("{MARK}s3cret7"), "s3cret"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_strings_hold_they_are_the_same(
+            texts in prop::collection::vec("(?s).{0,20}", 0..8), step in 1_usize..40,
+        ) {
+            let value = serde_json::json!({ "all": texts });
+            let (read, _) = outlined(serde_json::to_string(&value).unwrap().as_bytes(), step);
+            prop_assert_eq!(read.unwrap(), value);
+        }
+
+        #[test]
+        fn what_is_no_json_is_refused_as_ever(bytes in r#"[\[\]{}"\\u0-9a-f:,dn ]{0,60}"#, step in 1_usize..9) {
+            let (read, _) = outlined(bytes.as_bytes(), step);
+            match serde_json::from_str::<Value>(&bytes) {
+                Ok(value) => prop_assert_eq!(read.unwrap(), value),
+                Err(_) => prop_assert!(read.is_err()),
+            }
+        }
+    }
+}
