@@ -13,7 +13,7 @@ const SLACK: u64 = 6 * MIB;
 async fn stage() -> (World, Account, Account) {
     let world = World::new().await;
     let (owner, scientist) = world.pair();
-    owner.done(&["perm", "grant", "shared/", SCIENTIST, "write"]);
+    owner.done(&["perm", "grant", "shared/", "--user", SCIENTIST, "--level", "write"]);
     owner.done(&["sync"]);
     scientist.done(&["sync"]);
     (world, owner, scientist)

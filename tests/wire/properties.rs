@@ -13,7 +13,7 @@ use syft::wire::names::{
     VersionsFolder,
 };
 use syft::wire::{
-    Checkpoint, Content, Event, EventsFilename, FileChangeEvent, FileChangeEventsMessage,
+    Body, Checkpoint, Content, Event, EventsFilename, FileChangeEvent, FileChangeEventsMessage,
     FullState, IncrementalCheckpoint, LogCoverage, MessageFilename, Packed, PeerState, PeersFile,
     Proposal, ProposedFileChange, ProposedFileChangesMessage, RollingState, Version, archive,
 };
@@ -87,7 +87,7 @@ fn wild_events() -> impl Strategy<Value = FileChangeEvent> {
         path_in_datasite: path,
         datasite_email: email,
         content_type: content.as_ref().map(|_| rest.4),
-        content,
+        content: content.map(Body::Inline),
         old_hash: base,
         new_hash: rest.0,
         is_deleted: rest.1,
@@ -175,7 +175,7 @@ fn check_checkpoint(files: Vec<(DatasitePath, Content)>, email: Email, timestamp
         checkpoint
             .files
             .iter()
-            .all(|file| Digest::of(file.content.as_bytes()).to_hex() == file.hash)
+            .all(|file| matches!(&file.content, Body::Inline(text) if Digest::of(text.as_bytes()).to_hex() == file.hash))
     );
 
     let state = Checkpoint::from_json(&checkpoint.to_json()).unwrap().check().unwrap();
