@@ -1,204 +1,146 @@
 //! Many clients at once, each with a mix of what `syft` asks a drive.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+use rand::Rng as _;
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::{
     Failure, Wishes,
-    client::{Client, text},
-    figures::Figure,
+    asking::{Kind, MIX, Visitor},
+    client::Client,
+    figures::{self, Figure},
     fill::Folder,
+    serving::{Server, Spent},
 };
 
-/// What is asked, and how often in twenty requests.
-const MIX: [(Kind, u32); 5] =
-    [(Kind::Changes, 8), (Kind::Parent, 4), (Kind::Query, 4), (Kind::Create, 2), (Kind::Get, 2)];
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Changes,
-    Parent,
-    Query,
-    Create,
-    Get,
-}
-
-impl Kind {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Changes => "changes since the last time",
-            Self::Parent => "list by parent, newest 100",
-            Self::Query => "list by name and owner",
-            Self::Create => "create with 1 KiB",
-            Self::Get => "metadata of one file",
+/// Lets the clients loose at each rate that was wished for, and prints what was seen.
+pub(crate) async fn all(
+    server: &Server,
+    wishes: &Wishes,
+    folders: &[Folder],
+) -> Result<(), Failure> {
+    if folders.len() < wishes.accounts {
+        return Err("there is no folder for each account".into());
+    }
+    for &rate in &wishes.rates {
+        let before = server.spent();
+        let storm = storm(&server.url, wishes, folders, rate).await?;
+        let spent = Spent::line(before, server.spent());
+        if wishes.json {
+            let rows: Vec<_> = storm.figures.iter().map(Figure::json).collect();
+            let storm = json!({"rate": rate, "clients": wishes.clients, "figures": rows,
+                               "complaint": storm.complaint, "spent": spent});
+            println!("{storm}");
+            continue;
+        }
+        let wanted = if rate == 0 { "as fast as it goes".into() } else { format!("{rate}/s") };
+        println!("\n{} clients, {wanted}; {spent}\n\n{}", wishes.clients, figures::HEAD);
+        storm.figures.iter().for_each(|figure| println!("{figure}"));
+        if let Some(complaint) = storm.complaint {
+            println!("\nThe first failure: {complaint}");
         }
     }
+    Ok(())
 }
 
-/// Lets the clients loose and returns a row for each kind of request.
-pub(crate) async fn storm(wishes: &Wishes, folders: &[Folder]) -> Result<Vec<Figure>, Failure> {
-    if folders.is_empty() {
-        return Err("no folders to ask about".into());
-    }
-    let folders: Arc<[Folder]> = folders.into();
-    let started = Instant::now() + Duration::from_millis(200);
-    let until = started + Duration::from_secs(wishes.seconds);
-    let mut storm = JoinSet::new();
+/// What one storm has shown.
+struct Storm {
+    /// A row for each kind, and one for all.
+    figures: Vec<Figure>,
+    complaint: Option<String>,
+}
+
+type Times = Vec<(Kind, Option<Duration>)>;
+
+async fn storm(
+    url: &str,
+    wishes: &Wishes,
+    folders: &[Folder],
+    rate: u64,
+) -> Result<Storm, Failure> {
+    let only = wishes.only.as_ref().map(|wanted| {
+        let fits = |kind: &Kind| kind.name().contains(wanted.as_str());
+        MIX.iter().map(|(kind, _)| *kind).find(fits).ok_or_else(|| format!("no kind {wanted}"))
+    });
+    let only = only.transpose()?;
+    let mut visitors = Vec::new();
     for number in 0..wishes.clients {
-        let account = number % wishes.tokens.len();
-        let own = folders.iter().filter(|folder| folder.account == account).cloned().collect();
-        let client = Client::new(&wishes.url, &wishes.tokens[account]);
-        // All clients together keep the rate.
-        #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-        let pause = (wishes.rate > 0).then(|| wishes.clients as f64 / wishes.rate as f64);
-        storm.spawn(Visitor::new(client, own, number).visit(started, until, pause));
+        let account = number % wishes.accounts;
+        let own: Vec<Folder> =
+            folders.iter().filter(|folder| folder.account == account).cloned().collect();
+        let client = Client::new(url, &super::token(account));
+        let mut visitor = Visitor::new(client, own.into(), wishes.folder_files, number);
+        visitor.arrive().await?;
+        visitors.push(visitor);
     }
-    let mut seen: Vec<(Kind, Option<Duration>)> = Vec::new();
-    let mut complaint = None;
+    let started = Instant::now() + Duration::from_millis(50);
+    let until = started + Duration::from_secs(wishes.seconds);
+    // All clients together keep the rate.
+    #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+    let pause = (rate > 0).then(|| wishes.clients as f64 / rate as f64);
+    let mut storm = JoinSet::new();
+    for visitor in visitors {
+        storm.spawn(visit(visitor, only, started, until, pause));
+    }
+    let (mut seen, mut complaint) = (Vec::new(), None);
     while let Some(done) = storm.join_next().await {
-        let (times, first) = done??;
+        let (times, first) = done?;
         seen.extend(times);
         complaint = complaint.or(first);
     }
     let over = started.elapsed();
-    if let Some(complaint) = complaint {
-        println!("the first failure: {complaint}\n");
-    }
-    Ok(MIX.iter().map(|&(kind, _)| figure(&seen, kind, over)).collect())
+    let kinds =
+        MIX.iter().map(|(kind, _)| *kind).filter(|kind| only.is_none_or(|only| only == *kind));
+    let mut figures: Vec<Figure> =
+        kinds.map(|kind| figure(kind.name(), &seen, |one| one == kind, over)).collect();
+    figures.push(figure("all", &seen, |_| true, over));
+    Ok(Storm { figures, complaint })
 }
 
-fn figure(seen: &[(Kind, Option<Duration>)], kind: Kind, over: Duration) -> Figure {
-    let all = || seen.iter().filter(|(other, _)| *other == kind);
+fn figure(
+    name: &'static str,
+    seen: &Times,
+    wanted: impl Fn(Kind) -> bool,
+    over: Duration,
+) -> Figure {
+    let all = || seen.iter().filter(|(kind, _)| wanted(*kind));
     let times = all().filter_map(|(_, time)| *time).collect();
     let failed = all().filter(|(_, time)| time.is_none()).count();
-    Figure::new(kind.name(), times, failed, over)
+    Figure::new(name, times, failed, over)
 }
 
-/// One client, and what it knows.
-struct Visitor {
-    client: Client,
-    folders: Vec<Folder>,
-    token: String,
-    file: String,
-    chance: StdRng,
-    number: usize,
-    created: usize,
-}
-
-type Seen = (Vec<(Kind, Option<Duration>)>, Option<String>);
-
-impl Visitor {
-    fn new(client: Client, folders: Vec<Folder>, number: usize) -> Self {
-        let chance = StdRng::seed_from_u64(number as u64);
-        let (token, file) = (String::new(), String::new());
-        Self { client, folders, token, file, chance, number, created: 0 }
-    }
-
-    async fn visit(
-        mut self,
-        started: Instant,
-        until: Instant,
-        pause: Option<f64>,
-    ) -> Result<Seen, Failure> {
-        let answer = self.client.get("/drive/v3/changes/startPageToken", &[]).await?;
-        self.token = text(&answer, "startPageToken")?;
-        self.file = self.folder().id;
-        let (mut seen, mut complaint) = (Vec::new(), None);
-        let mut due = started;
-        loop {
-            // The times between visits of people who know nothing of each other.
-            due = match pause {
-                Some(pause) => {
-                    let chance: f64 = self.chance.random_range(f64::EPSILON..1.0);
-                    due + Duration::from_secs_f64(-chance.ln() * pause)
-                }
-                None => Instant::now().max(started),
-            };
-            if due >= until {
-                return Ok((seen, complaint));
+async fn visit(
+    mut visitor: Visitor,
+    only: Option<Kind>,
+    started: Instant,
+    until: Instant,
+    pause: Option<f64>,
+) -> (Times, Option<String>) {
+    let (mut seen, mut complaint) = (Vec::new(), None);
+    let mut due = started;
+    loop {
+        // The times between visits of people who know nothing of each other.
+        due = match pause {
+            Some(pause) => {
+                let chance: f64 = visitor.chance.random_range(f64::EPSILON..1.0);
+                due + Duration::from_secs_f64(-chance.ln() * pause)
             }
-            tokio::time::sleep_until(due.into()).await;
-            let kind = self.draw();
-            match self.ask(kind).await {
-                Ok(()) => seen.push((kind, Some(due.elapsed()))),
-                Err(error) => {
-                    seen.push((kind, None));
-                    complaint.get_or_insert(format!("{}: {error}", kind.name()));
-                }
+            None => Instant::now().max(started),
+        };
+        // Nobody waits for ever: what a storm did not do in twice its time is not done.
+        if due >= until || Instant::now() >= until + (until - started) {
+            return (seen, complaint);
+        }
+        tokio::time::sleep_until(due.into()).await;
+        let kind = visitor.draw(only);
+        match visitor.ask(kind).await {
+            Ok(()) => seen.push((kind, Some(due.elapsed()))),
+            Err(error) => {
+                seen.push((kind, None));
+                complaint.get_or_insert(format!("{}: {error}", kind.name()));
             }
         }
-    }
-
-    fn draw(&mut self) -> Kind {
-        let all: u32 = MIX.iter().map(|(_, often)| often).sum();
-        let mut at = self.chance.random_range(0..all);
-        for (kind, often) in MIX {
-            if at < often {
-                return kind;
-            }
-            at -= often;
-        }
-        Kind::Changes
-    }
-
-    fn folder(&mut self) -> Folder {
-        let at = self.chance.random_range(0..self.folders.len());
-        self.folders[at].clone()
-    }
-
-    async fn ask(&mut self, kind: Kind) -> Result<(), Failure> {
-        let folder = self.folder();
-        match kind {
-            Kind::Changes => {
-                let pairs = [("pageToken", self.token.as_str()), ("pageSize", "1000")];
-                let answer = self.client.get("/drive/v3/changes", &pairs).await?;
-                let next =
-                    answer["newStartPageToken"].as_str().or(answer["nextPageToken"].as_str());
-                self.token = next.ok_or("no token")?.to_owned();
-            }
-            Kind::Parent => {
-                let q = format!("'{}' in parents and trashed=false", folder.id);
-                let fields = "nextPageToken,files(id,name,size,mimeType,modifiedTime)";
-                let pairs = [
-                    ("q", q.as_str()),
-                    ("orderBy", "name desc"),
-                    ("pageSize", "100"),
-                    ("fields", fields),
-                ];
-                let answer = self.client.get("/drive/v3/files", &pairs).await?;
-                self.file = text(&answer["files"][0], "id")?;
-            }
-            Kind::Query => {
-                let name = format!("msg_{}", self.chance.random_range(0..folder.files));
-                let q = format!("name='{name}' and 'me' in owners and trashed=false");
-                let pairs = [("q", q.as_str()), ("pageSize", "10"), ("fields", "files(id,name)")];
-                let answer = self.client.get("/drive/v3/files", &pairs).await?;
-                self.file = text(&answer["files"][0], "id")?;
-            }
-            Kind::Create => {
-                self.created += 1;
-                let name = format!("new_{}_{}", self.number, self.created);
-                let meta = json!({"name": name, "parents": [folder.id]});
-                let head = format!(
-                    "--part\r\nContent-Type: application/json\r\n\r\n{meta}\r\n--part\r\n\
-                     Content-Type: application/octet-stream\r\n\r\n"
-                );
-                let body = [head.as_bytes(), &[b'x'; 1024], b"\r\n--part--"].concat();
-                let target = "/upload/drive/v3/files?uploadType=multipart&fields=id";
-                let kind = "multipart/related; boundary=part";
-                self.client.send("POST", target, kind, body).await?;
-            }
-            Kind::Get => {
-                let path = format!("/drive/v3/files/{}", self.file);
-                self.client.get(&path, &[]).await?;
-            }
-        }
-        Ok(())
     }
 }

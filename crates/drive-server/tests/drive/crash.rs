@@ -27,7 +27,7 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(data: &Path) -> Self {
-        let mut child = Command::new(example())
+        let mut child = Command::new(example("serve"))
             .arg(data)
             .arg(format!("ann@example.org={TOKEN}"))
             .stdout(Stdio::piped())
@@ -55,10 +55,10 @@ impl Drop for Process {
     }
 }
 
-/// Returns the program of `examples/serve.rs`, which cargo builds along with the tests.
-fn example() -> PathBuf {
+/// Returns the program of an example, which cargo builds along with the tests.
+pub(crate) fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let path = test.parent().unwrap().parent().unwrap().join("examples/serve");
+    let path = test.parent().unwrap().parent().unwrap().join("examples").join(name);
     assert!(path.exists(), "{} is missing: cargo build --examples", path.display());
     path
 }

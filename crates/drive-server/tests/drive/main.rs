@@ -9,6 +9,7 @@ mod downloads;
 mod faults;
 mod files;
 mod hostile;
+mod load;
 mod memory;
 mod oauth;
 mod queries;
