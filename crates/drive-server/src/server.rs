@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::{
     Error, Faults, Options, Stats,
-    http::{self, App, Live},
+    http::{self, App, Live, Streams},
     log::Log,
     store::Store,
 };
@@ -65,6 +65,7 @@ pub async fn serve(options: Options) -> Result<Server, Error> {
         faults: Faults::default(),
         log,
         live: Live::default(),
+        streams: Streams::default(),
         latency_us: AtomicU64::new(latency_us),
         admin: options.admin,
         token_life: options.token_life,

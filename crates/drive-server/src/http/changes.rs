@@ -8,7 +8,7 @@ use super::{
     call::Call,
     fields::Mask,
     reply::{self, Answer},
-    resources::{self, FILE_FIELDS},
+    resources::{self, FILE_FIELDS, Parts},
 };
 use crate::{clock, store::changes};
 
@@ -31,33 +31,37 @@ pub(crate) async fn list(app: &App, call: &Call) -> Answer {
     let token: i64 = token.parse().map_err(|_| ApiError::invalid("pageToken"))?;
     let size = call.query.count("pageSize", 100, 1000)?;
     let removed = call.query.get("includeRemoved") != Some("false");
-    let part = resources::check_file_mask(mask.part("changes").part("file"))?;
+    let part = Parts::of(mask.part("changes").part("file"))?;
+    let wanted = part.wanted();
+    let one = mask.part("changes");
     let page = app.store.read(move |c| {
-        let page = changes::page(c, &me, token, size)?;
-        let mut out: Vec<Value> = Vec::new();
+        let page = changes::page(c, &me, token, size, wanted)?;
+        let mut out: Vec<Value> = Vec::with_capacity(page.changes.len());
         for change in page.changes {
-            let mut one = json!({
-                "kind": "drive#change",
-                "changeType": "file",
-                "type": "file",
-                "time": clock::to_rfc3339(change.time_ms),
-                "removed": change.file.is_none(),
-                "fileId": change.id,
-            });
-            match &change.file {
-                Some(row) => one["file"] = resources::file(c, &me, row, &part)?,
-                None if removed => {}
-                None => continue,
-            }
-            out.push(one);
+            let file = match &change.file {
+                Some(row) if one.wants("file") => Some(resources::file(c, &me, row, &part)?),
+                None if !removed => continue,
+                _ => None,
+            };
+            out.push(one.choose([
+                ("kind", Some(json!("drive#change"))),
+                ("changeType", Some(json!("file"))),
+                ("type", Some(json!("file"))),
+                ("time", Some(json!(clock::to_rfc3339(change.time_ms)))),
+                ("removed", Some(json!(change.file.is_none()))),
+                ("fileId", Some(Value::String(change.id))),
+                ("file", file),
+            ]));
         }
         Ok((out, page.next, page.start))
     });
     let (changes, next, start) = page.await?;
-    let mut out = json!({"kind": "drive#changeList", "changes": changes});
-    match next {
-        Some(next) => out["nextPageToken"] = json!(next.to_string()),
-        None => out["newStartPageToken"] = json!(start.to_string()),
-    }
-    Ok(reply::ok(&mask.apply(out)))
+    let start = if next.is_none() { Some(json!(start.to_string())) } else { None };
+    let out = [
+        ("kind", Some(json!("drive#changeList"))),
+        ("changes", Some(Value::Array(changes))),
+        ("nextPageToken", next.map(|next| json!(next.to_string()))),
+        ("newStartPageToken", start),
+    ];
+    Ok(reply::ok(&mask.choose(out)))
 }

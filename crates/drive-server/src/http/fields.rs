@@ -76,6 +76,13 @@ impl Mask {
         }
     }
 
+    /// Returns an object of those parts that are wanted and there, which are not looked into.
+    pub(crate) fn choose<const N: usize>(&self, parts: [(&str, Option<Value>); N]) -> Value {
+        let wanted = parts.into_iter().filter(|(name, _)| self.wants(name));
+        let there = wanted.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        Value::Object(there.collect())
+    }
+
     fn merge(&mut self, other: Self) {
         match (&mut *self, other) {
             (Self::Only(mine), Self::Only(others)) => {

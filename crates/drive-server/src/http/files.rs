@@ -10,7 +10,7 @@ use super::{
     fields::Mask,
     media,
     reply::{self, Answer},
-    resources::{self, FILE_FIELDS},
+    resources::{self, FILE_FIELDS, Parts},
 };
 use crate::{
     query,
@@ -30,8 +30,13 @@ pub(crate) async fn about(app: &App, call: &Call) -> Answer {
         return Err(ApiError::new(StatusCode::BAD_REQUEST, "required", message));
     }
     let mask = Mask::parse(call.query.get("fields"), "*")?;
-    let owner = me.clone();
-    let (used, trash) = app.store.read(move |c| files::usage(c, &owner)).await?;
+    // Not for nothing: it is the sum over all files of the account.
+    let (used, trash) = if mask.wants("storageQuota") {
+        let owner = me.clone();
+        app.store.read(move |c| files::usage(c, &owner)).await?
+    } else {
+        (0, 0)
+    };
     let about = json!({
         "kind": "drive#about",
         "user": resources::person(&me.email, &me),
@@ -80,30 +85,34 @@ async fn list(app: &App, call: &Call) -> Answer {
         token: call.query.get("pageToken").filter(|token| !token.is_empty()).map(str::to_owned),
         source: format!("{q}\0{order}"),
     };
-    let part = resources::check_file_mask(mask.part("files"))?;
+    let part = Parts::of(mask.part("files"))?;
+    let wanted = part.wanted();
     let (files, next) = app
         .store
         .read(move |c| {
-            let page = search::page(c, &me, &search)?;
+            let page = search::page(c, &me, &search, wanted)?;
             let files: Result<Vec<Value>, _> =
                 page.files.iter().map(|row| resources::file(c, &me, row, &part)).collect();
             Ok((files?, page.next))
         })
         .await?;
-    let mut out = json!({"kind": "drive#fileList", "incompleteSearch": false, "files": files});
-    if let Some(next) = next {
-        out["nextPageToken"] = json!(next);
-    }
-    Ok(reply::ok(&mask.apply(out)))
+    // The files are as they are wanted already.
+    let out = [
+        ("kind", Some(json!("drive#fileList"))),
+        ("incompleteSearch", Some(json!(false))),
+        ("files", Some(Value::Array(files))),
+        ("nextPageToken", next.map(Value::String)),
+    ];
+    Ok(reply::ok(&mask.choose(out)))
 }
 
 async fn create(app: &App, call: &mut Call) -> Answer {
     let me = call.me()?;
-    let mask = resources::file_mask(call.query.get("fields"))?;
+    let wanted = Parts::parse(call.query.get("fields"))?;
     let meta = resources::metadata(&call.take_body(METADATA_BYTES_MAX).await?)?;
     let file = app.store.write(move |txn| {
         let row = edit::create(txn, &me, &meta, None)?;
-        resources::file(&txn.tx, &me, &row, &mask)
+        resources::file(&txn.tx, &me, &row, &wanted)
     });
     Ok(reply::ok(&file.await?))
 }
@@ -124,23 +133,23 @@ pub(crate) async fn file(app: &App, call: &mut Call, id: String) -> Answer {
 
 async fn get(app: &App, call: &Call, id: String) -> Answer {
     let me = call.me()?;
-    let mask = resources::file_mask(call.query.get("fields"))?;
+    let wanted = Parts::parse(call.query.get("fields"))?;
     let file = app.store.read(move |c| {
         let row = files::get(c, &me, &id, READER)?;
-        resources::file(c, &me, &row, &mask)
+        resources::file(c, &me, &row, &wanted)
     });
     Ok(reply::ok(&file.await?))
 }
 
 async fn update(app: &App, call: &mut Call, id: String) -> Answer {
     let me = call.me()?;
-    let mask = resources::file_mask(call.query.get("fields"))?;
+    let wanted = Parts::parse(call.query.get("fields"))?;
     let meta = resources::metadata(&call.take_body(METADATA_BYTES_MAX).await?)?;
     check_writable(&meta)?;
     let moves = moves(&call.query);
     let file = app.store.write(move |txn| {
         let row = edit::update(txn, &me, &id, &meta, &moves, None)?;
-        resources::file(&txn.tx, &me, &row, &mask)
+        resources::file(&txn.tx, &me, &row, &wanted)
     });
     Ok(reply::ok(&file.await?))
 }
@@ -170,11 +179,11 @@ pub(crate) async fn copy(app: &App, call: &mut Call, id: String) -> Answer {
         return Err(ApiError::method());
     }
     let me = call.me()?;
-    let mask = resources::file_mask(call.query.get("fields"))?;
+    let wanted = Parts::parse(call.query.get("fields"))?;
     let meta = resources::metadata(&call.take_body(METADATA_BYTES_MAX).await?)?;
     let file = app.store.write(move |txn| {
         let row = edit::copy(txn, &me, &id, &meta)?;
-        resources::file(&txn.tx, &me, &row, &mask)
+        resources::file(&txn.tx, &me, &row, &wanted)
     });
     Ok(reply::ok(&file.await?))
 }

@@ -20,6 +20,7 @@ mod reply;
 mod resources;
 mod resumable;
 mod route;
+mod streams;
 mod uploads;
 
 use std::{
@@ -40,7 +41,7 @@ use crate::{
     log::Log,
     options::ServiceAccount,
     store::{
-        Store,
+        Store, ids,
         tokens::{self, Me},
     },
 };
@@ -52,6 +53,7 @@ pub(crate) use reply::{Reply, error as error_reply, written as written_reply};
 pub(crate) use resumable::Live;
 use route::Route;
 pub(crate) use route::template;
+pub(crate) use streams::Streams;
 
 /// What all requests share.
 #[derive(Debug)]
@@ -60,6 +62,7 @@ pub(crate) struct App {
     pub(crate) faults: Faults,
     pub(crate) log: Log,
     pub(crate) live: Live,
+    pub(crate) streams: Streams,
     pub(crate) latency_us: AtomicU64,
     pub(crate) admin: bool,
     pub(crate) token_life: Duration,
@@ -77,8 +80,16 @@ pub(crate) struct Dropped;
 impl App {
     /// Returns the account of a bearer token.
     pub(crate) async fn who(&self, token: &str) -> Result<Option<Me>, ApiError> {
-        let token = token.to_owned();
-        Ok(self.store.read(move |c| tokens::who(c, &token, clock::now_ms())).await?)
+        let (hash, now_ms) = (ids::hash(token), clock::now_ms());
+        let turn = match self.store.known().get(&hash, now_ms) {
+            Ok(me) => return Ok(Some(me)),
+            Err(turn) => turn,
+        };
+        let found = self.store.read(move |c| tokens::holder(c, hash, now_ms)).await?;
+        Ok(found.map(|holder| {
+            self.store.known().learn(turn, hash, holder.clone());
+            holder.me
+        }))
     }
 }
 
@@ -101,7 +112,7 @@ pub(crate) async fn dispatch(app: Arc<App>, request: Request<Incoming>) -> Resul
         tokio::time::sleep(latency).await;
     }
     let entry = app.log.begin(&call);
-    let plan = app.faults.next(call.method.as_str(), &call.path, &call.query.encode());
+    let plan = app.faults.next(call.method.as_str(), &call.path, || call.query.encode());
     let outcome = match plan {
         Plan::Before(fault) => fault.answer(None),
         Plan::Serve => Ok(serve(&app, &mut call).await),

@@ -35,7 +35,9 @@ pub(crate) fn bytes(status: StatusCode, kind: &'static str, body: impl Into<Byte
 
 pub(crate) fn json(status: StatusCode, value: &Value) -> Reply {
     // Always as Google's `prettyPrint=false`; nobody reads it with bare eyes.
-    bytes(status, "application/json; charset=UTF-8", value.to_string())
+    // A value can always be written.
+    let text = serde_json::to_vec(value).unwrap_or_default();
+    bytes(status, "application/json; charset=UTF-8", text)
 }
 
 pub(crate) fn ok(value: &Value) -> Reply {

@@ -13,7 +13,7 @@ use crate::{
         self,
         access::{OWNER, WRITER, role},
         edit::Metadata,
-        files::{self, FileRow},
+        files::{self, FileRow, Wanted},
         ids,
         permissions::{self, Permission},
         tokens::Me,
@@ -42,14 +42,28 @@ const KNOWN: [&str; 66] = [
     "inheritedPermissionsDisabled", "downloadRestrictions", "clientEncryptionDetails", "etag",
 ];
 
-/// Reads which parts of one file a client wants.
-pub(crate) fn file_mask(fields: Option<&str>) -> Result<Mask, ApiError> {
-    Mask::parse(fields, FILE_FIELDS)?.check(&KNOWN)
-}
+/// Which parts of a file are wanted, each with what is wanted of it, in Drive's order.
+#[derive(Debug, Clone)]
+pub(crate) struct Parts(Vec<(&'static str, Mask)>);
 
-/// Checks which parts of each file a client wants in a list.
-pub(crate) fn check_file_mask(part: Mask) -> Result<Mask, ApiError> {
-    part.check(&KNOWN)
+impl Parts {
+    /// Reads which parts of a file a client wants; the default if it does not say.
+    pub(crate) fn parse(fields: Option<&str>) -> Result<Self, ApiError> {
+        Self::of(Mask::parse(fields, FILE_FIELDS)?)
+    }
+
+    /// Checks which parts of each file a client wants in a list.
+    pub(crate) fn of(mask: Mask) -> Result<Self, ApiError> {
+        let mask = mask.check(&KNOWN)?;
+        let wanted = KNOWN.into_iter().filter(|name| mask.wants(name));
+        Ok(Self(wanted.map(|name| (name, mask.part(name))).collect()))
+    }
+
+    /// What of a file must be looked up besides its row.
+    pub(crate) fn wanted(&self) -> Wanted {
+        let wants = |wanted| self.0.iter().any(|(name, _)| *name == wanted);
+        Wanted { parent: wants("parents"), shared: wants("shared") }
+    }
 }
 
 /// The largest property: key and value in bytes, as Drive has it.
@@ -65,78 +79,100 @@ pub(crate) fn person(email: &str, me: &Me) -> Value {
     })
 }
 
-/// Returns what `mask` wants to know about a file.
+/// Returns what is wanted of a file.
 pub(crate) fn file(
     connection: &Connection,
     me: &Me,
     row: &FileRow,
-    mask: &Mask,
+    wanted: &Parts,
 ) -> store::Result<Value> {
-    let mut out = basics(row);
-    // What takes time is worked out only if it is wanted.
-    if mask.wants("owners") {
-        out.insert("owners".into(), json!([person(&row.owner, me)]));
-    }
-    if mask.wants("lastModifyingUser") {
-        out.insert("lastModifyingUser".into(), person(&row.modifier, me));
-    }
-    if mask.wants("capabilities") {
-        out.insert("capabilities".into(), capabilities(row));
-    }
-    if let Some(parent) = &row.parent {
-        out.insert("parents".into(), json!([parent]));
-    }
-    if let Some(text) = &row.description {
-        out.insert("description".into(), json!(text));
-    }
-    if !row.is_native() {
-        add_content(row, &mut out);
-    }
-    for kind in ["appProperties", "properties"] {
-        if mask.wants(kind) {
-            let pairs = files::properties(connection, row.seq, kind)?;
-            if !pairs.is_empty() {
-                let pairs = pairs.into_iter().map(|(key, value)| (key, json!(value)));
-                out.insert(kind.into(), Value::Object(pairs.collect()));
-            }
+    let mut out = Map::new();
+    for (name, mask) in &wanted.0 {
+        if let Some(value) = part(connection, me, row, name)? {
+            out.insert((*name).to_owned(), mask.apply(value));
         }
     }
-    if row.rank >= WRITER && (mask.wants("permissions") || mask.wants("permissionIds")) {
-        let all = permissions::list(connection, row.seq)?;
-        out.insert("permissionIds".into(), all.iter().map(|one| json!(one.id)).collect());
-        out.insert("permissions".into(), all.iter().map(permission).collect());
-    }
-    Ok(mask.apply(Value::Object(out)))
+    Ok(Value::Object(out))
 }
 
-fn basics(row: &FileRow) -> Map<String, Value> {
-    let link = match row.is_folder() {
-        true => format!("https://drive.google.com/drive/folders/{}", row.id),
-        false => format!("https://drive.google.com/file/d/{}/view", row.id),
+/// Returns one part of a file; none if there is nothing to say about it.
+fn part(
+    connection: &Connection,
+    me: &Me,
+    row: &FileRow,
+    name: &str,
+) -> store::Result<Option<Value>> {
+    let permissions = || match row.rank >= WRITER {
+        true => permissions::list(connection, row.seq).map(Some),
+        false => Ok(None),
     };
-    let value = json!({
-        "kind": "drive#file",
-        "id": row.id,
-        "name": row.name,
-        "mimeType": row.mime,
-        "starred": false,
-        "trashed": row.trashed,
-        "explicitlyTrashed": row.discarded,
-        "spaces": ["drive"],
-        "version": row.version.to_string(),
-        "webViewLink": link,
-        "createdTime": clock::to_rfc3339(row.created_ms),
-        "modifiedTime": clock::to_rfc3339(row.modified_ms),
-        "ownedByMe": row.rank >= OWNER,
-        "shared": row.shared,
-        "writersCanShare": true,
-        "viewedByMe": false,
-        "quotaBytesUsed": row.size.to_string(),
-    });
-    match value {
-        Value::Object(map) => map,
-        _ => Map::new(),
+    Ok(Some(match name {
+        "owners" => json!([person(&row.owner, me)]),
+        "lastModifyingUser" => person(&row.modifier, me),
+        "capabilities" => capabilities(row),
+        "appProperties" | "properties" => {
+            let pairs = files::properties(connection, row.seq, name)?;
+            if pairs.is_empty() {
+                return Ok(None);
+            }
+            Value::Object(pairs.into_iter().map(|(key, value)| (key, json!(value))).collect())
+        }
+        "permissionIds" => {
+            let Some(all) = permissions()? else { return Ok(None) };
+            all.iter().map(|one| json!(one.id)).collect()
+        }
+        "permissions" => {
+            let Some(all) = permissions()? else { return Ok(None) };
+            all.iter().map(permission).collect()
+        }
+        name => return Ok(plain_part(row, name).or_else(|| content_part(row, name))),
+    }))
+}
+
+/// Returns what the row itself says, of files and folders alike.
+fn plain_part(row: &FileRow, name: &str) -> Option<Value> {
+    Some(match name {
+        "kind" => json!("drive#file"),
+        "id" => json!(row.id),
+        "name" => json!(row.name),
+        "mimeType" => json!(row.mime),
+        "starred" | "viewedByMe" => json!(false),
+        "trashed" => json!(row.trashed),
+        "explicitlyTrashed" => json!(row.discarded),
+        "spaces" => json!(["drive"]),
+        "version" => json!(row.version.to_string()),
+        "webViewLink" => json!(match row.is_folder() {
+            true => format!("https://drive.google.com/drive/folders/{}", row.id),
+            false => format!("https://drive.google.com/file/d/{}/view", row.id),
+        }),
+        "createdTime" => json!(clock::to_rfc3339(row.created_ms)),
+        "modifiedTime" => json!(clock::to_rfc3339(row.modified_ms)),
+        "ownedByMe" => json!(row.rank >= OWNER),
+        "shared" => json!(row.shared),
+        "writersCanShare" => json!(true),
+        "quotaBytesUsed" => json!(row.size.to_string()),
+        "parents" => json!([row.parent.as_ref()?]),
+        "description" => json!(row.description.as_ref()?),
+        _ => return None,
+    })
+}
+
+/// Returns what the row says of content, which not every file has.
+fn content_part(row: &FileRow, name: &str) -> Option<Value> {
+    if row.is_native() {
+        return None;
     }
+    Some(match name {
+        "size" => json!(row.size.to_string()),
+        "md5Checksum" => json!(row.md5),
+        "sha256Checksum" => json!(row.sha256),
+        "originalFilename" => json!(row.name),
+        "fileExtension" => {
+            json!(row.name.rsplit_once('.').map_or("", |(_, extension)| extension))
+        }
+        "headRevisionId" => json!(format!("{}-{}", row.id, row.version)),
+        _ => return None,
+    })
 }
 
 fn capabilities(row: &FileRow) -> Value {
@@ -155,20 +191,6 @@ fn capabilities(row: &FileRow) -> Value {
         "canTrash": owns,
         "canUntrash": owns,
     })
-}
-
-fn add_content(row: &FileRow, out: &mut Map<String, Value>) {
-    let extension = row.name.rsplit_once('.').map_or("", |(_, extension)| extension);
-    for (key, value) in [
-        ("size", row.size.to_string()),
-        ("md5Checksum", row.md5.clone()),
-        ("sha256Checksum", row.sha256.clone()),
-        ("originalFilename", row.name.clone()),
-        ("fileExtension", extension.to_owned()),
-        ("headRevisionId", format!("{}-{}", row.id, row.version)),
-    ] {
-        out.insert(key.into(), Value::String(value));
-    }
 }
 
 pub(crate) fn permission(one: &Permission) -> Value {

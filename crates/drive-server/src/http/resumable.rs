@@ -24,7 +24,8 @@ use super::{
     files::moves,
     range::{self, Upload},
     reply::{self, Answer, Reply},
-    resources,
+    resources::{self, Parts},
+    streams::Width,
     uploads::{self, Target, blocking},
 };
 use crate::{
@@ -32,7 +33,7 @@ use crate::{
     store::{
         self,
         access::READER,
-        content::{BLOCK_BYTES, Folders, Partial, Stored},
+        content::{Folders, Partial, Stored},
         files, ids,
         sessions::{self, Session},
     },
@@ -149,8 +150,13 @@ pub(crate) async fn receive(app: &App, call: &mut Call, upload: &str) -> Answer 
     let asked = asked.ok_or_else(|| ApiError::bad_request("The Content-Range makes no sense."))?;
     let slot = app.live.slot(&session.content);
     let turn = slot.turn.fetch_add(1, Ordering::SeqCst) + 1;
-    let work =
-        Work { folders: app.store.folders().clone(), content: session.content.clone(), slot, turn };
+    let work = Work {
+        folders: app.store.folders().clone(),
+        content: session.content.clone(),
+        slot,
+        turn,
+        width: app.streams.begin(),
+    };
     let (have, total) = match asked {
         Upload::Status { total } => (work.size(false).await?, total),
         Upload::Whole => {
@@ -188,6 +194,7 @@ struct Work {
     content: String,
     slot: Arc<Slot>,
     turn: u64,
+    width: Width,
 }
 
 impl Work {
@@ -237,7 +244,7 @@ impl Work {
     /// bytes there are then. The body must have exactly `wanted` bytes, unless that is `u64::MAX`.
     async fn take(&self, call: &mut Call, skip: u64, wanted: u64) -> Result<u64, ApiError> {
         let mut body = std::mem::take(&mut call.body);
-        let (mut block, mut seen) = (Vec::with_capacity(BLOCK_BYTES), 0_u64);
+        let (mut block, mut seen) = (Vec::new(), 0_u64);
         let outcome = loop {
             let bytes = match call::next(&mut body).await {
                 Ok(Some(bytes)) => bytes,
@@ -251,7 +258,7 @@ impl Work {
             }
             let known = skip.saturating_sub(before).min(bytes.len() as u64);
             block.extend_from_slice(&bytes[usize::try_from(known).unwrap_or(usize::MAX)..]);
-            if block.len() >= BLOCK_BYTES {
+            if block.len() >= self.width.block_bytes() {
                 block = self.append(block).await?;
             }
         };
@@ -300,10 +307,10 @@ async fn finish(app: &App, upload: &str, session: Session, work: Work) -> Answer
 
 /// Answers a client that did not get the answer when the upload was done.
 async fn tell_again(app: &App, session: Session, file: String) -> Answer {
-    let mask = target(&session)?.mask;
+    let wanted = target(&session)?.wanted;
     let json = app.store.read(move |c| {
         let row = files::get(c, &session.me, &file, READER)?;
-        resources::file(c, &session.me, &row, &mask)
+        resources::file(c, &session.me, &row, &wanted)
     });
     Ok(reply::ok(&json.await?))
 }
@@ -337,7 +344,7 @@ fn target(session: &Session) -> Result<Target, ApiError> {
         meta: resources::metadata(request.metadata.as_bytes())?,
         moves: moves(&query),
         mime: request.mime,
-        mask: resources::file_mask(query.get("fields"))?,
+        wanted: Parts::parse(query.get("fields"))?,
     })
 }
 

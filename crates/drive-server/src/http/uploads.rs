@@ -1,23 +1,27 @@
 //! Uploads in one request: simple and multipart. Content is streamed to disk and hashed on the
 //! way; only then, in one transaction, does the file change.
 
+use std::{io, mem};
+
 use hyper::{Method, StatusCode};
 use serde_json::Value;
+use tokio::task::JoinHandle;
 
 use super::{
     App,
     api_error::ApiError,
     call::{self, Call, CallBody, METADATA_BYTES_MAX},
-    fields::Mask,
     files::{check_writable, moves},
     multipart::{Event, Multipart},
     reply::{self, Answer},
-    resources, resumable,
+    resources::{self, Parts},
+    resumable,
+    streams::Width,
 };
 use crate::store::{
     self,
     access::WRITER,
-    content::{BLOCK_BYTES, Folders, Partial, Stored},
+    content::{Folders, Partial, Stored},
     edit::{self, Content, Metadata, Moves},
     files,
     tokens::Me,
@@ -35,7 +39,7 @@ pub(crate) struct Target {
     pub(crate) meta: Metadata,
     pub(crate) moves: Moves,
     pub(crate) mime: Option<String>,
-    pub(crate) mask: Mask,
+    pub(crate) wanted: Parts,
 }
 
 pub(crate) async fn upload(app: &App, call: &mut Call, id: Option<String>) -> Answer {
@@ -61,13 +65,21 @@ pub(crate) async fn upload(app: &App, call: &mut Call, id: Option<String>) -> An
 async fn simple(app: &App, call: &mut Call, id: Option<String>) -> Answer {
     let mime = call.header("content-type").map(str::to_owned);
     let target = target(call, id, Metadata::default(), mime)?;
-    check(app, &target).await?;
     let mut body = std::mem::take(&mut call.body);
-    let mut sink = Sink::new(app.store.folders().clone()).await?;
+    let mut sink = Sink::new(app);
     while let Some(bytes) = call::next(&mut body).await? {
-        sink.write(&bytes).await?;
+        take(app, &target, &mut sink, &bytes).await?;
     }
     finish(app, target, sink.finish().await?).await
+}
+
+/// Takes in bytes of an upload; one that is more than a block is checked before it fills the disk.
+/// What is less is checked when it is all there, where it is checked in any case.
+async fn take(app: &App, target: &Target, sink: &mut Sink, bytes: &[u8]) -> Result<(), ApiError> {
+    if sink.is_first_block_full(bytes) {
+        check(app, target).await?;
+    }
+    sink.write(bytes).await
 }
 
 async fn multipart(app: &App, call: &mut Call, id: Option<String>) -> Answer {
@@ -77,11 +89,10 @@ async fn multipart(app: &App, call: &mut Call, id: Option<String>) -> Answer {
     let mut body = std::mem::take(&mut call.body);
     let (meta, mime) = read_head(&mut parser, &mut body).await?;
     let target = target(call, id, resources::metadata(&meta)?, mime)?;
-    check(app, &target).await?;
-    let mut sink = Sink::new(app.store.folders().clone()).await?;
+    let mut sink = Sink::new(app);
     loop {
         match next_event(&mut parser, &mut body).await? {
-            Event::Data(data) => sink.write(&data).await?,
+            Event::Data(data) => take(app, &target, &mut sink, &data).await?,
             Event::End => break,
             Event::Part(_) => return Err(bad_parts()),
         }
@@ -152,7 +163,7 @@ pub(crate) fn target(
         meta,
         moves: moves(&call.query),
         mime: mime.filter(|mime| mime.len() <= 255),
-        mask: resources::file_mask(call.query.get("fields"))?,
+        wanted: Parts::parse(call.query.get("fields"))?,
     })
 }
 
@@ -161,14 +172,7 @@ pub(crate) async fn check(app: &App, target: &Target) -> Result<(), ApiError> {
     let target = target.clone();
     let checked = app.store.read(move |c| match &target.id {
         Some(id) => files::get(c, &target.me, id, WRITER).map(|_| ()),
-        None => match target.meta.parents.as_deref() {
-            Some([parent]) => {
-                let folder = files::get(c, &target.me, parent, store::access::READER)?;
-                let denied = store::Refusal::DeniedParent;
-                if folder.rank < WRITER { Err(denied.into()) } else { Ok(()) }
-            }
-            _ => Ok(()),
-        },
+        None => edit::parent_for_new(c, &target.me, &target.meta).map(|_| ()),
     });
     Ok(checked.await?)
 }
@@ -193,57 +197,94 @@ pub(crate) fn commit(
         None => edit::create(txn, &target.me, &target.meta, content)?,
     };
     txn.stored.push(stored);
-    let file = resources::file(&txn.tx, &target.me, &row, &target.mask)?;
+    let file = resources::file(&txn.tx, &target.me, &row, &target.wanted)?;
     Ok((row.id, file))
 }
 
-/// Takes bytes on an async thread and writes them, block by block, on blocking ones.
+/// Takes bytes on an async thread and has them written, block by block, on blocking ones: in a wide
+/// stream the next block comes in while one is hashed and written.
 #[derive(Debug)]
 struct Sink {
-    partial: Option<Partial>,
     folders: Folders,
+    width: Width,
     block: Vec<u8>,
+    before: Before,
+}
+
+/// The blocks before the one that is filled.
+#[derive(Debug, Default)]
+enum Before {
+    #[default]
+    Nothing,
+    /// The last of them is being written; its memory comes back.
+    Writing(JoinHandle<io::Result<(Partial, Vec<u8>)>>),
+    Written(Box<Partial>),
 }
 
 impl Sink {
-    async fn new(folders: Folders) -> Result<Self, ApiError> {
-        let for_thread = folders.clone();
-        let partial = blocking(move || Partial::create(&for_thread)).await?;
-        Ok(Self { partial: Some(partial), folders, block: Vec::with_capacity(BLOCK_BYTES) })
+    fn new(app: &App) -> Self {
+        let (folders, width) = (app.store.folders().clone(), app.streams.begin());
+        Self { folders, width, block: Vec::new(), before: Before::Nothing }
+    }
+
+    /// True if these bytes make the first block full.
+    fn is_first_block_full(&self, bytes: &[u8]) -> bool {
+        matches!(self.before, Before::Nothing)
+            && self.block.len() + bytes.len() >= self.width.block_bytes()
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), ApiError> {
         self.block.extend_from_slice(bytes);
-        if self.block.len() >= BLOCK_BYTES { self.flush().await } else { Ok(()) }
-    }
-
-    async fn flush(&mut self) -> Result<(), ApiError> {
-        let mut partial = self.partial.take().ok_or_else(ApiError::too_large)?;
-        if partial.size() + self.block.len() as u64 > FILE_BYTES_MAX {
-            return Err(ApiError::too_large());
+        if self.block.len() < self.width.block_bytes() {
+            return Ok(());
         }
-        let block = std::mem::take(&mut self.block);
-        let (partial, block) = blocking(move || {
+        let (partial, empty) = self.written().await?;
+        let block = mem::replace(&mut self.block, empty);
+        let folders = self.folders.clone();
+        self.before = Before::Writing(tokio::task::spawn_blocking(move || {
+            let mut partial = partial.map_or_else(|| Partial::create(&folders), Ok)?;
             partial.append(&block)?;
             Ok((partial, block))
-        })
-        .await?;
-        self.partial = Some(partial);
-        self.block = block;
-        self.block.clear();
+        }));
+        if !self.width.is_wide() {
+            // One block and no more.
+            let (partial, empty) = self.written().await?;
+            self.block = empty;
+            self.before =
+                partial.map_or(Before::Nothing, |partial| Before::Written(Box::new(partial)));
+        }
         Ok(())
     }
 
+    /// Waits for what is being written; returns all of it, and an empty block to fill.
+    async fn written(&mut self) -> Result<(Option<Partial>, Vec<u8>), ApiError> {
+        let (partial, mut block) = match mem::take(&mut self.before) {
+            Before::Nothing => return Ok((None, Vec::new())),
+            Before::Written(partial) => (*partial, Vec::new()),
+            Before::Writing(writing) => writing.await.map_err(|_| store::Error::GivenUp)??,
+        };
+        if partial.size() > FILE_BYTES_MAX {
+            return Err(ApiError::too_large());
+        }
+        block.clear();
+        Ok((Some(partial), block))
+    }
+
     async fn finish(mut self) -> Result<Stored, ApiError> {
-        self.flush().await?;
-        let partial = self.partial.take().ok_or_else(ApiError::too_large)?;
-        blocking(move || partial.finish(&self.folders)).await
+        let (partial, _) = self.written().await?;
+        let (folders, block) = (self.folders, self.block);
+        blocking(move || {
+            let mut partial = partial.map_or_else(|| Partial::create(&folders), Ok)?;
+            partial.append(&block)?;
+            partial.finish(&folders)
+        })
+        .await
     }
 }
 
 /// Runs file work on a blocking thread.
 pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, ApiError> {
     let done = tokio::task::spawn_blocking(work).await;
     Ok(done.map_err(|_| store::Error::GivenUp)??)

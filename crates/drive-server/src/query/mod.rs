@@ -10,7 +10,7 @@ mod order;
 mod parser;
 pub(crate) mod sql;
 
-pub(crate) use order::{Key, Order, parse_order};
+pub(crate) use order::{Order, parse_order};
 pub(crate) use parser::parse;
 pub(crate) use sql::Sql;
 
@@ -91,13 +91,24 @@ pub(crate) enum Comparison {
 }
 
 impl Expr {
+    /// Returns the terms that hold for every match.
+    pub(crate) fn pinned(&self) -> Vec<&Term> {
+        match self {
+            Self::Term(term) => vec![term],
+            Self::And(all) => all.iter().flat_map(Self::pinned).collect(),
+            Self::Or(_) | Self::Not(_) => Vec::new(),
+        }
+    }
+
     /// Returns the folders that every match must lie in.
     pub(crate) fn pinned_parents(&self) -> Vec<&str> {
-        match self {
-            Self::Term(Term::Parent(id)) => vec![id],
-            Self::And(all) => all.iter().flat_map(Self::pinned_parents).collect(),
-            _ => Vec::new(),
+        fn parent(term: &Term) -> Option<&str> {
+            match term {
+                Term::Parent(id) => Some(id),
+                _ => None,
+            }
         }
+        self.pinned().into_iter().filter_map(parent).collect()
     }
 
     /// Returns all folders that the query wants matches to lie in, one or the other.

@@ -20,8 +20,6 @@ pub(crate) enum Key {
     Created,
     Modified,
     Size,
-    /// In order of creation: what breaks ties.
-    Seq,
 }
 
 impl Order {
@@ -33,7 +31,6 @@ impl Order {
             Key::Created => "f.created_ms",
             Key::Modified => "f.modified_ms",
             Key::Size => "f.size",
-            Key::Seq => "f.seq",
         }
     }
 }

@@ -52,6 +52,25 @@ pub(crate) fn rank(connection: &Connection, file: i64, me: i64) -> Result<i64> {
     Ok(statement.query_row([file, me], |row| row.get(0))?)
 }
 
+/// Gives a new file, which nobody has a permission on yet, the access that its place brings, and
+/// tells of it whoever reaches it.
+pub(crate) fn enter(txn: &Txn<'_>, file: i64, id: &str, parent: i64, owner: i64) -> Result<()> {
+    txn.tx
+        .prepare_cached(
+            "INSERT INTO access SELECT ?1, principal, min(rank, 3) FROM access
+             WHERE file = ?2 AND principal <> ?3
+             UNION ALL VALUES (?1, ?3, 5)",
+        )?
+        .execute([file, parent, owner])?;
+    txn.tx
+        .prepare_cached(
+            "INSERT INTO change (file, principal, time_ms)
+             SELECT ?2, principal, ?3 FROM access WHERE file = ?1 AND principal <> 0",
+        )?
+        .execute(params![file, id, txn.now_ms])?;
+    Ok(())
+}
+
 /// Makes `access` and `trashed` true for a file and all below it.
 ///
 /// Goes down only where something differs: what a folder does not change for itself, it cannot

@@ -6,8 +6,8 @@
 use rusqlite::Connection;
 
 use super::{
-    Refusal, Result, access,
-    files::{self, FileRow},
+    Refusal, Result,
+    files::{self, FileRow, Wanted},
     tokens::Me,
 };
 
@@ -38,14 +38,22 @@ pub(crate) fn start(connection: &Connection) -> Result<i64> {
 }
 
 /// Returns the changes from `token` on, `size` at most.
-pub(crate) fn page(connection: &Connection, me: &Me, token: i64, size: usize) -> Result<Page> {
+pub(crate) fn page(
+    connection: &Connection,
+    me: &Me,
+    token: i64,
+    size: usize,
+    wanted: Wanted,
+) -> Result<Page> {
     let start = start(connection)?;
     if token < 1 || token > start {
         return Err(Refusal::BadPageToken.into());
     }
+    // A link alone does not make a file somebody's: no access of its own, no news of it.
     let mut statement = connection.prepare_cached(
-        "SELECT c.seq, c.file, c.time_ms, f.seq FROM change c
+        "SELECT c.seq, c.file, c.time_ms, a.file FROM change c
          LEFT JOIN file f ON f.id = c.file
+         LEFT JOIN access a ON a.file = f.seq AND a.principal = c.principal AND a.rank >= 1
          WHERE c.principal = ?1 AND c.seq >= ?2 ORDER BY c.seq LIMIT ?3",
     )?;
     let limit = i64::try_from(size).unwrap_or(i64::MAX).saturating_add(1);
@@ -55,22 +63,14 @@ pub(crate) fn page(connection: &Connection, me: &Me, token: i64, size: usize) ->
         })?
         .collect::<rusqlite::Result<Vec<(i64, String, i64, Option<i64>)>>>()?;
     let next = rows.get(size).map(|row| row.0);
-    let mut changes = Vec::with_capacity(rows.len().min(size));
-    for (_, id, time_ms, file) in rows.into_iter().take(size) {
-        let file = match file {
-            Some(file) if listable(connection, me, file)? => {
-                Some(files::by_seq(connection, me, file)?)
-            }
-            _ => None,
-        };
-        changes.push(Change { id, time_ms, file });
-    }
+    let told = || rows.iter().take(size);
+    let seqs = told().filter_map(|(_, _, _, file)| *file);
+    let mut files = files::by_seqs(connection, me, seqs, wanted)?.into_iter();
+    let changes = told().map(|(_, id, time_ms, file)| Change {
+        id: id.clone(),
+        time_ms: *time_ms,
+        file: file.and_then(|_| files.next()),
+    });
+    let changes = changes.collect();
     Ok(Page { changes, next, start })
-}
-
-/// True if the account reaches the file by more than a link.
-fn listable(connection: &Connection, me: &Me, file: i64) -> Result<bool> {
-    let mut statement = connection
-        .prepare_cached("SELECT 1 FROM access WHERE file = ?1 AND principal = ?2 AND rank >= ?3")?;
-    Ok(statement.exists([file, me.principal, access::READER])?)
 }

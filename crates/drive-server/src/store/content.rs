@@ -8,6 +8,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
+    thread,
 };
 
 use md5::Md5;
@@ -22,7 +23,10 @@ pub(crate) const EMPTY_SHA256: &str =
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// Bytes read or written at once.
-pub(crate) const BLOCK_BYTES: usize = 256 * 1024;
+pub(crate) const BLOCK_BYTES: usize = 1024 * 1024;
+
+/// From so many bytes on, two threads work out the two digests.
+const PARALLEL_BYTES: usize = 256 * 1024;
 
 /// Where things lie in the data folder.
 #[derive(Debug, Clone)]
@@ -104,10 +108,25 @@ impl Partial {
             self.cut().ok();
             return Err(error);
         }
-        self.md5.update(bytes);
-        self.sha256.update(bytes);
+        self.digest(bytes);
         self.size += bytes.len() as u64;
         Ok(())
+    }
+
+    fn digest(&mut self, bytes: &[u8]) {
+        let (md5, sha256) = (&mut self.md5, &mut self.sha256);
+        if bytes.len() < PARALLEL_BYTES {
+            md5.update(bytes);
+            sha256.update(bytes);
+            return;
+        }
+        thread::scope(|scope| {
+            let other = thread::Builder::new().spawn_scoped(scope, || sha256.update(bytes));
+            md5.update(bytes);
+            // It has not begun if there are too many threads: then one after the other.
+            other.map(drop)
+        })
+        .unwrap_or_else(|_| self.sha256.update(bytes));
     }
 
     /// Forgets all bytes, for a client that starts over.

@@ -9,6 +9,7 @@ use super::{
     access::{self, OWNER},
     files,
     tokens::Me,
+    words,
 };
 
 /// Deletes a file of this account and all its descendants that are its own.
@@ -69,10 +70,11 @@ fn delete_one(txn: &mut Txn<'_>, file: i64, orphans: &mut Vec<i64>) -> Result<()
         orphans.push(child?);
     }
     drop(children);
-    let content: Option<String> = txn
+    let (content, name): (Option<String>, String) = txn
         .tx
-        .prepare_cached("SELECT content FROM file WHERE seq = ?1")?
-        .query_row([file], |row| row.get(0))?;
+        .prepare_cached("SELECT content, name FROM file WHERE seq = ?1")?
+        .query_row([file], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    words::remove(txn, file, &name)?;
     for table in ["access", "permission", "property"] {
         txn.tx.prepare_cached(&format!("DELETE FROM {table} WHERE file = ?1"))?.execute([file])?;
     }

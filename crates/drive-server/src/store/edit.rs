@@ -5,17 +5,18 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::{
     Refusal, Result, Txn,
     access::{self, OWNER, READER, WRITER},
     content::{EMPTY_MD5, EMPTY_SHA256, Stored},
-    files::{self, FOLDER, FileRow},
+    files::{self, FOLDER, FileRow, Place},
     ids,
     tokens::Me,
+    words,
 };
-use crate::query::words;
+use crate::query;
 
 /// What a client says about a file; none leaves things as they are, or takes the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,8 +54,8 @@ pub(crate) fn create(
     meta: &Metadata,
     content: Option<Content<'_>>,
 ) -> Result<FileRow> {
-    let parent = parent_for_new(txn, me, meta)?;
-    access::check_place(&txn.tx, parent, None)?;
+    let parent = parent_for_new(&txn.tx, me, meta)?;
+    access::check_place(&txn.tx, parent.seq, None)?;
     let key = files::id_key(&txn.tx)?;
     let id = match &meta.id {
         Some(id) => {
@@ -70,39 +71,41 @@ pub(crate) fn create(
     }
     let name = meta.name.as_deref().unwrap_or("Untitled");
     let modified_ms = meta.modified_ms.unwrap_or(txn.now_ms);
+    let stored = content.map(|content| content.stored);
     txn.tx
         .prepare_cached(
             "INSERT INTO file (id, name, words, mime, parent, owner, modifier, created_ms,
-                               modified_ms, description, md5, sha256)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?11)",
+                               modified_ms, description, trashed, content, size, md5, sha256)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?
         .execute(params![
             id,
             name,
-            words(name),
+            query::words(name),
             mime,
-            parent,
+            parent.seq,
             me.principal,
             meta.created_ms.unwrap_or(txn.now_ms),
             modified_ms,
             meta.description,
-            EMPTY_MD5,
-            EMPTY_SHA256
+            parent.trashed,
+            stored.and_then(|stored| stored.id.as_deref()),
+            stored.map_or(0, |stored| stored.size),
+            stored.map_or(EMPTY_MD5, |stored| &stored.md5),
+            stored.map_or(EMPTY_SHA256, |stored| &stored.sha256)
         ])?;
     let seq = txn.tx.last_insert_rowid();
-    if let Some(content) = content {
-        set_content(txn, seq, content.stored)?;
-    }
+    words::add(txn, seq, name)?;
     set_properties(txn, seq, meta)?;
-    access::settle(txn, seq)?;
+    access::enter(txn, seq, &id, parent.seq, me.principal)?;
     files::by_seq(&txn.tx, me, seq)
 }
 
 /// Checks, before bytes are streamed, that a file with these parents may be created.
-pub(crate) fn parent_for_new(txn: &Txn<'_>, me: &Me, meta: &Metadata) -> Result<i64> {
+pub(crate) fn parent_for_new(c: &Connection, me: &Me, meta: &Metadata) -> Result<Place> {
     match meta.parents.as_deref() {
-        None | Some([]) => Ok(files::get(&txn.tx, me, "root", WRITER)?.seq),
-        Some([parent]) => writable_folder(txn, me, parent),
+        None | Some([]) => writable_folder(c, me, "root"),
+        Some([parent]) => writable_folder(c, me, parent),
         Some(_) => Err(Refusal::ManyParents.into()),
     }
 }
@@ -142,6 +145,10 @@ pub(crate) fn update(
     let mime = mime.filter(|mime| *mime != FOLDER && !file.is_folder());
     let name = meta.name.as_deref().unwrap_or(&file.name);
     let now = if changed { txn.now_ms } else { file.modified_ms };
+    if name != file.name {
+        words::remove(txn, file.seq, &file.name)?;
+        words::add(txn, file.seq, name)?;
+    }
     txn.tx
         .prepare_cached(
             "UPDATE file SET name = ?2, words = ?3, mime = coalesce(?4, mime),
@@ -153,7 +160,7 @@ pub(crate) fn update(
         .execute(params![
             file.seq,
             name,
-            words(name),
+            query::words(name),
             mime,
             meta.description,
             meta.created_ms,
@@ -179,7 +186,7 @@ pub(crate) fn copy(txn: &mut Txn<'_>, me: &Me, id: &str, meta: &Metadata) -> Res
     meta.mime.get_or_insert_with(|| source.mime.clone());
     if let (None, Some(parent)) = (&meta.parents, &source.parent) {
         // Beside the original if one may write there, else into the caller's own root.
-        if writable_folder(txn, me, parent).is_ok() {
+        if writable_folder(&txn.tx, me, parent).is_ok() {
             meta.parents = Some(vec![parent.clone()]);
         }
     }
@@ -222,7 +229,7 @@ fn move_file(txn: &Txn<'_>, me: &Me, file: &FileRow, moves: &Moves) -> Result<()
         return Err(Refusal::Denied.into());
     }
     for id in moves.add.iter().map(named) {
-        let target = writable_folder(txn, me, &id)?;
+        let target = writable_folder(&txn.tx, me, &id)?.seq;
         match &parent {
             Some((seq, _)) if *seq == target => {}
             Some(_) => return Err(Refusal::ManyParents.into()),
@@ -238,15 +245,15 @@ fn move_file(txn: &Txn<'_>, me: &Me, file: &FileRow, moves: &Moves) -> Result<()
     Ok(())
 }
 
-fn writable_folder(txn: &Txn<'_>, me: &Me, id: &str) -> Result<i64> {
-    let folder = files::get(&txn.tx, me, id, READER)?;
+fn writable_folder(connection: &Connection, me: &Me, id: &str) -> Result<Place> {
+    let folder = files::place(connection, me, id)?;
     if folder.rank < WRITER {
         return Err(Refusal::DeniedParent.into());
     }
-    if !folder.is_folder() {
+    if !folder.is_folder {
         return Err(Refusal::ParentNotFolder.into());
     }
-    Ok(folder.seq)
+    Ok(folder)
 }
 
 /// Refuses ids of strangers, and ids that are or were in use: a repeated create must not make a

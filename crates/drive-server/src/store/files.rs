@@ -45,15 +45,39 @@ impl FileRow {
     }
 }
 
-const SELECT: &str = "
-    SELECT f.seq, f.id, f.name, f.mime,
-           (SELECT p.id FROM file p JOIN access a ON a.file = p.seq AND a.principal IN (?2, 0)
-            WHERE p.seq = f.parent),
-           o.email, m.email, f.created_ms, f.modified_ms, f.discarded, f.trashed, f.description,
-           f.version, f.content, f.size, f.md5, f.sha256,
-           (SELECT coalesce(max(rank), 0) FROM access WHERE file = f.seq AND principal IN (?2, 0)),
-           (SELECT count(*) > 1 FROM access WHERE file = f.seq)
-    FROM file f JOIN principal o ON o.id = f.owner JOIN principal m ON m.id = f.modifier";
+/// What of a [`FileRow`] takes a look at other files; what is not wanted is empty or false.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) parent: bool,
+    pub(crate) shared: bool,
+}
+
+impl Wanted {
+    pub(crate) const ALL: Self = Self { parent: true, shared: true };
+}
+
+/// Writes the statement that reads a [`FileRow`]; its second parameter is the account.
+fn select(wanted: Wanted, condition: &str) -> String {
+    let parent = match wanted.parent {
+        true => {
+            "(SELECT p.id FROM file p JOIN access a ON a.file = p.seq AND a.principal IN (?2, 0)
+              WHERE p.seq = f.parent)"
+        }
+        false => "NULL",
+    };
+    let shared = match wanted.shared {
+        true => "EXISTS (SELECT 1 FROM access WHERE file = f.seq AND principal <> f.owner)",
+        false => "0",
+    };
+    format!(
+        "SELECT f.seq, f.id, f.name, f.mime, {parent}, o.email, m.email, f.created_ms,
+                f.modified_ms, f.discarded, f.trashed, f.description, f.version, f.content, f.size,
+                f.md5, f.sha256, (SELECT coalesce(max(rank), 0) FROM access
+                                  WHERE file = f.seq AND principal IN (?2, 0)), {shared}
+         FROM file f JOIN principal o ON o.id = f.owner JOIN principal m ON m.id = f.modifier
+         WHERE {condition}"
+    )
+}
 
 fn read(row: &Row<'_>) -> rusqlite::Result<FileRow> {
     Ok(FileRow {
@@ -85,7 +109,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<FileRow> {
 /// with [`Refusal::Denied`] what it sees but may not use as `rank`.
 pub(crate) fn get(connection: &Connection, me: &Me, id: &str, rank: i64) -> Result<FileRow> {
     let id = if id == "root" { me.root.as_str() } else { id };
-    let sql = format!("{SELECT} WHERE f.id = ?1");
+    let sql = select(Wanted::ALL, "f.id = ?1");
     let mut statement = connection.prepare_cached(&sql)?;
     let row = statement.query_row(rusqlite::params![id, me.principal], read).optional()?;
     match row {
@@ -97,9 +121,49 @@ pub(crate) fn get(connection: &Connection, me: &Me, id: &str, rank: i64) -> Resu
 
 /// Returns a file by number, which the caller knows to be visible.
 pub(crate) fn by_seq(connection: &Connection, me: &Me, seq: i64) -> Result<FileRow> {
-    let sql = format!("{SELECT} WHERE f.seq = ?1");
-    let mut statement = connection.prepare_cached(&sql)?;
+    let mut statement = connection.prepare_cached(&select(Wanted::ALL, "f.seq = ?1"))?;
     Ok(statement.query_row([seq, me.principal], read)?)
+}
+
+/// Returns files by number, in that order, which the caller knows to be visible.
+pub(crate) fn by_seqs(
+    connection: &Connection,
+    me: &Me,
+    seqs: impl Iterator<Item = i64>,
+    wanted: Wanted,
+) -> Result<Vec<FileRow>> {
+    let mut statement = connection.prepare_cached(&select(wanted, "f.seq = ?1"))?;
+    let rows = seqs.map(|seq| statement.query_row([seq, me.principal], read));
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// A file as a place for others.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) seq: i64,
+    pub(crate) is_folder: bool,
+    pub(crate) trashed: bool,
+    /// What the account may do there, which sees it.
+    pub(crate) rank: i64,
+}
+
+/// Returns a file that the account sees as a place for others; `root` is its own root folder.
+pub(crate) fn place(connection: &Connection, me: &Me, id: &str) -> Result<Place> {
+    let id = if id == "root" { me.root.as_str() } else { id };
+    let mut statement = connection.prepare_cached(
+        "SELECT f.seq, f.mime = 'application/vnd.google-apps.folder', f.trashed,
+                (SELECT max(rank) FROM access WHERE file = f.seq AND principal IN (?2, 0)) AS rank
+         FROM file f WHERE f.id = ?1 AND rank > 0",
+    )?;
+    let place = statement.query_row(rusqlite::params![id, me.principal], |row| {
+        Ok(Place {
+            seq: row.get(0)?,
+            is_folder: row.get(1)?,
+            trashed: row.get(2)?,
+            rank: row.get(3)?,
+        })
+    });
+    place.optional()?.ok_or_else(|| Refusal::NoFile(id.chars().take(200).collect()).into())
 }
 
 /// Returns the properties of a file, sorted by key. `kind` is `appProperties` or `properties`.

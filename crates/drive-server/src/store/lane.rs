@@ -9,7 +9,8 @@
 use std::{
     fs::File,
     mem,
-    sync::{Mutex, PoisonError},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -18,6 +19,8 @@ use tokio::sync::oneshot;
 use super::{
     Error, Result, Txn,
     content::{self, Folders, Stored},
+    known::Known,
+    readers::Readers,
 };
 use crate::clock;
 
@@ -25,10 +28,22 @@ use crate::clock;
 /// nobody waits long for others' work.
 const TOGETHER: usize = 64;
 
+/// Pieces of work after which the log is copied into the database: some 5,000 pages.
+const LOG_PIECES: usize = 256;
+
 /// What waits to be written.
 #[derive(Default)]
 pub(super) struct Lane {
-    waiting: Mutex<Vec<Box<dyn Work>>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Vec<Box<dyn Work>>,
+    /// Pieces of work that were done since the log was last copied into the database.
+    since: usize,
+    /// True from the first that enters to the end of the [`Lane::run`] that finds nothing.
+    busy: bool,
 }
 
 impl std::fmt::Debug for Lane {
@@ -89,55 +104,108 @@ impl<T: Send, W: FnOnce(&mut Txn<'_>) -> Result<T> + Send> Work for Piece<T, W> 
 }
 
 impl Lane {
-    /// Adds work at the end; its answer comes once somebody has [`Lane::run`] it.
+    /// Adds work at the end; its answer comes once somebody has [`Lane::run`] it, which whoever is
+    /// told that he is the first has to see to.
     pub(super) fn enter<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Txn<'_>) -> Result<T> + Send + 'static,
-    ) -> oneshot::Receiver<Result<T>> {
+    ) -> (oneshot::Receiver<Result<T>>, bool) {
         let (answer, receiver) = oneshot::channel();
         let piece = Piece { work: Some(work), result: None, stored: Vec::new(), answer };
-        self.waiting().push(Box::new(piece));
-        receiver
+        let mut state = self.lock();
+        state.waiting.push(Box::new(piece));
+        (receiver, !mem::replace(&mut state.busy, true))
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.waiting().is_empty()
-    }
-
-    /// Does what waits, at least all that waited when this was called.
-    pub(super) fn run(&self, writer: &mut Connection, folders: &Folders) {
-        let mut all = mem::take(&mut *self.waiting());
-        while !all.is_empty() {
-            let rest = all.split_off(all.len().min(TOGETHER));
-            all.retain(|work| !work.is_forsaken());
-            let (committed, released) = match together(writer, folders, &mut all) {
-                Ok(released) => (Ok(()), released),
-                Err(error) => (Err(error), Vec::new()),
-            };
-            // Before the answers: whoever deleted something has its space back then. A leftover is not
-            // worth an error: the work is done, and the next start clears it.
-            content::release(writer, folders, &released).ok();
-            for work in all {
-                work.settle(committed.as_ref().copied().map_err(again));
+    /// Does what waits, until nothing does.
+    pub(super) fn run(
+        &self,
+        writer: &mut Connection,
+        folders: &Folders,
+        known: &Known,
+        readers: &Readers,
+    ) {
+        while let Some(all) = self.next() {
+            // Work that panics has told so: its answer, and those of the work beside it, are
+            // dropped, and the transaction with it.
+            let done = catch_unwind(AssertUnwindSafe(|| commit(writer, folders, known, all)));
+            drop(done);
+            if self.is_log_long() {
+                shorten(writer, readers);
             }
-            all = rest;
         }
     }
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Box<dyn Work>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    /// True each time that so much was written that readers would have to look for it in a long log.
+    fn is_log_long(&self) -> bool {
+        let mut state = self.lock();
+        let long = state.since >= LOG_PIECES;
+        if long {
+            state.since = 0;
+        }
+        long
+    }
+
+    /// Takes what waits, as much as one transaction does; if nothing waits, the lane is free.
+    fn next(&self) -> Option<Vec<Box<dyn Work>>> {
+        let mut state = self.lock();
+        let count = state.waiting.len().min(TOGETHER);
+        state.busy = count > 0;
+        state.since += count;
+        state.busy.then(|| state.waiting.drain(..count).collect())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Does all work in one transaction; returns the content that it makes superfluous.
-fn together(
-    writer: &mut Connection,
-    folders: &Folders,
-    all: &mut [Box<dyn Work>],
-) -> Result<Vec<String>> {
+/// Copies the log into the database, so that the next write begins it anew.
+///
+/// That needs a moment when no snapshot needs the log, which does not come by itself where there is
+/// always somebody who reads. Readers wait for one another only, not for the disk: at first until all
+/// see the last write, so that all of the log can be copied; then until none sees the log.
+fn shorten(writer: &Connection, readers: &Readers) {
+    readers.renew();
+    // A failure is not worth an error: the log is as good as the database.
+    writer.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).ok();
+    readers.renew();
+}
+
+/// Does some work in one transaction and gives the answers.
+fn commit(writer: &mut Connection, folders: &Folders, known: &Known, mut all: Vec<Box<dyn Work>>) {
+    all.retain(|work| !work.is_forsaken());
+    if all.is_empty() {
+        return;
+    }
+    let (committed, end) = match together(writer, folders, &mut all) {
+        Ok(end) => (Ok(()), end),
+        Err(error) => (Err(error), End::default()),
+    };
+    // Before the answers: whoever revoked something may rely on it.
+    if end.revoked {
+        known.forget();
+    }
+    // Before the answers: whoever deleted something has its space back then. A leftover is not
+    // worth an error: the work is done, and the next start clears it.
+    content::release(writer, folders, &end.released).ok();
+    for work in all {
+        work.settle(committed.as_ref().copied().map_err(again));
+    }
+}
+
+/// What is to be done after a commit: content that is superfluous now, tokens that hold no more.
+#[derive(Debug, Default)]
+struct End {
+    released: Vec<String>,
+    revoked: bool,
+}
+
+/// Does all work in one transaction.
+fn together(writer: &mut Connection, folders: &Folders, all: &mut [Box<dyn Work>]) -> Result<End> {
     let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let now_ms = clock::now_ms();
-    let mut txn = Txn { tx, now_ms, released: Vec::new(), stored: Vec::new() };
+    let mut txn = Txn { tx, now_ms, released: Vec::new(), stored: Vec::new(), revoked: false };
     let mut gives_content = false;
     for work in all {
         mark(&txn.tx, "SAVEPOINT piece")?;
@@ -148,13 +216,13 @@ fn together(
         }
         mark(&txn.tx, "RELEASE piece")?;
     }
-    let Txn { tx, released, .. } = txn;
+    let Txn { tx, released, revoked, .. } = txn;
     if gives_content {
         // The names of what rows are about to name.
         File::open(&folders.content)?.sync_all()?;
     }
     tx.commit()?;
-    Ok(released)
+    Ok(End { released, revoked })
 }
 
 /// Fails where an error of a piece of work has ended the whole transaction, as a full disk does.
@@ -178,6 +246,12 @@ fn again(error: &Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        path::Path,
+        sync::atomic::{AtomicBool, AtomicU64, Ordering},
+        thread,
+    };
+
     use super::super::Refusal;
     use super::*;
 
@@ -198,8 +272,15 @@ mod tests {
             Self { _data: data, folders, writer, lane: Lane::default() }
         }
 
+        fn enter<T: Send + 'static>(
+            &self,
+            work: impl FnOnce(&mut Txn<'_>) -> Result<T> + Send + 'static,
+        ) -> oneshot::Receiver<Result<T>> {
+            self.lane.enter(work).0
+        }
+
         fn run(&mut self) {
-            self.lane.run(&mut self.writer, &self.folders);
+            self.lane.run(&mut self.writer, &self.folders, &Known::default(), &Readers::default());
         }
 
         fn keys(folders: &Folders) -> Vec<String> {
@@ -219,15 +300,15 @@ mod tests {
     fn what_waits_together_is_committed_together_and_fails_alone() {
         let mut world = World::new();
         let folders = world.folders.clone();
-        let mut first = world.lane.enter(|txn| {
+        let mut first = world.enter(|txn| {
             insert(txn, "a");
             Ok(1)
         });
-        let mut failing = world.lane.enter::<()>(|txn| {
+        let mut failing = world.enter::<()>(|txn| {
             insert(txn, "b");
             Err(Refusal::Denied.into())
         });
-        let mut last = world.lane.enter(move |txn| {
+        let mut last = world.enter(move |txn| {
             insert(txn, "c");
             Ok(World::keys(&folders).len())
         });
@@ -237,13 +318,13 @@ mod tests {
         assert!(matches!(refused, Error::Refused(Refusal::Denied)), "{refused}");
         assert_eq!(last.try_recv().unwrap().unwrap(), 0, "the first was not committed by then");
         assert_eq!(World::keys(&world.folders), ["a", "c"]);
-        assert!(world.lane.is_empty());
+        assert!(!world.lane.lock().busy);
     }
 
     #[test]
     fn work_that_nobody_waits_for_is_not_begun() {
         let mut world = World::new();
-        drop(world.lane.enter(|txn| {
+        drop(world.enter(|txn| {
             insert(txn, "a");
             Ok(())
         }));
@@ -257,7 +338,7 @@ mod tests {
         let answers: Vec<_> = (0..TOGETHER + 1)
             .map(|number| {
                 let folders = world.folders.clone();
-                world.lane.enter(move |txn| {
+                world.enter(move |txn| {
                     insert(txn, &format!("{number:04}"));
                     Ok(World::keys(&folders).len())
                 })
@@ -269,14 +350,99 @@ mod tests {
     }
 
     #[test]
-    fn if_the_commit_fails_all_fail_and_nothing_stays() {
+    fn one_that_enters_has_to_see_to_it_and_those_behind_do_not() {
         let mut world = World::new();
-        let mut before = world.lane.enter(|txn| {
+        let (first, is_first) = world.lane.enter(|_| Ok(()));
+        let (_second, is_second_first) = world.lane.enter(|_| Ok(()));
+        assert!(is_first && !is_second_first);
+        world.run();
+        drop(first);
+        let (_third, is_third_first) = world.lane.enter(|_| Ok(()));
+        assert!(is_third_first);
+    }
+
+    /// Reads on and on, and ends a snapshot only when the other reader has begun its next one, or
+    /// does not come to it.
+    fn read_always(readers: &Readers, database: &Path, begun: [&AtomicU64; 2], stop: &AtomicBool) {
+        let connection = super::super::schema::open_reader(database).unwrap();
+        while !stop.load(Ordering::SeqCst) {
+            let done = readers.with_snapshot(&connection, || {
+                connection.query_row("SELECT count(*) FROM setting", [], |_| Ok(())).unwrap();
+                begun[0].fetch_add(1, Ordering::SeqCst);
+                let other = begun[1].load(Ordering::SeqCst);
+                for _ in 0..20 {
+                    if begun[1].load(Ordering::SeqCst) != other {
+                        break;
+                    }
+                    thread::yield_now();
+                }
+            });
+            done.unwrap();
+        }
+    }
+
+    #[test]
+    fn the_log_begins_anew_although_somebody_always_reads() {
+        let mut world = World::new();
+        world.writer.pragma_update(None, "synchronous", "OFF").unwrap();
+        let readers = Readers::default();
+        let log = world.folders.database.with_extension("sqlite-wal");
+        let (first, second) = (AtomicU64::new(0), AtomicU64::new(0));
+        let stop = AtomicBool::new(false);
+        let (mut longest, mut written) = (0, 0_u64);
+        thread::scope(|scope| {
+            let database = &world.folders.database;
+            scope.spawn(|| read_always(&readers, database, [&first, &second], &stop));
+            scope.spawn(|| read_always(&readers, database, [&second, &first], &stop));
+            for _ in 0..4 * LOG_PIECES / TOGETHER {
+                let answers: Vec<_> = (0..TOGETHER)
+                    .map(|_| {
+                        written += 8000;
+                        let enter = world.lane.enter(move |txn| {
+                            let sql = "INSERT INTO setting VALUES (?1, zeroblob(8000))";
+                            txn.tx.execute(sql, [written.to_string()])?;
+                            Ok(())
+                        });
+                        enter.0
+                    })
+                    .collect();
+                world.lane.run(&mut world.writer, &world.folders, &Known::default(), &readers);
+                answers.into_iter().for_each(|mut answer| answer.try_recv().unwrap().unwrap());
+                longest = longest.max(std::fs::metadata(&log).unwrap().len());
+            }
+            stop.store(true, Ordering::SeqCst);
+        });
+        assert!(longest < written / 2, "a log of {longest} bytes for {written} and more");
+    }
+
+    #[test]
+    fn work_that_panics_leaves_the_lane_open() {
+        let mut world = World::new();
+        let mut beside = world.enter(|txn| {
             insert(txn, "a");
             Ok(())
         });
-        let mut refused = world.lane.enter::<()>(|_| Err(Refusal::Denied.into()));
-        let mut culprit = world.lane.enter(|txn| {
+        let mut broken = world.enter::<()>(|_| panic!("on purpose"));
+        world.run();
+        assert!(beside.try_recv().is_err() && broken.try_recv().is_err());
+        let mut after = world.enter(|txn| {
+            insert(txn, "b");
+            Ok(())
+        });
+        world.run();
+        after.try_recv().unwrap().unwrap();
+        assert_eq!(World::keys(&world.folders), ["b"]);
+    }
+
+    #[test]
+    fn if_the_commit_fails_all_fail_and_nothing_stays() {
+        let mut world = World::new();
+        let mut before = world.enter(|txn| {
+            insert(txn, "a");
+            Ok(())
+        });
+        let mut refused = world.enter::<()>(|_| Err(Refusal::Denied.into()));
+        let mut culprit = world.enter(|txn| {
             // Broken in a way that only the commit notices.
             txn.tx.execute_batch("PRAGMA defer_foreign_keys = ON")?;
             txn.tx.execute("INSERT INTO permission VALUES (99, 99, 1)", [])?;
@@ -288,7 +454,7 @@ mod tests {
             assert!(matches!(error, Error::Database(_)), "{error}");
         }
         assert!(World::keys(&world.folders).is_empty());
-        let mut after = world.lane.enter(|txn| {
+        let mut after = world.enter(|txn| {
             insert(txn, "b");
             Ok(())
         });

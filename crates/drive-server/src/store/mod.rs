@@ -15,14 +15,18 @@ pub(crate) mod delete;
 pub(crate) mod edit;
 pub(crate) mod files;
 pub(crate) mod ids;
+pub(crate) mod known;
 mod lane;
 pub(crate) mod permissions;
+mod readers;
 mod schema;
 pub(crate) mod search;
 pub(crate) mod sessions;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tokens;
+mod ways;
+mod words;
 
 use std::{
     fs::{File, TryLockError},
@@ -33,15 +37,13 @@ use std::{
 };
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
-use tokio::sync::Semaphore;
 
 use crate::clock;
 pub(crate) use content::Folders;
 use content::Stored;
+use known::Known;
 use lane::Lane;
-
-/// Reads at once, each on a connection of its own; more wait.
-const READERS: usize = 4;
+use readers::Readers;
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -110,10 +112,8 @@ struct Inner {
     folders: Folders,
     writer: Mutex<Connection>,
     lane: Lane,
-    readers: Mutex<Vec<Connection>>,
-    /// Who waits does so here, not on a blocking thread: streams need those too.
-    reading: Semaphore,
-    writing: Semaphore,
+    readers: Arc<Readers>,
+    known: Known,
     /// Held as long as the store lives, so that no second server serves the same folder.
     _lock: File,
 }
@@ -125,6 +125,8 @@ pub(crate) struct Txn<'a> {
     pub(crate) now_ms: i64,
     pub(crate) released: Vec<String>,
     pub(crate) stored: Vec<Stored>,
+    /// True if a token does not hold any more.
+    pub(crate) revoked: bool,
 }
 
 impl Store {
@@ -147,9 +149,8 @@ impl Store {
             folders,
             writer: Mutex::new(writer),
             lane: Lane::default(),
-            readers: Mutex::new(Vec::new()),
-            reading: Semaphore::new(READERS),
-            writing: Semaphore::new(1),
+            readers: Arc::default(),
+            known: Known::default(),
             _lock: lock,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -159,26 +160,18 @@ impl Store {
         &self.inner.folders
     }
 
+    /// Whose tokens are.
+    pub(crate) fn known(&self) -> &Known {
+        &self.inner.known
+    }
+
     /// Runs `work` on one consistent snapshot.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let inner = Arc::clone(&self.inner);
-        let _turn = self.inner.reading.acquire().await.map_err(|_| Error::GivenUp)?;
-        let done = tokio::task::spawn_blocking(move || {
-            let kept = inner.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let connection = match kept {
-                Some(connection) => connection,
-                None => schema::open(&inner.folders.database)?,
-            };
-            let snapshot = connection.unchecked_transaction()?;
-            let result = work(&connection);
-            snapshot.finish()?;
-            inner.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-            result
-        });
-        done.await.map_err(|_| Error::GivenUp)?
+        let answer = self.inner.readers.enter(&self.inner.folders.database, work);
+        answer.await.map_err(|_| Error::GivenUp)?
     }
 
     /// Runs `work` so that all of it happens and is on disk, or, if it fails, nothing.
@@ -188,26 +181,18 @@ impl Store {
         &self,
         work: impl FnOnce(&mut Txn<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let answer = self.inner.lane.enter(work);
-        // On its own, since whoever asked may leave while others' work is in the same transaction.
-        tokio::spawn(drain(Arc::clone(&self.inner)));
+        let (answer, is_first) = self.inner.lane.enter(work);
+        if is_first {
+            // On its own, since whoever asked may leave while others' work is in the same
+            // transaction.
+            let inner = Arc::clone(&self.inner);
+            tokio::task::spawn_blocking(move || {
+                let mut writer = inner.writer.lock().unwrap_or_else(PoisonError::into_inner);
+                inner.lane.run(&mut writer, &inner.folders, &inner.known, &inner.readers);
+            });
+        }
         answer.await.map_err(|_| Error::GivenUp)?
     }
-}
-
-/// Does what waits in the lane, when its turn comes.
-async fn drain(inner: Arc<Inner>) {
-    let Ok(_turn) = inner.writing.acquire().await else { return };
-    if inner.lane.is_empty() {
-        return; // done together with others
-    }
-    let working = Arc::clone(&inner);
-    let done = tokio::task::spawn_blocking(move || {
-        let mut writer = working.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        working.lane.run(&mut writer, &working.folders);
-    });
-    // Work that panicked has told so: its answer, and those of the work beside it, were dropped.
-    done.await.ok();
 }
 
 /// Opens the database of a data folder, making both if need be.
@@ -217,7 +202,7 @@ pub(crate) fn connect(data: &Path) -> std::result::Result<Connection, crate::Err
         std::fs::create_dir_all(path)
             .map_err(|source| crate::Error::Folder { path: path.to_owned(), source })?;
     }
-    let mut connection = schema::open(&folders.database).map_err(database)?;
+    let mut connection = schema::open_writer(&folders.database).map_err(database)?;
     schema::migrate(&mut connection).map_err(database)?;
     Ok(connection)
 }
@@ -229,7 +214,7 @@ pub(crate) fn in_transaction<T>(
     work: impl FnOnce(&mut Txn<'_>) -> Result<T>,
 ) -> Result<T> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut txn = Txn { tx, now_ms, released: Vec::new(), stored: Vec::new() };
+    let mut txn = Txn { tx, now_ms, released: Vec::new(), stored: Vec::new(), revoked: false };
     let result = work(&mut txn)?;
     txn.tx.commit()?;
     Ok(result)

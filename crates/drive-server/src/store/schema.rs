@@ -2,18 +2,23 @@
 //!
 //! `file.parent` is one folder at most, as on Drive since 2020. `access` is derived: who reaches a
 //! file and how, inherited or not; principal 0 is "anyone who has the link". `change` keeps the
-//! last change of each file for each account; its numbers only grow.
+//! last change of each file for each account; its numbers only grow. `word` is derived from names,
+//! so that a search by words does not read them all (`words`).
+//!
+//! A data folder of an older release is brought up to date at its first opening, in one
+//! transaction; an older release then refuses it.
 
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig};
 
-use super::{BUSY, ids};
+use super::{BUSY, ids, words};
 
-/// Number of the tables' form; a data folder of another number is refused.
-const VERSION: i64 = 1;
+/// Number of the tables' form; a data folder of a number that is not known is refused.
+const VERSION: i64 = 2;
 
-const TABLES: &str = "
+/// The form of the first release.
+const FIRST: &str = "
 CREATE TABLE setting (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
 
 CREATE TABLE principal (
@@ -106,6 +111,41 @@ CREATE TABLE session (
 CREATE INDEX session_principal ON session (principal, created_ms);
 ";
 
+/// What the second form has besides: a way to each kind of search that does not pass all files.
+const SECOND: &str = "
+CREATE INDEX file_kind ON file (mime, owner);
+CREATE INDEX property_value ON property (kind, key, value);
+CREATE INDEX permission_principal ON permission (principal);
+
+CREATE TABLE word (
+    word TEXT NOT NULL,                    -- of a name, or empty, see store::words
+    file INTEGER NOT NULL,
+    PRIMARY KEY (word, file)
+) STRICT, WITHOUT ROWID;
+
+DROP INDEX file_mime;
+";
+
+/// Opens a connection for reading alone.
+pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = open(path)?;
+    connection.pragma_update(None, "query_only", "ON")?;
+    Ok(connection)
+}
+
+/// Frames in the log at which the connection that writes copies them into the database by itself,
+/// where nobody did it at a better time: 80 MB.
+const FRAMES_MAX: i64 = 20_000;
+
+/// Opens the connection that writes: it alone changes the database, so that what it remembers stays
+/// true. 16 MiB hold the ends of the indices and what is above them.
+pub(super) fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = open(path)?;
+    connection.pragma_update(None, "cache_size", -16384)?;
+    connection.pragma_update(None, "wal_autocheckpoint", FRAMES_MAX)?;
+    Ok(connection)
+}
+
 /// Opens a connection: write-ahead log, so that readers never wait; every commit is on disk.
 pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -116,7 +156,7 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
-    // 8 MiB: the rows of some 10,000 files stay in memory, on five connections at most.
+    // 8 MiB: the rows of some 10,000 files stay in memory, on nine connections at most.
     connection.pragma_update(None, "cache_size", -8192)?;
     // Plans do not depend on bound values: otherwise SQLite makes a new one for each execution.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
@@ -124,7 +164,7 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Makes the tables in a new database; refuses one of another form.
+/// Makes the tables in a new database, or what an older one lacks; refuses one of another form.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let version = |c: &Connection| c.pragma_query_value(None, "user_version", |row| row.get(0));
     if version(connection)? == VERSION {
@@ -132,17 +172,69 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     }
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     match version(&tx)? {
-        VERSION => {} // another process was first
-        0 => {
-            tx.execute_batch(TABLES)?;
-            tx.execute("INSERT INTO setting VALUES ('id_key', ?1)", [ids::random_bytes()])?;
-            tx.execute(
-                "INSERT INTO principal VALUES (0, 'anyone', '', 'anyoneWithLink', NULL)",
-                [],
-            )?;
-            tx.pragma_update(None, "user_version", VERSION)?;
-        }
+        VERSION => return tx.commit(), // another process was first
+        0 => make_first(&tx)?,
+        1 => {}
         other => return Err(rusqlite::Error::IntegralValueOutOfRange(0, other)),
     }
+    tx.execute_batch(SECOND)?;
+    words::add_all(&tx)?;
+    tx.pragma_update(None, "user_version", VERSION)?;
     tx.commit()
+}
+
+fn make_first(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(FIRST)?;
+    connection.execute("INSERT INTO setting VALUES ('id_key', ?1)", [ids::random_bytes()])?;
+    connection
+        .execute("INSERT INTO principal VALUES (0, 'anyone', '', 'anyoneWithLink', NULL)", [])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tables(connection: &Connection) -> Vec<(String, String)> {
+        let sql = "SELECT name, coalesce(sql, '') FROM sqlite_schema ORDER BY name";
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.map(rusqlite::Result::unwrap).collect()
+    }
+
+    #[test]
+    fn a_folder_of_the_first_release_becomes_what_a_new_one_is() {
+        let data = tempfile::tempdir().unwrap();
+        let mut old = open(&data.path().join("old")).unwrap();
+        make_first(&old).unwrap();
+        old.execute_batch(
+            "PRAGMA user_version = 1; PRAGMA foreign_keys = OFF;
+             INSERT INTO file (seq, id, name, words, mime, owner, modifier, created_ms,
+                               modified_ms, md5, sha256)
+             VALUES (7, 'x', 'msg_1', ' msg 1', 'm', 1, 1, 0, 0, '', '')",
+        )
+        .unwrap();
+        migrate(&mut old).unwrap();
+        migrate(&mut old).unwrap(); // has nothing to do
+        let mut new = open(&data.path().join("new")).unwrap();
+        migrate(&mut new).unwrap();
+        assert_eq!(tables(&old), tables(&new));
+        let words: Vec<(String, i64)> = old
+            .prepare("SELECT word, file FROM word ORDER BY word")
+            .unwrap()
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+            .map(rusqlite::Result::unwrap)
+            .collect();
+        assert_eq!(words, [("1".to_owned(), 7), ("msg".to_owned(), 7)]);
+    }
+
+    #[test]
+    fn a_folder_of_a_newer_release_is_refused() {
+        let data = tempfile::tempdir().unwrap();
+        let mut newer = open(&data.path().join("newer")).unwrap();
+        newer.pragma_update(None, "user_version", VERSION + 1).unwrap();
+        assert!(migrate(&mut newer).is_err());
+        assert!(tables(&newer).is_empty());
+    }
 }

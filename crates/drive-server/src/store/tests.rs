@@ -1,7 +1,7 @@
 //! Whatever three accounts do to each other's files: `access` and `trashed` are what a walk from
 //! the root would say, and whoever sees something else than before has a change record for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use rusqlite::Connection;
@@ -11,6 +11,7 @@ use super::{
     edit::{Metadata, Moves},
     files, in_transaction, permissions,
     tokens::{self, Me},
+    words,
 };
 
 #[derive(Debug, Clone)]
@@ -136,6 +137,23 @@ fn check_derived(c: &Connection) {
     }
 }
 
+/// The words of each name, and nothing else, lead to its file.
+fn check_words(c: &Connection) {
+    let sql = "SELECT seq, name FROM file WHERE seq NOT IN (SELECT root FROM principal
+                                                            WHERE root > 0)";
+    let mut named = c.prepare(sql).unwrap();
+    let named = named.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let mut wanted = BTreeSet::new();
+    for file in named {
+        let (file, name): (i64, String) = file.unwrap();
+        wanted.extend(words::kept(&name).into_iter().map(|word| (word, file)));
+    }
+    let mut kept = c.prepare("SELECT word, file FROM word").unwrap();
+    let kept = kept.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let kept: BTreeSet<(String, i64)> = kept.map(rusqlite::Result::unwrap).collect();
+    assert_eq!(kept, wanted);
+}
+
 /// Returns what an account sees: id → name, trash, rank.
 fn view(c: &Connection, me: &Me) -> BTreeMap<String, (String, bool, i64)> {
     let sql = "SELECT f.id, f.name, f.trashed, a.rank FROM file f JOIN access a ON a.file = f.seq
@@ -159,7 +177,7 @@ fn run(steps: &[(usize, Step)]) {
                 tokens::add_secret(txn, me, email)
             })
             .unwrap();
-            tokens::who(&c, email, 1).unwrap().unwrap()
+            tokens::holder(&c, super::ids::hash(email), 1).unwrap().unwrap().me
         })
         .collect();
     for (who, step) in steps {
@@ -167,9 +185,10 @@ fn run(steps: &[(usize, Step)]) {
         let token = changes::start(&c).unwrap();
         in_transaction(&mut c, 2, |txn| apply(txn, &all, *who, step)).ok();
         check_derived(&c);
+        check_words(&c);
         for (me, before) in all.iter().zip(before) {
             let after = view(&c, me);
-            let page = changes::page(&c, me, token, 1000).unwrap();
+            let page = changes::page(&c, me, token, 1000, files::Wanted::ALL).unwrap();
             let told: BTreeMap<_, _> =
                 page.changes.iter().map(|one| (&one.id, one.file.is_some())).collect();
             for id in before.keys().chain(after.keys()) {

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{Refusal, Result, Txn, access, content, files, ids};
+use super::{Refusal, Result, Txn, access, content, files, ids, known::Holder};
 
 /// The account that a request is made for.
 #[derive(Debug, Clone)]
@@ -136,18 +136,23 @@ pub(crate) fn add(
     Ok(())
 }
 
-/// Returns the account of a bearer token; none if it is unknown or expired.
-pub(crate) fn who(connection: &Connection, token: &str, now_ms: i64) -> Result<Option<Me>> {
+/// Returns who has a bearer token, by its hash; none if it is unknown or expired.
+pub(crate) fn holder(
+    connection: &Connection,
+    hash: [u8; 32],
+    now_ms: i64,
+) -> Result<Option<Holder>> {
     let mut statement = connection.prepare_cached(
-        "SELECT p.id, p.email, r.id FROM token t
+        "SELECT p.id, p.email, r.id, t.expires_ms FROM token t
          JOIN principal p ON p.id = t.principal JOIN file r ON r.seq = p.root
          WHERE t.hash = ?1 AND t.kind IN ('secret', 'access')
            AND (t.expires_ms IS NULL OR t.expires_ms > ?2)",
     )?;
-    let me = statement.query_row(params![ids::hash(token), now_ms], |row| {
-        Ok(Me { principal: row.get(0)?, email: row.get(1)?, root: row.get(2)? })
+    let holder = statement.query_row(params![hash, now_ms], |row| {
+        let me = Me { principal: row.get(0)?, email: row.get(1)?, root: row.get(2)? };
+        Ok(Holder { me, expires_ms: row.get(3)? })
     });
-    Ok(me.optional()?)
+    Ok(holder.optional()?)
 }
 
 /// Returns the account that this e-mail address and secret open together.
@@ -185,7 +190,7 @@ pub(crate) fn grant(
 ///
 /// Either end of a grant ends all of it, as at Google. An account's own secret stays: whoever
 /// holds a copy must not lock the account out.
-pub(crate) fn revoke(txn: &Txn<'_>, secret: &str) -> Result<bool> {
+pub(crate) fn revoke(txn: &mut Txn<'_>, secret: &str) -> Result<bool> {
     let hash = ids::hash(secret);
     let parent: Option<Option<[u8; 32]>> = txn
         .tx
@@ -197,6 +202,7 @@ pub(crate) fn revoke(txn: &Txn<'_>, secret: &str) -> Result<bool> {
         .optional()?;
     let Some(parent) = parent else { return Ok(false) };
     let first = parent.unwrap_or(hash);
+    txn.revoked = true;
     txn.tx.execute("DELETE FROM token WHERE hash IN (?1, ?2) OR grant_hash = ?1", [first, hash])?;
     Ok(true)
 }

@@ -57,3 +57,44 @@ async fn a_large_file_goes_through_in_64_mib_of_memory() {
     let peak = peak_mib(process.child.id());
     assert!(peak <= 64, "the server needed {peak} MiB for {mib} MiB");
 }
+
+/// Downloads that nobody reads and uploads that do not go on keep what was read for them: that must
+/// be little, however many there are.
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn two_hundred_slow_clients_take_little_memory() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    const MIB: usize = 16;
+    let data = tempfile::tempdir().unwrap();
+    let process = Process::start(data.path());
+    let api = process.api();
+    let target = "/upload/drive/v3/files?uploadType=media&fields=id";
+    let answer: Answer = api.try_send("POST", target, &[], zeros(MIB)).await.unwrap();
+    let id = answer.ok()["id"].as_str().unwrap().to_owned();
+    let address = process.url.strip_prefix("http://").unwrap();
+    let token = api.token.clone().unwrap();
+    let head = |first: &str, length: usize| {
+        format!(
+            "{first} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: {length}\r\n\r\n"
+        )
+    };
+    let mut slow = Vec::new();
+    for _ in 0..100 {
+        let mut down = tokio::net::TcpStream::connect(address).await.unwrap();
+        let get = head(&format!("GET /drive/v3/files/{id}?alt=media"), 0);
+        down.write_all(get.as_bytes()).await.unwrap();
+        let mut status = [0; 12];
+        down.read_exact(&mut status).await.unwrap();
+        assert_eq!(&status, b"HTTP/1.1 200");
+        let mut up = tokio::net::TcpStream::connect(address).await.unwrap();
+        up.write_all(head(&format!("POST {target}"), MIB << 20).as_bytes()).await.unwrap();
+        up.write_all(&vec![0; 3 << 18]).await.unwrap();
+        slow.extend([down, up]);
+    }
+    // Others are served meanwhile.
+    let answer = api.get(&format!("/drive/v3/files/{id}?fields=size")).await.ok();
+    assert_eq!(answer["size"], (MIB << 20).to_string());
+    let peak = peak_mib(process.child.id());
+    assert!(peak <= 96, "the server needed {peak} MiB for {} slow clients", slow.len());
+}
