@@ -25,7 +25,7 @@ pub(crate) const EMPTY_SHA256: &str =
 /// Bytes read or written at once.
 pub(crate) const BLOCK_BYTES: usize = 1024 * 1024;
 
-/// From so many bytes on, two threads work out the two digests.
+/// From so many bytes on, two threads work at a block.
 const PARALLEL_BYTES: usize = 256 * 1024;
 
 /// Where things lie in the data folder.
@@ -103,30 +103,38 @@ impl Partial {
     }
 
     pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if let Err(error) = self.file.write_all(bytes) {
+        let before = (self.md5.clone(), self.sha256.clone());
+        if let Err(error) = self.write_and_digest(bytes) {
             // What was written in part must not count: the size is what the digests have seen.
+            (self.md5, self.sha256) = before;
             self.cut().ok();
             return Err(error);
         }
-        self.digest(bytes);
         self.size += bytes.len() as u64;
         Ok(())
     }
 
-    fn digest(&mut self, bytes: &[u8]) {
-        let (md5, sha256) = (&mut self.md5, &mut self.sha256);
-        if bytes.len() < PARALLEL_BYTES {
-            md5.update(bytes);
-            sha256.update(bytes);
-            return;
+    fn write_and_digest(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let (mut file, md5, sha256) = (&self.file, &mut self.md5, &mut self.sha256);
+        if bytes.len() >= PARALLEL_BYTES {
+            // MD5 takes as long as all else together.
+            let written = thread::scope(|scope| {
+                let other = thread::Builder::new().spawn_scoped(scope, || {
+                    sha256.update(bytes);
+                    file.write_all(bytes)
+                });
+                let other = other.ok()?;
+                md5.update(bytes);
+                Some(other.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into())))
+            });
+            if let Some(written) = written {
+                return written;
+            }
+            // There are too many threads: then one after the other.
         }
-        thread::scope(|scope| {
-            let other = thread::Builder::new().spawn_scoped(scope, || sha256.update(bytes));
-            md5.update(bytes);
-            // It has not begun if there are too many threads: then one after the other.
-            other.map(drop)
-        })
-        .unwrap_or_else(|_| self.sha256.update(bytes));
+        self.md5.update(bytes);
+        self.sha256.update(bytes);
+        self.file.write_all(bytes)
     }
 
     /// Forgets all bytes, for a client that starts over.
@@ -281,5 +289,43 @@ mod tests {
         // The second write had to wait for the first.
         assert!(committed.exists(), "it was committed");
         assert!(!refused.exists(), "no row names it");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_could_not_be_written_does_not_count() {
+        let data = tempfile::tempdir().unwrap();
+        super::super::connect(data.path()).unwrap();
+        let folders = Folders::new(data.path());
+        for size in [10, PARALLEL_BYTES] {
+            let mut partial = Partial::create(&folders).unwrap();
+            partial.append(b"one").unwrap();
+            let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+            let file = std::mem::replace(&mut partial.file, full);
+            assert!(partial.append(&vec![7; size]).is_err());
+            partial.file = file;
+            partial.append(b"two").unwrap();
+            assert_eq!(partial.size(), 6);
+            let stored = partial.finish(&folders).unwrap();
+            assert_eq!(stored.md5, hex::encode(Md5::digest(b"onetwo")), "{size} bytes");
+            assert_eq!(stored.sha256, hex::encode(Sha256::digest(b"onetwo")), "{size} bytes");
+        }
+    }
+
+    #[test]
+    fn two_threads_work_out_the_same_digests_as_one() {
+        let data = tempfile::tempdir().unwrap();
+        super::super::connect(data.path()).unwrap();
+        let folders = Folders::new(data.path());
+        let bytes: Vec<u8> = (0..PARALLEL_BYTES + 77).map(|at| (at * 31 % 251) as u8).collect();
+        let mut partial = Partial::create(&folders).unwrap();
+        partial.append(&bytes).unwrap();
+        partial.append(&bytes[..99]).unwrap();
+        let all = [bytes.as_slice(), &bytes[..99]].concat();
+        let stored = partial.finish(&folders).unwrap();
+        assert_eq!(stored.md5, hex::encode(Md5::digest(&all)));
+        assert_eq!(stored.sha256, hex::encode(Sha256::digest(&all)));
+        let path = stored.path.clone().unwrap();
+        assert!(fs::read(path).unwrap() == all);
     }
 }
