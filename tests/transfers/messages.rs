@@ -86,7 +86,8 @@ async fn a_message_that_is_killed_on_its_way_goes_on() {
     let before = world.proxy.passed(Way::Down);
     scientist.done(&["sync"]);
     let passed = world.proxy.passed(Way::Down) - before;
-    assert!(passed < SIZE / 2 + SIZE / 50 + SLACK, "{passed}");
+    // Not all that has passed the wire had come to the disk.
+    assert!(passed < SIZE / 2 + SIZE / 50 + 2 * SLACK, "{passed}");
     assert_eq!((digest(&place(&owner)), digest(&place(&scientist))), (sent.clone(), sent));
     nothing_left(&owner);
     nothing_left(&scientist);
