@@ -17,6 +17,7 @@ use base64::engine::general_purpose::STANDARD;
 use base64::read::DecoderReader;
 use sha2::{Digest as _, Sha256};
 
+use super::looking::{Utf8, look};
 use super::tree::DatasiteTree;
 use super::{Error, Result};
 use crate::model::{DatasitePath, Digest};
@@ -183,14 +184,14 @@ impl Contents {
         if size_bytes < large_bytes_min {
             return self.clone().from(large_bytes_min).take(tree, path, wanted);
         }
-        let (large, _) = look(&mut file).map_err(failed)?;
+        let large = look(&mut file).map_err(failed)?;
         Ok((large.digest == *wanted).then_some(Content::Large(large)))
     }
 
     /// Returns what is known of a content that is here.
     fn known(&self, digest: &Digest) -> io::Result<Option<Large>> {
         let Some(mut file) = self.open(digest)? else { return Ok(None) };
-        let (large, _) = look(&mut file)?;
+        let large = look(&mut file)?;
         Ok((large.digest == *digest).then_some(large))
     }
 
@@ -243,25 +244,6 @@ impl Larder for Contents {
     }
 }
 
-/// Returns what a file is.
-fn look(file: &mut impl Read) -> io::Result<(Large, u64)> {
-    let (mut hasher, mut text) = (Sha256::new(), Utf8::default());
-    let (mut size_bytes, mut chunk) = (0_u64, vec![0; CHUNK_BYTES]);
-    loop {
-        let count = match file.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        hasher.update(&chunk[..count]);
-        text.follow(&chunk[..count]);
-        size_bytes += count as u64;
-    }
-    let digest = Digest::from_bytes(hasher.finalize().into());
-    Ok((Large { digest, size_bytes, is_text: text.is_whole() }, size_bytes))
-}
-
 /// Fails if the disk of `folder` would not keep enough free with `more` bytes on it.
 fn expect_room(folder: &Path, more: u64) -> io::Result<()> {
     let about = rustix::fs::statvfs(folder)?;
@@ -271,39 +253,6 @@ fn expect_room(folder: &Path, more: u64) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::StorageFull, what));
     }
     Ok(())
-}
-
-/// Tells whether what goes by is UTF-8.
-#[derive(Debug, Default)]
-struct Utf8 {
-    /// The beginning of a character that goes on.
-    begun: Vec<u8>,
-    is_broken: bool,
-}
-
-impl Utf8 {
-    fn follow(&mut self, bytes: &[u8]) {
-        let mut rest = bytes;
-        while !self.is_broken && !self.begun.is_empty() && !rest.is_empty() {
-            self.begun.push(rest[0]);
-            rest = &rest[1..];
-            match std::str::from_utf8(&self.begun) {
-                Ok(_) => self.begun.clear(),
-                Err(error) => self.is_broken = error.error_len().is_some(),
-            }
-        }
-        if self.is_broken || rest.is_empty() {
-            return;
-        }
-        if let Err(error) = std::str::from_utf8(rest) {
-            self.is_broken = error.error_len().is_some();
-            self.begun = rest[error.valid_up_to()..].to_vec();
-        }
-    }
-
-    fn is_whole(&self) -> bool {
-        !self.is_broken && self.begun.is_empty()
-    }
 }
 
 /// Large strings of one file that is read, one after the other in a file without a name.
@@ -393,8 +342,6 @@ impl Shelf for Spool<'_> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     fn contents() -> (Contents, tempfile::TempDir) {
@@ -462,21 +409,6 @@ mod tests {
             shelf.write(&text[text.len() / 2..]).unwrap();
             let kept = shelf.keep(number, encoding).unwrap();
             assert_eq!(kept.map(|large| large.digest), expected.map(Digest::of));
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn what_goes_by_in_pieces_is_text_or_not(
-            bytes in prop_oneof![
-                "(?s).{0,12}".prop_map(String::into_bytes),
-                prop::collection::vec(prop_oneof![any::<u8>(), Just(0xe2), Just(0x82), Just(0xac)], 0..9),
-            ],
-            step in 1_usize..5,
-        ) {
-            let mut text = Utf8::default();
-            bytes.chunks(step).for_each(|piece| text.follow(piece));
-            prop_assert_eq!(text.is_whole(), std::str::from_utf8(&bytes).is_ok());
         }
     }
 }

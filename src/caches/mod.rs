@@ -22,6 +22,7 @@ pub mod intents;
 pub mod journal;
 mod listing;
 mod lock;
+mod looking;
 mod marker;
 pub mod meta;
 mod missing;

@@ -7,9 +7,9 @@ use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
 
-use sha2::{Digest as _, Sha256};
 use tempfile::{NamedTempFile, PersistError};
 
+use super::looking::digest_of;
 use super::staged::Staged;
 use super::{Error, Result};
 use crate::model::{DatasitePath, Digest, TEMPORARY_PREFIX};
@@ -440,19 +440,6 @@ fn write_private(
         std::fs::File::open(folder)?.sync_all()
     })();
     written.map_err(Error::at(path, "written"))
-}
-
-/// Returns the digest of what a file gives, without holding it.
-fn digest_of(file: &mut impl io::Read) -> io::Result<Digest> {
-    let (mut hasher, mut chunk) = (Sha256::new(), vec![0; 64 * 1024]);
-    loop {
-        match file.read(&mut chunk) {
-            Ok(0) => return Ok(Digest::from_bytes(hasher.finalize().into())),
-            Ok(count) => hasher.update(&chunk[..count]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 #[cfg(test)]
