@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection as Database, OptionalExtension as _, params};
 
+use super::stats::text;
 use super::{Error, Result};
 use crate::connections::FileId;
 use crate::model::{DatasitePath, Digest, Email, Snapshot, Timestamp};
@@ -12,14 +13,12 @@ use crate::model::{DatasitePath, Digest, Email, Snapshot, Timestamp};
 pub fn snapshot(db: &Database, datasite: &Email) -> Result<Snapshot> {
     let mut statement =
         db.prepare_cached("SELECT path, digest FROM agreed WHERE datasite = ?1 ORDER BY path")?;
-    let rows = statement.query_map([datasite.as_str()], |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
-    })?;
-    rows.map(|row| {
-        let (path, digest) = row?;
-        Ok((parse_path(&path)?, parse_digest(&digest)?))
-    })
-    .collect()
+    let mut rows = statement.query([datasite.as_str()])?;
+    let mut files = Vec::new();
+    while let Some(row) = rows.next()? {
+        files.push((parse_path(text(row, 0)?)?, parse_digest(text(row, 1)?)?));
+    }
+    Ok(files.into_iter().collect())
 }
 
 /// Returns what is agreed for one path; `None` if it does not exist.
