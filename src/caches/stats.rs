@@ -71,7 +71,7 @@ impl Stat {
             size: whole(found.st_size),
             mtime_ns: nanoseconds(whole(found.st_mtime), whole(found.st_mtime_nsec)),
             ctime_ns: nanoseconds(whole(found.st_ctime), whole(found.st_ctime_nsec)),
-            inode: i64::from_ne_bytes(u64::from(found.st_ino).to_ne_bytes()),
+            inode: i64::from_ne_bytes(found.st_ino.to_ne_bytes()),
         }))
     }
 

@@ -47,10 +47,9 @@ impl Digest {
     pub fn parse(text: &str) -> Result<Self, InvalidDigest> {
         let digits = text.as_bytes();
         let (mut bytes, mut seen) = ([0; 32], 0);
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            // Databases hold hundreds of thousands: a table is six times as fast as comparing.
-            let value = |digit: Option<&u8>| digit.map_or(NO_DIGIT, |it| VALUES[usize::from(*it)]);
-            let (high, low) = (value(pair.first()), value(pair.last()));
+        // Databases hold hundreds of thousands: looking a digit up is far faster than comparing it.
+        for (byte, [high, low]) in bytes.iter_mut().zip(digits.as_chunks().0) {
+            let (high, low) = (VALUES[usize::from(*high)], VALUES[usize::from(*low)]);
             seen |= high | low;
             *byte = high << 4 | low;
         }

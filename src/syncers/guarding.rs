@@ -185,7 +185,7 @@ fn mean(
     is_unknown: impl Fn(&DatasitePath) -> bool,
 ) -> Result<()> {
     let gone =
-        agreed.iter().filter(|(path, _)| !found.files.contains_key(*path) && !is_unknown(path));
+        agreed.iter().filter(|(path, _)| !found.files.contains_key(path) && !is_unknown(path));
     let lines: Vec<String> = gone.map(|(path, digest)| line(path, digest)).collect();
     let key = meant_key(datasite);
     Ok(account.store.write(|db| match lines.is_empty() {

@@ -355,7 +355,7 @@ pub(super) fn folders_without_rules(account: &Account, found: &Scan) -> Result<B
     let agreed = account.store.agreed(&account.email)?;
     let waiting = account.store.read(|db| intents::waiting(db, &account.email))?;
     let unknown = agreed.keys().filter(|path| {
-        let is_there = found.files.contains_key(*path);
+        let is_there = found.files.contains_key(path);
         is_rule_file(path) && (waiting.contains_key(*path) || (!is_there && found.is_unknown(path)))
     });
     let folder_of = |text: &str| text.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
