@@ -5,24 +5,30 @@ memory that was resident). The drive is the embedded one, in another process, wh
 memory where the system has such a place, so that a disk is not what is measured.
 
     cargo build --release
-    SYFT_BIN=target/release/syft python3 benches/local.py [--files 100 1000 10000 100000] [--big-mib 1024]
+    SYFT_BIN=target/release/syft python3 benches/local.py [--files 100 1000 10000 100000] [--messages 100 1000 …] [--big-mib 1024]
 """
 
 import argparse
 import hashlib
+import io
 import json
 import os
 import resource
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
+import urllib.parse
+import urllib.request
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 OWNER, SCIENTIST = "olga@example.org", "sam@example.org"
 IN_FOLDER = 500
+CHECKPOINT_FILES = 99_900  # one checkpoint holds 100,000, and rules are files as well
 
 
 class World:
@@ -34,13 +40,14 @@ class World:
             self.syft("drive", "account", "add", email, "--data", str(folder / "drive"), "--token", f"token-of-{email}")
         command = [SYFT, "--json", "drive", "serve", "--data", str(folder / "drive"), "--listen", "127.0.0.1:0"]
         self.drive = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        url = json.loads(self.drive.stdout.readline())["url"]
+        url = self.url = json.loads(self.drive.stdout.readline())["url"]
         for home, login, email in (("owner", "login-do", OWNER), ("scientist", "login-ds", SCIENTIST)):
             self.syft(login, "--email", email, "--drive", url, "--token", f"token-of-{email}", home=home)
         self.syft("peer", "add", OWNER, home="scientist")
         self.syft("sync", home="owner")
         self.syft("peer", "approve", SCIENTIST, home="owner")
         self.syft("perm", "grant", "w/", "--user", SCIENTIST, "--level", "read", home="owner")
+        self.syft("perm", "grant", "from/", "--user", SCIENTIST, "--level", "write", home="owner")
         self.syft("sync", home="scientist")
 
     def syft(self, *args, home="owner"):
@@ -73,9 +80,53 @@ class World:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"{content} {number}\n")
 
+    def request(self, path, body=None, kind="application/json"):
+        headers = {"Authorization": f"Bearer token-of-{SCIENTIST}", "Content-Type": kind}
+        asked = urllib.request.Request(self.url + path, data=body, headers=headers)
+        with urllib.request.urlopen(asked) as answer:
+            return json.load(answer)
+
+    def propose(self, count):
+        """Puts proposals into the owner's inbox, each a message of its own with one small file, as the scientist's client does."""
+        query = urllib.parse.quote("mimeType = 'application/vnd.google-apps.folder'")
+        found = self.request(f"/drive/v3/files?pageSize=100&q={query}")["files"]
+        inbox = next(it["id"] for it in found if it["name"].endswith(f"#{OWNER}#inbox#{SCIENTIST}"))
+        now = time.time()
+
+        def put(number):
+            name = f"msgv2_{now + number / 1000:.5f}1_{uuid.uuid4()}.tar.gz"
+            metadata = json.dumps({"name": name, "parents": [inbox]}).encode()
+            parts = [("application/json", metadata), ("application/gzip", proposal(name, number, now))]
+            body = b"".join(b"--cut\r\nContent-Type: %s\r\n\r\n%s\r\n" % (kind.encode(), part) for kind, part in parts)
+            self.request("/upload/drive/v3/files?uploadType=multipart", body + b"--cut--", "multipart/related; boundary=cut")
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(put, range(count)))
+
     def end(self):
         self.drive.terminate()
         self.drive.wait()
+
+
+def proposal(name, number, now):
+    """One message in the form of docs/FORMAT.md."""
+    content = f"proposed {number}\n"
+    _, submitted, uid = name.removesuffix(".tar.gz").split("_")
+    change = {
+        "id": str(uuid.uuid4()), "old_hash": None, "new_hash": hashlib.sha256(content.encode()).hexdigest(),
+        "submitted_timestamp": now, "path_in_datasite": f"from/{number // IN_FOLDER}/{number}.txt", "content": content,
+        "datasite_email": OWNER, "is_deleted": False, "content_type": "text",
+    }
+    message = {
+        "id": str(uuid.uuid4()), "sender_email": SCIENTIST,
+        "message_filename": {"submitted_timestamp": float(submitted), "uid": uid}, "proposed_file_changes": [change],
+    }
+    text, packed = json.dumps(message).encode(), io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        member = tarfile.TarInfo("proposed_file_changes.json")
+        member.size = len(text)
+        archive.addfile(member, io.BytesIO(text))
+    return packed.getvalue()
 
 
 def row(what, files, measured):
@@ -84,26 +135,38 @@ def row(what, files, measured):
     print(f"| {what} | {files} | {wall:.2f} s | {cpu:.2f} s | {each:.0f} µs | {kib / 1024:.0f} MiB |", flush=True)
 
 
-def growth(counts):
-    print("| what | files | wall | CPU | CPU per file | memory |\n| --- | ---: | ---: | ---: | ---: | ---: |")
+def files(world, count):
+    world.write(range(count), "first")
+    row("owner: first sync", count, world.measure("sync"))
+    row("scientist: takes it in", count, world.measure("sync", home="scientist"))
+    world.measure("sync")
+    time.sleep(2.1)  # files that were just written are read again
+    world.measure("sync")
+    row("owner: idle", count, world.measure("sync"))
+    world.measure("sync", home="scientist")
+    row("scientist: idle", count, world.measure("sync", home="scientist"))
+    changed = range(0, count, 100)
+    world.write(changed, "second")
+    row("owner: 1 % changed", count, world.measure("sync"))
+    world.measure("sync")
+    row("`syft status`", count, world.measure("status"))
+    if count <= CHECKPOINT_FILES:
+        world.syft("checkpoint", "create")
+        login = ("login-do", "--email", OWNER, "--drive", world.url, "--token", f"token-of-{OWNER}")
+        row("owner: joins from a checkpoint", count, world.measure(*login, home="owner-2"))
+
+
+def messages(world, count):
+    world.propose(count)
+    row("owner: receives messages of one file", count, world.measure("sync"))
+
+
+def growth(counts, measure):
     for count in counts:
         folder = Path(tempfile.mkdtemp(prefix="local-", dir=PLACE))
         world = World(folder)
         try:
-            world.write(range(count), "first")
-            row("owner: first sync", count, world.measure("sync"))
-            row("scientist: takes it in", count, world.measure("sync", home="scientist"))
-            world.measure("sync")
-            time.sleep(2.1)  # files that were just written are read again
-            world.measure("sync")
-            row("owner: idle", count, world.measure("sync"))
-            world.measure("sync", home="scientist")
-            row("scientist: idle", count, world.measure("sync", home="scientist"))
-            changed = range(0, count, 100)
-            world.write(changed, "second")
-            row("owner: 1 % changed", count, world.measure("sync"))
-            world.measure("sync")
-            row("`syft status`", count, world.measure("status"))
+            measure(world, count)
         finally:
             world.end()
             shutil.rmtree(folder, ignore_errors=True)
@@ -144,11 +207,14 @@ def hashing(mib):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--files", type=int, nargs="*", default=[100, 1_000, 10_000, 100_000])
+    parser.add_argument("--messages", type=int, nargs="*", default=[100, 1_000, 10_000])
     parser.add_argument("--big-mib", type=int, default=1024)
     choices = parser.parse_args()
     SYFT = os.environ.get("SYFT_BIN") or sys.exit("SYFT_BIN says which program to measure")
     SYFT = str(Path(SYFT).resolve())
     PLACE = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    growth(choices.files)
+    print("| what | files | wall | CPU | CPU per file | memory |\n| --- | ---: | ---: | ---: | ---: | ---: |")
+    growth(choices.files, files)
+    growth(choices.messages, messages)
     if choices.big_mib:
         hashing(choices.big_mib)

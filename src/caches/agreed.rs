@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection as Database, OptionalExtension as _, params};
 
+use super::stats::text;
 use super::{Error, Result};
 use crate::connections::FileId;
 use crate::model::{DatasitePath, Digest, Email, Snapshot, Timestamp};
@@ -12,14 +13,12 @@ use crate::model::{DatasitePath, Digest, Email, Snapshot, Timestamp};
 pub fn snapshot(db: &Database, datasite: &Email) -> Result<Snapshot> {
     let mut statement =
         db.prepare_cached("SELECT path, digest FROM agreed WHERE datasite = ?1 ORDER BY path")?;
-    let rows = statement.query_map([datasite.as_str()], |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
-    })?;
-    rows.map(|row| {
-        let (path, digest) = row?;
-        Ok((parse_path(&path)?, parse_digest(&digest)?))
-    })
-    .collect()
+    let mut rows = statement.query([datasite.as_str()])?;
+    let mut files = Vec::new();
+    while let Some(row) = rows.next()? {
+        files.push((parse_path(text(row, 0)?)?, parse_digest(text(row, 1)?)?));
+    }
+    Ok(files.into_iter().collect())
 }
 
 /// Returns what is agreed for one path; `None` if it does not exist.
@@ -150,7 +149,16 @@ pub fn unsettled(db: &Database) -> Result<Vec<FileId>> {
 
 /// Returns the datasites of which anything is agreed.
 pub fn datasites(db: &Database) -> Result<Vec<Email>> {
-    let mut statement = db.prepare_cached("SELECT DISTINCT datasite FROM agreed ORDER BY 1")?;
+    // From one to the next: `DISTINCT` would look at each file.
+    let mut statement = db.prepare_cached(
+        "WITH RECURSIVE found(datasite) AS (
+             SELECT min(datasite) FROM agreed
+             UNION ALL
+             SELECT (SELECT min(datasite) FROM agreed WHERE datasite > found.datasite) FROM found
+             WHERE found.datasite IS NOT NULL
+         )
+         SELECT datasite FROM found WHERE datasite IS NOT NULL",
+    )?;
     let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
     rows.map(|row| Email::parse(&row?).map_err(|error| Error::damaged(error.to_string()))).collect()
 }
@@ -161,4 +169,31 @@ pub(super) fn parse_path(text: &str) -> Result<DatasitePath> {
 
 pub(super) fn parse_digest(text: &str) -> Result<Digest> {
     Digest::parse(text).map_err(|error| Error::damaged(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Store;
+    use super::*;
+
+    #[test]
+    fn each_datasite_of_which_anything_is_agreed_is_named_once() {
+        let store = Store::in_memory().unwrap();
+        assert_eq!(store.read(datasites).unwrap(), []);
+        let path = |text: &str| DatasitePath::parse(text).unwrap();
+        let emails = ["b@x.org", "a@x.org", "c@x.org"].map(|text| Email::parse(text).unwrap());
+        let (digest, moment) = (Digest::of(b"1"), Timestamp::from_micros(1));
+        for email in &emails {
+            for name in ["one", "two", "three"] {
+                let put = |db: &_| put(db, email, &path(name), Some(&digest), moment);
+                store.write(put).unwrap();
+            }
+        }
+        let [b, a, c] = emails;
+        assert_eq!(store.read(datasites).unwrap(), [a, b.clone(), c]);
+        for name in ["one", "two", "three"] {
+            store.write(|db| put(db, &b, &path(name), None, moment)).unwrap();
+        }
+        assert_eq!(store.read(datasites).unwrap().len(), 2);
+    }
 }

@@ -41,6 +41,16 @@ pub fn to(db: &Database, peer: &Email) -> Result<Vec<Delivered>> {
     )
 }
 
+/// Returns the levels of the messages that [`to`] returns, in its order. What they speak of is much,
+/// and is not read.
+pub fn levels(db: &Database, peer: &Email) -> Result<Vec<u32>> {
+    let mut statement = db.prepare_cached(
+        "SELECT level FROM delivered WHERE peer = ?1 AND replaced IS NULL ORDER BY number",
+    )?;
+    let rows = statement.query_map([peer.as_str()], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// Returns the messages to `peer` that still wait to be sent, oldest first; also those that another
 /// one is to replace.
 pub fn waiting(db: &Database, peer: &Email) -> Result<Vec<Delivered>> {

@@ -4,19 +4,18 @@ use rusqlite::Connection as Database;
 
 use super::Result;
 use super::agreed::{parse_digest, parse_path};
+use super::stats::text;
 use crate::model::{DatasitePath, Digest, Email, Snapshot};
 
 /// Returns what `peer` holds, as far as we sent it.
 pub fn snapshot(db: &Database, peer: &Email) -> Result<Snapshot> {
     let mut statement = db.prepare_cached("SELECT path, digest FROM held WHERE peer = ?1")?;
-    let rows = statement.query_map([peer.as_str()], |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
-    })?;
-    rows.map(|row| {
-        let (path, digest) = row?;
-        Ok((parse_path(&path)?, parse_digest(&digest)?))
-    })
-    .collect()
+    let mut rows = statement.query([peer.as_str()])?;
+    let mut files = Vec::new();
+    while let Some(row) = rows.next()? {
+        files.push((parse_path(text(row, 0)?)?, parse_digest(text(row, 1)?)?));
+    }
+    Ok(files.into_iter().collect())
 }
 
 /// Notes that `peer` holds `digest` at `path`, or with `None` nothing.

@@ -3,12 +3,15 @@
 //! It costs a small part of a [`super::scan`], and answers the question that comes before anything
 //! else: is anything gone? Where the answer is not a plain no, a scan has to tell.
 
+use std::iter::Peekable;
+
 use cap_fs_ext::DirExt as _;
 use cap_std::fs::Dir;
 
 use super::scan::travels_otherwise;
 use super::tree::{DatasiteTree, is_temporary_name};
-use crate::model::{DatasitePath, Snapshot, is_ignored_name};
+use super::walk::{At, EntryKind, Listed};
+use crate::model::{DatasitePath, Snapshot, is_ignored_name, snapshot};
 
 /// What the folders of a datasite list.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -21,32 +24,48 @@ pub struct Listing {
 
 /// Lists the folders of a datasite. What cannot be looked at is not listed.
 pub fn list(tree: &DatasiteTree, agreed: &Snapshot) -> Listing {
-    let mut listing = Listing::default();
+    let mut walk =
+        Walk { agreed: agreed.iter().peekable(), at: At::default(), listing: Listing::default() };
     if let Ok(root) = tree.dir().try_clone() {
-        folder(&root, "", agreed, &mut listing);
+        walk.folder(&root);
     }
-    listing
+    walk.listing
 }
 
-fn folder(at: &Dir, prefix: &str, agreed: &Snapshot, listing: &mut Listing) {
-    let Ok(entries) = at.entries() else { return };
-    for entry in entries.flatten() {
-        let (name, Ok(kind)) = (entry.file_name(), entry.file_type()) else { continue };
-        let Some(name) = name.to_str() else { continue };
-        let path = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
-        if is_ignored_name(name) {
-            if kind.is_file() && is_temporary_name(name) {
-                listing.leftovers.extend(DatasitePath::parse(&path));
+struct Walk<'a> {
+    /// What was agreed and is not come to yet.
+    agreed: Peekable<snapshot::Iter<'a>>,
+    at: At,
+    listing: Listing,
+}
+
+impl Walk<'_> {
+    fn folder(&mut self, folder: &Dir) {
+        let (listed, _) = Listed::of(folder);
+        for (name, kind) in listed.entries() {
+            let Ok(name) = str::from_utf8(name) else { continue };
+            let length = self.at.enter(name);
+            if is_ignored_name(name) {
+                if kind == EntryKind::File && is_temporary_name(name) {
+                    self.listing.leftovers.extend(DatasitePath::parse(self.at.as_str()));
+                }
+            } else if kind == EntryKind::File {
+                self.listing.listed += usize::from(self.is_agreed());
+            } else if kind == EntryKind::Folder
+                && !travels_otherwise(self.at.as_str())
+                && let Ok(next) = folder.open_dir_nofollow(name)
+            {
+                self.folder(&next);
             }
-        } else if kind.is_file() {
-            let is_agreed = DatasitePath::parse(&path).is_ok_and(|path| agreed.contains_key(&path));
-            listing.listed += usize::from(is_agreed);
-        } else if kind.is_dir()
-            && !travels_otherwise(&path)
-            && let Ok(next) = at.open_dir_nofollow(name)
-        {
-            folder(&next, &path, agreed, listing);
+            self.at.leave(length);
         }
+    }
+
+    /// True if a file was agreed here. Both stand in the order of paths.
+    fn is_agreed(&mut self) -> bool {
+        let at = self.at.as_str();
+        while self.agreed.next_if(|(path, _)| path.as_str() < at).is_some() {}
+        self.agreed.next_if(|(path, _)| path.as_str() == at).is_some()
     }
 }
 

@@ -9,9 +9,14 @@
 use std::collections::HashMap;
 use std::io;
 
+use cap_fs_ext::DirExt as _;
+use cap_std::fs::Dir;
+
+use super::scan::travels_otherwise;
 use super::stats::Stat;
 use super::tree::{DatasiteTree, Stands};
-use crate::model::{DatasitePath, Snapshot};
+use super::walk::{At, EntryKind, Listed};
+use crate::model::{DatasitePath, Snapshot, is_ignored_name};
 
 /// What became of a file that no folder lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,12 +39,55 @@ pub(super) enum Missing {
     },
 }
 
-/// Looks for `path`, which was agreed and not come across. `places` tells which file was found
-/// under which inode.
+/// Which file stands under which inode. Looked at once somebody asks, which is seldom.
+pub(super) struct Places<'a> {
+    tree: &'a DatasiteTree,
+    found: Option<HashMap<i64, DatasitePath>>,
+}
+
+impl<'a> Places<'a> {
+    /// Prepares to look at a tree.
+    pub(super) const fn of(tree: &'a DatasiteTree) -> Self {
+        Self { tree, found: None }
+    }
+
+    fn find(&mut self, inode: i64) -> Option<&DatasitePath> {
+        let found = self.found.get_or_insert_with(|| {
+            let mut found = HashMap::new();
+            if let Ok(root) = self.tree.dir().try_clone() {
+                collect(&root, &mut At::default(), &mut found);
+            }
+            found
+        });
+        found.get(&inode)
+    }
+}
+
+fn collect(folder: &Dir, at: &mut At, found: &mut HashMap<i64, DatasitePath>) {
+    for (name, kind) in Listed::of(folder).0.entries() {
+        let Ok(name) = str::from_utf8(name) else { continue };
+        let length = at.enter(name);
+        if !is_ignored_name(name) && !travels_otherwise(at.as_str()) {
+            if kind == EntryKind::Folder
+                && let Ok(next) = folder.open_dir_nofollow(name)
+            {
+                collect(&next, at, found);
+            } else if kind == EntryKind::File
+                && let Ok(path) = DatasitePath::parse(at.as_str())
+                && let Ok(Some(stat)) = Stat::at(folder, name)
+            {
+                found.insert(stat.inode, path);
+            }
+        }
+        at.leave(length);
+    }
+}
+
+/// Looks for `path`, which was agreed and not come across.
 pub(super) fn look_again(
     tree: &DatasiteTree,
     path: &DatasitePath,
-    places: &HashMap<i64, DatasitePath>,
+    places: &mut Places<'_>,
     agreed: &Snapshot,
 ) -> io::Result<Missing> {
     let inode = match tree.stands(path)? {
@@ -50,7 +98,7 @@ pub(super) fn look_again(
     if tree.try_is_listed(path)? {
         return Ok(Missing::JustCame);
     }
-    let Some(found) = places.get(&inode) else { return Ok(Missing::JustCame) };
+    let Some(found) = places.find(inode) else { return Ok(Missing::JustCame) };
     Ok(decide(path, found, agreed.contains_key(found)))
 }
 
@@ -98,8 +146,9 @@ mod tests {
         let tree = DatasiteTree::open(folder.path()).unwrap();
         tree.write(&path("came"), b"1").unwrap();
         tree.write(&path("folder/x"), b"1").unwrap();
-        let look =
-            |text: &str| look_again(&tree, &path(text), &HashMap::new(), &Snapshot::new()).unwrap();
+        let look = |text: &str| {
+            look_again(&tree, &path(text), &mut Places::of(&tree), &Snapshot::new()).unwrap()
+        };
         assert_eq!(look("never"), Missing::Gone);
         assert_eq!(look("no/such/folder"), Missing::Gone);
         assert_eq!(look("folder"), Missing::Gone);
@@ -115,8 +164,9 @@ mod tests {
         std::fs::create_dir(folder.path().join("big disk")).unwrap();
         std::os::unix::fs::symlink("../big disk", tree.root().join("moved")).unwrap();
         std::os::unix::fs::symlink("nowhere", tree.root().join("link")).unwrap();
-        let look =
-            |text: &str| look_again(&tree, &path(text), &HashMap::new(), &Snapshot::new()).unwrap();
+        let look = |text: &str| {
+            look_again(&tree, &path(text), &mut Places::of(&tree), &Snapshot::new()).unwrap()
+        };
         assert_eq!(look("link"), Missing::Special);
         assert_eq!(look("moved/x/y"), Missing::Special);
     }

@@ -28,6 +28,7 @@ pub mod meta;
 mod missing;
 pub mod notices;
 pub mod proposed;
+mod reading;
 pub mod references;
 mod remembered;
 mod scan;
@@ -40,6 +41,7 @@ mod tree;
 pub mod unstated;
 mod upgrading;
 mod views;
+mod walk;
 
 pub use contents::{Contents, LARGE_BYTES_MIN, Spool};
 pub use counting::count as changes;

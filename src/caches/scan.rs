@@ -1,23 +1,28 @@
 //! Looks at every file of a datasite, and reads only those that changed.
 //!
+//! What stands there is compared with what was agreed and with what was read before as it is walked
+//! through, in the order of paths; what is as it was costs one call of the system and no memory.
 //! What cannot be read is reported apart and never taken for deleted; neither is what stands behind
 //! a link. A file that was agreed and that no folder lists is looked for once more by its name
 //! ([`super::missing`]), since a folder that changes while it is read may leave names out. Decides
 //! nothing and changes no file.
 
-use std::collections::{BTreeMap, HashMap};
-use std::io::{self, Read as _};
+use std::borrow::Cow;
+use std::io;
+use std::iter::Peekable;
 
-use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _};
-use cap_std::fs::{Dir, OpenOptions};
-use sha2::{Digest as _, Sha256};
+use cap_fs_ext::DirExt as _;
+use cap_std::fs::Dir;
+use rusqlite::Connection as Database;
 
-use super::missing::{self, Missing};
-use super::stats::{self, Known, Stat};
-use super::tree::{DatasiteTree, is_temporary_name, set_nonblocking};
+use super::missing::{self, Missing, Places};
+use super::reading::{self, AfterReading, Outcome, Unread};
+use super::stats::{self, Cursor, Known, Stat};
+use super::tree::{DatasiteTree, is_temporary_name};
+use super::walk::{At, EntryKind, Listed};
 use super::{Result, Store};
 use crate::model::{
-    DatasitePath, Digest, Email, Snapshot, is_ignored_name, is_rule_file, is_syncable,
+    DatasitePath, Digest, Email, Snapshot, is_ignored_name, is_rule_file, snapshot,
 };
 use crate::wire::limits::FILE_BYTES_MAX;
 
@@ -92,34 +97,13 @@ impl Unreadable {
 /// How far a file's time may lie ahead of ours and still mean that it was written just now.
 const AHEAD_MAX_NS: i64 = 300_000_000_000;
 
-/// What came of looking at a file.
-enum Looked {
-    Whole(Digest),
-    Changed,
-    Restless(Digest),
-}
-
-struct Walk<'a> {
-    agreed: &'a Snapshot,
-    store: &'a Store,
-    known: HashMap<String, Known>,
-    fresh: BTreeMap<String, Known>,
-    /// Which file was found under which inode.
-    places: HashMap<i64, DatasitePath>,
-    scan: Scan,
-    now_ns: i64,
-    buffer: &'a mut [u8],
-    /// Called when a file was read and before it is looked at again.
-    after_reading: &'a mut dyn FnMut(&str),
-}
-
 /// Looks at every file of `datasite` that travels. `now_ns` is the time in nanoseconds since the
 /// epoch.
 ///
 /// # Errors
 /// If the database fails. Files that cannot be read are part of the answer.
 pub fn scan(store: &Store, tree: &DatasiteTree, datasite: &Email, now_ns: i64) -> Result<Scan> {
-    scan_and(store, tree, datasite, now_ns, &mut |_| {})
+    scan_and(store, tree, datasite, now_ns, &|_| {})
 }
 
 fn scan_and(
@@ -127,28 +111,21 @@ fn scan_and(
     tree: &DatasiteTree,
     datasite: &Email,
     now_ns: i64,
-    after_reading: &mut dyn FnMut(&str),
+    after_reading: AfterReading<'_>,
 ) -> Result<Scan> {
-    let (known, agreed) = (store.read(|db| stats::load(db, datasite))?, store.agreed(datasite)?);
-    let mut walk = Walk {
-        agreed: &agreed,
-        store,
-        known,
-        fresh: BTreeMap::new(),
-        places: HashMap::new(),
-        scan: Scan::default(),
-        now_ns,
-        buffer: &mut vec![0; 64 * 1024],
-        after_reading,
-    };
-    match tree.dir().try_clone() {
-        Ok(root) => walk.folder(&root, ""),
-        Err(error) => walk.refused("", &error),
+    let agreed = store.agreed(datasite)?;
+    let scan = Scan { files: Snapshot::clone(&agreed), ..Scan::default() };
+    let (absent, fresh) = (Vec::new(), Vec::new());
+    let mut seen = Seen { store, agreed: &agreed, now_ns, absent, fresh, scan };
+    let (unread, vanished) = store.read(|db| walk(db, tree, datasite, &mut seen))?;
+    // Reading may take long: the database is free for others.
+    let outcomes = reading::read(tree, &unread, after_reading);
+    for (file, outcome) in unread.iter().zip(outcomes) {
+        seen.take(&file.path, outcome);
     }
-    walk.look_for_missing(tree, &agreed);
-    let Walk { known, fresh, scan, .. } = walk;
-    let vanished: Vec<&String> =
-        known.keys().filter(|path| !scan_has(&scan, path) && !fresh.contains_key(*path)).collect();
+    seen.look_for_missing(tree);
+    let Seen { mut scan, fresh, .. } = seen;
+    scan.unreadable.sort_by(|one, other| one.path.cmp(&other.path));
     if !scan.restless.is_empty() {
         store.note_restless();
     }
@@ -158,133 +135,205 @@ fn scan_and(
     Ok(scan)
 }
 
-fn scan_has(scan: &Scan, path: &str) -> bool {
-    DatasitePath::parse(path).is_ok_and(|path| scan.standing(&path).is_some())
+/// Goes through the tree, and returns the files that are to be read, and the paths that were known and
+/// not come across.
+fn walk(
+    db: &Database,
+    tree: &DatasiteTree,
+    datasite: &Email,
+    seen: &mut Seen<'_>,
+) -> Result<(Vec<Unread>, Vec<String>)> {
+    let mut statement = stats::statement(db)?;
+    let mut walk = Walk {
+        agreed: seen.agreed.iter().peekable(),
+        known: Cursor::new(&mut statement, datasite)?,
+        seen,
+        at: At::default(),
+        unread: Vec::new(),
+    };
+    match tree.dir().try_clone() {
+        Ok(root) => walk.folder(&root)?,
+        Err(error) => walk.refused(&error),
+    }
+    let Walk { agreed, known, seen, unread, .. } = walk;
+    seen.absent.extend(agreed.map(|(path, _)| path.clone()));
+    Ok((unread, known.finish()?))
 }
 
-impl Walk<'_> {
-    fn folder(&mut self, folder: &Dir, at: &str) {
-        let entries = match folder.entries() {
-            Ok(entries) => entries,
-            Err(error) => return self.refused(at, &error),
-        };
-        for entry in entries {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(error) => return self.refused(at, &error),
-            };
-            let name = entry.file_name();
-            let Some(name) = name.to_str() else {
-                let path = join(at, &name.to_string_lossy());
-                self.unreadable(&path, "its name is not UTF-8", Kind::CannotTravel);
-                continue;
-            };
-            let path = join(at, name);
-            let kind = entry.file_type();
-            if is_ignored_name(name) {
-                let is_file = kind.is_ok_and(|kind| kind.is_file());
-                if is_file && is_temporary_name(name) {
-                    self.scan.leftovers.extend(DatasitePath::parse(&path));
-                }
-                continue;
-            }
-            match kind {
-                Ok(kind) if kind.is_dir() => self.subfolder(folder, name, &path),
-                Ok(kind) if kind.is_file() => self.file(folder, name, &path),
-                Ok(_) => self.unreadable(&path, SPECIAL, Kind::Special),
-                Err(error) => self.refused(&path, &error),
-            }
+/// A walk of the tree, beside what was agreed and what was read of it. All three stand in the order of
+/// paths: nothing is looked up, and of a file that is as it was nothing is held.
+struct Walk<'a, 's> {
+    /// What was agreed and is not come to yet.
+    agreed: Peekable<snapshot::Iter<'s>>,
+    known: Cursor<'a>,
+    seen: &'a mut Seen<'s>,
+    at: At,
+    unread: Vec<Unread>,
+}
+
+impl<'s> Walk<'_, 's> {
+    fn folder(&mut self, folder: &Dir) -> Result<()> {
+        let (listed, error) = Listed::of(folder);
+        if let Some(error) = error {
+            self.refused(&error);
         }
+        for (name, kind) in listed.entries() {
+            let text = String::from_utf8_lossy(name);
+            let length = self.at.enter(&text);
+            if str::from_utf8(name).is_err() {
+                self.unreadable("its name is not UTF-8", Kind::CannotTravel);
+            } else {
+                self.entry(folder, &text, kind)?;
+            }
+            self.at.leave(length);
+        }
+        Ok(())
     }
 
-    fn subfolder(&mut self, folder: &Dir, name: &str, path: &str) {
-        if travels_otherwise(path) {
-            return;
+    fn entry(&mut self, folder: &Dir, name: &str, kind: EntryKind) -> Result<()> {
+        match kind {
+            _ if is_ignored_name(name) => {
+                if kind == EntryKind::File && is_temporary_name(name) {
+                    self.seen.scan.leftovers.extend(DatasitePath::parse(self.at.as_str()));
+                }
+            }
+            EntryKind::Folder => return self.subfolder(folder, name),
+            EntryKind::File => return self.file(folder, name),
+            EntryKind::Special => self.unreadable(SPECIAL, Kind::Special),
+            EntryKind::Unknown(kind) => self.refused(&kind.into()),
         }
-        if DatasitePath::parse(path).is_err() {
-            return self.unreadable(path, "its name cannot travel", Kind::CannotTravel);
+        Ok(())
+    }
+
+    fn subfolder(&mut self, folder: &Dir, name: &str) -> Result<()> {
+        if travels_otherwise(self.at.as_str()) {
+            return Ok(());
+        }
+        if DatasitePath::parse(self.at.as_str()).is_err() {
+            self.unreadable("its name cannot travel", Kind::CannotTravel);
+            return Ok(());
         }
         match folder.open_dir_nofollow(name) {
-            Ok(next) => self.folder(&next, path),
+            Ok(next) => return self.folder(&next),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => self.refused(path, &error),
+            Err(error) => self.refused(&error),
         }
+        Ok(())
     }
 
-    fn file(&mut self, folder: &Dir, name: &str, text: &str) {
-        let path = match DatasitePath::parse(text) {
-            Ok(path) if is_syncable(&path) => path,
-            Ok(_) => return,
-            Err(_) => return self.unreadable(text, "its name cannot travel", Kind::CannotTravel),
+    fn file(&mut self, folder: &Dir, name: &str) -> Result<()> {
+        if travels_otherwise(self.at.as_str()) {
+            return Ok(());
+        }
+        let agreed = self.agreed_here();
+        let known = self.known.find(self.at.as_str())?;
+        // A path that was agreed is one that travels.
+        let path = match agreed {
+            Some((path, _)) => Cow::Borrowed(path),
+            None => match DatasitePath::parse(self.at.as_str()) {
+                Ok(path) => Cow::Owned(path),
+                Err(_) => {
+                    self.unreadable("its name cannot travel", Kind::CannotTravel);
+                    return Ok(());
+                }
+            },
         };
-        match self.digest(folder, name, &path) {
-            Ok(Looked::Whole(digest)) => {
-                self.scan.files.insert(path, digest);
-            }
-            Ok(Looked::Changed) => self.unreadable(text, CHANGING, Kind::Changing),
-            Ok(Looked::Restless(digest)) => {
-                self.scan.restless.insert(path, digest);
-                self.unreadable(text, RESTLESS, Kind::Restless);
-            }
-            // It was there a moment ago: deleted, which is no error.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-                self.unreadable(text, "it is too large to travel", Kind::CannotTravel);
-            }
-            Err(error) => self.refused(text, &error),
+        match Stat::at(folder, name) {
+            Ok(Some(stat)) => match known.filter(|known| known.holds(stat, self.seen.now_ns)) {
+                Some(known) => {
+                    self.seen.whole(&path, agreed.map(|(_, digest)| digest), stat, known.digest);
+                }
+                None if u64::try_from(stat.size).is_ok_and(|size| size > FILE_BYTES_MAX) => {
+                    self.seen.failed(&path, &io::ErrorKind::FileTooLarge.into());
+                }
+                None => {
+                    self.unread.push(Unread { path: path.into_owned(), size: stat.size });
+                }
+            },
+            // It was a file when its folder was read.
+            Ok(None) => self.seen.changed(&path),
+            Err(error) => self.seen.failed(&path, &error),
         }
+        Ok(())
     }
 
-    /// Reads a file, unless it is known.
-    fn digest(&mut self, folder: &Dir, name: &str, path: &DatasitePath) -> io::Result<Looked> {
-        let before = Stat::of(&folder.symlink_metadata(name)?);
-        self.places.insert(before.inode, path.clone());
-        if let Some(known) = self.known.get(path.as_str())
-            && known.holds(before, self.now_ns)
-        {
-            return Ok(self.looked(before, path, known.digest));
+    /// Returns what was agreed of the file that stands here.
+    fn agreed_here(&mut self) -> Option<(&'s DatasitePath, &'s Digest)> {
+        let at = self.at.as_str();
+        while let Some((path, _)) = self.agreed.next_if(|(path, _)| path.as_str() < at) {
+            self.seen.absent.push(path.clone());
         }
-        let too_large = || Err(io::ErrorKind::FileTooLarge.into());
-        if u64::try_from(before.size).is_ok_and(|size| size > FILE_BYTES_MAX) {
-            return too_large();
-        }
-        let mut options = OpenOptions::new();
-        options.read(true).follow(FollowSymlinks::No);
-        set_nonblocking(&mut options);
-        let mut file = folder.open_with(name, &options)?;
-        let (mut hasher, mut size) = (Sha256::new(), 0);
-        loop {
-            let count = file.read(self.buffer)?;
-            if count == 0 {
-                break;
+        self.agreed.next_if(|(path, _)| path.as_str() == at)
+    }
+
+    fn refused(&mut self, error: &io::Error) {
+        self.unreadable(&error.to_string(), Kind::Refused);
+    }
+
+    fn unreadable(&mut self, reason: &str, kind: Kind) {
+        self.seen.unreadable(self.at.as_str(), reason, kind);
+    }
+}
+
+/// What was seen so far. As long as nothing else is known, a file that was agreed counts as it was.
+struct Seen<'s> {
+    store: &'s Store,
+    agreed: &'s Snapshot,
+    now_ns: i64,
+    /// What was agreed and not come across.
+    absent: Vec<DatasitePath>,
+    fresh: Vec<(DatasitePath, Known)>,
+    scan: Scan,
+}
+
+impl Seen<'_> {
+    /// Takes what came of reading a file.
+    fn take(&mut self, path: &DatasitePath, outcome: io::Result<Outcome>) {
+        match outcome {
+            Ok(Outcome::Whole { stat, digest }) => {
+                let known = Known { stat, digest, hashed_ns: self.now_ns };
+                if known.is_worth_keeping() {
+                    self.fresh.push((path.clone(), known));
+                }
+                self.whole(path, self.agreed.get(path), stat, digest);
             }
-            size += count as u64;
-            if size > FILE_BYTES_MAX {
-                return too_large();
-            }
-            hasher.update(self.buffer.get(..count).unwrap_or_default());
+            Ok(Outcome::Changed) => self.changed(path),
+            Err(error) => self.failed(path, &error),
         }
-        (self.after_reading)(path.as_str());
-        let after = Stat::of(&file.metadata()?);
-        if after != before {
-            return Ok(Looked::Changed);
-        }
-        let digest = Digest::from_bytes(hasher.finalize().into());
-        let known = Known { stat: after, digest, hashed_ns: self.now_ns };
-        if known.is_worth_keeping() {
-            self.fresh.insert(path.to_string(), known);
-        }
-        Ok(self.looked(after, path, digest))
     }
 
     /// What is agreed is whole: we may have written it ourselves. Rules hold from the moment at which
     /// they stand there.
-    fn looked(&self, stat: Stat, path: &DatasitePath, digest: Digest) -> Looked {
-        let is_taken = is_rule_file(path) || self.agreed.get(path) == Some(&digest);
-        if self.is_restless(stat) && !is_taken {
-            Looked::Restless(digest)
+    fn whole(&mut self, path: &DatasitePath, agreed: Option<&Digest>, stat: Stat, digest: Digest) {
+        if agreed == Some(&digest) {
+            return;
+        }
+        if self.is_restless(stat) && !is_rule_file(path) {
+            self.scan.files.remove(path);
+            self.scan.restless.insert(path.clone(), digest);
+            self.unreadable(path.as_str(), RESTLESS, Kind::Restless);
         } else {
-            Looked::Whole(digest)
+            self.scan.files.insert(path.clone(), digest);
+        }
+    }
+
+    fn changed(&mut self, path: &DatasitePath) {
+        self.scan.files.remove(path);
+        self.unreadable(path.as_str(), CHANGING, Kind::Changing);
+    }
+
+    fn failed(&mut self, path: &DatasitePath, error: &io::Error) {
+        self.scan.files.remove(path);
+        match error.kind() {
+            // It was there a moment ago: deleted, which is no error.
+            io::ErrorKind::NotFound if self.agreed.contains_key(path) => {
+                self.absent.push(path.clone());
+            }
+            io::ErrorKind::NotFound => {}
+            io::ErrorKind::FileTooLarge => {
+                self.unreadable(path.as_str(), "it is too large to travel", Kind::CannotTravel);
+            }
+            _ => self.unreadable(path.as_str(), &error.to_string(), Kind::Refused),
         }
     }
 
@@ -296,31 +345,29 @@ impl Walk<'_> {
     }
 
     /// Looks for what was agreed and was not come across.
-    fn look_for_missing(&mut self, tree: &DatasiteTree, agreed: &Snapshot) {
-        for path in agreed.keys() {
-            if self.scan.files.contains_key(path) || self.scan.is_unknown(path) {
+    fn look_for_missing(&mut self, tree: &DatasiteTree) {
+        let mut places = Places::of(tree);
+        for path in std::mem::take(&mut self.absent) {
+            self.scan.files.remove(&path);
+            if self.scan.is_unknown(&path) {
                 continue;
             }
-            match missing::look_again(tree, path, &self.places, agreed) {
+            match missing::look_again(tree, &path, &mut places, self.agreed) {
                 Ok(Missing::Gone) => {}
                 Ok(Missing::Special) => self.unreadable(path.as_str(), SPECIAL, Kind::Special),
                 Ok(Missing::JustCame) => self.unreadable(path.as_str(), CHANGING, Kind::Changing),
                 Ok(Missing::Respelled { found }) => {
                     if let Some(digest) = self.scan.files.remove(&found) {
-                        self.scan.files.insert(path.clone(), digest);
+                        self.scan.files.insert(path, digest);
                     }
                 }
                 Ok(Missing::Clash { found }) => {
                     let reason = format!("here it has the same name as `{found}`");
                     self.unreadable(path.as_str(), &reason, Kind::Clash);
                 }
-                Err(error) => self.refused(path.as_str(), &error),
+                Err(error) => self.unreadable(path.as_str(), &error.to_string(), Kind::Refused),
             }
         }
-    }
-
-    fn refused(&mut self, path: &str, error: &io::Error) {
-        self.unreadable(path, &error.to_string(), Kind::Refused);
     }
 
     fn unreadable(&mut self, path: &str, reason: &str, kind: Kind) {
@@ -337,10 +384,6 @@ pub(super) fn travels_otherwise(path: &str) -> bool {
 const SPECIAL: &str = "it is a link or no regular file, and what it leads to does not travel";
 const RESTLESS: &str = "it is being written; the next sync takes it";
 const CHANGING: &str = "it changed while it was read; the next sync takes it";
-
-fn join(folder: &str, name: &str) -> String {
-    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
-}
 
 #[cfg(test)]
 mod tests;

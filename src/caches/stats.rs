@@ -8,13 +8,14 @@
 //! set. After a clock went back nothing is believed that was read in what is now the future: the
 //! same times may come again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Ordering;
+use std::io;
 
-use cap_std::fs::Metadata;
-use rusqlite::{Connection as Database, params};
+use cap_std::fs::{Dir, Metadata};
+use rusqlite::{CachedStatement, Connection as Database, Row, Rows, params};
 
-use super::Result;
-use crate::model::{Digest, Email};
+use super::{Error, Result};
+use crate::model::{DatasitePath, Digest, Email};
 
 /// How long a file must have been at rest for its digest to be kept: the coarsest clock of a
 /// common file system (FAT counts in 2 s).
@@ -51,6 +52,36 @@ impl Known {
 }
 
 impl Stat {
+    /// Looks at `name` in a folder; `None` if it is no regular file. Links are not followed.
+    #[cfg(target_os = "linux")]
+    pub(super) fn at(folder: &Dir, name: &str) -> io::Result<Option<Self>> {
+        use rustix::fs::{AtFlags, FileType, statat};
+
+        fn whole(number: impl TryInto<i64>) -> i64 {
+            number.try_into().unwrap_or(i64::MAX)
+        }
+        // One call of the system, and no more than what is compared.
+        let found = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
+            return Ok(None);
+        }
+        let nanoseconds =
+            |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
+        Ok(Some(Self {
+            size: whole(found.st_size),
+            mtime_ns: nanoseconds(whole(found.st_mtime), whole(found.st_mtime_nsec)),
+            ctime_ns: nanoseconds(whole(found.st_ctime), whole(found.st_ctime_nsec)),
+            inode: i64::from_ne_bytes(found.st_ino.to_ne_bytes()),
+        }))
+    }
+
+    /// Looks at `name` in a folder; `None` if it is no regular file. Links are not followed.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn at(folder: &Dir, name: &str) -> io::Result<Option<Self>> {
+        let found = folder.symlink_metadata(name)?;
+        Ok(found.is_file().then(|| Self::of(&found)))
+    }
+
     #[cfg(unix)]
     pub(super) fn of(metadata: &Metadata) -> Self {
         use cap_std::fs::MetadataExt as _;
@@ -77,35 +108,96 @@ impl Stat {
     }
 }
 
-/// Returns what was read of the files of `datasite`, by path.
-pub(super) fn load(db: &Database, datasite: &Email) -> Result<HashMap<String, Known>> {
-    let mut statement = db.prepare_cached(
+/// What was read of the files of a datasite, met in the order of their paths.
+///
+/// Whoever walks a tree in that order asks for each file, and holds one row at a time.
+pub(super) struct Cursor<'a> {
+    rows: Rows<'a>,
+    /// The path that the next row is of; `None` behind the last.
+    path: Option<String>,
+    known: Option<Known>,
+    /// Paths that nobody asked for.
+    pub(super) vanished: Vec<String>,
+}
+
+/// Prepares to read what was read of the files of a datasite.
+pub(super) fn statement(db: &Database) -> Result<CachedStatement<'_>> {
+    Ok(db.prepare_cached(
         "SELECT path, size, mtime_ns, ctime_ns, inode, digest, hashed_ns FROM stats
-         WHERE datasite = ?1",
-    )?;
-    let rows = statement.query_map([datasite.as_str()], |row| {
+         WHERE datasite = ?1 ORDER BY path",
+    )?)
+}
+
+impl<'a> Cursor<'a> {
+    /// Begins at the first path.
+    pub(super) fn new(statement: &'a mut CachedStatement<'_>, datasite: &Email) -> Result<Self> {
+        let rows = statement.query([datasite.as_str()])?;
+        let path = Some(String::new());
+        let mut cursor = Self { rows, path, known: None, vanished: Vec::new() };
+        cursor.step()?;
+        Ok(cursor)
+    }
+
+    /// Returns what was read of the file at `path`. What is asked for later lies behind it.
+    pub(super) fn find(&mut self, path: &str) -> Result<Option<Known>> {
+        while let Some(next) = &self.path {
+            match next.as_str().cmp(path) {
+                Ordering::Less => {
+                    self.vanished.push(next.clone());
+                    self.step()?;
+                }
+                Ordering::Equal => {
+                    let known = self.known;
+                    self.step()?;
+                    return Ok(known);
+                }
+                Ordering::Greater => break,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the paths that nobody asked for, to the last.
+    pub(super) fn finish(mut self) -> Result<Vec<String>> {
+        while let Some(path) = &self.path {
+            self.vanished.push(path.clone());
+            self.step()?;
+        }
+        Ok(self.vanished)
+    }
+
+    fn step(&mut self) -> Result<()> {
+        let Some(row) = self.rows.next()? else {
+            self.path = None;
+            return Ok(());
+        };
+        if let Some(path) = &mut self.path {
+            path.clear();
+            path.push_str(text(row, 0)?);
+        }
         let stat = Stat {
             size: row.get(1)?,
             mtime_ns: row.get(2)?,
             ctime_ns: row.get(3)?,
             inode: row.get(4)?,
         };
-        Ok((row.get::<_, String>(0)?, stat, row.get::<_, String>(5)?, row.get::<_, i64>(6)?))
-    })?;
-    rows.map(|row| {
-        let (path, stat, digest, hashed_ns) = row?;
-        let digest = super::agreed::parse_digest(&digest)?;
-        Ok((path, Known { stat, digest, hashed_ns }))
-    })
-    .collect()
+        let digest = super::agreed::parse_digest(text(row, 5)?)?;
+        self.known = Some(Known { stat, digest, hashed_ns: row.get(6)? });
+        Ok(())
+    }
+}
+
+/// Returns a text of a row where it lies.
+pub(super) fn text<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r str> {
+    row.get_ref(column)?.as_str().map_err(|error| Error::damaged(error.to_string()))
 }
 
 /// Remembers what was read, and forgets files that are not there any more.
 pub(super) fn save(
     db: &Database,
     datasite: &Email,
-    fresh: &BTreeMap<String, Known>,
-    vanished: &[&String],
+    fresh: &[(DatasitePath, Known)],
+    vanished: &[String],
 ) -> Result<()> {
     let mut insert =
         db.prepare_cached("INSERT OR REPLACE INTO stats VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
@@ -113,7 +205,7 @@ pub(super) fn save(
         let Stat { size, mtime_ns, ctime_ns, inode } = known.stat;
         insert.execute(params![
             datasite.as_str(),
-            path,
+            path.as_str(),
             size,
             mtime_ns,
             ctime_ns,

@@ -304,6 +304,11 @@ impl DatasiteTree {
         looked.map_err(Error::at(path.below(&self.root), "written"))
     }
 
+    /// Opens the folder that `path` lies in. No link is followed.
+    pub(super) fn parent_of(&self, path: &DatasitePath) -> io::Result<Dir> {
+        self.folder_of(path, Missing::Fail).map(|(folder, _)| folder)
+    }
+
     /// Opens the folder that `path` lies in, part by part, so that no link is followed.
     fn folder_of<'p>(
         &self,

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use crate::caches::{DatasiteTree, agreed, catalogue, journal, scan};
 use crate::connections::{Connection, Entry, FileId, Kind, Query};
 use crate::datasets::{self, CollectionName, Half};
-use crate::model::{DatasitePath, Digest, Role, Timestamp};
+use crate::model::{Role, Timestamp};
 use crate::syncers::{Account, Directory, collections, orphans};
 use crate::wire::names::{FileName, FolderName, PEERS_FILE, VERSION_FILE};
 
@@ -225,9 +225,8 @@ fn unsent(account: &Account, now: Timestamp) -> Result<usize> {
             continue;
         };
         let found = scan(&account.store, &tree, datasite, now.micros().saturating_mul(1000))?;
-        let agreed = account.store.read(|db| agreed::snapshot(db, datasite))?;
-        let is_new = |(path, digest): &(&DatasitePath, &Digest)| agreed.get(path) != Some(digest);
-        count += found.files.iter().filter(is_new).count();
+        let agreed = account.store.agreed(datasite)?;
+        count += agreed.differences(&found.files).iter().filter(|it| it.after.is_some()).count();
     }
     Ok(count)
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{DatasitePath, Digest, Snapshot};
+use crate::model::{DatasitePath, Difference, Digest, Snapshot};
 
 /// A proposal that was sent and is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,11 +52,11 @@ pub fn propose(
     may_delete: bool,
 ) -> Outlook {
     let mut outlook = Outlook::default();
-    let deleted = agreed.keys().filter(|path| !local.contains_key(*path));
+    let differ = agreed.differences(local);
     // Deletions first: a file may have become a folder, and the reverse.
-    for path in deleted.chain(local.keys()) {
-        let (base, new) = (agreed.get(path).copied(), local.get(path).copied());
-        if base == new || (new.is_none() && is_unknown(path)) {
+    let (deleted, held): (Vec<_>, Vec<_>) = differ.into_iter().partition(|it| it.after.is_none());
+    for Difference { path, before: base, after: new } in deleted.into_iter().chain(held) {
+        if new.is_none() && is_unknown(path) {
             continue;
         }
         match asked.get(path) {

@@ -15,6 +15,20 @@ pub struct Digest([u8; 32]);
 #[error("`{0}` is not a SHA-256 digest")]
 pub struct InvalidDigest(String);
 
+/// In place of the value of what is no hexadecimal digit.
+const NO_DIGIT: u8 = 0x80;
+
+/// The value of each byte as a hexadecimal digit.
+const VALUES: [u8; 256] = {
+    let (mut values, mut digit) = ([NO_DIGIT; 256], 0);
+    while digit < 16 {
+        values[b"0123456789abcdef"[digit] as usize] = digit as u8;
+        values[b"0123456789ABCDEF"[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    values
+};
+
 impl Digest {
     /// Returns the digest of `content`.
     pub fn of(content: &[u8]) -> Self {
@@ -31,10 +45,19 @@ impl Digest {
     /// # Errors
     /// [`InvalidDigest`] for anything else.
     pub fn parse(text: &str) -> Result<Self, InvalidDigest> {
-        let mut bytes = [0; 32];
-        hex::decode_to_slice(text, &mut bytes)
-            .map_err(|_| InvalidDigest(text.chars().take(80).collect()))?;
-        Ok(Self(bytes))
+        let digits = text.as_bytes();
+        let (mut bytes, mut seen) = ([0; 32], 0);
+        // Databases hold hundreds of thousands: looking a digit up is far faster than comparing it.
+        for (byte, [high, low]) in bytes.iter_mut().zip(digits.as_chunks().0) {
+            let (high, low) = (VALUES[usize::from(*high)], VALUES[usize::from(*low)]);
+            seen |= high | low;
+            *byte = high << 4 | low;
+        }
+        if digits.len() == 64 && seen & NO_DIGIT == 0 {
+            Ok(Self(bytes))
+        } else {
+            Err(InvalidDigest(text.chars().take(80).collect()))
+        }
     }
 
     /// Returns the digest as 64 lower-case hexadecimal digits.
@@ -74,5 +97,24 @@ mod tests {
         assert_eq!(Digest::parse(&empty.to_uppercase()), Ok(Digest::of(b"")));
         assert!(Digest::parse(&empty[1..]).is_err());
         assert!(Digest::parse("deadbeef").is_err());
+        assert!(Digest::parse(&format!("{empty}0")).is_err());
+        assert!(Digest::parse(&format!("{empty}00")).is_err());
+        for place in [0, 31, 63] {
+            for wrong in ["g", "G", "/", ":", "@", "`", " ", "\0", "\u{7f}"] {
+                let mut text = empty.to_owned();
+                text.replace_range(place..=place, wrong);
+                assert!(Digest::parse(&text).is_err(), "{text:?}");
+            }
+        }
+        assert!(Digest::parse(&"é".repeat(32)).is_err());
+    }
+
+    #[test]
+    fn each_byte_is_read_as_it_is_written() {
+        for byte in 0..=u8::MAX {
+            let digest = Digest::from_bytes([byte; 32]);
+            assert_eq!(Digest::parse(&digest.to_hex()), Ok(digest));
+            assert_eq!(Digest::parse(&digest.to_hex().to_uppercase()), Ok(digest));
+        }
     }
 }

@@ -10,7 +10,7 @@ mod email;
 mod path;
 mod role;
 pub(crate) mod shown;
-mod snapshot;
+pub mod snapshot;
 mod syncable;
 mod timestamp;
 
@@ -19,7 +19,7 @@ pub use digest::{Digest, InvalidDigest};
 pub use email::{Email, InvalidEmail};
 pub use path::{DatasitePath, InvalidPath};
 pub use role::Role;
-pub use snapshot::Snapshot;
+pub use snapshot::{Difference, Snapshot};
 pub use syncable::{
     KEPT_ASIDE_MARK, RULE_FILE, TEMPORARY_PREFIX, is_ignored_name, is_rule_file, is_syncable,
 };

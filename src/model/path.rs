@@ -28,7 +28,7 @@ impl DatasitePath {
     /// [`InvalidPath`] if the invariant does not hold.
     pub fn parse(text: &str) -> Result<Self, InvalidPath> {
         let valid = text.len() <= LENGTH_MAX
-            && text.split('/').count() <= DEPTH_MAX
+            && text.bytes().filter(|byte| *byte == b'/').count() < DEPTH_MAX
             && text.split('/').all(is_harmless_part)
             && !has_drive_letter(text);
         if valid { Ok(Self(text.to_owned())) } else { Err(InvalidPath(shown(text))) }
@@ -96,8 +96,12 @@ impl DatasitePath {
 fn is_harmless_part(part: &str) -> bool {
     !matches!(part, "" | "." | "..")
         && part.len() <= PART_MAX
-        && !part.contains('\\')
-        && !part.chars().any(char::is_control)
+        && (part.bytes().all(is_plain) || !part.chars().any(|c| c == '\\' || c.is_control()))
+}
+
+/// True for what is harmless in any name: most have nothing else, and are not looked at letter by letter.
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'\\'
 }
 
 fn has_drive_letter(text: &str) -> bool {

@@ -33,9 +33,10 @@ pub fn is_syncable(path: &DatasitePath) -> bool {
 
 /// True if a file or folder of this name never travels.
 pub fn is_ignored_name(name: &str) -> bool {
+    // Few names have a hyphen, and the mark does: to look for it is cheap, to look for the mark is not.
     IGNORED_PARTS.contains(&name)
         || name.starts_with(TEMPORARY_PREFIX)
-        || name.contains(KEPT_ASIDE_MARK)
+        || name.as_bytes().contains(&b'-') && name.contains(KEPT_ASIDE_MARK)
 }
 
 /// True if the file holds permission rules.

@@ -3,7 +3,7 @@
 //! Pure. The owner's disk is the truth: whatever stands there is announced, but for what could not
 //! be read. What looks like an accident never comes this far ([`super::alarm`]).
 
-use crate::model::{DatasitePath, Digest, Snapshot};
+use crate::model::{DatasitePath, Difference, Digest, Snapshot};
 
 /// A change that the owner made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,20 +22,13 @@ pub fn local_changes(
     local: &Snapshot,
     is_unknown: impl Fn(&DatasitePath) -> bool,
 ) -> Vec<LocalChange> {
-    let gone = agreed.keys().filter(|path| !local.contains_key(*path) && !is_unknown(path));
-    let deletions = gone.map(|path| LocalChange {
-        path: path.clone(),
-        base: agreed.get(path).copied(),
-        new: None,
-    });
-    let held = local.iter().filter(|(path, digest)| agreed.get(*path) != Some(*digest));
-    let changes = held.map(|(path, digest)| LocalChange {
-        path: path.clone(),
-        base: agreed.get(path).copied(),
-        new: Some(*digest),
-    });
+    let differ = agreed.differences(local);
+    let change =
+        |it: &Difference<'_>| LocalChange { path: it.path.clone(), base: it.before, new: it.after };
     // Deletions first: a file may have become a folder, and the reverse.
-    deletions.chain(changes).collect()
+    let gone = differ.iter().filter(|it| it.after.is_none() && !is_unknown(it.path));
+    let held = differ.iter().filter(|it| it.after.is_some());
+    gone.chain(held).map(change).collect()
 }
 
 #[cfg(test)]

@@ -24,16 +24,19 @@ pub struct Owed {
 /// `answers` are the paths of its proposals: those are sent whatever it holds, for that is how it
 /// learns what became of them.
 pub fn owed(readable: &Snapshot, held: &Snapshot, answers: &BTreeSet<DatasitePath>) -> Vec<Owed> {
-    let paths: BTreeSet<&DatasitePath> =
-        readable.keys().chain(held.keys()).chain(answers).collect();
-    let due = paths.into_iter().filter_map(|path| {
-        let (base, new) = (held.get(path).copied(), readable.get(path).copied());
-        let due = base != new || answers.contains(path);
-        due.then(|| Owed { path: path.clone(), base, new })
-    });
-    let (gone, held): (Vec<Owed>, Vec<Owed>) = due.partition(|owed| owed.new.is_none());
+    let of = |path: &DatasitePath| Owed {
+        path: path.clone(),
+        base: held.get(path).copied(),
+        new: readable.get(path).copied(),
+    };
+    let differ = held.differences(readable);
+    let answered = answers.iter().filter(|path| held.get(path) == readable.get(path));
+    let mut due: Vec<Owed> = differ.iter().map(|it| of(it.path)).chain(answered.map(of)).collect();
     // Deletions first: a file may have become a folder, and the reverse.
-    gone.into_iter().chain(held).collect()
+    due.sort_by(|one, other| {
+        (one.new.is_some(), &one.path).cmp(&(other.new.is_some(), &other.path))
+    });
+    due
 }
 
 #[cfg(test)]

@@ -94,13 +94,14 @@ pub fn gone(
     local: &Snapshot,
     is_unknown: impl Fn(&DatasitePath) -> bool,
 ) -> usize {
-    let mut moved: BTreeMap<&Digest, usize> = BTreeMap::new();
-    for (_, digest) in local.iter().filter(|(path, digest)| agreed.get(*path) != Some(*digest)) {
+    let differ = agreed.differences(local);
+    let mut moved: BTreeMap<Digest, usize> = BTreeMap::new();
+    for digest in differ.iter().filter_map(|it| it.after) {
         *moved.entry(digest).or_default() += 1;
     }
-    let missing = agreed.iter().filter(|(path, _)| !local.contains_key(*path) && !is_unknown(path));
+    let missing = differ.iter().filter(|it| it.after.is_none() && !is_unknown(it.path));
     missing
-        .filter(|(_, digest)| match moved.get_mut(digest) {
+        .filter(|it| match it.before.and_then(|digest| moved.get_mut(&digest)) {
             Some(count) if *count > 0 => {
                 *count -= 1;
                 false

@@ -2,8 +2,9 @@
 
 use crate::connections::Entry;
 
-/// How many messages are held in memory at once.
-pub(super) const MESSAGES_AT_ONCE: usize = 200;
+/// How many messages are held in memory at once. For each lot the disk is looked at and what was agreed
+/// is read, so few of them would have many small messages cost more the more files there are.
+pub(super) const MESSAGES_AT_ONCE: usize = 2_000;
 
 /// About how many bytes of messages are held in memory at once; a single one may have more.
 pub(super) const BYTES_AT_ONCE: u64 = 64 * 1024 * 1024;
@@ -53,7 +54,7 @@ mod tests {
             // what               sizes                                  parts
             ("nothing",           vec![],                                vec![]),
             ("a few",             vec![1, 2, 3],                         vec![3]),
-            ("many small ones",   vec![1; 2 * MESSAGES_AT_ONCE + 1],     vec![200, 200, 1]),
+            ("many small ones",   vec![1; 2 * MESSAGES_AT_ONCE + 1],     vec![MESSAGES_AT_ONCE, MESSAGES_AT_ONCE, 1]),
             ("large ones",        vec![HALF, HALF, 1, HALF],             vec![2, 2]),
             ("a very large one",  vec![1, u64::MAX, u64::MAX, 1],        vec![1, 1, 1, 1]),
         ];

@@ -185,7 +185,7 @@ fn mean(
     is_unknown: impl Fn(&DatasitePath) -> bool,
 ) -> Result<()> {
     let gone =
-        agreed.iter().filter(|(path, _)| !found.files.contains_key(*path) && !is_unknown(path));
+        agreed.iter().filter(|(path, _)| !found.files.contains_key(path) && !is_unknown(path));
     let lines: Vec<String> = gone.map(|(path, digest)| line(path, digest)).collect();
     let key = meant_key(datasite);
     Ok(account.store.write(|db| match lines.is_empty() {
@@ -271,23 +271,35 @@ pub fn expect_datasite(account: &Account, datasite: &Email) -> Result<()> {
     Err(Error::SuddenlyEmpty { alarm: Alarm::NoFolder, folder, gone: agreed, agreed })
 }
 
-/// What would stop a sync now. Changes nothing but the cache of digests.
+/// What a sync would come across in a datasite.
+#[derive(Debug)]
+pub struct Ahead {
+    /// Whose.
+    pub datasite: Email,
+    /// What stands on disk.
+    pub found: Scan,
+    /// What would stop it, if anything would.
+    pub alarm: Option<Error>,
+}
+
+/// Looks at all datasites as a sync does. Changes nothing but the cache of digests.
 ///
 /// # Errors
 /// If the database or the disk fails.
-pub fn alarms(account: &Account, now: Timestamp) -> Result<Vec<Error>> {
-    let mut alarms = Vec::new();
-    for datasite in datasites(account)? {
+pub fn look_ahead(account: &Account, now: Timestamp) -> Result<Vec<Ahead>> {
+    let look = |datasite: Email| {
         let tree = DatasiteTree::open_existing(&account.folders.datasite(&datasite))?;
         let found = match &tree {
             Some(tree) => scan(&account.store, tree, &datasite, now.micros().saturating_mul(1000))?,
             None => Scan::default(),
         };
-        match judge(account, &datasite, &found, tree.is_some(), &SyncOptions::default()) {
-            Ok(()) => {}
-            Err(alarm @ Error::SuddenlyEmpty { .. }) => alarms.push(alarm),
+        let judged = judge(account, &datasite, &found, tree.is_some(), &SyncOptions::default());
+        let alarm = match judged {
+            Ok(()) => None,
+            Err(alarm @ Error::SuddenlyEmpty { .. }) => Some(alarm),
             Err(error) => return Err(error),
-        }
-    }
-    Ok(alarms)
+        };
+        Ok(Ahead { datasite, found, alarm })
+    };
+    datasites(account)?.into_iter().map(look).collect()
 }

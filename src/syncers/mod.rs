@@ -35,7 +35,7 @@ pub use account::Account;
 pub use collections::LeftOver;
 pub use directory::{Directory, Mailbox};
 pub use error::{Error, Result};
-pub use guarding::{alarms, expect_datasite, expect_syftbox};
+pub use guarding::{Ahead, expect_datasite, expect_syftbox, look_ahead};
 pub use options::SyncOptions;
 pub use owner::{
     AfterTakingIn, CheckpointKind, CheckpointStatus, CheckpointSummary, DatasiteOwnerSyncer,

@@ -5,15 +5,15 @@
 
 use serde_json::{Value, json};
 
-use crate::caches::{self, DatasiteTree, Scan, Store, agreed, proposed, scan};
+use crate::caches::proposed;
 use crate::cli::context::now_seconds;
 use crate::cli::hints::PUT_BACK;
 use crate::cli::report::{Exit, Failure, Outcome};
 use crate::cli::text::count;
 use crate::cli::ui::{Tone, Ui};
 use crate::client::{self, Client};
-use crate::model::{DatasitePath, Digest, Email, Role, Timestamp};
-use crate::syncers::alarms;
+use crate::model::{DatasitePath, Difference, Digest, Email, Role, Timestamp};
+use crate::syncers::{Ahead, look_ahead};
 
 /// A change that a sync would send.
 struct Change {
@@ -24,10 +24,12 @@ struct Change {
 }
 
 pub(crate) fn run(client: &Client, ui: &mut Ui) -> Outcome {
-    let (changes, mut unreadable) =
-        look(client).map_err(|error| Failure::from(client::Error::from(error)))?;
-    let alarms = alarms(client.account(), now())
+    // Once, for both questions: what changes is read whenever somebody looks.
+    let ahead = look_ahead(client.account(), now())
         .map_err(|error| Failure::from(client::Error::from(error)))?;
+    let (changes, mut unreadable) =
+        look(client, &ahead).map_err(|error| Failure::from(client::Error::from(error)))?;
+    let alarms: Vec<_> = ahead.iter().filter_map(|ahead| ahead.alarm.as_ref()).collect();
     unreadable.extend(alarms.iter().map(|alarm| format!("a sync would stop: {alarm}")));
     let shown: Vec<Value> = changes
         .iter()
@@ -61,40 +63,30 @@ fn now() -> Timestamp {
     Timestamp::from_micros((now_seconds() * 1e6) as i64)
 }
 
-fn look(client: &Client) -> Result<(Vec<Change>, Vec<String>), caches::Error> {
-    let folders = client.folders();
+fn look(
+    client: &Client,
+    ahead: &[Ahead],
+) -> Result<(Vec<Change>, Vec<String>), crate::caches::Error> {
     let (mut changes, mut unreadable) = (Vec::new(), Vec::new());
-    let store = Store::open(&folders.database())?;
-    let datasites = match client.role() {
-        Role::Owner => vec![client.email().clone()],
-        Role::Scientist => store.read(agreed::datasites)?,
-    };
-    for datasite in datasites {
-        let found = match DatasiteTree::open_existing(&folders.datasite(&datasite))? {
-            Some(tree) => scan(&store, &tree, &datasite, now().micros().saturating_mul(1000))?,
-            None => Scan::default(),
-        };
-        let agreed = store.read(|db| agreed::snapshot(db, &datasite))?;
-        let proposed = store.read(|db| proposed::all(db, &datasite))?;
+    let store = &client.account().store;
+    for Ahead { datasite, found, .. } in ahead {
+        let agreed = store.agreed(datasite)?;
+        let proposed = store.read(|db| proposed::all(db, datasite))?;
         // What was proposed already is on its way.
         let waits = |path: &DatasitePath, digest: Option<Digest>| {
             proposed.get(path).is_some_and(|proposed| proposed.digest == digest)
         };
-        let mut add = |path: &DatasitePath, what, tone| {
-            changes.push(Change { datasite: datasite.clone(), path: path.clone(), what, tone });
-        };
-        for (path, digest) in found.files.iter() {
-            match agreed.get(path) {
-                _ if waits(path, Some(*digest)) => {}
-                None => add(path, "new", Tone::Good),
-                Some(old) if old != digest => add(path, "changed", Tone::Look),
-                Some(_) => {}
-            }
-        }
-        for (path, _) in agreed.iter() {
-            let gone = !found.files.contains_key(path) && !found.is_unknown(path);
-            if gone && !waits(path, None) {
-                add(path, "deleted", Tone::Bad);
+        let (gone, held): (Vec<_>, Vec<_>) =
+            agreed.differences(&found.files).into_iter().partition(|it| it.after.is_none());
+        for Difference { path, before, after } in held.into_iter().chain(gone) {
+            let (what, tone) = match (before, after) {
+                (_, None) if found.is_unknown(path) => continue,
+                (_, None) => ("deleted", Tone::Bad),
+                (None, _) => ("new", Tone::Good),
+                (Some(_), Some(_)) => ("changed", Tone::Look),
+            };
+            if !waits(path, after) {
+                changes.push(Change { datasite: datasite.clone(), path: path.clone(), what, tone });
             }
         }
         unreadable.extend(found.unreadable.iter().map(|u| format!("`{}`: {}", u.path, u.reason)));

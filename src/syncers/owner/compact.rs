@@ -36,12 +36,12 @@ pub(super) async fn compact(
     for peer in peers.iter().filter(|peer| peer.is_working()) {
         let (_, Some(outbox)) = mailboxes(account, directory, peer) else { continue };
         let peer = &peer.peer.email;
-        let messages = account.store.read(|db| delivered::to(db, peer))?;
-        let levels: Vec<u32> = messages.iter().map(|message| message.level).collect();
+        let levels = account.store.read(|db| delivered::levels(db, peer))?;
         let Some((places, level)) = to_compact(&levels, threshold) else { continue };
         if !account.store.read(|db| delivered::waiting(db, peer))?.is_empty() {
             continue; // What waits may be taken back.
         }
+        let messages = account.store.read(|db| delivered::to(db, peer))?;
         let old: Vec<&Delivered> = places.iter().filter_map(|place| messages.get(*place)).collect();
         is_any |= bring_together(account, tree, peer, &outbox.id, &old, level, now).await?;
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use uuid::Uuid;
 
-use crate::caches::{DatasiteTree, Scan, agreed, intents, journal, meta, scan};
+use crate::caches::{DatasiteTree, Scan, intents, journal, meta, scan};
 use crate::checkpoints::{self, LogMessage, Standing};
 use crate::connections::Entry;
 use crate::model::{Code, DatasitePath, Digest, Timestamp};
@@ -181,7 +181,7 @@ fn keep_aside(
 /// Else a file may be an edit, or what stood there once, of which checkpoints say nothing: the log
 /// tells which.
 fn is_explained(account: &Account, scan: &Scan, told: &Told) -> Result<bool> {
-    let agreed = account.store.read(|db| agreed::snapshot(db, &account.email))?;
+    let agreed = account.store.agreed(&account.email)?;
     let is_told = |(path, digest): (&DatasitePath, &Digest)| {
         let content = told.states.get(path).and_then(|state| state.content.as_ref());
         content.is_some_and(|content| content.digest() == *digest)
@@ -261,9 +261,9 @@ pub(super) fn take_place(
 ) -> Result<()> {
     let moment = Timestamp::from_micros(covered);
     let mut states = States::new();
-    for path in account.store.read(|db| agreed::snapshot(db, &account.email))?.into_keys() {
-        if !full.state.files.contains_key(&path) {
-            applying::add(&mut states, path, None, moment, Uuid::nil());
+    for path in account.store.agreed(&account.email)?.keys() {
+        if !full.state.files.contains_key(path) {
+            applying::add(&mut states, path.clone(), None, moment, Uuid::nil());
         }
     }
     for (path, content) in full.state.files {

@@ -73,7 +73,7 @@ pub(super) async fn read(
         let found = account.store.read(|db| catalogue::unseen(db, &inbox.id))?;
         waiting.extend(found.into_iter().map(|entry| (peer.peer.email.clone(), entry)));
     }
-    waiting.sort_by(|(_, a), (_, b)| order_of(a).cmp(&order_of(b)));
+    waiting.sort_by_cached_key(|(_, entry)| order_of(entry));
     waiting.retain(|(_, entry)| !failed.contains(&entry.id));
     let entries: Vec<Entry> = waiting.iter().map(|(_, entry)| entry.clone()).collect();
     let Some(entries) = batches(&entries).next() else { return Ok(None) };
@@ -125,9 +125,9 @@ pub(super) async fn read(
 
 /// The order in which messages were sent: by the time in their names, as Python does it; names
 /// that carry none come last.
-fn order_of(entry: &Entry) -> (bool, Option<Timestamp>, i64, &FileId) {
+fn order_of(entry: &Entry) -> (bool, Option<Timestamp>, i64, FileId) {
     let sent = ProposalName::parse(&entry.name).map(|name| name.submitted());
-    (sent.is_none(), sent, entry.created_micros, &entry.id)
+    (sent.is_none(), sent, entry.created_micros, entry.id.clone())
 }
 
 /// Why a message was not taken in.
@@ -355,7 +355,7 @@ pub(super) fn folders_without_rules(account: &Account, found: &Scan) -> Result<B
     let agreed = account.store.agreed(&account.email)?;
     let waiting = account.store.read(|db| intents::waiting(db, &account.email))?;
     let unknown = agreed.keys().filter(|path| {
-        let is_there = found.files.contains_key(*path);
+        let is_there = found.files.contains_key(path);
         is_rule_file(path) && (waiting.contains_key(*path) || (!is_there && found.is_unknown(path)))
     });
     let folder_of = |text: &str| text.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
