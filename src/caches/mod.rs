@@ -26,6 +26,8 @@ mod marker;
 pub mod meta;
 mod missing;
 pub mod notices;
+pub mod outlines;
+pub mod packs;
 pub mod proposed;
 pub mod references;
 mod remembered;
