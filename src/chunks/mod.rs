@@ -18,22 +18,26 @@
 //! Format: `docs/FORMAT.md`, "Chunks"; why so: `docs/adr/0010-chunks-between-two-of-ours.md`.
 
 mod assembly;
+mod believing;
 mod cutting;
 mod error;
 mod outline;
 mod pack;
 mod planning;
 mod receiving;
+mod shelf;
 mod shipping;
 
 #[cfg(test)]
 mod tests;
 
 pub use assembly::assemble;
+pub use believing::{NotFetched, PACK_FILE_BYTES_MAX, Seen, packs_to_fetch};
 pub use cutting::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNK_BYTES_USUAL, cut};
 pub use error::Error;
 pub use outline::{Chunk, Outline, SECTION_CHUNKS_MAX, Section};
 pub use pack::{PACK_BYTES_MAX, PACK_ENTRIES_MAX, Pack, PackWriter, Packed};
 pub use planning::{Held, Plan, Stock, StockedPack, plan};
 pub use receiving::{Recipe, Source, packs_for_lists, recipe};
+pub use shelf::Shelf;
 pub use shipping::{NotShipped, ship};
