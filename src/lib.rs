@@ -7,6 +7,7 @@
 pub mod caches;
 pub mod channels;
 pub mod checkpoints;
+pub mod chunks;
 pub mod cli;
 pub mod client;
 pub mod connections;

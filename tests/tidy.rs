@@ -13,15 +13,34 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["model", "wire"],
     &["connections", "caches", "channels"],
-    &["permissions", "peers", "inbox", "outbox", "checkpoints", "datasets", "jobs", "notices"],
+    &[
+        "permissions",
+        "peers",
+        "inbox",
+        "outbox",
+        "checkpoints",
+        "chunks",
+        "datasets",
+        "jobs",
+        "notices",
+    ],
     &["syncers"],
     &["client"],
     &["cli"],
 ];
 
 /// Folders in which every file decides, except the one that stores.
-const PURE_FOLDERS: &[&str] =
-    &["model", "wire", "permissions", "peers", "inbox", "outbox", "checkpoints", "notices"];
+const PURE_FOLDERS: &[&str] = &[
+    "model",
+    "wire",
+    "permissions",
+    "peers",
+    "inbox",
+    "outbox",
+    "checkpoints",
+    "chunks",
+    "notices",
+];
 
 /// Names of files, or of folders of files, that decide wherever they lie.
 const PURE_NAMES: &[&str] = &["plan", "state", "safety"];

@@ -27,6 +27,8 @@ mod marker;
 pub mod meta;
 mod missing;
 pub mod notices;
+pub mod outlines;
+pub mod packs;
 pub mod proposed;
 mod reading;
 pub mod references;

@@ -30,6 +30,9 @@ const TABLES: &[&str] = &[
     "news",
     "notices",
     "admitted",
+    "packs",
+    "needed",
+    "outlines",
 ];
 
 /// Returns each table with the number of its rows.
@@ -70,6 +73,6 @@ mod tests {
         let mut known: Vec<&str> = TABLES.to_vec();
         known.sort_unstable();
         assert_eq!(named, known);
-        assert_eq!(store.read(schema).unwrap(), 2);
+        assert_eq!(store.read(schema).unwrap(), 3);
     }
 }

@@ -40,6 +40,11 @@ impl Digest {
         Self(bytes)
     }
 
+    /// Returns the 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Reads 64 hexadecimal digits, of either case.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ mod batches;
 pub(crate) mod collections;
 mod directory;
 mod error;
+mod fetching;
 mod guarding;
 mod homing;
 mod mending;

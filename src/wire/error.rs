@@ -113,6 +113,9 @@ pub enum Problem {
     /// The same path was there before.
     #[error("there twice")]
     Twice,
+    /// What it says of its chunks cannot be so.
+    #[error("no list of chunks: {0}")]
+    Chunks(&'static str),
     /// A version of the format that we do not know.
     #[error("unknown version {0}")]
     Version(u64),

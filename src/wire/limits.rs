@@ -36,3 +36,10 @@ pub const PEER_FILE_BYTES_MAX: usize = 64 * 1024;
 
 /// Largest peers or key file of one's own, in bytes: ten thousand peers with their keys.
 pub const OWN_FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Most sections of a file that a message brings as chunks. At a size of [`FILE_BYTES_MAX`] there are
+/// about 500; more are there if chunks were chosen so that sections are short.
+pub const SECTIONS_MAX: usize = 64 * 1024;
+
+/// Most packs that the chunks of one file may lie in: far more than a file of that size fills.
+pub const PACKS_MAX: usize = 4096;

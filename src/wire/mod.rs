@@ -14,6 +14,8 @@
 
 pub mod archive;
 mod checkpoint;
+mod chunked;
+mod chunked_messages;
 mod content;
 mod coverage;
 mod dialect;
@@ -35,6 +37,11 @@ mod version;
 mod version_file;
 
 pub use checkpoint::{Checkpoint, CheckpointFile, FullState};
+pub use chunked::{ChunkedContent, Manifest, Run};
+pub use chunked_messages::{
+    ChunkedChange, ChunkedEvent, ChunkedEventsMessage, ChunkedFileEvent, ChunkedProposal,
+    ChunkedProposalsMessage,
+};
 pub use content::Content;
 pub use coverage::LogCoverage;
 pub use dialect::{Dialect, JobLayout};

@@ -72,10 +72,13 @@ pub enum Capability {
     /// Speaks as it is spoken to, in any generation: the patch version that it states is that of
     /// whoever reads it, and says nothing of its own.
     AnyGeneration,
+    /// Takes messages about large files that name chunks: as an owner in its inboxes, as a scientist in
+    /// its outboxes. Not stated by this version yet.
+    Chunks,
 }
 
 impl Capability {
-    /// Every capability that this version has.
+    /// Every capability that this version states.
     pub const ALL: [Self; 2] = [Self::ProposedDeletions, Self::AnyGeneration];
 
     /// Returns the name on the wire.
@@ -83,6 +86,7 @@ impl Capability {
         match self {
             Self::ProposedDeletions => "proposed-deletions",
             Self::AnyGeneration => "any-generation",
+            Self::Chunks => "chunks",
         }
     }
 }

@@ -59,6 +59,9 @@ fn written_again(name: &FileName, bytes: &[u8]) -> Vec<u8> {
         FileName::Incremental(_) => again::<IncrementalCheckpoint>(bytes),
         FileName::RollingState(_) => again::<RollingState>(bytes),
         FileName::Pruned(name) => panic!("Python prunes nothing: {name}"),
+        FileName::ChunkedProposals(_) | FileName::ChunkedEvents(_) | FileName::Pack(_) => {
+            panic!("Python cuts nothing: {name}")
+        }
         FileName::Bundle(name) => panic!("the session had no encryption: {name}"),
     }
 }

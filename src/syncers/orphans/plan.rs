@@ -112,7 +112,7 @@ pub fn why(me: &Email, it: &Candidate<'_>) -> Option<Why> {
 fn file(me: &Email, it: &Candidate<'_>) -> Option<Why> {
     let name = FileName::parse(it.name)?;
     match (name, it.place) {
-        (FileName::Proposal(_), Place::Nowhere) => {
+        (FileName::Proposal(_) | FileName::ChunkedProposals(_), Place::Nowhere) => {
             (it.age_micros >= PROPOSAL_AGE_MIN_MICROS).then_some(Why::Answered)
         }
         (
@@ -120,9 +120,14 @@ fn file(me: &Email, it: &Candidate<'_>) -> Option<Why> {
             | FileName::Checkpoint(_)
             | FileName::Incremental(_)
             | FileName::RollingState(_)
-            | FileName::Pruned(_),
+            | FileName::Pruned(_)
+            | FileName::ChunkedEvents(_),
             Place::Nowhere,
         ) => Some(Why::FolderGone),
+        // It may belong to a proposal.
+        (FileName::Pack(_), Place::Nowhere) => {
+            (it.age_micros >= PROPOSAL_AGE_MIN_MICROS).then_some(Why::FolderGone)
+        }
         (FileName::Bundle(name), Place::Bundles) if name.owner.is_same_account(me.as_str()) => {
             is_second(it.about).then_some(Why::SecondCopy)
         }
@@ -170,6 +175,11 @@ mod tests {
     const EVENTS: &str =
         "syfteventsmessagev3_1780000001.5_11111111-2222-4333-8444-555555555555.tar.gz";
     const PROPOSAL: &str = "msgv2_1780000001.5_11111111-2222-4333-8444-555555555555.tar.gz";
+    const CHUNKED_EVENTS: &str =
+        "chunkedevents-1780000001.5-11111111-2222-4333-8444-555555555555.tar.gz";
+    const CHUNKED_PROPOSALS: &str =
+        "chunkedproposals-1780000001.5-11111111-2222-4333-8444-555555555555.tar.gz";
+    const PACK: &str = "chunks-11111111-2222-4333-8444-555555555555";
     const BUNDLE: &str = "encryption_bundle_me@example.org_for_ann@example.org.json";
     const INBOX: &str = "syft_datasite#0.1.117#ann@example.org#inbox#me@example.org";
     const DATASET: &str = "syft_datasetcollection_census_0123456789ab";
@@ -211,6 +221,11 @@ mod tests {
             ("incremental_checkpoint_1_1.5.tar.gz", FILE, Nowhere, Nothing,                Some(Why::FolderGone)),
             ("rolling_state_1.5.tar.gz",       FILE,   Nowhere,   Nothing,                 Some(Why::FolderGone)),
             ("log_pruned_1.5",                 FILE,   Nowhere,   Nothing,                 Some(Why::FolderGone)),
+            (CHUNKED_EVENTS,                   FILE,   Nowhere,   Nothing,                 Some(Why::FolderGone)),
+            (CHUNKED_PROPOSALS,                FILE,   Nowhere,   Nothing,                 Some(Why::Answered)),
+            (PACK,                             FILE,   Nowhere,   Nothing,                 Some(Why::FolderGone)),
+            (PACK,                             FILE,   Elsewhere, Nothing,                 None),
+            ("chunks-of-cake",                 FILE,   Nowhere,   Nothing,                 None),
             ("thesis.pdf",                     FILE,   Nowhere,   Nothing,                 None),
             ("thesis.pdf",                     FILE,   Root,      second,                  None),
             (PEERS_FILE,                       FILE,   Nowhere,   second,                  None),
@@ -256,7 +271,9 @@ mod tests {
                 assert_eq!(why(&me, &spared), None, "{spared:?}");
             }
         }
-        let young = Candidate { age_micros: 7 * DAY, ..it(PROPOSAL, false, Nowhere, Nothing) };
-        assert_eq!(why(&me, &young), None, "its own machine deletes it");
+        for name in [PROPOSAL, CHUNKED_PROPOSALS, PACK] {
+            let young = Candidate { age_micros: 7 * DAY, ..it(name, false, Nowhere, Nothing) };
+            assert_eq!(why(&me, &young), None, "{name}: its own machine deletes it");
+        }
     }
 }

@@ -10,6 +10,7 @@ use std::fmt;
 use uuid::Uuid;
 
 use super::EXTENSION;
+use super::chunked::{ChunkedEventsName, ChunkedProposalsName, PackName};
 use crate::model::{Email, Timestamp};
 
 const PROPOSAL: &str = "msgv2";
@@ -105,6 +106,12 @@ pub enum FileName {
     RollingState(RollingStateName),
     /// `log_pruned_…`
     Pruned(PrunedName),
+    /// `chunkedproposals-…`
+    ChunkedProposals(ChunkedProposalsName),
+    /// `chunkedevents-…`
+    ChunkedEvents(ChunkedEventsName),
+    /// `chunks-…`
+    Pack(PackName),
     /// `encryption_bundle_…`
     Bundle(BundleName),
 }
@@ -124,6 +131,9 @@ impl FileName {
             .or_else(|| IncrementalName::parse(name).map(Self::Incremental))
             .or_else(|| RollingStateName::parse(name).map(Self::RollingState))
             .or_else(|| PrunedName::parse(name).map(Self::Pruned))
+            .or_else(|| ChunkedProposalsName::parse(name).map(Self::ChunkedProposals))
+            .or_else(|| ChunkedEventsName::parse(name).map(Self::ChunkedEvents))
+            .or_else(|| PackName::parse(name).map(Self::Pack))
             .or_else(|| BundleName::parse(name).map(Self::Bundle))
     }
 }
@@ -139,6 +149,9 @@ impl fmt::Display for FileName {
             Self::Incremental(name) => name.fmt(f),
             Self::RollingState(name) => name.fmt(f),
             Self::Pruned(name) => name.fmt(f),
+            Self::ChunkedProposals(name) => name.fmt(f),
+            Self::ChunkedEvents(name) => name.fmt(f),
+            Self::Pack(name) => name.fmt(f),
             Self::Bundle(name) => name.fmt(f),
         }
     }

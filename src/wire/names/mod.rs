@@ -6,10 +6,12 @@
 //! folder is not in its name: whatever a name says about people is a claim, to be compared with
 //! what Drive says. Format: `docs/FORMAT.md`, "Folders" and "Files".
 
+mod chunked;
 mod collection;
 mod files;
 mod folders;
 
+pub use chunked::{ChunkedEventsName, ChunkedProposalsName, PackName};
 pub use collection::{CollectionFolder, CollectionHash, CollectionKind, InvalidTag, Tag};
 pub use files::{
     BundleName, CheckpointName, EventsName, FileName, IncrementalName, ProposalName, PrunedName,
