@@ -10,115 +10,95 @@ memory where the system has such a place, so that a disk is not what is measured
 
 import argparse
 import hashlib
-import json
 import os
-import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-OWNER, SCIENTIST = "olga@example.org", "sam@example.org"
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests/interop"))
+from sides import World
+
 IN_FOLDER = 500
+PLACE = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
-class World:
-    """An owner, a scientist and a drive between them."""
+class Files(World):
+    """An owner, a scientist and a drive between them, and files that the scientist may read."""
 
     def __init__(self, folder):
-        self.folder = folder
-        for email in (OWNER, SCIENTIST):
-            self.syft("drive", "account", "add", email, "--data", str(folder / "drive"), "--token", f"token-of-{email}")
-        command = [SYFT, "--json", "drive", "serve", "--data", str(folder / "drive"), "--listen", "127.0.0.1:0"]
-        self.drive = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        url = json.loads(self.drive.stdout.readline())["url"]
-        for home, login, email in (("owner", "login-do", OWNER), ("scientist", "login-ds", SCIENTIST)):
-            self.syft(login, "--email", email, "--drive", url, "--token", f"token-of-{email}", home=home)
-        self.syft("peer", "add", OWNER, home="scientist")
-        self.syft("sync", home="owner")
-        self.syft("peer", "approve", SCIENTIST, home="owner")
-        self.syft("perm", "grant", "w/", "--user", SCIENTIST, "--level", "read", home="owner")
-        self.syft("sync", home="scientist")
-
-    def syft(self, *args, home="owner"):
-        environment = {"PATH": os.environ["PATH"], "SYFT_HOME": str(self.folder / home)}
-        done = subprocess.run([SYFT, "--json", *args], env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            sys.exit(f"syft {' '.join(args)}: {done.stdout}{done.stderr}")
-        return json.loads(done.stdout) if done.stdout.strip() else {}
-
-    def measure(self, *args, home="owner"):
-        """Returns (wall, CPU, peak KiB) of one process."""
-        environment = {"PATH": os.environ["PATH"], "SYFT_HOME": str(self.folder / home)}
-        start = time.monotonic()
-        with subprocess.Popen(
-            [SYFT, "--json", *args], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        ) as child:
-            error = child.stderr.read()
-            _, status, usage = os.wait4(child.pid, 0)
-            child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode:
-            sys.exit(f"syft {' '.join(args)}: {error.decode()}")
-        return time.monotonic() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss
-
-    def tree(self):
-        return self.folder / "owner" / f"SyftBox_{OWNER}" / OWNER / "w"
+        super().__init__(folder)
+        self.owner("perm", "grant", "w/", "--user", self.scientist.email, "--level", "read")
+        self.scientist("sync")
+        self.tree = self.owner.datasite() / "w"
 
     def write(self, numbers, content):
         for number in numbers:
-            path = self.tree() / str(number // IN_FOLDER) / f"{number}.txt"
+            path = self.tree / str(number // IN_FOLDER) / f"{number}.txt"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"{content} {number}\n")
 
-    def end(self):
-        self.drive.terminate()
-        self.drive.wait()
+
+class Place:
+    """A folder in memory that goes in the end."""
+
+    def __enter__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="local-", dir=PLACE))
+        return self.folder
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def row(what, files, measured):
+def row(rows, what, files, measured):
     wall, cpu, kib = measured
-    each = cpu / files * 1e6 if files else 0
-    print(f"| {what} | {files} | {wall:.2f} s | {cpu:.2f} s | {each:.0f} µs | {kib / 1024:.0f} MiB |", flush=True)
+    rows.setdefault(what, {})[files] = measured
+    print(f"{what}, {files} files: {wall:.2f} s, {cpu:.2f} s CPU, {cpu / files * 1e6:.0f} µs a file, {kib / 1024:.0f} MiB",
+          file=sys.stderr, flush=True)
 
 
 def growth(counts):
-    print("| what | files | wall | CPU | CPU per file | memory |\n| --- | ---: | ---: | ---: | ---: | ---: |")
+    """Returns (wall, CPU, peak KiB) by operation and number of files."""
+    rows = {}
     for count in counts:
-        folder = Path(tempfile.mkdtemp(prefix="local-", dir=PLACE))
-        world = World(folder)
-        try:
+        with Place() as folder, Files(folder) as world:
+            owner, scientist = world.owner, world.scientist
             world.write(range(count), "first")
-            row("owner: first sync", count, world.measure("sync"))
-            row("scientist: takes it in", count, world.measure("sync", home="scientist"))
-            world.measure("sync")
+            row(rows, "owner: first sync", count, owner.measure("sync"))
+            row(rows, "scientist: takes it in", count, scientist.measure("sync"))
+            owner.measure("sync")
             time.sleep(2.1)  # files that were just written are read again
-            world.measure("sync")
-            row("owner: idle", count, world.measure("sync"))
-            world.measure("sync", home="scientist")
-            row("scientist: idle", count, world.measure("sync", home="scientist"))
-            changed = range(0, count, 100)
-            world.write(changed, "second")
-            row("owner: 1 % changed", count, world.measure("sync"))
-            world.measure("sync")
-            row("`syft status`", count, world.measure("status"))
-        finally:
-            world.end()
-            shutil.rmtree(folder, ignore_errors=True)
+            owner.measure("sync")
+            row(rows, "owner: idle", count, owner.measure("sync"))
+            scientist.measure("sync")
+            row(rows, "scientist: idle", count, scientist.measure("sync"))
+            world.write(range(0, count, 100), "second")
+            row(rows, "owner: 1 % changed", count, owner.measure("sync"))
+            owner.measure("sync")
+            row(rows, "`syft status`", count, owner.measure("status"))
+    return rows
+
+
+def table(counts, rows):
+    """CPU, for each file where it grows with them, and the most memory."""
+    names = [f"{count:,} files" if place == 0 else f"{count:,}" for place, count in enumerate(counts)]
+    lines = [f"| what | {' | '.join(names)} | memory at {counts[-1]:,} |", "| --- |" + " ---: |" * (len(counts) + 1)]
+    for what, measured in rows.items():
+        by_file = what.endswith(("first sync", "takes it in"))
+        cells = [f"{cpu / count * 1e6:.0f} µs" if by_file else f"{cpu:.2f} s" for count, (_, cpu, _) in measured.items()]
+        memory = measured[counts[-1]][2] / 1024
+        lines.append(f"| {what}, CPU{' a file' if by_file else ''} | {' | '.join(cells)} | {memory:.0f} MiB |")
+    return "\n".join(lines) + "\n"
 
 
 def hashing(mib):
     """The first look at large files, beside what this machine's SHA-256 does on all cores."""
-    folder = Path(tempfile.mkdtemp(prefix="local-", dir=PLACE))
-    world = World(folder)
-    try:
-        block = os.urandom(1 << 20)
-        tree = world.tree()
-        tree.mkdir(parents=True, exist_ok=True)
-        each = 32
-        names = [tree / f"large{number}" for number in range(mib // each)]
+    with Place() as folder, Files(folder) as world:
+        block, each = os.urandom(1 << 20), 32
+        world.tree.mkdir(parents=True, exist_ok=True)
+        names = [world.tree / f"large{number}" for number in range(mib // each)]
         for name in names:
             with name.open("wb") as file:
                 for _ in range(each):
@@ -132,13 +112,10 @@ def hashing(mib):
         start = time.monotonic()
         with ThreadPoolExecutor(cores) as pool:
             list(pool.map(read, names))
-        ours = time.monotonic() - start
-        wall, cpu, kib = world.measure("sync", "--dry-run")
-        print(f"\n{mib} MiB: SHA-256 of Python's OpenSSL on {cores} cores {mib / ours:.0f} MiB/s; a first look by `syft "
-              f"sync --dry-run` {mib / wall:.0f} MiB/s, {wall / ours:.2f} times as long, {cpu:.2f} s CPU, {kib / 1024:.0f} MiB")
-    finally:
-        world.end()
-        shutil.rmtree(folder, ignore_errors=True)
+        alone = time.monotonic() - start
+        wall, cpu, kib = world.owner.measure("sync", "--dry-run")
+        return (f"{mib} MiB: SHA-256 of Python's OpenSSL on {cores} cores {mib / alone:.0f} MiB/s; a first look by `syft "
+                f"sync --dry-run` {mib / wall:.0f} MiB/s, {wall / alone:.2f} times as long, {cpu:.2f} s CPU, {kib / 1024:.0f} MiB")
 
 
 if __name__ == "__main__":
@@ -146,9 +123,6 @@ if __name__ == "__main__":
     parser.add_argument("--files", type=int, nargs="*", default=[100, 1_000, 10_000, 100_000])
     parser.add_argument("--big-mib", type=int, default=1024)
     choices = parser.parse_args()
-    SYFT = os.environ.get("SYFT_BIN") or sys.exit("SYFT_BIN says which program to measure")
-    SYFT = str(Path(SYFT).resolve())
-    PLACE = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    growth(choices.files)
+    print(table(choices.files, growth(choices.files)), end="")
     if choices.big_mib:
-        hashing(choices.big_mib)
+        print("\n" + hashing(choices.big_mib))
