@@ -96,15 +96,24 @@ impl World {
             let report = world.owner().approve_peer(&email(&scientist(number))).await.unwrap();
             assert_eq!(report.problems, []);
         }
-        world.settle(count).await;
+        // Of very many only the first and the last do anything.
+        if count > 20 {
+            world.settle_those(&[0, count - 1]).await
+        } else {
+            world.settle(count).await
+        }
         world
     }
 
     /// Syncs the owner and the first `count` scientists until nobody has anything to do.
     pub(crate) async fn settle(&self, count: usize) {
+        self.settle_those(&(0..count).collect::<Vec<_>>()).await;
+    }
+
+    async fn settle_those(&self, scientists: &[usize]) {
         for _ in 0..2 {
-            for number in 0..count {
-                sync(&self.scientist(number)).await;
+            for number in scientists {
+                sync(&self.scientist(*number)).await;
             }
             sync(&self.owner()).await;
         }
