@@ -50,11 +50,11 @@ def bench(scenarios, sides, latencies=(0,), big=1000):
 
 
 def benches(runs, scenarios, **options):
-    """The rows of so many runs, by operation, latency and side; who begins changes with each."""
+    """The rows of so many runs, by scenario and operation, latency, and side; who begins changes with each."""
     rows = {}
     for run in range(runs):
         for row in bench(scenarios, SIDES if run % 2 == 0 else SIDES[::-1], **options):
-            rows.setdefault((row["op"], row["latency_ms"]), {}).setdefault(row["side"], []).append(row)
+            rows.setdefault(((row["scenario"], row["op"]), row["latency_ms"]), {}).setdefault(row["side"], []).append(row)
     return rows
 
 
@@ -93,7 +93,7 @@ def comparison(rows, wall):
              "| --- |" + " ---: |" * 8]
     for op in dict.fromkeys(op for op, _ in rows):
         slow, fast = rows.get((op, wall)) or rows[op, 0], rows.get((op, 0)) or rows[op, wall]
-        cells = [op, *(requests(fast.get(side)) for side in SIDES)]
+        cells = [op[1], *(requests(fast.get(side)) for side in SIDES)]
         for found, key in ((slow, "wall_s"), (fast, "cpu_s")):
             times = [seconds([row[key] for row in found[side]]) if found.get(side) else "–" for side in SIDES]
             cells += [*times, ratio(found, key)]
