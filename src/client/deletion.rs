@@ -19,7 +19,7 @@ use super::inventory::{self, Remote};
 use super::{Client, Error, Result};
 use crate::connections::FileId;
 use crate::model::{Code, Role};
-use crate::syncers::{DatasiteOwnerSyncer, Directory, Freshness, Problem, Report, refresh, told};
+use crate::syncers::{DatasiteOwnerSyncer, Freshness, Problem, Report, own_roots, refresh, told};
 
 /// What to delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,16 +78,21 @@ impl Client {
     /// # Errors
     /// If the service cannot be asked.
     pub async fn plan_deletion(&self, what: What) -> Result<DeletionPlan> {
+        if what != What::Local {
+            refresh(&self.account, Freshness::Listing, self.now()).await?;
+        }
         Ok(self.look(what).await?.0)
     }
 
-    /// Returns what a deletion would do, and the entries on the drive that are to be deleted.
+    /// Returns what a deletion would do, and the entries on the drive that are to be deleted: asked
+    /// now, whatever the catalogue knows.
     async fn look(&self, what: What) -> Result<(DeletionPlan, Vec<FileId>)> {
         let account = &self.account;
         let mut plan = DeletionPlan::default();
         let mut entries = Vec::new();
         if what != What::Local {
-            let roots = self.own_roots().await?;
+            // Usually one: two machines that began at once have made two (W29).
+            let roots = own_roots(account).await?;
             let found = inventory::remote(account.router.own(), &roots).await?;
             let Remote { root, names, kept, entries: ids, files, bytes } = found;
             (plan.remote, plan.remote_names, plan.remote_kept) = (root, names, kept);
@@ -168,14 +173,6 @@ impl Client {
             report.problem(Code::PeersNotTold, told(&error));
         }
         report.problems
-    }
-
-    /// Returns the SyftBox folders that we own, after a full listing. Usually one: two machines that
-    /// began at once have made two (W29).
-    async fn own_roots(&self) -> Result<Vec<FileId>> {
-        let account = &self.account;
-        refresh(account, Freshness::Listing, self.now()).await?;
-        Ok(Directory::read(&account.store, &account.email, &account.dialect)?.roots().to_vec())
     }
 
     /// Returns what this account has on this machine, its login aside.

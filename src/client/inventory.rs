@@ -42,10 +42,13 @@ pub(super) async fn remote(connection: &dyn Connection, roots: &[FileId]) -> Res
     let mut found = Remote::default();
     for root in roots {
         let (ours, others): (Vec<Entry>, Vec<Entry>) =
-            children(connection, std::slice::from_ref(root)).await?.into_iter().partition(is_ours);
+            children(connection, std::slice::from_ref(root), None)
+                .await?
+                .into_iter()
+                .partition(is_ours);
         let mut is_whole = others.is_empty();
         found.kept.extend(others.into_iter().map(|entry| entry.name));
-        is_whole &= below(connection, &ours, &mut found).await?;
+        is_whole &= below(connection, root, &ours, &mut found).await?;
         // Another folder of that name, in which nothing is ours, is somebody's own.
         if is_whole && (found.root.is_none() || !ours.is_empty()) {
             found.entries.push(root.clone());
@@ -57,11 +60,17 @@ pub(super) async fn remote(connection: &dyn Connection, roots: &[FileId]) -> Res
 }
 
 /// Takes in what lies in a root and is ours. True if nothing of it stays.
-async fn below(connection: &dyn Connection, ours: &[Entry], found: &mut Remote) -> Result<bool> {
+async fn below(
+    connection: &dyn Connection,
+    root: &FileId,
+    ours: &[Entry],
+    found: &mut Remote,
+) -> Result<bool> {
     let folders: Vec<&Entry> = ours.iter().filter(|entry| entry.kind == Kind::Folder).collect();
     let ids: Vec<FileId> = folders.iter().map(|entry| entry.id.clone()).collect();
     let mut inside: BTreeMap<FileId, Vec<Entry>> = BTreeMap::new();
-    for entry in children(connection, &ids).await? {
+    let witness = ours.first().map(|entry| (root.clone(), entry.name.clone()));
+    for entry in children(connection, &ids, witness).await? {
         if let Some(parent) = entry.parents.first() {
             inside.entry(parent.clone()).or_default().push(entry);
         }
@@ -88,11 +97,15 @@ async fn below(connection: &dyn Connection, ours: &[Entry], found: &mut Remote) 
     Ok(is_whole)
 }
 
-async fn children(connection: &dyn Connection, folders: &[FileId]) -> Result<Vec<Entry>> {
+async fn children(
+    connection: &dyn Connection,
+    folders: &[FileId],
+    witness: Option<(FileId, String)>,
+) -> Result<Vec<Entry>> {
     if folders.is_empty() {
         return Ok(Vec::new());
     }
-    let query = Query { parents: folders.to_vec(), ..Query::default() };
+    let query = Query { parents: folders.to_vec(), witness, ..Query::default() };
     Ok(connection.find(&query).await?)
 }
 

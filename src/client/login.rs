@@ -11,7 +11,7 @@ use super::lifetime::{Session, moment};
 use super::secrets::{Place, Unusable};
 use super::{Client, Clock, Configuration, Error, Result, SystemClock};
 use crate::caches::Folders;
-use crate::model::{Email, Role};
+use crate::model::{Email, Role, Timestamp};
 use crate::syncers::{self, Directory, SyncOptions, own_versions, peering};
 use crate::wire::Dialect;
 
@@ -81,11 +81,13 @@ impl Client {
         client.unused_keyring = settled.kept.and_then(|kept| kept.told);
         // Who logs in wants to work, whatever was deleted before.
         client.begin_anew()?;
-        if !is_chosen && let Some(found) = client.home_on_drive().await? {
+        // The look is that of the sync as well.
+        let now = client.now();
+        if !is_chosen && let Some(found) = client.home_on_drive(now).await? {
             client.account.dialect = found;
         }
         client.provide_keys().await?;
-        client.begin().await?;
+        client.begin(now).await?;
         login.generation = Some(client.account.dialect.generation());
         configuration.save(email, &login)?;
         Ok(client)
@@ -97,9 +99,9 @@ impl Client {
         self.unused_keyring.as_ref()
     }
 
-    async fn home_on_drive(&self) -> Result<Option<Dialect>> {
+    async fn home_on_drive(&self, now: Timestamp) -> Result<Option<Dialect>> {
         let _lock = self.lock().await?;
-        Ok(peering::home_on_drive(&self.account, self.now()).await?)
+        Ok(peering::home_on_drive(&self.account, now).await?)
     }
 
     async fn check(configuration: &Configuration, email: &Email, entered: &Entered) -> Result<()> {
@@ -109,9 +111,9 @@ impl Client {
 
     /// The first sync of a session: makes the home on the drive, and brings our version files up to
     /// date if others read them.
-    async fn begin(&self) -> Result<()> {
+    async fn begin(&self, now: Timestamp) -> Result<()> {
         let _lock = self.lock().await?;
-        match self.sync_locked(&SyncOptions::default()).await {
+        match self.sync_as_of(&SyncOptions::default(), now).await {
             // The login itself is in order, and is what bringing the keys needs.
             Err(Error::Sync(syncers::Error::KeysMissing | syncers::Error::KeysReplaced { .. })) => {
                 return Ok(());
@@ -120,7 +122,7 @@ impl Client {
         };
         let account = &self.account;
         let directory = Directory::read(&account.store, &account.email, &account.dialect)?;
-        Ok(own_versions::refresh_versions(account, &directory, self.now()).await?)
+        Ok(own_versions::refresh_versions(account, &directory, now).await?)
     }
 
     /// Opens an account that is logged in; without `email` the only one. Asks the service nothing,

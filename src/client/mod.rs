@@ -269,7 +269,11 @@ impl Client {
     }
 
     async fn sync_locked(&self, options: &SyncOptions) -> Result<Report> {
-        let (account, now) = (&self.account, self.now());
+        self.sync_as_of(options, self.now()).await
+    }
+
+    async fn sync_as_of(&self, options: &SyncOptions, now: Timestamp) -> Result<Report> {
+        let account = &self.account;
         Scratch::sweep(&account.folders.syftbox)?;
         sweep_downloads(&downloads_folder(&account.folders.syftbox), now)?;
         let unfinished = collections::finish_updates(account).err();

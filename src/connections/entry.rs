@@ -115,6 +115,10 @@ pub struct Query {
     pub kind: Option<Kind>,
     /// Belongs to.
     pub owner: Option<Ownership>,
+    /// Something that lies in a folder, by that folder and its name, and is surely there. A service
+    /// may answer nothing to a question about several folders: that this one is not found tells such
+    /// an answer from empty folders. It is not among what is found, unless its folder is asked about.
+    pub witness: Option<(FileId, String)>,
 }
 
 impl Query {

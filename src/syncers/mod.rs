@@ -41,7 +41,7 @@ pub use options::SyncOptions;
 pub use owner::{
     AfterTakingIn, CheckpointKind, CheckpointStatus, CheckpointSummary, DatasiteOwnerSyncer,
 };
-pub use remote::{Freshness, listed_at, refresh};
+pub use remote::{Freshness, listed_at, own_roots, refresh};
 pub use report::{Problem, Refused, Report};
 pub(crate) use sending::told;
 pub use watcher::DatasiteWatcherSyncer;

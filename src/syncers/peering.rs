@@ -4,6 +4,8 @@
 //! changed. One that cannot be read is taken as it was: a hiccup must not cut a peer off (W20,
 //! W28).
 
+use futures::{StreamExt as _, stream};
+
 use crate::caches::{catalogue, meta};
 use crate::connections::{self, Content, Entry};
 use crate::model::{Code, Email, Timestamp};
@@ -66,7 +68,16 @@ pub async fn load(
     directory: &Directory,
     report: &mut Report,
 ) -> Result<Vec<Acquaintance>> {
-    let (mut file, is_current) = match current_peers_file(account, directory).await {
+    // Whoever has made a folder for us is a peer, or asks to be one, whatever the file says: what
+    // they say of themselves is read beside it.
+    let claimants = peers::peers(&peers::Known::default(), directory.claims()).0;
+    let mut told_of_versions = Report::default();
+    let (file, versions) = futures::join!(
+        current_peers_file(account, directory),
+        read_versions(account, directory, &claimants, &mut told_of_versions),
+    );
+    versions?;
+    let (mut file, is_current) = match file {
         Ok(file) => (file, true),
         Err(Error::Connection(error)) if error.is_retryable() => {
             report.problem(Code::PeersNotRead, format!("{PEERS_FILE}: {}", told(&error)));
@@ -103,9 +114,12 @@ pub async fn load(
         }
         write_peers_file(account, directory, &file).await?;
     }
+    let is_unread = |peer: &&Peer| claimants.iter().all(|one| one.email != peer.email);
+    let unread: Vec<Peer> = found.iter().filter(is_unread).cloned().collect();
+    read_versions(account, directory, &unread, &mut told_of_versions).await?;
+    report.problems.extend(told_of_versions.problems);
     let mut acquaintances = Vec::new();
     for peer in found {
-        read_version_of(account, directory, &peer.email, report).await?;
         acquaintances.push(acquaintance(account, directory, peer)?);
     }
     sealing::remember(account, &mut acquaintances)?;
@@ -276,6 +290,25 @@ fn version_key(peer: &Email) -> String {
 fn parse_cached_version(text: &str) -> (&str, Option<VersionInfo>) {
     let (revision, json) = text.split_once('\n').unwrap_or((text, ""));
     (revision, VersionInfo::from_json(json.as_bytes()).ok())
+}
+
+/// Reads the version files of peers, those that changed, side by side.
+async fn read_versions(
+    account: &Account,
+    directory: &Directory,
+    peers: &[Peer],
+    report: &mut Report,
+) -> Result<()> {
+    let read = peers.iter().map(|peer| async move {
+        let mut report = Report::default();
+        (read_version_of(account, directory, &peer.email, &mut report).await, report)
+    });
+    let mut read = stream::iter(read.collect::<Vec<_>>()).buffered(connections::AT_ONCE);
+    while let Some((outcome, told)) = read.next().await {
+        report.problems.extend(told.problems);
+        outcome?;
+    }
+    Ok(())
 }
 
 /// Reads the version file of a peer if it changed. One that could not be read stays as it was known.

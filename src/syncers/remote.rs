@@ -5,12 +5,11 @@
 //! nothing falls between the two.
 
 use crate::caches::{catalogue, meta};
-use crate::connections::{
-    self, Change, Connection, Entry, FileId, Kind, Ownership, PageToken, Query,
-};
-use crate::model::{Email, Timestamp};
+use crate::connections::{self, Change, Entry, FileId, Kind, Ownership, PageToken, Query};
+use crate::model::{Email, Role, Timestamp};
 use crate::wire::names::{BundleName, FolderName, SYFTBOX, VERSION_FILE};
 
+use super::sending::have_ids;
 use super::{Account, Result};
 
 /// How sure the catalogue is to be.
@@ -39,6 +38,8 @@ pub async fn refresh(account: &Account, freshness: Freshness, now: Timestamp) ->
     })?;
     let is_recent = |at: i64| (0..LISTING_EVERY_MICROS).contains(&(now.micros() - at));
     match token {
+        // A login looks, and then syncs as of the same moment.
+        Some(_) if freshness == Freshness::Feed && listed_at == Some(now.micros()) => {}
         Some(token) if freshness == Freshness::Feed && listed_at.is_some_and(is_recent) => {
             match account.router.own().changes(&PageToken(token)).await {
                 Ok(changes) => {
@@ -186,21 +187,41 @@ fn is_for_messages(entry: &Entry) -> bool {
     matches!(FolderName::parse(&entry.name), Some(FolderName::P2p(_)))
 }
 
+/// Returns the SyftBox folders that we own, as the drive has them, the oldest first.
+async fn find_roots(account: &Account) -> Result<Vec<Entry>> {
+    let query = Query::default().named(SYFTBOX).of_kind(Kind::Folder).owned(Ownership::Mine);
+    let mut roots = account.router.own().find(&query).await?;
+    roots.retain(|entry| entry.name == SYFTBOX && entry.is_mine);
+    roots.sort_by_key(|entry| (entry.created_micros, entry.id.clone()));
+    Ok(roots)
+}
+
+/// The same, by their ids: asked, not remembered.
+///
+/// # Errors
+/// If the service cannot be asked.
+pub async fn own_roots(account: &Account) -> Result<Vec<FileId>> {
+    Ok(find_roots(account).await?.into_iter().map(|root| root.id).collect())
+}
+
 async fn list_everything(account: &Account, now: Timestamp) -> Result<()> {
     let connection = account.router.own();
-    let token = connection.change_start().await?;
-    let root = Query::default().named(SYFTBOX).of_kind(Kind::Folder).owned(Ownership::Mine);
-    let mut entries: Vec<Entry> = connection.find(&root).await?;
-    entries.retain(|entry| entry.name == SYFTBOX && entry.is_mine);
-    entries.sort_by_key(|entry| (entry.created_micros, entry.id.clone()));
+    // An owner who is new here has something to send, and ids are needed for that.
+    let is_new = account.role == Role::Owner && !has_listed(account)?;
+    let (token, stocked) = futures::join!(connection.change_start(), async {
+        if is_new { have_ids(account, 1).await } else { Ok(()) }
+    });
+    let token = token?;
+    stocked?;
     let others = Query::default()
         .named_like("syft_datasite#")
         .named_like("syft_datasetcollection_")
         .named_like("syft_encryption_bundles#")
         .named_like("encryption_bundle_")
         .named(VERSION_FILE);
-    let others = connection.find(&others).await?;
-    let anywhere = others.into_iter().filter(|entry| match entry.kind {
+    let (roots, others) = futures::join!(find_roots(account), connection.find(&others));
+    let mut entries = roots?;
+    let anywhere = others?.into_iter().filter(|entry| match entry.kind {
         Kind::Folder if entry.is_mine => is_for_messages(entry),
         Kind::Folder => is_ours_by_name(entry),
         Kind::File if entry.is_mine => false, // These count where they lie.
@@ -232,7 +253,8 @@ async fn list_new_folders(account: &Account) -> Result<()> {
             return Ok(());
         }
         let ids: Vec<FileId> = wanted.iter().map(|folder| folder.id.clone()).collect();
-        let found = list(account.router.own(), &ids).await?;
+        let query = Query { parents: ids.clone(), witness: witness(account)?, ..Query::default() };
+        let found = account.router.own().find(&query).await?;
         account.store.write(|db| {
             found.iter().try_for_each(|entry| catalogue::put(db, entry))?;
             ids.iter().try_for_each(|id| catalogue::set_listed(db, id, true))
@@ -240,7 +262,16 @@ async fn list_new_folders(account: &Account) -> Result<()> {
     }
 }
 
-async fn list(connection: &dyn Connection, folders: &[FileId]) -> Result<Vec<Entry>> {
-    let query = Query { parents: folders.to_vec(), ..Query::default() };
-    Ok(connection.find(&query).await?)
+/// Returns something that lies in one of our roots.
+fn witness(account: &Account) -> Result<Option<(FileId, String)>> {
+    let folders = account.store.read(catalogue::folders)?;
+    let is_root = |id: &FileId| {
+        let mut roots = folders.iter().filter(|entry| entry.is_mine && entry.name == SYFTBOX);
+        roots.any(|root| root.id == *id)
+    };
+    let in_a_root = |entry: &Entry| {
+        let parent = entry.parents.first().filter(|parent| entry.is_mine && is_root(parent));
+        parent.map(|parent| (parent.clone(), entry.name.clone()))
+    };
+    Ok(folders.iter().find_map(in_a_root))
 }

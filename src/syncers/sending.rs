@@ -44,10 +44,20 @@ pub(super) const ROLLING_NOTE: &str = "rolling state";
 /// # Errors
 /// If the stock does not suffice and the service cannot be asked, or makes none.
 pub(super) async fn take_ids(account: &Account, count: usize) -> Result<Vec<FileId>> {
+    have_ids(account, count).await?;
+    Ok(account.store.write(|db| identifiers::take(db, count))?)
+}
+
+/// Sees to it that there are `count` ids to take: also before several are taken side by side, of
+/// which each would ask for its own.
+///
+/// # Errors
+/// As [`take_ids`].
+pub(super) async fn have_ids(account: &Account, count: usize) -> Result<()> {
     loop {
         let missing = count.saturating_sub(account.store.read(identifiers::count)?);
         if missing == 0 {
-            return Ok(account.store.write(|db| identifiers::take(db, count))?);
+            return Ok(());
         }
         let ids = account.router.own().new_ids(missing.clamp(IDS_AT_ONCE, IDS_MAX)).await?;
         if ids.is_empty() {
@@ -89,21 +99,28 @@ pub(super) async fn flush(
     for (number, folder) in rest {
         folders.entry(folder.clone()).or_default().push((number, folder));
     }
-    let sent: Vec<(Result<bool>, Report)> = stream::iter(folders.into_values())
+    let to_peers = stream::iter(folders.into_values())
         .map(|messages| async {
             let mut report = Report::default();
             (send_in_order(account, messages, &mut report).await, report)
         })
         .buffered(connections::AT_ONCE)
-        .collect()
-        .await;
+        .collect::<Vec<(Result<bool>, Report)>>();
+    // What it says is in the log: it need not wait for what peers are told.
+    let mut rolling = Report::default();
+    let to_own = async {
+        match account.role {
+            Role::Owner => send_rolling_state(account, directory, now, &mut rolling).await,
+            Role::Scientist => Ok(()),
+        }
+    };
+    let (sent, rolled) = futures::join!(to_peers, to_own);
     for (outcome, problems) in sent {
         report.problems.extend(problems.problems);
         outcome?;
     }
-    if account.role == Role::Owner {
-        send_rolling_state(account, directory, now, report).await?;
-    }
+    report.problems.extend(rolling.problems);
+    rolled?;
     archive(account, directory, report).await
 }
 

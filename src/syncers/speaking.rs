@@ -6,8 +6,10 @@
 //! folders that count no more. The old permission on a version file goes before the new one is
 //! given: who sees two of them may read either. Source: DIALECT_0_10 E.1, E.3, E.6.
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
 use crate::caches::{announcing, catalogue, meta, proposed};
-use crate::connections::{Access, FileId, Grant};
+use crate::connections::{self, Access, FileId, Grant};
 use crate::model::{Code, Email, Timestamp};
 use crate::peers::{self, PeerState, Signs, Speech, Turn};
 use crate::wire::names::{Direction, P2pFolder};
@@ -15,7 +17,7 @@ use crate::wire::{Capability, Compatibility, Dialect, Version, VersionInfo};
 
 use super::peering::Acquaintance;
 use super::placing::create_folder;
-use super::sending::{begin_again, no_home, told};
+use super::sending::{begin_again, have_ids, no_home, told};
 use super::{Account, Directory, Report, Result, own_versions};
 
 /// What we settled on with a peer.
@@ -26,6 +28,9 @@ struct Edge {
     /// Our version file that it may read.
     file: FileId,
 }
+
+/// How many ids a version file takes, with its folder.
+const AND_FOR_THE_VERSION: usize = 2;
 
 fn edge_key(peer: &Email) -> String {
     format!("edge {peer}")
@@ -82,11 +87,11 @@ pub(super) async fn open(
     let asks_in_all = speech.compatibility == Compatibility::Unknown && account.spoken.len() > 1;
     let home = std::slice::from_ref(&account.dialect);
     let dialects = if asks_in_all { account.spoken.as_slice() } else { home };
-    let mut grants = open_folders(account, directory, peer, dialects).await?;
-    if !asks_in_all {
-        let file = own_versions::write_version(account, directory, &account.dialect, now).await?;
-        grants.push(Grant { id: file, to: peer.clone(), access: Access::Read });
+    if asks_in_all {
+        let grants = open_folders(account, directory, peer, dialects).await?;
+        return share(account, &grants).await;
     }
+    let (grants, _) = open_all(account, directory, peer, &account.dialect, now).await?;
     share(account, &grants).await
 }
 
@@ -172,8 +177,7 @@ async fn settle(
 ) -> Result<()> {
     let before = edge(account, peer)?;
     let is_new = directory.made_for(peer).next().is_none();
-    let mut grants = open_folders(account, directory, peer, std::slice::from_ref(dialect)).await?;
-    let file = own_versions::write_version(account, directory, dialect, now).await?;
+    let (grants, file) = open_all(account, directory, peer, dialect, now).await?;
     let seen_before = match &before {
         _ if is_new => Vec::new(),
         Some(edge) if edge.file == file => Vec::new(),
@@ -183,7 +187,6 @@ async fn settle(
     for other in seen_before {
         account.router.own().unshare(&other, peer).await?;
     }
-    grants.push(Grant { id: file.clone(), to: peer.clone(), access: Access::Read });
     share(account, &grants).await?;
 
     let settled = before.as_ref().map(|edge| edge.version);
@@ -209,6 +212,24 @@ fn note(db: &rusqlite::Connection, peer: &Email, edge: &Edge) -> crate::caches::
     meta::set(db, &edge_key(peer), &format!("{} {}", edge.version, edge.file))
 }
 
+/// Makes sure that there is all that a peer needs of us that speaks `dialect`: both folders beside our
+/// version file, which is returned with what the peer is to be granted.
+async fn open_all(
+    account: &Account,
+    directory: &Directory,
+    peer: &Email,
+    dialect: &Dialect,
+    now: Timestamp,
+) -> Result<(Vec<Grant>, FileId)> {
+    let (grants, file) = futures::join!(
+        open_folders(account, directory, peer, std::slice::from_ref(dialect)),
+        own_versions::write_version(account, directory, dialect, now),
+    );
+    let (mut grants, file) = (grants?, file?);
+    grants.push(Grant { id: file.clone(), to: peer.clone(), access: Access::Read });
+    Ok((grants, file))
+}
+
 /// Makes sure that there are both folders for a peer in each of `dialects`, and returns what it is
 /// to be granted.
 async fn open_folders(
@@ -218,25 +239,32 @@ async fn open_folders(
     dialects: &[Dialect],
 ) -> Result<Vec<Grant>> {
     let root = directory.syftbox.clone().ok_or_else(no_home)?;
-    let mut grants = Vec::new();
-    for dialect in dialects {
-        for direction in [Direction::Inbox, Direction::Outbox] {
+    let both = [Direction::Inbox, Direction::Outbox];
+    let wanted = dialects.iter().flat_map(|dialect| both.map(|direction| (dialect, direction)));
+    let found: Vec<_> = wanted
+        .map(|(dialect, direction)| {
             let found = directory.mailbox(peer, direction, &account.email, dialect);
-            let id = if let Some(entry) = found {
-                entry.id.clone()
-            } else {
-                let name = P2pFolder {
-                    version: dialect.client_version,
-                    datasite: peer.clone(),
-                    direction,
-                    peer: account.email.clone(),
-                };
-                create_folder(account, &root, &name.to_string()).await?
-            };
-            grants.push(Grant { id, to: peer.clone(), access: Access::Write });
-        }
+            (dialect.client_version, direction, found.map(|entry| entry.id.clone()))
+        })
+        .collect();
+    let missing = found.iter().filter(|(_, _, id)| id.is_none()).count();
+    if missing > 0 {
+        have_ids(account, missing + AND_FOR_THE_VERSION).await?;
     }
-    Ok(grants)
+    let opened = found.into_iter().map(|(version, direction, id)| {
+        let root = &root;
+        async move {
+            let id = if let Some(id) = id {
+                id
+            } else {
+                let (datasite, peer) = (peer.clone(), account.email.clone());
+                let name = P2pFolder { version, datasite, direction, peer };
+                create_folder(account, root, &name.to_string()).await?
+            };
+            Ok(Grant { id, to: peer.clone(), access: Access::Write })
+        }
+    });
+    stream::iter(opened.collect::<Vec<_>>()).buffered(connections::AT_ONCE).try_collect().await
 }
 
 async fn share(account: &Account, grants: &[Grant]) -> Result<()> {

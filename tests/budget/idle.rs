@@ -1,5 +1,7 @@
 //! A sync with nothing to do, which is what a drive is asked for all day long.
 
+use std::time::Duration;
+
 use syft::datasets::Audience;
 
 use super::world::{OWNER, World, email, scientist, sync};
@@ -19,6 +21,31 @@ async fn is_one_request_each(world: &World, peers: usize) {
 async fn an_idle_sync_is_one_request_for_any_number_of_peers() {
     for peers in [1, 10] {
         is_one_request_each(&World::with_peers(peers).await, peers).await;
+    }
+}
+
+/// The feed may lag, so four times a day it is not believed: the place in it, two searches, what lies
+/// in the SyftBox, and what lies in its folders, of which one search asks for 37.
+#[tokio::test]
+async fn every_six_hours_everything_is_listed_and_no_content_read() {
+    const EVERY: Duration = Duration::from_secs(6 * 3600);
+    let minute = Duration::from_secs(60);
+    for peers in [1, 10] {
+        let world = World::with_peers(peers).await;
+        let new = world.dataset("ages", 1, Audience::Any);
+        world.owner().create_dataset(&new, false).await.unwrap();
+        world.settle(peers).await;
+        for (client, name) in [(world.owner(), OWNER), (world.scientist(0), "the scientist")] {
+            sync(&client).await;
+            world.wait(EVERY);
+            let (cost, _) = world.cost(sync(&client)).await;
+            cost.is_at_most(1 + 2 + 1 + 2, &format!("{name} of {peers}"));
+            cost.is_all("GET /drive/v3/files", cost.requests - 1);
+            for _ in 0..2 {
+                world.cost(sync(&client)).await.0.is(1, &format!("{name}, right after that"));
+                world.wait(EVERY / 2 - minute);
+            }
+        }
     }
 }
 

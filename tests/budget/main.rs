@@ -10,4 +10,6 @@ mod daily;
 mod datasets;
 mod idle;
 mod joining;
+mod latency;
+mod waves;
 mod world;

@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use drive_api::auth::StaticToken;
 use drive_api::{Drive, Endpoint};
 use drive_server::{Options, Server, Stats};
 use syft::client::{Client, Clock};
-use syft::connections::GDrive;
+use syft::connections::{Connection, GDrive};
 use syft::datasets::{Audience, DatasetName, NewDataset};
 use syft::model::{Email, Role, Timestamp};
 use syft::permissions::Level;
 use syft::syncers::{Report, SyncOptions};
+
+use super::waves::{Line, Waves};
 
 pub(crate) const OWNER: &str = "do@example.org";
 
@@ -57,6 +60,12 @@ impl Cost {
         assert_eq!(self.requests, requests as u64, "{what}: {:#?}", self.by);
     }
 
+    /// Fails if not so many were of one kind.
+    #[track_caller]
+    pub(crate) fn is_all(&self, kind: &str, count: u64) {
+        assert_eq!(self.by.get(kind), Some(&count), "{:#?}", self.by);
+    }
+
     /// Fails if it is more than that.
     #[track_caller]
     pub(crate) fn is_at_most(&self, requests: usize, what: &str) {
@@ -87,18 +96,33 @@ impl World {
             let report = world.owner().approve_peer(&email(&scientist(number))).await.unwrap();
             assert_eq!(report.problems, []);
         }
-        world.settle(count).await;
+        // Of very many only the first and the last do anything.
+        if count > 20 {
+            world.settle_those(&[0, count - 1]).await
+        } else {
+            world.settle(count).await
+        }
         world
     }
 
     /// Syncs the owner and the first `count` scientists until nobody has anything to do.
     pub(crate) async fn settle(&self, count: usize) {
+        self.settle_those(&(0..count).collect::<Vec<_>>()).await;
+    }
+
+    async fn settle_those(&self, scientists: &[usize]) {
         for _ in 0..2 {
-            for number in 0..count {
-                sync(&self.scientist(number)).await;
+            for number in scientists {
+                sync(&self.scientist(*number)).await;
             }
             sync(&self.owner()).await;
         }
+    }
+
+    /// Lets this time pass.
+    pub(crate) fn wait(&self, time: Duration) {
+        let micros = i64::try_from(time.as_micros()).unwrap();
+        self.clock.0.fetch_add(micros, Ordering::Relaxed);
     }
 
     /// Adds an account to the server.
@@ -125,11 +149,20 @@ impl World {
 
     /// A process of an account on one of its machines.
     pub(crate) fn machine(&self, account: &str, role: Role, machine: &str) -> Client {
-        let endpoint = Endpoint::at(self.server.url()).unwrap();
-        let token = Arc::new(StaticToken::new(token(account)).unwrap());
-        let drive = GDrive::connect(email(account), Drive::new(endpoint, token));
+        self.client(Arc::new(session(self.server.url(), account)), role, machine)
+    }
+
+    /// The same, where each answer takes its time, and a handle to what was asked when.
+    pub(crate) fn slow_machine(&self, account: &str, role: Role, machine: &str) -> (Client, Line) {
+        let (url, name) = (self.server.url().to_owned(), account.to_owned());
+        let waves = Waves::over(move || session(&url, &name));
+        let line = waves.line();
+        (self.client(Arc::new(waves), role, machine), line)
+    }
+
+    fn client(&self, drive: Arc<dyn Connection>, role: Role, machine: &str) -> Client {
         let home = self.folder.path().join(machine);
-        Client::over(Arc::new(drive), role, &home, self.clock.clone()).unwrap()
+        Client::over(drive, role, &home, self.clock.clone()).unwrap()
     }
 
     /// Does something, and says what it cost.
@@ -205,6 +238,12 @@ fn since(before: &Stats, after: &Stats) -> Cost {
         (more > 0).then(|| (kind.clone(), more))
     });
     Cost { requests: after.total - before.total, by: by.collect() }
+}
+
+/// A session of an account that has sent nothing yet.
+fn session(url: &str, account: &str) -> GDrive {
+    let token = Arc::new(StaticToken::new(token(account)).unwrap());
+    GDrive::connect(email(account), Drive::new(Endpoint::at(url).unwrap(), token))
 }
 
 fn token(account: &str) -> String {

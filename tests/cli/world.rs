@@ -79,7 +79,7 @@ impl World {
             assert!(added.status.success(), "{added:?}");
         }
         let serve = ["--json", "drive", "serve", "--data", "drive", "--listen", "127.0.0.1:0"];
-        let (drive, line) = start(program(folder.path()).args(serve));
+        let (drive, line) = start(program(folder.path()).args(serve).args(["--log", "drive.log"]));
         let answer: Value = serde_json::from_str(&line).unwrap();
         let url = answer["url"].as_str().unwrap().to_owned();
         Self { folder, url, _drive: drive }
@@ -111,6 +111,11 @@ impl World {
     pub(crate) fn log_in(&self, home: &str, login: &str, email: &str) -> Ended {
         let args = [login, "--email", email, "--drive", &self.url, "--token", &token(email)];
         self.json(home, &args)
+    }
+
+    /// How many requests the drive has answered so far.
+    pub(crate) fn requests(&self) -> usize {
+        std::fs::read_to_string(self.folder.path().join("drive.log")).unwrap().lines().count()
     }
 
     pub(crate) fn home(&self, name: &str) -> PathBuf {

@@ -12,6 +12,7 @@ use drive_api::{
 };
 use drive_server::{Fault, Options, Outcome, Server, When};
 use futures::future::join_all;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::world::{Impatient, OWNER, SCIENTIST, token};
@@ -36,7 +37,11 @@ impl Place {
     }
 
     fn drive(&self, account: &str, clock: Arc<dyn drive_api::Clock>) -> Drive {
-        let endpoint = Endpoint::at(self.server.url()).unwrap();
+        self.drive_at(self.server.url(), account, clock)
+    }
+
+    fn drive_at(&self, url: &str, account: &str, clock: Arc<dyn drive_api::Clock>) -> Drive {
+        let endpoint = Endpoint::at(url).unwrap();
         let secret = Arc::new(StaticToken::new(token(account)).unwrap());
         let settings = Settings { clock, account: Some(account.to_owned()), ..Settings::default() };
         Drive::with_settings(endpoint, secret, settings)
@@ -104,6 +109,51 @@ async fn all_sessions_of_an_account_have_eight_requests_open_at_most() {
     assert!(join_all(asked).await.iter().all(Result::is_ok));
     let stats = place.server.stats();
     assert_eq!((stats.total, stats.at_once), (60, 8));
+}
+
+/// Passes everything on to `server`, and counts connections: those that are open, and the most.
+async fn counting(server: &str) -> (String, watch::Receiver<(usize, usize)>) {
+    let target = server.trim_start_matches("http://").to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (count, counted) = watch::channel((0, 0));
+    tokio::spawn(async move {
+        while let Ok((mut from, _)) = listener.accept().await {
+            count.send_modify(|(open, most)| {
+                *open += 1;
+                *most = (*most).max(*open);
+            });
+            let (count, target) = (count.clone(), target.clone());
+            tokio::spawn(async move {
+                let mut to = TcpStream::connect(target).await.unwrap();
+                tokio::io::copy_bidirectional(&mut from, &mut to).await.ok();
+                count.send_modify(|(open, _)| *open -= 1);
+            });
+        }
+    });
+    (url, counted)
+}
+
+#[tokio::test]
+async fn a_session_has_eight_connections_at_most_whatever_it_asks_for() {
+    let place = Place::new(Duration::from_millis(5)).await;
+    let (url, counted) = counting(place.server.url()).await;
+    let drive = place.drive_at(&url, OWNER, Arc::new(Impatient));
+    let (name, media_type) = ("a file".to_owned(), "text/plain".to_owned());
+    let new = NewFile { name, media_type, ..NewFile::default() };
+    let file = drive.upload(new, Content::Bytes("content".into())).await.unwrap().id;
+    let (file, drive) = (&file, &drive);
+    let asked = (0..120).map(|number| async move {
+        match number % 4 {
+            0 => drive.get(file).await.is_ok(),
+            1 => drive.read(file, 10).await.is_ok(),
+            2 => drive.list(&Query::all(), None).await.is_ok(),
+            _ => drive.account_email().await.is_ok(),
+        }
+    });
+    assert!(join_all(asked).await.into_iter().all(|fine| fine));
+    let (open, most) = *counted.borrow();
+    assert!(open > 0 && most <= 8, "{open} open, {most} at most");
 }
 
 #[tokio::test]

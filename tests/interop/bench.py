@@ -3,12 +3,12 @@
 
   bench.py                                          both, on our own server, at 0 and 100 ms a request
   bench.py --sides python --drive stand-in --only A
-  bench.py --markdown table.md --out numbers.json
+  bench.py --out numbers.json
 
-Both measure in one run on one machine, one after the other in each scenario, so the ratios hold even where the
-seconds do not. A Python side is one long session, its start-up left out. Ours is one process
-a command, start-up counted. A: one owner and one scientist, every operation. B: five peers. C: many files in one
-message. D: many messages of one file.
+benches/run.py makes the tables of docs/BENCHMARKS.md of it. Both measure in one run on one machine, one after the other in
+each scenario, so the ratios hold even where the seconds do not. A Python side is one long session, its start-up left out.
+Ours is one process a command, start-up counted. A: one owner and one scientist, every operation. B: five peers. C: many
+files in one message. D: many messages of one file.
 """
 import argparse, json, shutil, sys, tempfile, time
 from pathlib import Path
@@ -215,33 +215,6 @@ ACCOUNTS = {
 }
 
 
-def table(rows):
-    """The rows of both sides as Markdown, one operation a line, each in the order of its first measurement."""
-    by = {}
-    for r in rows:
-        by.setdefault((r["scenario"], r["latency_ms"], r["op"]), {})[r["side"]] = r
-    lines = ["| operation | latency | requests Python | ours | units Python | ours | wall Python | ours | faster | CPU Python | ours | less |",
-             "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
-
-    def cells(r, key, form):
-        return "not measured" if r is None else "fails" if r["error"] else form(r)
-
-    def ratio(p, o, key):
-        ok = p and o and not p["error"] and not o["error"] and o[key] > 0
-        return f"{p[key] / o[key]:.1f}×" if ok else "–"
-
-    for (_, latency, op), sides in by.items():
-        p, o = sides.get("python"), sides.get("ours")
-        requests = lambda r: str(r["total"]) + (f" ({r['batch_inner']} in batches)" if r["batch_inner"] else "")
-        row = [op, f"{latency} ms", cells(p, "total", requests), cells(o, "total", requests)]
-        row += [cells(r, "units", lambda r: str(r["units"])) for r in (p, o)]
-        for key in ("wall_s", "cpu_s"):
-            seconds = lambda r, key=key: f"{r[key]:.2f} s"
-            row += [cells(p, key, seconds), cells(o, key, seconds), ratio(p, o, key)]
-        lines.append("| " + " | ".join(row) + " |")
-    return "\n".join(lines) + "\n"
-
-
 def main():
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     ap.add_argument("--sides", nargs="+", choices=list(COMMANDS), default=["python", "ours"])
@@ -250,7 +223,6 @@ def main():
     ap.add_argument("--only", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS))
     ap.add_argument("--big", type=int, default=1000, help="files in C and messages in D")
     ap.add_argument("--out", help="write all numbers there, as JSON")
-    ap.add_argument("--markdown", help="write the table there instead of to stdout")
     a = ap.parse_args()
     work, rows = Path(tempfile.mkdtemp(prefix="syft-bench-")), []
     for scenario in a.only:
@@ -258,10 +230,6 @@ def main():
             rows += Bench(a, kind, scenario, work / f"{scenario}-{kind}").run()
     if a.out:
         Path(a.out).write_text(json.dumps(rows, indent=1) + "\n")
-    if a.markdown:
-        Path(a.markdown).write_text(table(rows))
-    else:
-        print("\n" + table(rows), end="")
     shutil.rmtree(work, ignore_errors=True)
     sys.exit(1 if any(r["error"] for r in rows if r["side"] == "ours") else 0)
 

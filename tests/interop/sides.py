@@ -1,5 +1,6 @@
 """The kinds of side (our program, the Python client in two generations) and the two kinds of Drive (our server, the
-stand-in) that the stories and bench.py put together. README.md has the contract of a side.
+stand-in) that the stories and bench.py put together. README.md has the contract of a side. Beside them our program as it
+is, for one account (`Program`), and two people who know each other (`World`).
 """
 import json, os, shlex, subprocess, sys, time, urllib.request
 from pathlib import Path
@@ -141,3 +142,63 @@ class Side:
 
     def box(self):
         return self.home / f"SyftBox_{self.email}"
+
+
+class Program:
+    """Our program for one account on one machine: one process a call, its environment nobody else's."""
+
+    def __init__(self, home, email, environment=None):
+        self.home, self.email, self.binary = Path(home), email, syft_binary()
+        self.environment = {"PATH": os.environ["PATH"], **(environment or {}), "SYFT_HOME": str(self.home)}
+
+    def __call__(self, *args):
+        """Returns what it answers."""
+        done = subprocess.run([self.binary, "--json", *map(str, args)], env=self.environment, capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, check=False)
+        if done.returncode:
+            raise AssertionError(f"{self.email}: syft {' '.join(map(str, args))}: {done.stdout}{done.stderr}")
+        return json.loads(done.stdout) if done.stdout.strip() else {}
+
+    def measure(self, *args):
+        """Returns (wall, CPU, peak KiB) of one process."""
+        start = time.monotonic()
+        with subprocess.Popen([self.binary, "--json", *map(str, args)], env=self.environment, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
+            error = child.stderr.read()
+            _, status, usage = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode:
+            raise AssertionError(f"{self.email}: syft {' '.join(map(str, args))}: {error.decode()}")
+        return time.monotonic() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+
+    def start(self, *args):
+        """Starts it, and leaves it alone."""
+        return subprocess.Popen([self.binary, *map(str, args)], env=self.environment, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def log_in(self, role, drive):
+        return self(f"login-{role}", "--email", self.email, "--drive", drive.endpoint, "--token", token(self.email))
+
+    def datasite(self, owner=None):
+        return self.home / f"SyftBox_{self.email}" / (owner or self.email)
+
+
+class World:
+    """An owner and a scientist who work together, and a drive of ours between them."""
+
+    def __init__(self, folder, environment=None):
+        owner, scientist = "olga@example.org", "sam@example.org"
+        self.drive = Drive.ours(folder, [owner, scientist])
+        self.owner = Program(Path(folder) / "owner", owner, environment)
+        self.scientist = Program(Path(folder) / "scientist", scientist, environment)
+        self.owner.log_in("do", self.drive), self.scientist.log_in("ds", self.drive)
+        self.scientist("peer", "add", owner)
+        self.owner("sync")
+        self.owner("peer", "approve", scientist)
+        self.scientist("sync")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.drive.stop()

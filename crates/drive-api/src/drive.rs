@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::future::Future;
 use std::sync::Arc;
 
+use futures::stream::{self, StreamExt as _};
 use google_drive3::api;
 
 use crate::auth::{AccessToken, TokenSource};
@@ -117,8 +118,11 @@ impl Drive {
         let Some(folders) = folders else { return found };
         let mut seen = HashSet::new();
         let mut all = Vec::new();
-        for query in &folders {
-            match self.list_once(query, order).await {
+        let mut answers = stream::iter(folders)
+            .map(|query| async move { self.list_once(&query, order).await })
+            .buffered(crate::gate::OPEN_MAX);
+        while let Some(answer) = answers.next().await {
+            match answer {
                 Ok(files) => all.extend(files.into_iter().filter(|f| seen.insert(f.id.clone()))),
                 Err(Error::NotFound { .. }) => {} // the folder out of reach that hid the others
                 Err(error) => return Err(error),

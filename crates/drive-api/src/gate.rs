@@ -21,7 +21,7 @@ use url::Url;
 
 use crate::clock::Clock;
 use limit::Limit;
-pub(crate) use limit::Ticket;
+pub(crate) use limit::{OPEN_MAX, Ticket};
 use window::Window;
 
 /// Gates of accounts that are kept although no session uses them, for what left a moment ago.

@@ -17,12 +17,13 @@ use hyper::header::{AUTHORIZATION, HeaderMap, RETRY_AFTER, USER_AGENT};
 use hyper::http::request::Builder;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use url::Url;
 
 use crate::auth::{AccessToken, TokenSource};
 use crate::clock::{Clock, SystemClock};
-use crate::connector::Bounded;
+use crate::connector::{Bounded, CONNECTIONS_MAX, Lift};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, clean};
 use crate::gate::{Gate, Held, Slot, Ticket};
@@ -31,7 +32,6 @@ use crate::retry::{self, Failed, Repeat, Tries, Verdict, Waits};
 
 /// The longest JSON answer that is read: a page of 1,000 files is under 1 MiB.
 pub(crate) const JSON_BYTES_MAX: u64 = 32 * 1024 * 1024;
-const IDLE_CONNECTIONS_MAX: usize = 8; // as many as the gate lets be open
 pub(crate) const AGENT: &str = concat!("drive-api/", env!("CARGO_PKG_VERSION"));
 
 /// The HTTP client that all requests go through.
@@ -76,10 +76,8 @@ pub(crate) struct Transport {
     pub(crate) endpoint: Endpoint,
     pub(crate) tokens: Arc<dyn TokenSource>,
     pub(crate) settings: Settings,
-    /// For everything with a JSON answer.
+    /// For everything. Answers are bounded, but for downloads.
     pub(crate) client: HttpClient,
-    /// For downloads, whose answers may be of any length.
-    media: HttpClient,
     pub(crate) meter: Meter,
     gate: Arc<Gate>,
     pub(crate) overflows: Arc<AtomicU64>,
@@ -113,10 +111,9 @@ impl Transport {
     ) -> Self {
         let overflows = Arc::new(AtomicU64::new(0));
         let client = http_client(settings.json_bytes_max, &overflows);
-        let media = http_client(u64::MAX, &overflows);
         let gate = Gate::of(endpoint.root(), settings.account.as_deref());
         let meter = Meter::default();
-        Self { endpoint, tokens, settings, client, media, meter, gate, overflows }
+        Self { endpoint, tokens, settings, client, meter, gate, overflows }
     }
 
     /// Makes attempts until one works or [`retry::judge`] says that no more should be made.
@@ -239,12 +236,14 @@ impl Transport {
     pub(crate) async fn open(
         &self,
         what: &str,
-        request: Request<common::Body>,
+        mut request: Request<common::Body>,
     ) -> Result<(Response<hyper::body::Incoming>, Slot), Failed> {
         let slot = self.enter(quota::price(&request)).await;
-        let sent = self.media.request(request);
+        let taken = capture_connection(&mut request);
+        let sent = self.client.request(request);
         match tokio::time::timeout(self.settings.patience, sent).await {
             Ok(Ok(mut response)) => {
+                lift_bound(&taken);
                 response.extensions_mut().insert(slot.ticket());
                 if response.status().is_success() {
                     slot.worked();
@@ -296,6 +295,18 @@ impl Answer {
     }
 }
 
+/// Lets the answer that comes over a connection be of any length. Its head was read, and of its body
+/// no more than fits a buffer.
+fn lift_bound(taken: &CaptureConnection) {
+    let mut extras = hyper::http::Extensions::new();
+    if let Some(connected) = taken.connection_metadata().as_ref() {
+        connected.get_extras(&mut extras);
+    }
+    if let Some(lift) = extras.get::<Lift>() {
+        lift.lift();
+    }
+}
+
 /// Makes a client whose connections take answers of at most so many bytes (and their headers).
 pub(crate) fn http_client(answer_bytes_max: u64, overflows: &Arc<AtomicU64>) -> HttpClient {
     const HEADER_BYTES_MAX: u64 = 1024 * 1024; // beyond what hyper accepts
@@ -303,7 +314,7 @@ pub(crate) fn http_client(answer_bytes_max: u64, overflows: &Arc<AtomicU64>) -> 
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(Duration::from_secs(60))
-        .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+        .pool_max_idle_per_host(CONNECTIONS_MAX)
         .build(Bounded::new(limit, Arc::clone(overflows)))
 }
 

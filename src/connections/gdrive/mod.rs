@@ -88,6 +88,14 @@ impl GDrive {
     }
 }
 
+/// True for what was only found because it was asked for beside the folders.
+fn is_witness(query: &Query, entry: &Entry) -> bool {
+    let is_it = |(folder, name): &(FileId, String)| {
+        *name == entry.name && entry.parents.contains(folder) && !query.parents.contains(folder)
+    };
+    query.witness.as_ref().is_some_and(is_it)
+}
+
 fn new_file(new: &NewEntry) -> NewFile {
     NewFile {
         id: new.id.as_ref().map(FileId::to_string),
@@ -142,7 +150,7 @@ impl Connection for GDrive {
         for file in found.into_iter().flatten() {
             let entry = entry(file)?;
             // Not by folder: `root` is another's name in the answer.
-            if matching::accepts_anywhere(query, &entry) {
+            if matching::accepts_anywhere(query, &entry) && !is_witness(query, &entry) {
                 entries.push(entry);
             }
         }

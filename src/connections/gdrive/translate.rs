@@ -79,7 +79,11 @@ pub(super) fn searches(query: &Query) -> Vec<Search> {
     };
     let mut searches = Vec::new();
     for folders in chunks(&query.parents, |id| id.as_str().len() + 20) {
-        let each = folders.iter().map(|id| Drive::all().in_folder(id.as_str())).collect();
+        let mut each: Vec<_> =
+            folders.iter().map(|id| Drive::all().in_folder(id.as_str())).collect();
+        if let (true, Some((folder, name))) = (folders.len() > 1, &query.witness) {
+            each.push(Drive::all().in_folder(folder.as_str()).named(name));
+        }
         let in_folders = base.clone().any_of(each);
         for names in chunks(&query.names, name_bytes) {
             let query = in_folders.clone().any_of(names.iter().map(name).collect());
@@ -167,6 +171,22 @@ mod tests {
         assert_eq!(searches(&Query::default()).len(), 1);
         let huge = Query::default().named(&"n".repeat(9_000)).named("small");
         assert_eq!(searches(&huge).len(), 2, "what is too long goes alone");
+    }
+
+    #[test]
+    fn a_witness_is_asked_for_with_each_part_that_has_several_folders() {
+        let parents: Vec<FileId> =
+            (0..41).map(|at| FileId::parse(&format!("{at:033}")).unwrap()).collect();
+        let witness = Some((FileId::parse("root").unwrap(), "it's".to_owned()));
+        for (folders, parts) in [(1, vec![false]), (2, vec![true]), (38, vec![true, false])] {
+            let parents = parents[..folders].to_vec();
+            let query = Query { parents, witness: witness.clone(), ..Query::default() };
+            let asked = searches(&query).into_iter().map(|part| {
+                let text = part.query.render().unwrap();
+                text.contains(r"('root' in parents and name = 'it\'s')") && part.folders.len() > 1
+            });
+            assert_eq!(asked.collect::<Vec<_>>(), parts, "{folders} folders");
+        }
     }
 
     #[test]

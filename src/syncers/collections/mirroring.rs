@@ -4,11 +4,14 @@
 //! removed only after the service was asked whether the collection is really gone, and one of which
 //! the files are not what its name says is listed again by a later sync (`datasets::Doubt`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use futures::{StreamExt as _, stream};
 
 use crate::caches::{catalogue, meta};
 use crate::connections::{self, Entry, Query};
-use crate::datasets::{self, Doubt, Half, Held, Limits, Scratch, Wanted};
+use crate::datasets::{self, DatasetName, Doubt, Half, Held, Limits, Scratch, Wanted};
 use crate::model::{Code, Email, Timestamp};
 use crate::peers::PeerState;
 
@@ -59,16 +62,51 @@ pub(in crate::syncers) async fn mirror(
         }
     }
     keep_wanted(account, &plan.fetch)?;
+    plan.fetch.retain(|wanted| !is_left(&wanted.owner));
+    let mut asked = Vec::new();
     for wanted in plan.fetch {
-        if is_left(&wanted.owner) {
-            continue;
-        }
-        if let Some(new) = fetch(account, &wanted, &here, &limits, now, report).await? {
-            here.retain(|held| (&held.owner, &held.name) != (&new.owner, &new.name));
-            here.push(new);
-        }
+        asked.extend(look(account, wanted, now, report)?);
+    }
+    let mut room = Room::new(&here);
+    let asked = asked.into_iter().map(|asked| (room.beside(&asked), asked)).collect::<Vec<_>>();
+    let limits = &limits;
+    let fetched = asked.into_iter().map(|(others_bytes, asked)| async move {
+        let fetched = fetch(account, &asked, others_bytes, limits).await;
+        (asked, fetched)
+    });
+    let mut fetched = stream::iter(fetched.collect::<Vec<_>>()).buffered(connections::AT_ONCE);
+    // One after the other again: what is put in its place is noted before the next.
+    while let Some((asked, fetched)) = fetched.next().await {
+        install(account, &asked, fetched, &here, now, report)?;
     }
     Ok(())
+}
+
+/// A collection that is wanted, and what lies in it.
+struct Asked {
+    wanted: Wanted,
+    files: Vec<Entry>,
+    /// See [`state_of`].
+    state: String,
+}
+
+/// How many bytes an owner's datasets have here, those that are on their way included.
+struct Room(BTreeMap<(Email, DatasetName), u64>);
+
+impl Room {
+    fn new(here: &[Held]) -> Self {
+        let held = |held: &Held| ((held.owner.clone(), held.name.clone()), held.size_bytes());
+        Self(here.iter().map(held).collect())
+    }
+
+    /// Takes note of a collection, and returns what the others of its owner have.
+    fn beside(&mut self, Asked { wanted, files, .. }: &Asked) -> u64 {
+        let bytes = files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.size_bytes));
+        let (owner, name) = (&wanted.owner, &wanted.name.dataset);
+        self.0.insert((owner.clone(), name.clone()), bytes);
+        let others = self.0.iter().filter(|((whose, other), _)| whose == owner && other != name);
+        others.fold(0, |sum, (_, bytes)| sum.saturating_add(*bytes))
+    }
 }
 
 /// Removes what is kept of large downloads that nobody wants any more.
@@ -122,48 +160,63 @@ async fn remove(
     }
 }
 
-async fn fetch(
+/// Returns what lies in a collection that is wanted; `None` if it cannot be taken now.
+fn look(
     account: &Account,
-    wanted: &Wanted,
-    here: &[Held],
-    limits: &Limits,
+    wanted: Wanted,
     now: Timestamp,
     report: &mut Report,
-) -> Result<Option<Held>> {
+) -> Result<Option<Asked>> {
     let (owner, name) = (&wanted.owner, &wanted.name.dataset);
     let key = failure_key(owner, name);
     let (files, doubt) = account
         .store
         .read(|db| Ok((catalogue::children(db, &wanted.folder)?, meta::get(db, &key)?)))?;
-    let state = state_of(wanted, &files);
+    let state = state_of(&wanted, &files);
     let doubt = doubt.and_then(|text| serde_json::from_str::<Doubt>(&text).ok());
     if let Some(doubt) = doubt.filter(|doubt| doubt.state == state) {
         if let Some(text) = &doubt.problem {
             report.problem_with(owner, Code::DatasetNotFetched, text);
         }
         if let Some(doubt) = doubt.ask_again(now) {
-            note(account, wanted, &doubt)?;
+            note(account, &wanted, &doubt)?;
         }
         return Ok(None);
     }
     if files.is_empty() {
         // Its owner is at work, or what the service shows of it is to come.
-        note(account, wanted, &Doubt::new(state, None, now))?;
+        note(account, &wanted, &Doubt::new(state, None, now))?;
         return Ok(None);
     }
+    Ok(Some(Asked { wanted, files, state }))
+}
+
+/// Puts what was fetched in its place, and notes that.
+fn install(
+    account: &Account,
+    Asked { wanted, files, state }: &Asked,
+    fetched: Result<(Scratch, PathBuf, Held), datasets::Error>,
+    here: &[Held],
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<()> {
+    let (owner, name) = (&wanted.owner, &wanted.name.dataset);
     let old = here.iter().find(|held| (&held.owner, &held.name) == (owner, name));
-    let others = here.iter().filter(|held| held.owner == *owner && held.name != *name);
-    let others_bytes = others.fold(0_u64, |sum, held| sum.saturating_add(held.size_bytes()));
-    match fetch_and_install(account, wanted, &files, old, others_bytes, limits, now).await {
+    let syftbox = &account.folders.syftbox;
+    let installed = fetched.and_then(|(_scratch, staging, new)| {
+        let kept = datasets::install(syftbox, &staging, &new, old, now)?;
+        datasets::forget_kept(&datasets::downloads_folder(syftbox), files.iter().map(|f| &f.id))?;
+        Ok((new, kept))
+    });
+    match installed {
         Ok((new, kept)) => {
             let record = to_json(&new)?;
             account.store.write(|db| {
-                meta::remove(db, &key)?;
+                meta::remove(db, &failure_key(owner, name))?;
                 meta::set(db, &mirror_key(owner, name), &record)
             })?;
             report.pulled += new.files.len();
             tell_kept(owner, &kept, report);
-            Ok(Some(new))
         }
         Err(error) => {
             let text = format!("dataset `{name}` of {owner}: {}", told(&error));
@@ -172,12 +225,12 @@ async fn fetch(
                 datasets::Error::Damaged { .. } | datasets::Error::Unacceptable { .. }
             );
             if is_about_content {
-                note(account, wanted, &Doubt::new(state, Some(text.clone()), now))?;
+                note(account, wanted, &Doubt::new(state.clone(), Some(text.clone()), now))?;
             }
             report.problem_with(owner, unfetched(&error), text);
-            Ok(None)
         }
     }
+    Ok(())
 }
 
 /// The code of why a dataset is not here.
@@ -200,29 +253,24 @@ fn note(account: &Account, wanted: &Wanted, doubt: &Doubt) -> Result<()> {
     })?)
 }
 
-async fn fetch_and_install(
+/// Fetches what lies in a collection to a place beside the tree.
+async fn fetch(
     account: &Account,
-    wanted: &Wanted,
-    files: &[Entry],
-    old: Option<&Held>,
+    Asked { wanted, files, .. }: &Asked,
     others_bytes: u64,
     limits: &Limits,
-    now: Timestamp,
-) -> Result<(Held, Vec<std::path::PathBuf>), datasets::Error> {
-    let syftbox = &account.folders.syftbox;
-    let scratch = Scratch::new(syftbox)?;
+) -> Result<(Scratch, PathBuf, Held), datasets::Error> {
+    let scratch = Scratch::new(&account.folders.syftbox)?;
     let staging = staging_in(&scratch)?;
     let connection = account.router.connection_for(&wanted.owner);
     let carrier = account.downloads();
     let fetched =
         datasets::fetch_with(connection, wanted, files, &staging, others_bytes, limits, &carrier);
     let new = fetched.await?;
-    let kept = datasets::install(syftbox, &staging, &new, old, now)?;
-    datasets::forget_kept(&datasets::downloads_folder(syftbox), files.iter().map(|f| &f.id))?;
-    Ok((new, kept))
+    Ok((scratch, staging, new))
 }
 
-fn tell_kept(owner: &Email, kept: &[std::path::PathBuf], report: &mut Report) {
+fn tell_kept(owner: &Email, kept: &[PathBuf], report: &mut Report) {
     report.refused.extend(kept.iter().map(|path| Refused {
         path: path.display().to_string(),
         peer: owner.clone(),

@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use uuid::Uuid;
 
 use crate::caches::meta;
-use crate::connections::{self, Connection, Entry, FileId, Query};
+use crate::connections::{self, Access, Connection, Entry, FileId, Query};
 use crate::datasets::{
-    self, ANY_TAG, Audience, CollectionName, DraftFile, FileStep, Half, HeldFile, Limits,
+    self, ANY_TAG, Audience, CollectionName, DraftFile, FileStep, Half, Held, HeldFile, Limits,
     Publication, Scratch, Wanted,
 };
 use crate::model::{Code, DatasitePath, Digest, Email, Timestamp};
@@ -56,32 +57,37 @@ async fn restore_all(account: &Account, own: &[Entry], report: &mut Report) -> R
             return Ok(true);
         }
     };
-    let connection = account.router.own();
-    let parents: Vec<FileId> = own.iter().map(|entry| entry.id.clone()).collect();
-    let mut files: BTreeMap<FileId, Vec<Entry>> = BTreeMap::new();
-    for file in connection.find(&Query { parents, ..Query::default() }).await? {
-        if let Some(parent) = file.parents.first() {
-            files.entry(parent.clone()).or_default().push(file);
-        }
-    }
     let missing = datasets::restore_plan(me, own, &present, &BTreeSet::new());
     let known = publications(account)?;
-    let mut is_whole = true;
+    // What was made here, or brought back before, is followed if there is a newer one.
+    let is_known = |name: &CollectionName| {
+        let mut known = known.iter().map(|publication| &publication.name);
+        known.any(|known| (known.half, &known.dataset) == (name.half, &name.dataset))
+    };
     // With nothing present, the plan is the newest collection of each half.
-    for wanted in datasets::restore_plan(me, own, &BTreeSet::new(), &BTreeSet::new()) {
-        let is_it = |name: &CollectionName| {
-            (name.half, &name.dataset) == (wanted.name.half, &wanted.name.dataset)
-        };
-        if known.iter().any(|publication| is_it(&publication.name)) {
-            continue; // It was made here, or brought back before; what is newer is followed.
-        }
-        let content = files.get(&wanted.folder).map(Vec::as_slice).unwrap_or_default();
+    let mut plan = datasets::restore_plan(me, own, &BTreeSet::new(), &BTreeSet::new());
+    plan.retain(|wanted| !is_known(&wanted.name));
+    let (files, shares) = futures::join!(files_of(account, own), shares_of(account, &plan));
+    let (files, mut shares) = (files?, shares?);
+    let mut all = Vec::new();
+    for wanted in plan {
+        let content = files.get(&wanted.folder).cloned().unwrap_or_default();
+        let shares = shares.remove(&wanted.folder).unwrap_or_default();
         let connection = sealing::connection_for(account, wanted.name.half)?;
-        let fetches = missing.contains(&wanted);
+        all.push((missing.contains(&wanted), wanted, content, shares, connection));
+    }
+    let gathered =
+        all.into_iter().map(|(fetches, wanted, content, shares, connection)| async move {
+            let gathered = gather(account, &connection, &wanted, &content, fetches, shares).await;
+            (wanted, content, connection, gathered)
+        });
+    let mut gathered = stream::iter(gathered.collect::<Vec<_>>()).buffered(connections::AT_ONCE);
+    let mut is_whole = true;
+    // One after the other again: what is put in its place is noted before the next.
+    while let Some((wanted, content, connection, gathered)) = gathered.next().await {
         let never = Timestamp::ZERO; // Nothing is there that could be put aside.
-        let restored =
-            restore(account, &connection, own, &wanted, content, fetches, None, never).await;
-        match restored {
+        let place = |gathered| settle(account, own, &wanted, &content, gathered, None, never);
+        match gathered.and_then(place) {
             Ok((publication, _)) => save(account, &publication)?,
             Err(datasets::Error::Connection(error)) if !is_not_sealed(&error) => {
                 return Err(error.into());
@@ -104,6 +110,31 @@ async fn restore_all(account: &Account, own: &[Entry], report: &mut Report) -> R
     Ok(is_whole)
 }
 
+/// Returns what lies in our collections, by their folders.
+async fn files_of(account: &Account, own: &[Entry]) -> Result<BTreeMap<FileId, Vec<Entry>>> {
+    let parents: Vec<FileId> = own.iter().map(|entry| entry.id.clone()).collect();
+    let mut files: BTreeMap<FileId, Vec<Entry>> = BTreeMap::new();
+    for file in account.router.own().find(&Query { parents, ..Query::default() }).await? {
+        if let Some(parent) = file.parents.first() {
+            files.entry(parent.clone()).or_default().push(file);
+        }
+    }
+    Ok(files)
+}
+
+/// Returns who may see our collections, by their folders.
+async fn shares_of(account: &Account, plan: &[Wanted]) -> Result<BTreeMap<FileId, Shares>> {
+    let public = plan.iter().filter(|wanted| wanted.name.half == Half::Public);
+    let asked = public.map(|wanted| async move {
+        let shares = account.router.own().shares(&wanted.folder).await?;
+        Ok((wanted.folder.clone(), shares))
+    });
+    stream::iter(asked.collect::<Vec<_>>()).buffered(connections::AT_ONCE).try_collect().await
+}
+
+/// Who has access to a collection.
+type Shares = Vec<(Email, Access)>;
+
 /// True if the file lies there in plain where all must be sealed: somebody else put it there.
 fn is_not_sealed(error: &connections::Error) -> bool {
     use std::io::ErrorKind::InvalidData;
@@ -124,17 +155,33 @@ pub(super) async fn restore(
     mine: Option<&Publication>,
     now: Timestamp,
 ) -> Result<(Publication, Vec<PathBuf>), datasets::Error> {
-    let syftbox = &account.folders.syftbox;
     let shares = match wanted.name.half {
         Half::Public => connection.shares(&wanted.folder).await?,
         Half::Private => Vec::new(),
     };
-    let audience = datasets::audience_of(wanted.any, &shares);
-    let readers = shares.into_iter().map(|(who, _)| who).collect();
+    let gathered = gather(account, connection, wanted, files, fetches, shares).await?;
+    settle(account, own, wanted, files, gathered, mine, now)
+}
+
+/// What came of a collection, not yet in its place.
+struct Gathered {
+    shares: Shares,
+    /// `None` if its files are not wanted.
+    files: Option<(Scratch, PathBuf, Held)>,
+}
+
+async fn gather(
+    account: &Account,
+    connection: &dyn Connection,
+    wanted: &Wanted,
+    files: &[Entry],
+    fetches: bool,
+    shares: Shares,
+) -> Result<Gathered, datasets::Error> {
     if !fetches {
-        return Ok((record(own, wanted, files, &[], audience, readers), Vec::new()));
+        return Ok(Gathered { shares, files: None });
     }
-    let scratch = Scratch::new(syftbox)?;
+    let scratch = Scratch::new(&account.folders.syftbox)?;
     let staging = staging_in(&scratch)?;
     // What we have uploaded ourselves has no bounds.
     let limits = Limits {
@@ -146,6 +193,25 @@ pub(super) async fn restore(
     let carrier = account.downloads();
     let held =
         datasets::fetch_with(connection, wanted, files, &staging, 0, &limits, &carrier).await?;
+    Ok(Gathered { shares, files: Some((scratch, staging, held)) })
+}
+
+/// Puts what came in its place, and returns its record.
+fn settle(
+    account: &Account,
+    own: &[Entry],
+    wanted: &Wanted,
+    files: &[Entry],
+    gathered: Gathered,
+    mine: Option<&Publication>,
+    now: Timestamp,
+) -> Result<(Publication, Vec<PathBuf>), datasets::Error> {
+    let syftbox = &account.folders.syftbox;
+    let audience = datasets::audience_of(wanted.any, &gathered.shares);
+    let readers = gathered.shares.into_iter().map(|(who, _)| who).collect();
+    let Some((_scratch, staging, held)) = gathered.files else {
+        return Ok((record(own, wanted, files, &[], audience, readers), Vec::new()));
+    };
     let old = mine.map(Publication::held_files).unwrap_or_default();
     let own_again = datasets::Restored { wanted, audience: &audience, uid: Uuid::new_v4() };
     let kept = datasets::install_own(syftbox, &staging, own_again, &held.files, &old, now)?;

@@ -5,7 +5,7 @@
 //! log says the rest. What the files include of the log, as they truly lie upon each other, need not
 //! be read again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
@@ -20,7 +20,8 @@ use crate::wire::{
 };
 
 use super::super::applying;
-use super::super::parcels;
+use super::super::batches::batches;
+use super::super::parcels::{self, Parcel};
 use super::super::sealing::{OwnFile, OwnFiles};
 use super::super::sending::told;
 use super::super::{Account, Directory, Report, Result};
@@ -41,6 +42,28 @@ pub(super) struct Layers {
     pub full: Option<Timestamp>,
     /// What of the log was included before the first event of the rolling state that was laid.
     rolling_since: Option<LogCoverage>,
+}
+
+/// Files that were read side by side, before it is their turn.
+#[derive(Debug, Default)]
+pub(super) struct Ahead(BTreeMap<FileId, connections::Result<Parcel>>);
+
+impl Ahead {
+    /// Reads as many of these as may be in memory at once.
+    async fn read(account: &Account, entries: impl Iterator<Item = &Entry>) -> Self {
+        let entries: Vec<Entry> = entries.cloned().collect();
+        let entries = batches(&entries).next().unwrap_or_default();
+        let contents = parcels::fetch_all(account, entries).await;
+        Self(entries.iter().map(|entry| entry.id.clone()).zip(contents).collect())
+    }
+
+    /// Returns the content of a file, which is read now if it was not.
+    async fn take(&mut self, account: &Account, entry: &Entry) -> connections::Result<Parcel> {
+        match self.0.remove(&entry.id) {
+            Some(read) => read,
+            None => parcels::fetch(account, entry).await,
+        }
+    }
 }
 
 /// A full checkpoint, and how much of the log it includes.
@@ -66,19 +89,23 @@ pub(super) async fn read(
     let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
     let reading = checkpoints::reading(&names);
     let mut layers = Layers::default();
-    for entry in reading.full.iter().filter_map(|index| entries.get(*index)) {
-        if let Some(full) = read_full(account, own, entry, report).await? {
+    let increments: Vec<&Entry> =
+        reading.increments.iter().filter_map(|index| entries.get(*index)).collect();
+    let rolling = reading.rolling.and_then(|index| entries.get(index));
+    let fulls = || reading.full.iter().filter_map(|index| entries.get(*index));
+    let first = fulls().take(1).chain(increments.iter().copied()).chain(rolling);
+    let mut ahead = Ahead::read(account, first).await;
+    for entry in fulls() {
+        if let Some(full) = read_full(account, own, entry, &mut ahead, report).await? {
             layers.lay_full(full);
             break;
         }
     }
-    let increments: Vec<&Entry> =
-        reading.increments.iter().filter_map(|index| entries.get(*index)).collect();
-    let are_whole = layers.lay_increments(account, own, &increments, report).await?;
-    if let Some(entry) = reading.rolling.and_then(|index| entries.get(index)) {
+    let are_whole = layers.lay_increments(account, own, &increments, &mut ahead, report).await?;
+    if let Some(entry) = rolling {
         layers.rolling_file = Some(entry.id.clone());
         if are_whole {
-            layers.lay_rolling_state(account, own, entry, report).await?;
+            layers.lay_rolling_state(account, own, entry, &mut ahead, report).await?;
         }
     }
     Ok(layers)
@@ -97,10 +124,11 @@ pub(super) async fn read_full(
     account: &Account,
     own: &mut OwnFiles,
     entry: &Entry,
+    ahead: &mut Ahead,
     report: &mut Report,
 ) -> Result<Option<Full>> {
     let Some(name) = CheckpointName::parse(&entry.name) else { return Ok(None) };
-    let Some(file) = read_file::<Checkpoint>(account, own, entry, report).await? else {
+    let Some(file) = read_file::<Checkpoint>(account, own, entry, ahead, report).await? else {
         return Ok(None);
     };
     let log = file.log.clone();
@@ -153,6 +181,7 @@ impl Layers {
         account: &Account,
         own: &mut OwnFiles,
         increments: &[&Entry],
+        ahead: &mut Ahead,
         report: &mut Report,
     ) -> Result<bool> {
         let parse = |entry: &&Entry| IncrementalName::parse(&entry.name);
@@ -161,7 +190,8 @@ impl Layers {
             let (Some(entry), Some(name)) = (increments.get(index), names.get(index)) else {
                 break;
             };
-            let file = read_file::<IncrementalCheckpoint>(account, own, entry, report).await?;
+            let file =
+                read_file::<IncrementalCheckpoint>(account, own, entry, ahead, report).await?;
             let Some(file) = file.filter(|file| is_of(account, file.check_head(), report)) else {
                 return Ok(false);
             };
@@ -185,9 +215,10 @@ impl Layers {
         account: &Account,
         own: &mut OwnFiles,
         entry: &Entry,
+        ahead: &mut Ahead,
         report: &mut Report,
     ) -> Result<()> {
-        let file = read_file::<RollingState>(account, own, entry, report).await?;
+        let file = read_file::<RollingState>(account, own, entry, ahead, report).await?;
         let Some(file) = file.filter(|file| is_of(account, file.check_head(), report)) else {
             return Ok(());
         };
@@ -279,9 +310,10 @@ async fn read_file<T: Packed>(
     account: &Account,
     own: &mut OwnFiles,
     entry: &Entry,
+    ahead: &mut Ahead,
     report: &mut Report,
 ) -> Result<Option<T>> {
-    let parcel = match parcels::fetch(account, entry).await {
+    let parcel = match ahead.take(account, entry).await {
         Ok(parcel) => parcel,
         Err(connections::Error::NotFound { .. }) => return Ok(None),
         Err(error @ connections::Error::TooLarge { .. }) => {

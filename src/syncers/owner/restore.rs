@@ -25,7 +25,7 @@ use super::super::writing::name_aside;
 use super::super::{Account, Directory, Error, Report, Result};
 use super::checkpoint::{self, ROLLING_FULL};
 use super::follow::{Reader, read_log};
-use super::laying::{self, Full, Layers};
+use super::laying::{self, Ahead, Full, Layers};
 use super::told::Told;
 use super::{Acquaintance, kept_back, log, nanoseconds, take_in};
 
@@ -212,7 +212,8 @@ pub(super) async fn catch_up(
         if known.is_some_and(|covered| covered < through_micros) {
             continue;
         }
-        let full = laying::read_full(account, &mut own, &entry, report).await?;
+        let full =
+            laying::read_full(account, &mut own, &entry, &mut Ahead::default(), report).await?;
         let Some(full) = full else { continue };
         let covered = full.log.as_ref().map_or(0, |log| log.through_micros());
         if covered < through_micros {

@@ -16,7 +16,7 @@ use super::super::parcels::Parcel;
 use super::super::{Account, Directory, Report, Result, quarantine};
 use super::follow::Reader;
 use super::kept_back::{self, Why};
-use super::laying::{self, Full};
+use super::laying::{self, Ahead, Full};
 use super::log;
 use super::restore::{self, Place};
 
@@ -70,7 +70,9 @@ async fn newest_full(
     report: &mut Report,
 ) -> Result<Option<Full>> {
     for entry in laying::full_ones(account, directory)? {
-        let full = laying::read_full(account, &mut reader.own, &entry, report).await?;
+        let full =
+            laying::read_full(account, &mut reader.own, &entry, &mut Ahead::default(), report)
+                .await?;
         if let Some(full) = full.filter(|full| full.log.is_some()) {
             return Ok(Some(full));
         }

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use crate::retry::WAIT_MAX;
 
 /// The most requests that are open at once in one session.
-pub(super) const OPEN_MAX: usize = 8;
+pub(crate) const OPEN_MAX: usize = 8;
 /// As many have to work before one more may be open.
 const WORKED_MIN: usize = 10;
 
