@@ -8,7 +8,7 @@
 //! What is no JSON is passed on for the reader to refuse, but for strings that are taken out: those
 //! are refused here by the rules of `serde_json` (no control characters, no lone surrogates).
 //!
-//! Invariant: memory is bounded by [`TOGETHER_BYTES`] and by what is around the strings.
+//! Invariant: memory is bounded by [`TOGETHER_BYTES`] and what is around the strings.
 
 use std::io::{self, Read};
 
@@ -30,7 +30,7 @@ const MARK: &str = "\u{1a}outlined ";
 
 /// Where strings lie that were taken out.
 pub trait Shelf {
-    /// A text that nobody can guess, the same for as long as the shelf is used.
+    /// A text that nobody can guess, always the same.
     fn secret(&self) -> &str;
 
     /// What is taken out.
@@ -57,7 +57,7 @@ pub trait Shelf {
     fn keep(&mut self, number: usize, encoding: Encoding) -> io::Result<Result<Large, Problem>>;
 }
 
-/// How many bytes of strings are left in place, and from which size on they are not.
+/// What is left in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// As [`STRING_BYTES`].
@@ -90,6 +90,7 @@ pub(super) fn looks_named(text: &str) -> bool {
     text.starts_with(MARK)
 }
 
+/// Where the reader is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     /// Between strings.
@@ -142,7 +143,7 @@ impl<'a, R: Read> Outliner<'a, R> {
     }
 
     /// Returns why the shelf took no more, if that is why reading ended.
-    pub(super) fn failure(&mut self) -> Option<io::Error> {
+    pub(super) const fn failure(&mut self) -> Option<io::Error> {
         self.failure.take()
     }
 
@@ -219,9 +220,8 @@ impl<'a, R: Read> Outliner<'a, R> {
         let written = self.shelf.write(&self.decoded);
         self.shelve(written)?;
         if is_closed {
-            let name = name(self.shelf.secret(), self.number);
+            let name = name(self.shelf.secret(), self.number) + "\"";
             self.ready.extend_from_slice(name.as_bytes());
-            self.ready.push(b'"');
             self.place = Place::Outside;
         }
         Ok(&bytes[used..])
@@ -405,10 +405,8 @@ pub(super) mod tests {
             }
         }
         let mut shelf = Strings(Vec::new(), Some(SMALL));
-        let read = {
-            let outliner = Outliner::new(Slowly(json, step), &mut shelf);
-            serde_json::from_reader::<_, Value>(outliner).map_err(|error| error.to_string())
-        };
+        let outliner = Outliner::new(Slowly(json, step), &mut shelf);
+        let read = serde_json::from_reader::<_, Value>(outliner).map_err(|error| error.to_string());
         let count = shelf.0.len();
         (read.and_then(|value| put_back(value, &shelf)), count)
     }

@@ -300,12 +300,12 @@ fn a_large_string_is_never_held() {
     header.set_size((json.len() + SIZE) as u64);
     header.set_cksum();
     encoder.write_all(header.as_bytes()).unwrap();
-    encoder.write_all(json[..at].as_bytes()).unwrap();
+    encoder.write_all(&json.as_bytes()[..at]).unwrap();
     let letters = vec![b'x'; 1 << 20];
     for _ in 0..SIZE >> 20 {
         encoder.write_all(&letters).unwrap();
     }
-    encoder.write_all(json[at..].as_bytes()).unwrap();
+    encoder.write_all(&json.as_bytes()[at..]).unwrap();
     encoder.write_all(&[0; 2048]).unwrap();
     let file = encoder.finish().unwrap();
     let home = tempfile::tempdir().unwrap();
