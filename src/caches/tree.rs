@@ -14,8 +14,7 @@ use super::staged::Staged;
 use super::{Error, Result};
 use crate::model::{DatasitePath, Digest, TEMPORARY_PREFIX};
 
-/// The largest file that is read into memory, in bytes: rules, what a job is made of. What travels may
-/// be larger.
+/// The largest file that is read into memory, in bytes: rules, what a job is made of.
 const READ_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// The files of one datasite below `SyftBox_{email}/{datasite}`.
@@ -83,8 +82,7 @@ impl DatasiteTree {
         Ok(Some(digest))
     }
 
-    /// Opens a file to be read, and returns its size, in bytes; `None` if there is no such file, or a
-    /// folder of that name.
+    /// Opens a file to be read, and returns its size, in bytes; `None` if there is no such file.
     ///
     /// # Errors
     /// If it is no regular file, or cannot be opened.

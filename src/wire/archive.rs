@@ -4,7 +4,7 @@
 //! Writes the very bytes that Python's `tarfile` and `gzip` write at level 9, and reads any gzip
 //! around any tar that has the member. Nothing is unpacked to disk under a name of the archive.
 //! [`unpack`] takes at most the stated limit of memory plus [`OVERHEAD_BYTES`], whatever the archive;
-//! [`unpack_from`] a bounded amount, and gives the member piece by piece. Format: `docs/FORMAT.md`, "Container".
+//! `unpack_from` a bounded amount, and gives the member piece by piece. Format: `docs/FORMAT.md`, "Container".
 
 use std::io::{self, Read, Write};
 

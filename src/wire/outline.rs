@@ -1,6 +1,6 @@
 //! Takes large strings out of JSON while it is read, so that nobody holds them.
 //!
-//! An [`Outliner`] passes JSON on as it comes, but a string that is too long is decoded to a
+//! An `Outliner` passes JSON on as it comes, but a string that is too long is decoded to a
 //! [`Shelf`], and in its place stands a short one that names it. So whatever reads the JSON reads all
 //! of it by the same rules as ever, and memory is bounded whatever the strings hold. The names carry a
 //! secret of this reading, so that no content can pose as one.
