@@ -26,7 +26,7 @@ start=0
 measured() {
   local what=$1 way=$2 files=$3 until=$4 began peak=0 pid now held status=0 bytes=-
   shift 4
-  if [ "$until" != 0 ] || [ "$way" = resp ]; then start=$(bodies "$way"); fi
+  if [ "$until" != 0 ] || [ "$way" = resp ] || [ -n "${each:-}" ]; then start=$(bodies "$way"); fi
   began=$(date +%s.%N)
   (client "$@") & pid=$!
   while kill -0 "$pid" 2>/dev/null; do

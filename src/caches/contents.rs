@@ -245,7 +245,10 @@ impl Larder for Contents {
 }
 
 /// Fails if the disk of `folder` would not keep enough free with `more` bytes on it.
-fn expect_room(folder: &Path, more: u64) -> io::Result<()> {
+///
+/// # Errors
+/// [`io::ErrorKind::StorageFull`], or if the disk cannot be asked.
+pub(crate) fn expect_room(folder: &Path, more: u64) -> io::Result<()> {
     let about = rustix::fs::statvfs(folder)?;
     let free = about.f_bavail.saturating_mul(about.f_frsize);
     if free < more.saturating_add(FREE_BYTES_MIN) {

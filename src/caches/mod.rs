@@ -45,6 +45,7 @@ mod upgrading;
 mod views;
 mod walk;
 
+pub(crate) use contents::expect_room;
 pub use contents::{Contents, LARGE_BYTES_MIN, Spool};
 pub use counting::count as changes;
 pub use error::{Error, Result};

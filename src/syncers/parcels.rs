@@ -194,6 +194,8 @@ pub(super) async fn fetch(account: &Account, entry: &Entry) -> connections::Resu
     }
     let folder = account.folders.parcels();
     make_private(&folder)?;
+    // It, and what is in it: what does not fit is not fetched in each sync only to be thrown away.
+    caches::expect_room(&folder, entry.size_bytes.saturating_mul(2))?;
     let kept = kept_at(&folder, &entry.id);
     let path = with_ending(&kept, WHOLE);
     drop(fs::remove_file(&path));
