@@ -95,9 +95,11 @@ impl<T: Send, W: FnOnce(&mut Txn<'_>) -> Result<T> + Send> Work for Piece<T, W> 
     fn settle(self: Box<Self>, committed: Result<()>) {
         let result = self.result.unwrap_or(Err(Error::GivenUp));
         let result = committed.and(result);
-        if result.is_ok() {
-            // Here, not where the answer arrives: nobody may be there any more to receive it.
-            self.stored.into_iter().for_each(Stored::keep);
+        // Here, not where the answer arrives: nobody may be there any more to receive it. And before
+        // the answer: whoever was refused has its space back then.
+        match result {
+            Ok(_) => self.stored.into_iter().for_each(Stored::keep),
+            Err(_) => drop(self.stored),
         }
         self.answer.send(result).ok();
     }
