@@ -15,9 +15,8 @@ use std::path::{Path, PathBuf};
 
 use base64::engine::general_purpose::STANDARD;
 use base64::read::DecoderReader;
-use sha2::{Digest as _, Sha256};
 
-use super::looking::{Utf8, look};
+use super::looking::{look, look_on};
 use super::tree::DatasiteTree;
 use super::{Error, Result};
 use crate::model::{DatasitePath, Digest};
@@ -71,34 +70,33 @@ impl Contents {
         self.place(digest).is_file()
     }
 
-    /// Keeps what `from` gives. It is on the disk when this returns.
+    /// Keeps what somebody sent. It is on the disk when this returns.
     ///
     /// # Errors
-    /// If `from` fails or the disk refuses; [`io::ErrorKind::StorageFull`] if it would be full.
+    /// If `from` fails or the disk refuses; [`io::ErrorKind::StorageFull`] if it would be all but full.
     pub fn keep(&self, from: &mut dyn Read) -> io::Result<Large> {
-        let mut part = self.part()?;
-        let (mut hasher, mut text) = (Sha256::new(), Utf8::default());
-        let (mut size_bytes, mut chunk) = (0_u64, vec![0; CHUNK_BYTES]);
         let mut look_at = 0;
-        loop {
-            let count = match from.read(&mut chunk) {
-                Ok(0) => break,
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            if size_bytes >= look_at {
+        self.write(from, |before| {
+            if before >= look_at {
                 expect_room(&self.folder, LOOK_EVERY_BYTES)?;
-                look_at = size_bytes + LOOK_EVERY_BYTES;
+                look_at = before + LOOK_EVERY_BYTES;
             }
-            hasher.update(&chunk[..count]);
-            text.follow(&chunk[..count]);
-            part.write_all(&chunk[..count])?;
-            size_bytes += count as u64;
-        }
-        let digest = Digest::from_bytes(hasher.finalize().into());
-        let large = Large { digest, size_bytes, is_text: text.is_whole() };
-        let place = self.place(&digest);
+            Ok(())
+        })
+    }
+
+    /// Keeps what `from` gives; `may_go_on` is asked before each piece.
+    fn write(
+        &self,
+        from: &mut dyn Read,
+        mut may_go_on: impl FnMut(u64) -> io::Result<()>,
+    ) -> io::Result<Large> {
+        let mut part = self.part()?;
+        let large = look_on(from, |piece, before| {
+            may_go_on(before)?;
+            part.write_all(piece)
+        })?;
+        let place = self.place(&large.digest);
         if !place.is_file() {
             part.as_file().sync_all()?;
             part.persist(&place).map_err(|error| error.error)?;
@@ -146,7 +144,8 @@ impl Contents {
         }
         let kept = match self.known(wanted).map_err(Error::at(&self.folder, "read"))? {
             Some(known) => known,
-            None => self.keep(&mut file).map_err(failed)?,
+            // A person's own file: the disk says itself when it is full.
+            None => self.write(&mut file, |_| Ok(())).map_err(failed)?,
         };
         Ok((kept.digest == *wanted).then_some(Content::Large(kept)))
     }

@@ -1,6 +1,8 @@
 //! What a file is, found out by reading it once, piece by piece: its digest, its size, whether it is text.
 
+use std::fs::File;
 use std::io::{self, Read};
+use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
@@ -10,12 +12,15 @@ use crate::wire::Large;
 const CHUNK_BYTES: usize = 128 * 1024;
 
 /// Gives the pieces of `from` to `follow`.
-fn pieces(from: &mut impl Read, mut follow: impl FnMut(&[u8])) -> io::Result<()> {
+fn pieces(
+    from: &mut (impl Read + ?Sized),
+    mut follow: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
         match from.read(&mut chunk) {
             Ok(0) => return Ok(()),
-            Ok(count) => follow(&chunk[..count]),
+            Ok(count) => follow(&chunk[..count])?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
@@ -25,17 +30,39 @@ fn pieces(from: &mut impl Read, mut follow: impl FnMut(&[u8])) -> io::Result<()>
 /// Returns the digest of what a file gives.
 pub(super) fn digest_of(from: &mut impl Read) -> io::Result<Digest> {
     let mut hasher = Sha256::new();
-    pieces(from, |piece| hasher.update(piece))?;
+    pieces(from, |piece| {
+        hasher.update(piece);
+        Ok(())
+    })?;
     Ok(Digest::from_bytes(hasher.finalize().into()))
+}
+
+/// Returns the digest of the file at `path`, and its size in bytes.
+///
+/// # Errors
+/// If it cannot be read.
+pub(crate) fn digest_of_file(path: &Path) -> io::Result<(Digest, u64)> {
+    let large = look(&mut File::open(path)?)?;
+    Ok((large.digest, large.size_bytes))
 }
 
 /// Returns what a file gives.
 pub(super) fn look(from: &mut impl Read) -> io::Result<Large> {
+    look_on(from, |_, _| Ok(()))
+}
+
+/// The same, and gives each piece to `follow`, with how many bytes came before it.
+pub(super) fn look_on(
+    from: &mut (impl Read + ?Sized),
+    mut follow: impl FnMut(&[u8], u64) -> io::Result<()>,
+) -> io::Result<Large> {
     let (mut hasher, mut text, mut size_bytes) = (Sha256::new(), Utf8::default(), 0);
     pieces(from, |piece| {
         hasher.update(piece);
         text.follow(piece);
+        follow(piece, size_bytes)?;
         size_bytes += piece.len() as u64;
+        Ok(())
     })?;
     let digest = Digest::from_bytes(hasher.finalize().into());
     Ok(Large { digest, size_bytes, is_text: text.is_whole() })

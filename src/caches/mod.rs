@@ -52,6 +52,7 @@ pub use error::{Error, Result};
 pub use folders::Folders;
 pub use listing::{Listing, list};
 pub use lock::{FileLock, LOCK_FILE, SyncLock};
+pub(crate) use looking::digest_of_file;
 pub use marker::{MARKER_FILE, read_marker, write_marker};
 pub use scan::{Kind as UnreadableKind, Scan, Unreadable, scan};
 pub use staged::{Placed, Staged};

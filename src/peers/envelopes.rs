@@ -284,12 +284,8 @@ pub fn seal_own_file(
     from: &mut impl Read,
     to: &mut impl Write,
 ) -> io::Result<()> {
-    let (me, keys) = (ring.owner().as_str(), ring.current());
-    let recipient = [EncryptionRecipient { identity: me, bundle: &keys.public().bundle }];
-    let options = StreamOptions { parallelism: 1, ..StreamOptions::default() };
-    encrypt_stream(me, &keys.keys, &recipient, length, from, to, &options, &mut rand::rng())
-        .map(|_| ())
-        .map_err(io::Error::other)
+    let (me, keys) = (ring.owner(), ring.current());
+    seal_from((me, keys), (me, keys.public()), length, from, to)
 }
 
 /// Opens what we sealed for ourselves, of either form. `from` gives the envelope from its start.

@@ -26,6 +26,7 @@ use crate::peers::envelopes::{self, Unopened};
 use crate::peers::{PrivateKeys, PublicKeys};
 use crate::wire::{self, Body, FileChangeEvent, Larder, Large, Packed, Recipe, limits};
 
+use super::sending::told;
 use super::{Account, Result};
 
 /// A message of more bytes than this is fetched into a file, and what unpacks to more is read piece by
@@ -147,7 +148,6 @@ impl Parcel {
     /// # Errors
     /// If the disk refuses.
     pub(super) fn copy_to(&self, path: &Path, bytes_max: u64) -> io::Result<()> {
-        drop(fs::remove_file(path));
         if let Some(folder) = path.parent() {
             make_private(folder)?;
         }
@@ -157,15 +157,44 @@ impl Parcel {
     }
 }
 
+/// Why a message was not taken in.
+#[derive(Debug)]
+pub(super) enum Unread {
+    /// It is not what it should be.
+    Wrong(String),
+    /// The disk did not take what is large in it.
+    NotKept(String),
+}
+
+impl From<String> for Unread {
+    fn from(reason: String) -> Self {
+        Self::Wrong(reason)
+    }
+}
+
+impl From<wire::Error> for Unread {
+    fn from(error: wire::Error) -> Self {
+        match error {
+            wire::Error::NotKept { .. } => Self::NotKept(told(&error)),
+            error => Self::Wrong(told(&error)),
+        }
+    }
+}
+
 impl From<Vec<u8>> for Parcel {
     fn from(bytes: Vec<u8>) -> Self {
         Self::Bytes(bytes.into())
     }
 }
 
-fn private_file(path: &Path) -> io::Result<File> {
+/// Makes a file that nobody else may read; what lay there is gone.
+pub(super) fn private_file(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
-    File::options().write(true).create(true).truncate(true).mode(0o600).open(path)
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    File::options().write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// Fetches messages, several at a time, each answered for itself, in order.
@@ -309,7 +338,7 @@ pub(super) async fn send(
     made: &Made,
 ) -> connections::Result<Option<Entry>> {
     let path = made.path.clone();
-    let read = tokio::task::spawn_blocking(move || digest_of(&path)).await;
+    let read = tokio::task::spawn_blocking(move || caches::digest_of_file(&path)).await;
     let (digest, size_bytes) = read.map_err(io::Error::other)??;
     let load = account.router.traffic().begin(Direction::Up, size_bytes);
     let sending = Sending { digest, kept: made.kept.clone(), heard: load.file(size_bytes) };
@@ -319,13 +348,6 @@ pub(super) async fn send(
         Err(error) => return Err(error),
     };
     Ok(sent)
-}
-
-fn digest_of(path: &Path) -> io::Result<(Digest, u64)> {
-    use sha2::Digest as _;
-    let (mut file, mut hasher) = (File::open(path)?, sha2::Sha256::new());
-    let size_bytes = io::copy(&mut file, &mut hasher)?;
-    Ok((Digest::from_bytes(hasher.finalize().into()), size_bytes))
 }
 
 /// What lies among the large contents, or still stands in the tree of the account.

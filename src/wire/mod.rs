@@ -55,6 +55,6 @@ pub use outline::{Bounds, Shelf};
 pub use peers::{PeerState, PeersFile};
 pub use proposal::{MessageFilename, Proposal, ProposedFileChange, ProposedFileChangesMessage};
 pub use recent::{IncrementalCheckpoint, RollingState};
-pub use recipe::{Bare, Larder, Part, Proven, Recipe};
+pub use recipe::{Larder, Part, Proven, Recipe};
 pub use version::{Compatibility, Version, compare};
 pub use version_file::{Capability, Implementation, VersionInfo};

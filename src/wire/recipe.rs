@@ -50,16 +50,6 @@ pub trait Larder {
     fn open(&self, large: &Large) -> io::Result<Box<dyn Read + '_>>;
 }
 
-/// There is nothing large.
-#[derive(Clone, Copy, Debug)]
-pub struct Bare;
-
-impl Larder for Bare {
-    fn open(&self, _: &Large) -> io::Result<Box<dyn Read + '_>> {
-        Err(io::ErrorKind::NotFound.into())
-    }
-}
-
 impl Recipe {
     /// Returns the recipe of a file. `secret` is a text that occurs in none of its strings, because
     /// nobody knew it when they were written.

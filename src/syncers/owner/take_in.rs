@@ -15,10 +15,10 @@ use crate::model::{Code, DatasitePath, Email, RULE_FILE, Snapshot, Timestamp, is
 use crate::peers::PeerState;
 use crate::permissions::{Level, SyftPerm};
 use crate::wire::names::ProposalName;
-use crate::wire::{self, Content, Event, Proposal, ProposedFileChangesMessage, limits};
+use crate::wire::{Content, Event, Proposal, ProposedFileChangesMessage, limits};
 
 use super::super::batches::{BYTES_AT_ONCE, batches};
-use super::super::parcels::{self, Parcel};
+use super::super::parcels::{self, Parcel, Unread};
 use super::super::sealing::{self, Received};
 use super::super::sending::told;
 use super::super::{Account, Directory, Refused, Report, Result, quarantine};
@@ -130,21 +130,6 @@ fn order_of(entry: &Entry) -> (bool, Option<Timestamp>, i64, FileId) {
     (sent.is_none(), sent, entry.created_micros, entry.id.clone())
 }
 
-/// Why a message was not taken in.
-#[derive(Debug)]
-enum Unread {
-    /// It is not what it should be.
-    Wrong(String),
-    /// The disk did not take what is large in it.
-    NotKept(String),
-}
-
-impl From<String> for Unread {
-    fn from(reason: String) -> Self {
-        Self::Wrong(reason)
-    }
-}
-
 fn open(
     account: &Account,
     sender: &Email,
@@ -158,11 +143,7 @@ fn open(
     }
     let name = ProposalName::parse(&entry.name)
         .ok_or_else(|| "its name is not that of a message".to_owned())?;
-    let message =
-        parcel.read::<ProposedFileChangesMessage>(account).map_err(|error| match error {
-            wire::Error::NotKept { .. } => Unread::NotKept(told(&error)),
-            error => Unread::Wrong(told(&error)),
-        })?;
+    let message = parcel.read::<ProposedFileChangesMessage>(account)?;
     if !sender.is_same_account(&message.sender_email) {
         return Err(format!(
             "it says that {} sent it, but {sender} did",

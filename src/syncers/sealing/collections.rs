@@ -18,6 +18,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
+use crate::caches::digest_of_file;
 use crate::connections::{
     Access, Changes, Connection, Content, Entry, Error, Fetching, FileId, Grant, NewEntry,
     PageToken, Query, Relocation, Result, Sending, make_private, with_ending,
@@ -25,6 +26,8 @@ use crate::connections::{
 use crate::model::{Digest, Email};
 use crate::peers::envelopes::{self, OVERHEAD_BYTES};
 use crate::peers::{Keyring, Mode};
+
+use super::super::parcels::private_file;
 
 /// The account's own connection, with what it creates sealed for the account.
 #[derive(Debug)]
@@ -83,10 +86,6 @@ fn sealed_kept(ring: &Keyring, from: &Path, sending: &Sending) -> Result<PathBuf
     }
     let begun = with_ending(&sending.kept, "sealing");
     make_private(sealed.parent().unwrap_or(Path::new(".")))?;
-    match std::fs::remove_file(&begun) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
-    }
     let file = private_file(&begun)?;
     let from = File::open(from)?;
     let length = from.metadata()?.len();
@@ -103,11 +102,6 @@ fn sealed_kept(ring: &Keyring, from: &Path, sending: &Sending) -> Result<PathBuf
     Ok(sealed)
 }
 
-fn private_file(path: &Path) -> std::io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    File::options().write(true).create_new(true).mode(0o600).open(path)
-}
-
 /// Digests what is read through it.
 struct Digesting<R> {
     inner: R,
@@ -120,13 +114,6 @@ impl<R: std::io::Read> std::io::Read for Digesting<R> {
         self.digest.update(&into[..count]);
         Ok(count)
     }
-}
-
-fn digest_of(path: &Path) -> std::io::Result<Digest> {
-    let mut from = Digesting { inner: File::open(path)?, digest: Sha256::new() };
-    let mut piece = vec![0; 128 * 1024];
-    while from.read(&mut piece)? > 0 {}
-    Ok(Digest::from_bytes(from.digest.finalize().into()))
 }
 
 impl<'c> Sealing<'c> {
@@ -246,8 +233,8 @@ impl Connection for Sealing<'_> {
         let Some(ring) = self.seals() else { return self.inner.send(new, from, sending).await };
         let sealed = sealed_kept(ring, from, sending)?;
         let path = sealed.clone();
-        let digest = tokio::task::spawn_blocking(move || digest_of(&path));
-        let digest = digest.await.map_err(std::io::Error::other)??;
+        let digest = tokio::task::spawn_blocking(move || digest_of_file(&path));
+        let (digest, _) = digest.await.map_err(std::io::Error::other)??;
         self.inner.send(new, &sealed, &Sending { digest, ..sending.clone() }).await
     }
 

@@ -9,11 +9,11 @@ use crate::caches::{catalogue, journal};
 use crate::connections::{self, Entry};
 use crate::model::{Code, Email, Timestamp, is_syncable};
 use crate::wire::names::{Direction, EventsName};
-use crate::wire::{self, Content, Dialect, FileChangeEventsMessage};
+use crate::wire::{Content, Dialect, FileChangeEventsMessage};
 
 use super::super::applying::{self, Edits, Ground, States};
 use super::super::batches::batches;
-use super::super::parcels::{self, Parcel};
+use super::super::parcels::{self, Parcel, Unread};
 use super::super::sealing::{self, Received};
 use super::super::sending::told;
 use super::super::{Account, Directory, Report, Result, SyncOptions, guarding, quarantine};
@@ -135,15 +135,6 @@ fn commit(
     Ok(())
 }
 
-/// Why a message was not taken in.
-#[derive(Debug)]
-enum Unread {
-    /// It is not what it should be.
-    Wrong(String),
-    /// The disk did not take what is large in it.
-    NotKept(String),
-}
-
 /// Returns how many bytes of content of a message are held.
 fn follow(
     account: &Account,
@@ -158,10 +149,7 @@ fn follow(
     if !owner_wrote_it {
         return Err(Unread::Wrong(format!("it was not put there by {owner}")));
     }
-    let message = parcel.read::<FileChangeEventsMessage>(account).map_err(|error| match error {
-        wire::Error::NotKept { .. } => Unread::NotKept(told(&error)),
-        error => Unread::Wrong(told(&error)),
-    })?;
+    let message = parcel.read::<FileChangeEventsMessage>(account)?;
     let moment = Timestamp::from_micros(entry.created_micros);
     let mut bytes = 0;
     for event in message.events {
