@@ -105,6 +105,24 @@ impl Contents {
         Ok(large)
     }
 
+    /// Takes in a file that lies on the same disk, and is nobody else's. It is on the disk when this
+    /// returns.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn adopt(&self, path: &Path) -> io::Result<Large> {
+        let mut file = File::open(path)?;
+        let large = look(&mut file)?;
+        let place = self.place(&large.digest);
+        if !place.is_file() {
+            crate::connections::make_private(&self.folder)?;
+            file.sync_all()?;
+            fs::rename(path, &place)?;
+            File::open(&self.folder)?.sync_all()?;
+        }
+        Ok(large)
+    }
+
     fn part(&self) -> io::Result<tempfile::NamedTempFile> {
         crate::connections::make_private(&self.folder)?;
         tempfile::Builder::new().suffix(UNFINISHED).tempfile_in(&self.folder)
@@ -188,7 +206,10 @@ impl Contents {
     }
 
     /// Returns what is known of a content that is here.
-    fn known(&self, digest: &Digest) -> io::Result<Option<Large>> {
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn known(&self, digest: &Digest) -> io::Result<Option<Large>> {
         let Some(mut file) = self.open(digest)? else { return Ok(None) };
         let large = look(&mut file)?;
         Ok((large.digest == *digest).then_some(large))

@@ -33,17 +33,34 @@ pub fn put(
     Ok(())
 }
 
-/// Forgets what the file at `path` consisted of.
-pub fn forget(db: &Database, datasite: &Email, path: &DatasitePath) -> Result<()> {
-    db.prepare_cached("DELETE FROM outlines WHERE datasite = ?1 AND path = ?2")?
-        .execute([datasite.as_str(), path.as_str()])?;
+/// Returns the paths of files in `datasite` of which it is known what they consist of.
+pub fn paths(db: &Database, datasite: &Email) -> Result<Vec<DatasitePath>> {
+    let mut statement = db.prepare_cached("SELECT path FROM outlines WHERE datasite = ?1")?;
+    let rows = statement.query_map([datasite.as_str()], |row| row.get::<_, String>(0))?;
+    rows.map(|row| super::agreed::parse_path(&row?)).collect()
+}
+
+/// What is not agreed on any longer: nothing will be made of it.
+const LEFT_OVER: &str = "NOT EXISTS (SELECT 1 FROM agreed
+     WHERE agreed.datasite = outlines.datasite AND agreed.path = outlines.path)";
+
+/// True if anything is known of a file that is gone.
+pub fn is_any_left_over(db: &Database) -> Result<bool> {
+    let sql = format!("SELECT 1 FROM outlines WHERE {LEFT_OVER} LIMIT 1");
+    Ok(db.prepare_cached(&sql)?.exists([])?)
+}
+
+/// Forgets what files consisted of that are gone.
+pub fn sweep(db: &Database) -> Result<()> {
+    db.execute(&format!("DELETE FROM outlines WHERE {LEFT_OVER}"), [])?;
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::caches::Store;
+    use crate::caches::{Store, agreed};
+    use crate::model::Timestamp;
 
     #[test]
     fn an_outline_is_that_of_one_content() {
@@ -56,7 +73,16 @@ mod tests {
         assert_eq!((known(&old), known(&new)), (Some(b"chunks".to_vec()), None));
         store.write(|db| put(db, &owner, &path, &new, b"others")).unwrap();
         assert_eq!((known(&old), known(&new)), (None, Some(b"others".to_vec())));
-        store.write(|db| forget(db, &owner, &path)).unwrap();
+        let agree = |digest: Option<&Digest>| {
+            let moment = Timestamp::ZERO;
+            store.write(|db| agreed::put(db, &owner, &path, digest, moment)).unwrap();
+            let left_over = store.read(is_any_left_over).unwrap();
+            store.write(sweep).unwrap();
+            left_over
+        };
+        assert!(!agree(Some(&new)));
+        assert!(known(&new).is_some());
+        assert!(agree(None));
         assert_eq!(known(&new), None);
     }
 }

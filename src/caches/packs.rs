@@ -1,10 +1,12 @@
 //! Which packs of chunks lie beside the messages of each folder, what is in them, and which message
 //! needs which.
 //!
-//! A pack is noted together with its file in the journal, in the transaction that also notes the
-//! message: what is noted here is on the drive, or goes there before any message that names it.
+//! A pack is noted before it is sent, without what it holds, and with that once it is there: so whatever is
+//! found here is on the drive, and what a crash left there is known. What a message needs is noted before
+//! it is sent.
 //!
-//! Invariant: a pack that a message needs is not returned as one that may go.
+//! Invariant: a pack that a message needs is not returned as one that may go, nor one beside which a
+//! message is still to be sent.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,19 +19,6 @@ use crate::model::Digest;
 
 const DIGEST_BYTES: usize = 32;
 
-/// A pack that was made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewPack {
-    /// The id that was made for it beforehand.
-    pub file: FileId,
-    /// The folder that it belongs in.
-    pub folder: FileId,
-    /// How much it holds, before that was compressed.
-    pub content_bytes: u64,
-    /// What it holds.
-    pub digests: Vec<Digest>,
-}
-
 /// What of some digests lies in the packs of a folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
@@ -39,23 +28,43 @@ pub struct Found {
     pub places: HashMap<Digest, u32>,
 }
 
-/// Notes a pack that is to be sent.
-pub fn add(db: &Database, new: &NewPack) -> Result<()> {
-    let digests: Vec<u8> = new.digests.iter().flat_map(|digest| *digest.as_bytes()).collect();
-    let content = i64::try_from(new.content_bytes).unwrap_or(i64::MAX);
-    db.prepare_cached(
-        "INSERT INTO packs (file, folder, content, digests) VALUES (?1, ?2, ?3, ?4)",
-    )?
-    .execute(params![new.file.as_str(), new.folder.as_str(), content, digests])?;
+/// Notes a pack that is about to be sent, under an id that was made for it.
+///
+/// `seal` says by whose keys it is sealed, and for whose: who has others later opens none of these.
+pub fn begin(db: &Database, file: &FileId, folder: &FileId, seal: &str) -> Result<()> {
+    let sql =
+        "INSERT INTO packs (file, folder, content, digests, seal) VALUES (?1, ?2, 0, x'', ?3)";
+    db.prepare_cached(sql)?.execute([file.as_str(), folder.as_str(), seal])?;
     Ok(())
 }
 
-/// Looks for `wanted` in the packs of a folder. Holds one pack's digests in memory beside the answer.
-pub fn find(db: &Database, folder: &FileId, wanted: &HashSet<Digest>) -> Result<Found> {
+/// Notes that a pack is there, and what it holds.
+pub fn fill(db: &Database, file: &FileId, content_bytes: u64, holds: &[Digest]) -> Result<()> {
+    let digests: Vec<u8> = holds.iter().flat_map(|digest| *digest.as_bytes()).collect();
+    let content = i64::try_from(content_bytes).unwrap_or(i64::MAX);
+    db.prepare_cached("UPDATE packs SET content = ?2, digests = ?3 WHERE file = ?1")?
+        .execute(params![file.as_str(), content, digests])?;
+    Ok(())
+}
+
+/// True if anything is noted.
+pub fn is_any(db: &Database) -> Result<bool> {
+    Ok(db.prepare_cached("SELECT 1 FROM packs LIMIT 1")?.exists([])?)
+}
+
+/// True if `message` needs packs.
+pub fn needs_any(db: &Database, message: &FileId) -> Result<bool> {
+    let sql = "SELECT 1 FROM needed WHERE message = ?1 LIMIT 1";
+    Ok(db.prepare_cached(sql)?.exists([message.as_str()])?)
+}
+
+/// Looks for `wanted` in the packs of a folder that are sealed alike. Holds one pack's digests in memory
+/// beside the answer.
+pub fn find(db: &Database, folder: &FileId, seal: &str, wanted: &HashSet<Digest>) -> Result<Found> {
     let mut statement = db.prepare_cached(
-        "SELECT file, content, digests FROM packs WHERE folder = ?1 ORDER BY number",
+        "SELECT file, content, digests FROM packs WHERE folder = ?1 AND seal = ?2 ORDER BY number",
     )?;
-    let mut rows = statement.query([folder.as_str()])?;
+    let mut rows = statement.query([folder.as_str(), seal])?;
     let mut found = Found::default();
     while let Some(row) = rows.next()? {
         let (file, content): (String, i64) = (row.get(0)?, row.get(1)?);
@@ -81,8 +90,9 @@ pub fn find(db: &Database, folder: &FileId, wanted: &HashSet<Digest>) -> Result<
 
 /// Notes that `message` names `pack`.
 pub fn need(db: &Database, message: &FileId, pack: &FileId) -> Result<()> {
-    db.prepare_cached("INSERT OR IGNORE INTO needed SELECT ?1, number FROM packs WHERE file = ?2")?
-        .execute([message.as_str(), pack.as_str()])?;
+    let sql = "INSERT OR IGNORE INTO needed (message, pack)
+         SELECT ?1, number FROM packs WHERE file = ?2";
+    db.prepare_cached(sql)?.execute([message.as_str(), pack.as_str()])?;
     Ok(())
 }
 
@@ -95,10 +105,21 @@ pub fn free(db: &Database, message: &FileId) -> Result<()> {
 /// Returns the packs that no message needs: they may go.
 pub fn unneeded(db: &Database) -> Result<Vec<FileId>> {
     let mut statement = db.prepare_cached(
-        "SELECT file FROM packs WHERE number NOT IN (SELECT pack FROM needed) ORDER BY number",
+        "SELECT file FROM packs WHERE number NOT IN (SELECT pack FROM needed)
+         AND folder NOT IN (SELECT folder FROM outgoing) ORDER BY number",
     )?;
     let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
     rows.map(|row| parse_id(&row?)).collect()
+}
+
+/// Frees what is needed only by messages that were there neither now, that everything was listed, nor the
+/// time before: another machine has deleted them.
+pub fn heed_listing(db: &Database) -> Result<()> {
+    let is_there = "message IN (SELECT id FROM catalogue) OR message IN (SELECT file FROM outgoing)
+         OR message IN (SELECT file FROM delivered) OR message IN (SELECT message FROM submitted)";
+    db.execute(&format!("DELETE FROM needed WHERE missing = 1 AND NOT ({is_there})"), [])?;
+    db.execute(&format!("UPDATE needed SET missing = NOT ({is_there})"), [])?;
+    Ok(())
 }
 
 /// Notes that a pack is gone.
@@ -124,7 +145,7 @@ pub fn forget(db: &Database, folder: &FileId) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::caches::Store;
+    use crate::caches::{Store, catalogue, journal};
 
     fn id(text: &str) -> FileId {
         FileId::parse(text).unwrap()
@@ -134,18 +155,19 @@ mod tests {
         Digest::of(text.as_bytes())
     }
 
-    fn pack(file: &str, folder: &str, holds: &[&str]) -> NewPack {
-        let digests = holds.iter().map(|text| digest(text)).collect();
-        NewPack { file: id(file), folder: id(folder), content_bytes: 7, digests }
+    fn add(db: &Database, file: &str, folder: &str, holds: &[&str]) -> Result<()> {
+        let digests: Vec<Digest> = holds.iter().map(|text| digest(text)).collect();
+        begin(db, &id(file), &id(folder), "plain")?;
+        fill(db, &id(file), 7, &digests)
     }
 
     fn store() -> Store {
         let store = Store::in_memory().unwrap();
         store
             .write(|db| {
-                add(db, &pack("p1", "outbox", &["a", "b"]))?;
-                add(db, &pack("p2", "outbox", &["b", "c"]))?;
-                add(db, &pack("p3", "other", &["a", "d"]))
+                add(db, "p1", "outbox", &["a", "b"])?;
+                add(db, "p2", "outbox", &["b", "c"])?;
+                add(db, "p3", "other", &["a", "d"])
             })
             .unwrap();
         store
@@ -155,12 +177,14 @@ mod tests {
     fn what_lies_in_a_folder_is_found_there_and_nowhere_else() {
         let store = store();
         let wanted = ["a", "b", "d"].map(digest).into();
-        let found = store.read(|db| find(db, &id("outbox"), &wanted)).unwrap();
+        let found = store.read(|db| find(db, &id("outbox"), "plain", &wanted)).unwrap();
         assert_eq!(found.packs, [(id("p1"), 7), (id("p2"), 7)]);
         let places = [(digest("a"), 0), (digest("b"), 1)].into();
         assert_eq!(found.places, places);
         let none = ["c"].map(digest).into();
-        let found = store.read(|db| find(db, &id("other"), &none)).unwrap();
+        let found = store.read(|db| find(db, &id("other"), "plain", &none)).unwrap();
+        assert_eq!(found, Found::default());
+        let found = store.read(|db| find(db, &id("outbox"), "other keys", &wanted)).unwrap();
         assert_eq!(found, Found::default());
     }
 
@@ -186,8 +210,64 @@ mod tests {
         assert_eq!(unneeded(), [id("p2")]);
         store.write(|db| forget(db, &id("other"))).unwrap();
         let wanted = ["a", "b", "c", "d"].map(digest).into();
-        let left = |folder: &str| store.read(|db| find(db, &id(folder), &wanted)).unwrap();
+        let left = |folder: &str| store.read(|db| find(db, &id(folder), "plain", &wanted)).unwrap();
         assert_eq!((left("other"), left("outbox").packs.len()), (Found::default(), 1));
+    }
+
+    #[test]
+    fn what_a_crash_left_is_known_and_may_go_once_no_message_waits_beside_it() {
+        let store = store();
+        let unneeded = || store.read(unneeded).unwrap();
+        let message = journal::NewOutgoing {
+            file: id("m1"),
+            folder: id("outbox"),
+            name: "m1".to_owned(),
+            peer: None,
+            content: journal::Load::Bytes(Vec::new()),
+        };
+        store
+            .write(|db| {
+                begin(db, &id("p4"), &id("outbox"), "plain")?;
+                need(db, &id("m0"), &id("p1"))?;
+                need(db, &id("m0"), &id("p3"))?;
+                journal::add(db, &message)
+            })
+            .unwrap();
+        assert_eq!(unneeded(), []);
+        let found =
+            store.read(|db| find(db, &id("outbox"), "plain", &["c"].map(digest).into())).unwrap();
+        assert_eq!(found.packs, [(id("p2"), 7)]);
+        store.write(|db| journal::withdraw(db, &id("m1"))).unwrap();
+        assert_eq!(unneeded(), [id("p2"), id("p4")]);
+    }
+
+    #[test]
+    fn a_message_that_is_missed_twice_needs_nothing() {
+        let store = store();
+        let heed = || store.write(heed_listing).unwrap();
+        let needs = || store.read(|db| needs_any(db, &id("m1"))).unwrap();
+        let entry = crate::connections::Entry {
+            id: id("m1"),
+            name: String::new(),
+            kind: crate::connections::Kind::File,
+            size_bytes: 0,
+            owner: None,
+            is_mine: true,
+            parents: vec![id("outbox")],
+            created_micros: 0,
+            revision: 0,
+            tags: std::collections::BTreeMap::new(),
+        };
+        store.write(|db| need(db, &id("m1"), &id("p1"))).unwrap();
+        heed();
+        // It was only shown late.
+        store.write(|db| catalogue::put(db, &entry)).unwrap();
+        heed();
+        store.write(|db| catalogue::remove(db, &id("m1"))).unwrap();
+        heed();
+        assert!(needs());
+        heed();
+        assert!(!needs());
     }
 
     #[test]
@@ -196,7 +276,7 @@ mod tests {
         store
             .write(|db| Ok(db.execute("UPDATE packs SET digests = x'00'", []).map(drop)?))
             .unwrap();
-        let found = store.read(|db| find(db, &id("outbox"), &HashSet::new()));
+        let found = store.read(|db| find(db, &id("outbox"), "plain", &HashSet::new()));
         assert!(matches!(found, Err(Error::Damaged { .. })), "{found:?}");
     }
 }

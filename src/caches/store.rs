@@ -30,6 +30,8 @@ pub struct Store {
     rest_ns: AtomicI64,
     /// From which size on a file is not held in memory.
     large_bytes_min: AtomicU64,
+    /// True if large content goes as chunks to who takes that.
+    sends_chunks: AtomicBool,
     /// The same for what was last written before `unheard_until_ns`.
     unheard_rest_ns: AtomicI64,
     unheard_until_ns: AtomicI64,
@@ -119,6 +121,7 @@ impl Store {
             witness: OnceLock::new(),
             rest_ns: AtomicI64::new(0),
             large_bytes_min: AtomicU64::new(LARGE_BYTES_MIN),
+            sends_chunks: AtomicBool::new(true),
             unheard_rest_ns: AtomicI64::new(0),
             unheard_until_ns: AtomicI64::new(0),
             left_restless: AtomicBool::new(false),
@@ -149,6 +152,16 @@ impl Store {
     /// From which size on a file is not held in memory, in bytes.
     pub fn large_bytes_min(&self) -> u64 {
         self.large_bytes_min.load(Ordering::Relaxed)
+    }
+
+    /// Has large content sent whole, as to a Python client, also where it might go as chunks.
+    pub fn set_sends_chunks(&self, sends: bool) {
+        self.sends_chunks.store(sends, Ordering::Relaxed);
+    }
+
+    /// True if large content goes as chunks to who takes that.
+    pub fn sends_chunks(&self) -> bool {
+        self.sends_chunks.load(Ordering::Relaxed)
     }
 
     /// Leaves files alone that were written less than `rest` before a scan begins, or during it: in

@@ -19,5 +19,6 @@ pub use coverage::{
 };
 pub use plan::{Due, INCREMENTS_MAX, Reading, continues, due, increments_to_lay, reading};
 pub use prune::{
-    AGE_MICROS, AT_LEAST, Full, Kept, Prune, PruneFacts, behind, is_form_of_ours, prune,
+    AGE_MICROS, AT_LEAST, Full, Kept, Prune, PruneFacts, behind, is_form_of_ours, is_recent_trace,
+    prune,
 };

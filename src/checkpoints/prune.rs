@@ -100,9 +100,8 @@ pub fn prune(facts: &PruneFacts<'_>) -> Result<Prune, Kept> {
     if !full.is_listed {
         return Err(Kept::NotListed);
     }
-    let last = facts.log.iter().map(|message| message.made_micros).max().unwrap_or(0);
     if facts.python_version_file
-        || facts.python_micros.is_some_and(|trace| trace > last - PYTHON_MICROS)
+        || facts.python_micros.is_some_and(|trace| is_recent_trace(facts.log, trace))
     {
         return Err(Kept::Python);
     }
@@ -111,6 +110,12 @@ pub fn prune(facts: &PruneFacts<'_>) -> Result<Prune, Kept> {
     }
     let through_micros = newest.made_micros;
     Ok(Prune { ids: found.iter().map(|message| message.id.clone()).collect(), through_micros })
+}
+
+/// True if a Python client that left a trace at that time counts as working with the account.
+pub fn is_recent_trace(log: &[LogMessage], trace_micros: i64) -> bool {
+    let last = log.iter().map(|message| message.made_micros).max().unwrap_or(0);
+    trace_micros > last - PYTHON_MICROS
 }
 
 /// True if a time in a file name has the form that we give: six decimals that do not end in 0. Of

@@ -64,9 +64,9 @@ pub fn packs_to_fetch<'a>(
         let name = manifest.packs.get(*number as usize).ok_or(NotFetched::NotTheirs)?;
         match seen(name) {
             None => is_any_missing = true,
-            Some(it) if !(it.lies_beside && it.is_of_sender && it.is_named_so) => {
-                return Err(NotFetched::NotTheirs);
-            }
+            Some(it) if !(it.is_of_sender && it.is_named_so) => return Err(NotFetched::NotTheirs),
+            // Folders that were made twice are brought together, one file after the other.
+            Some(it) if !it.lies_beside => is_any_missing = true,
             Some(it) if it.size_bytes > PACK_FILE_BYTES_MAX => return Err(NotFetched::TooLarge),
             Some(_) => packs.push((*number, name.as_str())),
         }
@@ -98,7 +98,7 @@ mod tests {
             ("as it should be",                 Some(right),                                    Ok(())),
             ("as large as one may be",          Some(Seen { size_bytes: large, ..right }),      Ok(())),
             ("larger",                          Some(Seen { size_bytes: large + 1, ..right }),  Err(NotFetched::TooLarge)),
-            ("somewhere else",                  Some(Seen { lies_beside: false, ..right }),     Err(NotFetched::NotTheirs)),
+            ("somewhere else",                  Some(Seen { lies_beside: false, ..right }),     Err(NotFetched::NotThere)),
             ("somebody else's",                 Some(Seen { is_of_sender: false, ..right }),    Err(NotFetched::NotTheirs)),
             ("a message, or anything",          Some(Seen { is_named_so: false, ..right }),     Err(NotFetched::NotTheirs)),
             ("not seen",                        None,                                           Err(NotFetched::NotThere)),

@@ -15,11 +15,17 @@ use super::cutting::CHUNK_BYTES_MAX;
 use super::error::Error;
 use crate::model::Digest;
 
-/// Most bytes that entries of a pack take as they are stored: so much is lost if an upload is, and so
-/// much is in memory while a pack is made, sealed or opened.
+/// Most bytes that entries of a pack take as they are stored, whoever made it: so much is in memory while it is
+/// opened.
 pub const PACK_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// With how many a pack of ours is full: so much is lost if an upload is, and so much is in memory while a pack
+/// is made, sealed or sent.
+const FULL_BYTES: usize = PACK_BYTES_MAX / 2;
 /// Most entries of a pack.
 pub const PACK_ENTRIES_MAX: usize = 4096;
+
+/// What a pack takes that is full, with its table: so it never moves while it is made.
+const ROOM_BYTES: usize = FULL_BYTES + HEAD_BYTES + 1024 * ENTRY_BYTES;
 
 const MAGIC: &[u8; 8] = b"syftpack";
 const FORMAT: u32 = 1;
@@ -72,6 +78,9 @@ impl PackWriter {
         let helps = compressed.len() + content.len() / 32 < content.len();
         let (stored, form) = if helps { (compressed.as_slice(), ZSTD) } else { (content, STORED) };
         let length = |bytes: &[u8]| u32::try_from(bytes.len()).map_err(io::Error::other);
+        if self.stored.capacity() == 0 {
+            self.stored.reserve_exact(stored.len().max(ROOM_BYTES));
+        }
         self.entries.push(Entry {
             digest,
             length: length(content)?,
@@ -84,29 +93,28 @@ impl PackWriter {
 
     /// True if another chunk may be too much.
     pub fn is_full(&self) -> bool {
-        self.entries.len() == PACK_ENTRIES_MAX
-            || self.stored.len() + CHUNK_BYTES_MAX > PACK_BYTES_MAX
+        self.entries.len() == PACK_ENTRIES_MAX || self.stored.len() + CHUNK_BYTES_MAX > FULL_BYTES
     }
 
     /// Returns the pack, and begins another; `None` if there is nothing in it.
     pub fn finish(&mut self) -> Option<Packed> {
-        let (entries, stored) =
+        let (entries, mut bytes) =
             (std::mem::take(&mut self.entries), std::mem::take(&mut self.stored));
         if entries.is_empty() {
             return None;
         }
-        let mut bytes = Vec::with_capacity(HEAD_BYTES + entries.len() * ENTRY_BYTES + stored.len());
-        bytes.extend_from_slice(MAGIC);
-        bytes.extend_from_slice(&FORMAT.to_le_bytes());
+        let mut head = Vec::with_capacity(HEAD_BYTES + entries.len() * ENTRY_BYTES);
+        head.extend_from_slice(MAGIC);
+        head.extend_from_slice(&FORMAT.to_le_bytes());
         // At most PACK_ENTRIES_MAX.
-        bytes.extend_from_slice(&u32::try_from(entries.len()).unwrap_or(u32::MAX).to_le_bytes());
+        head.extend_from_slice(&u32::try_from(entries.len()).unwrap_or(u32::MAX).to_le_bytes());
         for entry in &entries {
-            bytes.extend_from_slice(entry.digest.as_bytes());
-            bytes.extend_from_slice(&entry.length.to_le_bytes());
-            bytes.extend_from_slice(&entry.stored.to_le_bytes());
-            bytes.push(entry.form);
+            head.extend_from_slice(entry.digest.as_bytes());
+            head.extend_from_slice(&entry.length.to_le_bytes());
+            head.extend_from_slice(&entry.stored.to_le_bytes());
+            head.push(entry.form);
         }
-        bytes.extend_from_slice(&stored);
+        bytes.splice(0..0, head); // There is room for it.
         Some(Packed {
             bytes,
             digests: entries.iter().map(|entry| entry.digest).collect(),
@@ -262,8 +270,8 @@ mod tests {
             count += 1;
         }
         let packed = writer.finish().unwrap();
-        assert_eq!(count, 64);
-        assert!(packed.bytes.len() <= PACK_BYTES_MAX + HEAD_BYTES + 64 * ENTRY_BYTES);
+        assert_eq!(count, 32);
+        assert!(packed.bytes.len() <= FULL_BYTES + HEAD_BYTES + 64 * ENTRY_BYTES);
         assert!(!writer.is_full());
         (0..PACK_ENTRIES_MAX as u64)
             .for_each(|n| writer.add(Digest::of(&n.to_le_bytes()), &n.to_le_bytes()).unwrap());

@@ -10,7 +10,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::error::Error;
-use super::outline::{Chunk, Outline, Section};
+use super::outline::{Builder, Chunk, Outline, Section};
 use crate::model::Digest;
 use crate::wire::{Manifest, Run};
 
@@ -38,6 +38,13 @@ impl Recipe {
             Source::Pack(pack) => Some(*pack),
         };
         self.steps.iter().filter_map(|(_, source)| pack(source)).collect()
+    }
+
+    /// Returns what the file consists of.
+    pub fn outline(&self) -> Outline {
+        let mut builder = Builder::default();
+        self.steps.iter().for_each(|(chunk, _)| builder.push(*chunk));
+        builder.finish(self.digest)
     }
 
     /// Returns how many bytes are taken from the receiver's own file.

@@ -295,10 +295,11 @@ fn check_garbled(garble: &[(u8, prop::sample::Index, u32)]) {
             4 => written.packs.push("other".to_owned()),
             5 => written.packs.insert(0, "other".to_owned()),
             _ => {
-                let mut text = written.sections.clone().into_bytes();
+                let section = at.index(written.sections.len());
+                let mut text = written.sections[section].clone().into_bytes();
                 let (a, b) = (at.index(text.len()), *number as usize % text.len());
                 text.swap(a, b);
-                written.sections = String::from_utf8(text).unwrap();
+                written.sections[section] = String::from_utf8(text).unwrap();
             }
         }
     }

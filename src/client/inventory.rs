@@ -13,7 +13,7 @@ use crate::connections::{Connection, Entry, FileId, Kind, Query};
 use crate::datasets::{self, CollectionName, Half};
 use crate::model::{Role, Timestamp};
 use crate::syncers::{Account, Directory, collections, orphans};
-use crate::wire::names::{FileName, FolderName, PEERS_FILE, VERSION_FILE};
+use crate::wire::names::{FileName, FolderName, PEERS_FILE, PackName, VERSION_FILE};
 
 use super::Result;
 
@@ -179,7 +179,8 @@ pub(super) fn only_there(account: &Account, names: &[String]) -> Result<Vec<Stri
 fn unread(account: &Account) -> Result<usize> {
     let directory = Directory::read(&account.store, &account.email, &account.dialect)?;
     let Some(log) = directory.personal else { return Ok(0) };
-    Ok(account.store.read(|db| catalogue::unseen(db, &log))?.len())
+    let unseen = account.store.read(|db| catalogue::unseen(db, &log))?;
+    Ok(unseen.iter().filter(|entry| PackName::parse(&entry.name).is_none()).count())
 }
 
 /// Returns, in words, what is on this machine and not on the drive.

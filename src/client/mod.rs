@@ -246,6 +246,11 @@ impl Client {
         self.account.store.set_large_bytes_min(bytes);
     }
 
+    /// Has large content sent whole, as to a Python client, also where it might go as chunks.
+    pub fn set_sends_chunks(&self, sends: bool) {
+        self.account.store.set_sends_chunks(sends);
+    }
+
     /// Asks the drive for as little as can be, without the lock of the SyftBox.
     pub(super) async fn knock(&self) -> Result<()> {
         self.account.router.own().change_start().await?;

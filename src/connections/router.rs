@@ -50,7 +50,7 @@ impl ConnectionRouter {
         folder: &FileId,
         file: &FileId,
         name: &str,
-        content: Vec<u8>,
+        content: Bytes,
     ) -> Result<Option<Entry>> {
         self.create_once(folder, file, name, content).await
     }
@@ -62,7 +62,7 @@ impl ConnectionRouter {
         folder: &FileId,
         file: &FileId,
         name: &str,
-        content: Vec<u8>,
+        content: Bytes,
     ) -> Result<Option<Entry>> {
         self.create_once(folder, file, name, content).await
     }
@@ -72,7 +72,7 @@ impl ConnectionRouter {
         folder: &FileId,
         file: &FileId,
         name: &str,
-        content: Vec<u8>,
+        content: Bytes,
     ) -> Result<Option<Entry>> {
         let new = NewEntry {
             id: Some(file.clone()),
@@ -81,7 +81,7 @@ impl ConnectionRouter {
             media_type: OCTETS,
             tags: std::collections::BTreeMap::new(),
         };
-        match self.connection.create_file(&new, Content::Bytes(Bytes::from(content))).await {
+        match self.connection.create_file(&new, Content::Bytes(content)).await {
             Ok(entry) => Ok(Some(entry)),
             Err(Error::AlreadyExists { .. }) => Ok(None),
             Err(error) => Err(error),

@@ -15,7 +15,8 @@ use crate::connections::{self, FileId, Relocation};
 use crate::model::{Code, Role};
 use crate::wire::FileChangeEventsMessage;
 
-use super::sending::{ROLLING_BASE, ROLLING_DIRTY, ROLLING_FILE, ROLLING_SINCE, secret, told};
+use super::rolling::{ROLLING_BASE, ROLLING_DIRTY, ROLLING_FILE, ROLLING_SINCE};
+use super::sending::{secret, told};
 use super::{Account, Directory, Report, Result, collections, owner, peering};
 
 /// Meta key: the folder of the event log as the last sync found it.

@@ -446,7 +446,12 @@ fn sweep_parcels(folder: &Path, wanted: &BTreeSet<PathBuf>) -> io::Result<()> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let stem = folder.join(name.split('.').next().unwrap_or_default());
         if !wanted.contains(&stem) {
-            fs::remove_file(&path)?;
+            // A folder is what a crash left of putting content together.
+            if path.is_dir() {
+                fs::remove_dir_all(&path)?
+            } else {
+                fs::remove_file(&path)?
+            };
         }
     }
     drop(fs::remove_dir(folder));

@@ -9,35 +9,23 @@ use std::collections::BTreeMap;
 use futures::{StreamExt as _, stream};
 
 use crate::caches::journal::Outgoing;
-use crate::caches::{
-    agreed, announcing, catalogue, delivered, identifiers, journal, meta, proposed,
-};
-use crate::connections::{self, Content, Entry, FileId, Kind, NewEntry, OCTETS, Relocation};
+use crate::caches::{agreed, announcing, catalogue, delivered, identifiers, journal, proposed};
+use crate::connections::{self, Entry, FileId, Kind, NewEntry, OCTETS, Relocation};
 use crate::model::{Code, DatasitePath, Email, Role, Timestamp};
 use crate::peers::PeerState;
-use crate::wire::names::{ArchiveFolder, RollingStateFolder, RollingStateName};
-use crate::wire::{FileChangeEventsMessage, Recipe, RollingState};
+use crate::wire::FileChangeEventsMessage;
+use crate::wire::names::ArchiveFolder;
 
-use super::owner::log;
-use super::parcels::{self, Lying};
-use super::placing::{Place, create_folder, note_own, put_file};
+use super::chunked::{self, Shipped};
+use super::parcels;
+use super::placing::{create_folder, note_own};
 use super::sealing::Ready;
-use super::{Account, Directory, Report, Result, peering, remote, sealing};
+use super::{Account, Directory, Report, Result, peering, remote, rolling, sealing};
 
 /// How many ids are fetched at once: one request serves some hundred messages.
 const IDS_AT_ONCE: usize = 500;
 /// How many a service makes at most in one request.
 const IDS_MAX: usize = 1000;
-
-/// Meta keys of the rolling state: whether it must be sent, its file, and the checkpoint that it is
-/// laid on.
-pub(super) const ROLLING_DIRTY: &str = "rolling.dirty";
-pub(super) const ROLLING_FILE: &str = "rolling.file";
-pub(super) const ROLLING_BASE: &str = "rolling.base";
-/// What of the event log was included before its first event.
-pub(super) const ROLLING_SINCE: &str = "rolling.since";
-/// What our own catalogue calls a rolling state until the service has told its name.
-pub(super) const ROLLING_NOTE: &str = "rolling state";
 
 /// Takes `count` ids that no file has.
 ///
@@ -91,7 +79,7 @@ pub(super) async fn flush(
     let pending = account.store.read(journal::pending)?;
     let is_log = |folder: &FileId| directory.personal.as_ref() == Some(folder);
     let (log, rest): (Vec<_>, Vec<_>) = pending.into_iter().partition(|(_, f)| is_log(f));
-    let log_is_sent = send_in_order(account, log, report).await?;
+    let log_is_sent = send_in_order(account, directory, log, report).await?;
     if !log_is_sent {
         return Ok(()); // The rest would tell peers what no other machine of ours can learn.
     }
@@ -102,15 +90,15 @@ pub(super) async fn flush(
     let to_peers = stream::iter(folders.into_values())
         .map(|messages| async {
             let mut report = Report::default();
-            (send_in_order(account, messages, &mut report).await, report)
+            (send_in_order(account, directory, messages, &mut report).await, report)
         })
         .buffered(connections::AT_ONCE)
         .collect::<Vec<(Result<bool>, Report)>>();
     // What it says is in the log: it need not wait for what peers are told.
-    let mut rolling = Report::default();
+    let mut told = Report::default();
     let to_own = async {
         match account.role {
-            Role::Owner => send_rolling_state(account, directory, now, &mut rolling).await,
+            Role::Owner => rolling::send(account, directory, now, &mut told).await,
             Role::Scientist => Ok(()),
         }
     };
@@ -119,7 +107,7 @@ pub(super) async fn flush(
         report.problems.extend(problems.problems);
         outcome?;
     }
-    report.problems.extend(rolling.problems);
+    report.problems.extend(told.problems);
     rolled?;
     archive(account, directory, report).await
 }
@@ -127,17 +115,22 @@ pub(super) async fn flush(
 /// Sends messages of one folder one after the other; true if all are sent.
 async fn send_in_order(
     account: &Account,
+    directory: &Directory,
     messages: Vec<(i64, FileId)>,
     report: &mut Report,
 ) -> Result<bool> {
     for (number, _) in messages {
         let Some(message) = account.store.read(|db| journal::load(db, number))? else { continue };
-        // What may not go now waits: why is told where it was found out.
-        let Some(content) = sealing::outgoing(account, &message, report)? else {
-            return Ok(false);
+        let (message, outcome) = match chunked::ship(account, directory, &message, report).await? {
+            Ok(Shipped::Waits) => return Ok(false),
+            Err(error) => (message, Err(error)),
+            Ok(Shipped::AsItIs) => try_send(account, message, report).await?,
+            Ok(Shipped::As(chunked)) => try_send(account, chunked, report).await?,
         };
-        match send(account, &message, &content).await {
-            Ok(made) => {
+        match outcome {
+            // What may not go now waits: why is told where it was found out.
+            Ok(None) => return Ok(false),
+            Ok(Some((content, made))) => {
                 account.store.write(|db| {
                     if let Some(entry) = made {
                         let moment = Timestamp::from_micros(entry.created_micros);
@@ -177,8 +170,24 @@ async fn send_in_order(
     Ok(true)
 }
 
+/// What was sent, and what became of it: `None` if it is there already.
+type Sent = (Ready, Option<Entry>);
+
+/// Sends one message; `None` if it must wait.
+async fn try_send(
+    account: &Account,
+    mut message: Outgoing,
+    report: &mut Report,
+) -> Result<(Outgoing, connections::Result<Option<Sent>>)> {
+    let Some(content) = sealing::outgoing(account, &mut message, report)? else {
+        return Ok((message, Ok(None)));
+    };
+    let sent = send(account, &message, &content).await;
+    Ok((message, sent.map(|made| Some((content, made)))))
+}
+
 /// Sends one message. `None`: it is there already, an earlier attempt got through.
-async fn send(
+pub(super) async fn send(
     account: &Account,
     message: &Outgoing,
     content: &Ready,
@@ -242,96 +251,6 @@ pub(super) fn begin_again(db: &rusqlite::Connection, peer: &Email) -> crate::cac
     }
     delivered::forget(db, peer)?;
     announcing::answer_all(db, peer)
-}
-
-/// How large a rolling state grows, in bytes of JSON: it is sent whole each time. What is more is left to
-/// the log.
-const ROLLING_BYTES_MAX: u64 = 32 * 1024 * 1024;
-
-async fn send_rolling_state(
-    account: &Account,
-    directory: &Directory,
-    now: Timestamp,
-    report: &mut Report,
-) -> Result<()> {
-    let (dirty, file, base, events) = account.store.read(|db| {
-        let base = meta::get(db, ROLLING_BASE)?;
-        let (dirty, file) = (meta::get(db, ROLLING_DIRTY)?, meta::get(db, ROLLING_FILE)?);
-        let events = if dirty.is_some() { announcing::rolling(db)? } else { Vec::new() };
-        Ok((dirty, file, base, events))
-    })?;
-    if dirty.is_none() || !log::is_whole(account, directory)? {
-        return Ok(());
-    }
-    let base = base.and_then(|text| Timestamp::parse_canonical(&text).ok());
-    let mut state = RollingState::new(&account.email, now, base);
-    state.last_event_timestamp = events.iter().map(|event| event.timestamp).reduce(f64::max);
-    state.events = events;
-    state.log = Some(log::coverage(account, directory)?);
-    state.since = log::since(account)?;
-    let lying = Lying::of(account, &state.events)?;
-    let recipe = Recipe::of(state, &secret());
-    if recipe.size_bytes() > ROLLING_BYTES_MAX {
-        return log::leave_to_it(account, directory);
-    }
-    // A file may have changed since: then the next sync announces that, and says this with it.
-    let made = sealing::make_own(account, "rolling", (&recipe, gzip_time(now)), &lying);
-    let parcel = match made {
-        Err(super::Error::Connection(connections::Error::Io(_))) => return Ok(()),
-        made => made?,
-    };
-    let content = parcel.content();
-    let file = file.and_then(|text| FileId::parse(&text).ok());
-    match put_rolling_state(account, directory, file, content, now).await {
-        Ok(file) => account.store.write(|db| {
-            meta::set(db, ROLLING_FILE, file.as_str())?;
-            meta::remove(db, ROLLING_DIRTY)
-        })?,
-        Err(super::Error::Connection(error)) => {
-            report.problem(code_of(&error, Code::RollingStateNotSent), told(&error));
-        }
-        Err(error) => return Err(error),
-    }
-    Ok(())
-}
-
-async fn put_rolling_state(
-    account: &Account,
-    directory: &Directory,
-    file: Option<FileId>,
-    content: Content,
-    now: Timestamp,
-) -> Result<FileId> {
-    let left_behind = if file.is_none() { left_behind(account, directory)? } else { None };
-    if let (Some(file), Some(folder)) = (&left_behind, &directory.rolling) {
-        // Also takes back the id that an attempt may have reserved for it.
-        note_own(account, file, folder, ROLLING_NOTE, Kind::File)?;
-    }
-    let file = file.or(left_behind);
-    let folder = match (&directory.rolling, &directory.syftbox) {
-        (Some(folder), _) => folder.clone(),
-        (None, Some(root)) => {
-            let version = account.dialect.client_version;
-            let name = RollingStateFolder { owner: account.email.clone(), version };
-            create_folder(account, root, &name.to_string()).await?
-        }
-        (None, None) => return Err(no_home()),
-    };
-    let name = RollingStateName { timestamp: Timestamp::ZERO.next_for_name(now) }.to_string();
-    let place = Place { parent: &folder, name: &name, note: ROLLING_NOTE, media_type: OCTETS };
-    put_file(account, file.as_ref(), place, content).await
-}
-
-/// Returns a rolling state that lies on the drive although nobody noted it here: a crash came
-/// between, or before it was deleted. It is used again, so that there are never two.
-fn left_behind(account: &Account, directory: &Directory) -> Result<Option<FileId>> {
-    let Some(folder) = &directory.rolling else { return Ok(None) };
-    let entries = account.store.read(|db| catalogue::children(db, folder))?;
-    let is_one = |entry: &Entry| {
-        entry.is_mine
-            && (entry.name == ROLLING_NOTE || RollingStateName::parse(&entry.name).is_some())
-    };
-    Ok(entries.into_iter().find(is_one).map(|entry| entry.id))
 }
 
 /// Moves the messages that are dealt with into the archive of their sender.

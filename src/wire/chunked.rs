@@ -20,7 +20,6 @@ use crate::model::Digest;
 /// chunks are listed, and how packs are laid out.
 pub(super) const FORMAT: u64 = 1;
 
-const DIGEST_BYTES: usize = 32;
 const PACK_NAME_BYTES_MAX: usize = 512;
 
 /// The value of `syft_chunks`.
@@ -30,8 +29,9 @@ pub struct ChunkedContent {
     pub format: u64,
     /// Size of the file, in bytes.
     pub size: u64,
-    /// The digests of the lists of its sections, one after the other, in base64.
-    pub sections: String,
+    /// The digests of the lists of its sections, each in base64.
+    #[serde(deserialize_with = "json::bounded")]
+    pub sections: Vec<String>,
     /// Ids of the files that hold what is named below.
     #[serde(deserialize_with = "json::bounded")]
     pub packs: Vec<String>,
@@ -82,13 +82,10 @@ impl ChunkedContent {
         if !(1..=FILE_BYTES_MAX).contains(&self.size) {
             return Err(Problem::Chunks("a size that no such file has"));
         }
-        if self.sections.len() > SECTIONS_MAX * DIGEST_BYTES * 4 / 3 + 4 {
+        if self.sections.len() > SECTIONS_MAX || self.sections.len() as u64 > self.size {
             return Err(Problem::Chunks("too many sections"));
         }
-        let sections = digests(&base64(&self.sections)?)?;
-        if sections.len() > SECTIONS_MAX || sections.len() as u64 > self.size {
-            return Err(Problem::Chunks("too many sections"));
-        }
+        let sections = digests(&self.sections)?;
         if self.packs.len() > PACKS_MAX {
             return Err(Problem::Chunks("too many packs"));
         }
@@ -130,12 +127,15 @@ fn count(runs: &[Run], packs: usize) -> Result<u64, Problem> {
     Ok(runs.iter().map(|run| u64::from(run.count)).sum())
 }
 
-fn digests(bytes: &[u8]) -> Result<Vec<Digest>, Problem> {
-    let (digests, rest) = bytes.as_chunks::<DIGEST_BYTES>();
-    if digests.is_empty() || !rest.is_empty() {
-        return Err(Problem::Chunks("sections that are no digests"));
+fn digests(sections: &[String]) -> Result<Vec<Digest>, Problem> {
+    let digest = |text: &String| {
+        let bytes = base64(text)?.try_into();
+        bytes.map(Digest::from_bytes).map_err(|_| Problem::Chunks("a section that is no digest"))
+    };
+    if sections.is_empty() {
+        return Err(Problem::Chunks("no section"));
     }
-    Ok(digests.iter().map(|digest| Digest::from_bytes(*digest)).collect())
+    sections.iter().map(digest).collect()
 }
 
 impl Manifest {
@@ -147,12 +147,10 @@ impl Manifest {
 
     /// Returns it as it is written.
     pub fn to_wire(&self) -> ChunkedContent {
-        let sections: Vec<u8> =
-            self.sections.iter().flat_map(|digest| *digest.as_bytes()).collect();
         ChunkedContent {
             format: FORMAT,
             size: self.size_bytes,
-            sections: STANDARD.encode(sections),
+            sections: self.sections.iter().map(|one| STANDARD.encode(one.as_bytes())).collect(),
             packs: self.packs.clone(),
             lists: self.lists.clone(),
             chunks: self.chunks.clone(),
@@ -194,8 +192,8 @@ mod tests {
         assert_eq!(
             text,
             "{\"format\":1,\"size\":1048576,\
-             \"sections\":\"dpLDrTVAu4A8Ags67mbNiIcSMjTqDG5xQ8Ct1z/0Me0/xMz+dFhw4sDZn3HzD/BlbI3t\
-             1BzB19PTdrDb5oXi8w==\",\
+             \"sections\":[\"dpLDrTVAu4A8Ags67mbNiIcSMjTqDG5xQ8Ct1z/0Me0=\",\
+             \"P8TM/nRYcOLA2Z9x8w/wZWyN7dQcwdfT03aw2+aF4vM=\"],\
              \"packs\":[\"a\",\"b\"],\"lists\":[[1,null],[1,1]],\
              \"chunks\":[[7,null],[2,0],[9,null]]}"
         );
@@ -213,10 +211,10 @@ mod tests {
             ("no size",                   |m| m.size = 0),
             ("a huge size",               |m| m.size = FILE_BYTES_MAX + 1),
             ("fewer bytes than chunks",   |m| m.size = 17),
-            ("no base64",                 |m| m.sections = "?".to_owned()),
-            ("half a digest",             |m| m.sections = STANDARD.encode([0; 48])),
-            ("no section",                |m| m.sections = String::new()),
-            ("too many sections",         |m| m.sections = STANDARD.encode(vec![0; 32 * (SECTIONS_MAX + 1)])),
+            ("no base64",                 |m| m.sections[0] = "?".to_owned()),
+            ("half a digest",             |m| m.sections[1] = STANDARD.encode([0; 16])),
+            ("no section",                |m| m.sections = Vec::new()),
+            ("too many sections",         |m| m.sections = vec![STANDARD.encode([0; 32]); SECTIONS_MAX + 1]),
             ("a pack without a name",     |m| m.packs[0] = String::new()),
             ("a pack with a blank",       |m| m.packs[0] = "a b".to_owned()),
             ("a pack with a long name",   |m| m.packs[0] = "a".repeat(513)),

@@ -20,6 +20,8 @@ pub trait Packed: Serialize + DeserializeOwned {
     const WHAT: &'static str;
     /// True if the JSON is indented.
     const INDENTED: bool = false;
+    /// Most bytes of JSON that are read piece by piece.
+    const STREAMED_BYTES_MAX: u64 = STREAMED_BYTES_MAX;
 
     /// Returns the contents of files in it, each with what is said of its type.
     fn bodies(&mut self) -> Vec<(&mut Body, Option<&str>)>;
@@ -67,7 +69,7 @@ pub trait Packed: Serialize + DeserializeOwned {
     /// [`Error`], as [`from_file_bytes`](Self::from_file_bytes); [`Error::NotKept`] if the shelf takes
     /// no more, which is not the file's fault.
     fn read_from(packed: impl Read, shelf: &mut dyn Shelf) -> Result<Self, Error> {
-        let mut file: Self = archive::unpack_from(packed, STREAMED_BYTES_MAX, |member| {
+        let mut file: Self = archive::unpack_from(packed, Self::STREAMED_BYTES_MAX, |member| {
             let mut outliner = Outliner::new(member, shelf);
             let read = json::read_from(&mut outliner, Self::WHAT);
             outliner.failure().map_or(read, |source| Err(Error::NotKept { source }))

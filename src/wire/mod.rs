@@ -38,10 +38,7 @@ mod version_file;
 
 pub use checkpoint::{Checkpoint, CheckpointFile, FullState};
 pub use chunked::{ChunkedContent, Manifest, Run};
-pub use chunked_messages::{
-    ChunkedChange, ChunkedEvent, ChunkedEventsMessage, ChunkedFileEvent, ChunkedProposal,
-    ChunkedProposalsMessage,
-};
+pub use chunked_messages::{Brought, ChangeMut, Chunked, ChunkedChange, Message};
 pub use content::Content;
 pub use coverage::LogCoverage;
 pub use dialect::{Dialect, JobLayout};

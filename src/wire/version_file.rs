@@ -73,13 +73,13 @@ pub enum Capability {
     /// whoever reads it, and says nothing of its own.
     AnyGeneration,
     /// Takes messages about large files that name chunks: as an owner in its inboxes, as a scientist in
-    /// its outboxes. Not stated by this version yet.
+    /// its outboxes.
     Chunks,
 }
 
 impl Capability {
     /// Every capability that this version states.
-    pub const ALL: [Self; 2] = [Self::ProposedDeletions, Self::AnyGeneration];
+    pub const ALL: [Self; 3] = [Self::ProposedDeletions, Self::AnyGeneration, Self::Chunks];
 
     /// Returns the name on the wire.
     pub const fn as_str(self) -> &'static str {

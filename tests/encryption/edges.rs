@@ -219,6 +219,8 @@ async fn what_is_too_large_to_be_held_is_sealed_in_pieces() {
     acquaint(&owner, &scientist).await;
     owner.client.set_large_bytes_min(100);
     scientist.client.set_large_bytes_min(100);
+    owner.client.set_sends_chunks(false);
+    scientist.client.set_sends_chunks(false);
     let content = "much\u{e9}".repeat(50_000);
     scientist.write(&owner.email, "shared/a.txt", &content);
     scientist.sync().await;
@@ -240,4 +242,47 @@ async fn what_is_too_large_to_be_held_is_sealed_in_pieces() {
     scientist.sync().await;
     assert_eq!(owner.try_sync().await.accepted, 1);
     assert_eq!(owner.read(&owner.email, "shared/b.txt").as_ref(), Some(&content));
+}
+
+#[tokio::test]
+async fn chunks_are_sealed_as_messages_are() {
+    let world = World::new();
+    let (owner, scientist) = (world.owner(), world.scientist("ds@example.org"));
+    owner.create_keys().await;
+    scientist.create_keys().await;
+    acquaint(&owner, &scientist).await;
+    owner.client.set_large_bytes_min(100);
+    scientist.client.set_large_bytes_min(100);
+    let content = "secret\u{e9}".repeat(50_000);
+    scientist.write(&owner.email, "shared/a.txt", &content);
+    scientist.sync().await;
+    let (pack, sealed) = world.files(&owner.email, "chunks-").await.pop().unwrap();
+    assert!(syft::peers::envelopes::is_sealed(&sealed));
+    // One that is not what was sealed is refused.
+    let mut forged = sealed.clone();
+    let last = forged.len() - 10;
+    forged[last] ^= 1;
+    scientist.session().replace(&pack.id, Content::Bytes(forged.into())).await.unwrap();
+    let report = owner.try_sync().await;
+    assert_eq!(report.accepted, 0, "{report:?}");
+    assert!(!report.problems.is_empty());
+    assert_eq!(owner.read(&owner.email, "shared/a.txt"), None);
+    let content = "private\u{e9}".repeat(50_000);
+    scientist.write(&owner.email, "shared/b.txt", &content);
+    scientist.sync().await;
+    assert_eq!(owner.try_sync().await.accepted, 1);
+    scientist.sync().await;
+    assert_eq!(owner.read(&owner.email, "shared/b.txt").as_ref(), Some(&content));
+    for prefix in ["chunks-", "chunkedproposals-", "chunkedevents-"] {
+        let all = world.files(&owner.email, prefix).await;
+        assert!(!all.is_empty(), "{prefix}");
+        let sealed = |bytes: &Vec<u8>| syft::peers::envelopes::is_sealed(bytes);
+        assert!(all.iter().all(|(_, bytes)| sealed(bytes)), "{prefix}");
+    }
+    // A machine that joins opens its own.
+    let second = world.machine("do@example.org", Role::Owner, "second");
+    let words = owner.client.recovery_key().unwrap();
+    second.client.restore_keys(&words, false).await.unwrap();
+    second.sync().await;
+    assert_eq!(second.read(&owner.email, "shared/b.txt").as_ref(), Some(&content));
 }

@@ -5,12 +5,14 @@
 //! and the step is done again, as a person or cron would. Afterwards all must be as without a
 //! fault: both disks, and on the drive no folder, file or event twice.
 
+use std::collections::BTreeSet;
+
 use syft::connections::faulty::{Crash, Fault, unavailable};
 use syft::connections::{Entry, Kind, Query};
 use syft::permissions::Level;
 use syft::syncers::{DatasiteOwnerSyncer, Report, Result, SyncOptions};
-use syft::wire::names::{EventsName, FolderName};
-use syft::wire::{FileChangeEventsMessage, Packed as _};
+use syft::wire::names::{EventsName, FolderName, PackName, is_chunked};
+use syft::wire::{Chunked, FileChangeEventsMessage, Packed as _, ProposedFileChangesMessage};
 
 use super::world::{Party, World};
 
@@ -45,31 +47,52 @@ struct End {
     log: Vec<(String, Option<String>)>,
 }
 
+/// How files travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// In messages; half of the times they count as too large to be held.
+    Whole,
+    /// As chunks.
+    Chunks,
+}
+
 #[tokio::test]
 async fn a_fault_at_any_call_of_the_owner_changes_nothing_in_the_end() {
-    every_call(Side::Owner).await;
+    every_call(Side::Owner, Form::Whole).await;
 }
 
 #[tokio::test]
 async fn a_fault_at_any_call_of_the_scientist_changes_nothing_in_the_end() {
-    every_call(Side::Scientist).await;
+    every_call(Side::Scientist, Form::Whole).await;
 }
 
-async fn every_call(side: Side) {
-    let (undisturbed, calls) = play(side, None).await;
+#[tokio::test]
+async fn a_fault_at_any_call_of_the_owner_changes_nothing_where_files_travel_as_chunks() {
+    every_call(Side::Owner, Form::Chunks).await;
+}
+
+#[tokio::test]
+async fn a_fault_at_any_call_of_the_scientist_changes_nothing_where_files_travel_as_chunks() {
+    every_call(Side::Scientist, Form::Chunks).await;
+}
+
+async fn every_call(side: Side, form: Form) {
+    let (undisturbed, calls) = play(side, form, None).await;
     assert!(calls > 15, "{calls} calls are too few to show anything");
     for number in 0..calls {
-        for how in WAYS {
-            let (end, _) = play(side, Some((number, how))).await;
+        // All ways at a third of the calls each: there are many more of them.
+        let every = if form == Form::Chunks { 3 } else { 1 };
+        for how in WAYS.into_iter().skip(number % every).step_by(every) {
+            let (end, _) = play(side, form, Some((number, how))).await;
             assert_eq!(end, undisturbed, "{side:?}, call {number}, {how:?}");
         }
     }
 }
 
-async fn play(side: Side, fault: Option<(usize, How)>) -> (End, usize) {
+async fn play(side: Side, form: Form, fault: Option<(usize, How)>) -> (End, usize) {
     let world = World::new();
-    // Half of them with files that count as too large to be held.
-    if fault.is_some_and(|(number, _)| number.is_multiple_of(2)) {
+    world.sends_chunks(form == Form::Chunks);
+    if form == Form::Chunks || fault.is_some_and(|(number, _)| number.is_multiple_of(2)) {
         world.holds_less_than(1);
     }
     let mut owner = world.owner("do@example.org");
@@ -107,6 +130,7 @@ async fn play(side: Side, fault: Option<(usize, How)>) -> (End, usize) {
     }
     let second = world.owner("do@example.org");
     second.sync().await;
+    packs(&owner, &scientist).await;
     let end = End {
         owner: owner.tree(&owner.email),
         scientist: without_times(scientist.tree(&owner.email)),
@@ -186,12 +210,37 @@ async fn drive(owner: &Party<'_>, scientist: &Party<'_>) -> Vec<String> {
             {
                 let name = entry.name.split("state_").next().unwrap_or_default();
                 let name = name.split("checkpoint_").next().unwrap_or_default();
+                let name = if PackName::parse(name).is_some() { "pack" } else { name };
                 lines.push(format!("{} sees {parent:?}/{name}", party.email));
             }
         }
     }
     lines.sort();
     lines
+}
+
+/// Each pack that lies there is named by a message, and each that is named lies there.
+async fn packs(owner: &Party<'_>, scientist: &Party<'_>) {
+    let (mut lying, mut named) = (BTreeSet::new(), BTreeSet::new());
+    for party in [owner, scientist] {
+        for entry in party.session().find(&Query::default()).await.unwrap() {
+            if PackName::parse(&entry.name).is_some() {
+                lying.insert(entry.id.to_string());
+            }
+            if !is_chunked(&entry.name) {
+                continue;
+            }
+            let bytes = party.session().read(&entry.id, u64::MAX).await.unwrap();
+            let chunks = Chunked::<FileChangeEventsMessage>::from_file_bytes(&bytes)
+                .map(|message| message.syft_chunks)
+                .or_else(|_| {
+                    let read = Chunked::<ProposedFileChangesMessage>::from_file_bytes(&bytes);
+                    read.map(|message| message.syft_chunks)
+                });
+            named.extend(chunks.unwrap().into_iter().flat_map(|chunked| chunked.content.packs));
+        }
+    }
+    assert_eq!(lying, named);
 }
 
 /// The events of the log, by path and what they led to.
@@ -202,9 +251,16 @@ async fn log(owner: &Party<'_>) -> Vec<(String, Option<String>)> {
     let folder = all.iter().find(is_log).unwrap().id.clone();
     let mut events = Vec::new();
     for entry in all.iter().filter(|entry| entry.parents.contains(&folder)) {
-        assert!(EventsName::parse(&entry.name).is_some());
+        if PackName::parse(&entry.name).is_some() {
+            continue;
+        }
+        assert!(EventsName::of_message(&entry.name).is_some());
         let bytes = owner.session().read(&entry.id, u64::MAX).await.unwrap();
-        let message = FileChangeEventsMessage::from_file_bytes(&bytes).unwrap();
+        let message = if is_chunked(&entry.name) {
+            Chunked::<FileChangeEventsMessage>::from_file_bytes(&bytes).unwrap().message
+        } else {
+            FileChangeEventsMessage::from_file_bytes(&bytes).unwrap()
+        };
         events.extend(message.events.into_iter().map(|e| (e.path_in_datasite, e.new_hash)));
     }
     events.sort();

@@ -157,6 +157,7 @@ async fn a_push_does_not_go_ahead_of_an_answer_that_is_not_read() {
 #[tokio::test]
 async fn many_bytes_are_proposed_in_several_messages() {
     let world = World::new();
+    world.sends_chunks(false);
     let (owner, scientist) = world.pair().await;
     owner.grant("w/", &scientist.email, Level::Write);
     owner.sync().await;

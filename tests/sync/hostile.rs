@@ -17,7 +17,7 @@ use super::world::{Party, World, acquaint, email};
 const JOB: &str = "app_data/job/inbox/ds@example.org/j/run.sh";
 
 /// What the owner holds where the attacker may write, and where an honest peer may.
-async fn stage(world: &World) -> (Party<'_>, Party<'_>, Party<'_>) {
+pub(crate) async fn stage(world: &World) -> (Party<'_>, Party<'_>, Party<'_>) {
     let (owner, eve) = (world.owner("do@example.org"), world.scientist("eve@example.org"));
     let honest = world.scientist("ds@example.org");
     acquaint(&owner, &eve).await;
@@ -33,7 +33,7 @@ async fn stage(world: &World) -> (Party<'_>, Party<'_>, Party<'_>) {
 }
 
 /// The honest peer's work goes on, in the very sync in which the attack is met.
-async fn attack_is_met(owner: &Party<'_>, honest: &Party<'_>, told: &str) -> Report {
+pub(crate) async fn attack_is_met(owner: &Party<'_>, honest: &Party<'_>, told: &str) -> Report {
     let before = owner.tree(&owner.email);
     honest.write(&owner.email, "honest/work.txt", b"work");
     honest.sync().await;
@@ -52,12 +52,17 @@ async fn attack_is_met(owner: &Party<'_>, honest: &Party<'_>, told: &str) -> Rep
     report
 }
 
-async fn folder(party: &Party<'_>, name_part: &str) -> Entry {
+pub(crate) async fn folder(party: &Party<'_>, name_part: &str) -> Entry {
     let all = party.session().find(&Query::default().of_kind(Kind::Folder)).await.unwrap();
     all.into_iter().find(|entry| entry.name.contains(name_part)).unwrap()
 }
 
-async fn put(party: &Party<'_>, parent: &FileId, name: &str, content: Vec<u8>) {
+pub(crate) async fn put(
+    party: &Party<'_>,
+    parent: &FileId,
+    name: &str,
+    content: Vec<u8>,
+) -> FileId {
     let id = party.session().new_ids(1).await.unwrap().pop();
     let new = NewEntry {
         id,
@@ -66,7 +71,7 @@ async fn put(party: &Party<'_>, parent: &FileId, name: &str, content: Vec<u8>) {
         media_type: "application/octet-stream",
         tags: BTreeMap::new(),
     };
-    party.session().create_file(&new, Content::Bytes(content.into())).await.unwrap();
+    party.session().create_file(&new, Content::Bytes(content.into())).await.unwrap().id
 }
 
 /// A change as a message carries it, which the attack then bends.

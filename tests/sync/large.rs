@@ -54,7 +54,14 @@ async fn stage(world: &World) -> (Party<'_>, Party<'_>, Party<'_>) {
 
 #[tokio::test]
 async fn what_is_too_large_to_be_held_travels_both_ways() {
+    for sends_chunks in [true, false] {
+        travels_both_ways(sends_chunks).await;
+    }
+}
+
+async fn travels_both_ways(sends_chunks: bool) {
     let world = World::new();
+    world.sends_chunks(sends_chunks);
     world.holds_less_than(LARGE);
     let (owner, scientist, reader) = stage(&world).await;
     for (path, content) in contents() {
@@ -88,8 +95,11 @@ async fn what_is_too_large_to_be_held_travels_both_ways() {
 
 #[tokio::test]
 async fn a_machine_joins_what_is_too_large_to_be_held() {
-    for (with_checkpoint, large_there) in [(false, LARGE), (true, LARGE), (true, u64::MAX)] {
+    let cases = [(false, LARGE), (true, LARGE), (true, u64::MAX)];
+    let both = |(checkpoint, large)| [(true, checkpoint, large), (false, checkpoint, large)];
+    for (sends_chunks, with_checkpoint, large_there) in cases.into_iter().flat_map(both) {
         let world = World::new();
+        world.sends_chunks(sends_chunks);
         world.holds_less_than(LARGE);
         let (owner, ..) = stage(&world).await;
         for (path, content) in contents() {
@@ -116,6 +126,7 @@ async fn a_machine_joins_what_is_too_large_to_be_held() {
 #[tokio::test]
 async fn a_message_is_the_same_bytes_for_who_holds_all_of_it() {
     let world = World::new();
+    world.sends_chunks(false);
     world.holds_less_than(LARGE);
     let (owner, scientist, _) = stage(&world).await;
     for (path, content) in contents() {

@@ -6,6 +6,8 @@
 mod behind;
 mod bounds;
 mod checkpoints;
+mod chunks;
+mod chunks_hostile;
 mod collections;
 mod cost;
 mod crash;

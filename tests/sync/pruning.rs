@@ -33,7 +33,7 @@ async fn folder(party: &Party<'_>, is: impl Fn(&FolderName) -> bool) -> Entry {
 
 /// Puts messages into the event log, as another machine of the account would have done: each
 /// changes `a.txt`, and leaves another file behind.
-async fn history(owner: &Party<'_>, messages: usize, seven_decimals: bool) {
+pub(crate) async fn history(owner: &Party<'_>, messages: usize, seven_decimals: bool) {
     let folder = folder(owner, |name| matches!(name, FolderName::Personal(_))).await;
     for number in 0..messages {
         let now = owner.world.now();

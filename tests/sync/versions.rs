@@ -62,7 +62,7 @@ pub(crate) fn generation(party: &Party<'_>, peer: &Email) -> Option<String> {
 }
 
 /// Has the version file of `party` say something else, as if its owner had edited it.
-async fn state(party: &Party<'_>, content: &str) {
+pub(crate) async fn state(party: &Party<'_>, content: &str) {
     let query = Query {
         names: vec![NameIs::Exactly(VERSION_FILE.to_owned())],
         owner: Some(syft::connections::Ownership::Mine),
@@ -74,7 +74,7 @@ async fn state(party: &Party<'_>, content: &str) {
     }
 }
 
-fn says(version: &str) -> String {
+pub(crate) fn says(version: &str) -> String {
     format!(r#"{{"syft_client_version": "{version}"}}"#)
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use syft::caches::{Folders, LARGE_BYTES_MIN, Store};
 use syft::connections::faulty::Script;
@@ -24,6 +24,7 @@ pub(crate) struct World {
     clock: AtomicI64,
     machines: AtomicI64,
     large_bytes_min: AtomicU64,
+    sends_chunks: AtomicBool,
 }
 
 impl World {
@@ -34,6 +35,7 @@ impl World {
             clock: AtomicI64::new(1_780_000_000_000_000),
             machines: AtomicI64::new(0),
             large_bytes_min: AtomicU64::new(LARGE_BYTES_MIN),
+            sends_chunks: AtomicBool::new(true),
         }
     }
 
@@ -46,6 +48,11 @@ impl World {
     /// Has processes that begin from now on hold no file of `bytes` and more in memory.
     pub(crate) fn holds_less_than(&self, bytes: u64) {
         self.large_bytes_min.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Has processes that begin from now on send large content as chunks, or whole.
+    pub(crate) fn sends_chunks(&self, sends: bool) {
+        self.sends_chunks.store(sends, Ordering::Relaxed);
     }
 
     /// Winds the clock of the machines, and not that of the service.
@@ -128,6 +135,7 @@ impl Party<'_> {
         let folders = Folders::new(&self.home, &self.home.join("conf"), &self.email, self.role);
         let store = Store::open(&folders.database()).unwrap();
         store.set_large_bytes_min(self.world.large_bytes_min.load(Ordering::Relaxed));
+        store.set_sends_chunks(self.world.sends_chunks.load(Ordering::Relaxed));
         self.account = Some(Account {
             email: self.email.clone(),
             role: self.role,

@@ -1,5 +1,9 @@
 //! Large files that travel in messages: what is held of them, and what is sent again after a kill.
 
+use syft::connections::{Connection as _, Content, Query};
+use syft::wire::VersionInfo;
+use syft::wire::names::VERSION_FILE;
+
 use super::proxy::Way;
 use super::world::{
     Account, MIB, OWNER, SCIENTIST, World, digest, ended, kill, listed, peak_memory,
@@ -9,14 +13,39 @@ const SIZE: u64 = 48 * MIB;
 /// What may go over besides, and what of a file the drive may not have confirmed.
 const SLACK: u64 = 6 * MIB;
 
+/// How large files travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// As to Python clients.
+    Whole,
+    /// As between two of ours.
+    Chunks,
+}
+
 /// An owner in whose `shared/` a scientist may write.
-async fn stage() -> (World, Account, Account) {
+async fn stage(form: Form) -> (World, Account, Account) {
     let world = World::new().await;
     let (owner, scientist) = world.pair();
     owner.done(&["perm", "grant", "shared/", "--user", SCIENTIST, "--level", "write"]);
     owner.done(&["sync"]);
     scientist.done(&["sync"]);
+    if form == Form::Whole {
+        for email in [OWNER, SCIENTIST] {
+            state_python(&world, email).await;
+        }
+    }
     (world, owner, scientist)
+}
+
+/// Has the version file of an account say that a Python client wrote it.
+async fn state_python(world: &World, email: &str) {
+    let session = world.session(email);
+    let query = Query::default().named(VERSION_FILE);
+    for entry in session.find(&query).await.unwrap().iter().filter(|entry| entry.is_mine) {
+        let ours = session.read(&entry.id, MIB).await.unwrap();
+        let python = VersionInfo { syft_rs: None, ..VersionInfo::from_json(&ours).unwrap() };
+        session.replace(&entry.id, Content::Bytes(python.to_json().into())).await.unwrap();
+    }
 }
 
 fn place(account: &Account) -> std::path::PathBuf {
@@ -24,7 +53,11 @@ fn place(account: &Account) -> std::path::PathBuf {
 }
 
 fn put(world: &World, account: &Account, seed: u64) -> Option<String> {
-    let file = world.noise("large.bin", seed, SIZE);
+    put_so_much(world, account, seed, SIZE)
+}
+
+fn put_so_much(world: &World, account: &Account, seed: u64, size: u64) -> Option<String> {
+    let file = world.noise("large.bin", seed, size);
     std::fs::create_dir_all(place(account).parent().unwrap()).unwrap();
     std::fs::copy(&file, place(account)).unwrap();
     digest(&file)
@@ -41,18 +74,27 @@ fn nothing_left(account: &Account) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_file_in_a_message_is_never_held() {
-    const MOST: u64 = 64 * MIB; // Less than the file in base64.
-    let (world, owner, scientist) = stage().await;
-    let sent = put(&world, &scientist, 1);
+    // Less than the file in base64.
+    is_never_held(Form::Whole, SIZE, 64 * MIB).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_file_in_chunks_is_never_held() {
+    is_never_held(Form::Chunks, 2 * SIZE, 80 * MIB).await;
+}
+
+async fn is_never_held(form: Form, size: u64, most: u64) {
+    let (world, owner, scientist) = stage(form).await;
+    let sent = put_so_much(&world, &scientist, 1, size);
     // Up: the proposal, and what the owner makes of it once it has read it and written the file.
     for account in [&scientist, &owner] {
-        world.proxy.hold_after(Way::Up, SIZE - MIB);
+        world.proxy.hold_after(Way::Up, size - 2 * MIB);
         let child = account.start(&["sync"]);
         world.proxy.stopped().await;
         let peak = peak_memory(&child);
         world.proxy.go_on();
         assert_eq!(ended(child).exit, Some(0));
-        assert!(peak < MOST, "{} held {} MiB", account.email, peak / MIB);
+        assert!(peak < most, "{} held {} MiB", account.email, peak / MIB);
     }
     scientist.done(&["sync"]);
     assert_eq!((digest(&place(&owner)), digest(&place(&scientist))), (sent.clone(), sent));
@@ -62,7 +104,7 @@ async fn a_file_in_a_message_is_never_held() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_message_that_is_killed_on_its_way_goes_on() {
-    let (world, owner, scientist) = stage().await;
+    let (world, owner, scientist) = stage(Form::Whole).await;
     let sent = put(&world, &owner, 2);
     // Up, into the log: what was confirmed is not sent again.
     world.proxy.hold_after(Way::Up, SIZE / 2);
@@ -91,4 +133,40 @@ async fn a_message_that_is_killed_on_its_way_goes_on() {
     assert_eq!((digest(&place(&owner)), digest(&place(&scientist))), (sent.clone(), sent));
     nothing_left(&owner);
     nothing_left(&scientist);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn chunks_that_are_killed_on_their_way_go_on() {
+    /// What was on its way is sent again: some packs.
+    const AGAIN: u64 = 4 * 5 * MIB;
+    let (world, owner, scientist) = stage(Form::Chunks).await;
+    let sent = put(&world, &owner, 3);
+    world.proxy.hold_after(Way::Up, SIZE / 2);
+    let child = owner.start(&["sync"]);
+    world.proxy.stopped().await;
+    kill(child);
+    world.proxy.go_on();
+    let before = world.proxy.passed(Way::Up);
+    owner.done(&["sync"]);
+    // The rest of it into the log, and the whole for the scientist.
+    let passed = world.proxy.passed(Way::Up) - before;
+    assert!(passed < 2 * SIZE - SIZE / 2 + AGAIN, "{passed}");
+    world.proxy.hold_after(Way::Down, SIZE / 2);
+    let child = scientist.start(&["sync"]);
+    world.proxy.stopped().await;
+    kill(child);
+    world.proxy.go_on();
+    let before = world.proxy.passed(Way::Down);
+    scientist.done(&["sync"]);
+    let passed = world.proxy.passed(Way::Down) - before;
+    assert!(passed < SIZE / 2 + AGAIN, "{passed}");
+    assert_eq!((digest(&place(&owner)), digest(&place(&scientist))), (sent.clone(), sent));
+    nothing_left(&owner);
+    nothing_left(&scientist);
+    // What the killed ones left on the drive is gone: as many packs for each as it takes.
+    let session = world.session(OWNER);
+    let all = session.find(&Query::default()).await.unwrap();
+    let packs = all.iter().filter(|entry| entry.name.starts_with("chunks-") && entry.is_mine);
+    let bytes: u64 = packs.map(|pack| pack.size_bytes).sum();
+    assert!(bytes < 2 * (SIZE + MIB), "{bytes}");
 }

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::caches::{catalogue, delivered, references};
 use crate::connections::{self, Entry, FileId, Kind, NewEntry, Ownership, Query};
 use crate::model::{Code, Email, Timestamp};
-use crate::wire::names::{Direction, FileName, FolderName, P2pFolder, VERSION_FILE};
+use crate::wire::names::{Direction, FileName, FolderName, P2pFolder, PackName, VERSION_FILE};
 
 use super::sending::{begin_again, told};
 use super::{
@@ -359,12 +359,14 @@ impl Look<'_> {
         let (inside, unseen) = self.account.store.read(|db| {
             Ok((catalogue::children(db, &folder.id)?, catalogue::unseen(db, &folder.id)?))
         })?;
+        let is_pack = |entry: &&Entry| PackName::parse(&entry.name).is_some();
         let is_message =
             |entry: &Entry| entry.kind == Kind::File && FileName::parse(&entry.name).is_some();
         Ok(match name.direction {
             Direction::Inbox => inside.len(),
             Direction::Outbox => {
-                let unread = unseen.iter().filter(|entry| is_message(entry)).count();
+                let messages = unseen.iter().filter(|entry| is_message(entry) && !is_pack(entry));
+                let unread = messages.count();
                 unread + inside.iter().filter(|entry| !is_message(entry)).count()
             }
         })

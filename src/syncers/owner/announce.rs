@@ -16,9 +16,8 @@ use crate::permissions::Level;
 use crate::wire::names::EventsName;
 use crate::wire::{Body, Content, Event, FileChangeEvent, FileChangeEventsMessage};
 
-use super::super::sending::{
-    ROLLING_DIRTY, begin_again, gzip_time, no_home, secret, take_ids, told,
-};
+use super::super::rolling::ROLLING_DIRTY;
+use super::super::sending::{begin_again, gzip_time, no_home, secret, take_ids, told};
 use super::super::telling::tell_unreadable;
 use super::super::{Account, Directory, Error, Report, Result, SyncOptions, guarding};
 use super::log::newest_name;

@@ -16,9 +16,8 @@ use crate::wire::{self, FullState, IncrementalCheckpoint, LogCoverage, Packed, R
 
 use super::super::parcels::{Lying, Parcel};
 use super::super::placing::{Place, create_folder, put_file};
-use super::super::sending::{
-    ROLLING_BASE, ROLLING_DIRTY, ROLLING_FILE, ROLLING_NOTE, gzip_time, no_home, secret, told,
-};
+use super::super::rolling::{ROLLING_BASE, ROLLING_DIRTY, ROLLING_FILE, ROLLING_NOTE};
+use super::super::sending::{gzip_time, no_home, secret, told};
 use super::super::{Account, Directory, Error, Report, Result, sealing};
 use super::log;
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use crate::caches::delivered::{self, Delivered};
-use crate::caches::{DatasiteTree, announcing, catalogue, held};
+use crate::caches::{DatasiteTree, announcing, catalogue, held, packs};
 use crate::connections::{self, FileId};
 use crate::model::{Code, DatasitePath, Email, Snapshot, Timestamp};
 use crate::outbox::to_compact;
@@ -179,6 +179,7 @@ pub(super) async fn delete_replaced(account: &Account, report: &mut Report) -> R
         match outcome {
             Ok(()) | Err(connections::Error::NotFound { .. }) => account.store.write(|db| {
                 catalogue::remove(db, file)?;
+                packs::free(db, file)?;
                 delivered::gone(db, file)
             })?,
             Err(error) => report.problem(Code::OutboxNotCompacted, told(&error)),

@@ -10,10 +10,10 @@ use crate::caches::delivered::{self, Delivered};
 use crate::caches::{held, meta};
 use crate::connections::{self, Entry, Query};
 use crate::model::{Code, DatasitePath, Email, Snapshot, Timestamp};
-use crate::wire::FileChangeEventsMessage;
-use crate::wire::names::FileName;
+use crate::wire::names::EventsName;
+use crate::wire::{Chunked, FileChangeEventsMessage};
 
-use super::super::{Account, Directory, Report, Result, parcels, peering, sending};
+use super::super::{Account, Directory, Report, Result, chunked, parcels, peering, sending};
 use super::announce::{event, put_message};
 use super::restore::RESTORED;
 use super::{compact, mailboxes, withdrawing};
@@ -71,14 +71,14 @@ async fn learn(account: &Account, outbox: &Entry, peer: &Email, report: &mut Rep
     let known = account.store.read(|db| delivered::to(db, peer))?;
     let lying = account.router.own().find(&Query::in_folder(&outbox.id)).await?;
     let is_known = |entry: &Entry| known.iter().any(|message| message.file == entry.id);
-    let is_message =
-        |entry: &Entry| matches!(FileName::parse(&entry.name), Some(FileName::Events(_)));
+    let is_message = |entry: &Entry| EventsName::of_message(&entry.name).is_some();
     for entry in lying.into_iter().filter(|it| it.is_mine && is_message(it) && !is_known(it)) {
         let parcel = match parcels::fetch(account, &entry).await {
             Err(connections::Error::NotFound { .. }) => continue,
             parcel => parcel?,
         };
-        let Ok(message) = parcel.read::<FileChangeEventsMessage>(account) else {
+        let message = chunked::read::<FileChangeEventsMessage>(account, &entry.name, &parcel);
+        let Ok(message) = message.map(Chunked::named_only) else {
             let text = format!(
                 "{peer} was not told of everything: what it was sent is sealed for it alone, and this \
                  machine has never synced"

@@ -14,6 +14,7 @@ use crate::wire::{self, FileChangeEventsMessage};
 
 use super::super::applying::{Edits, Ground};
 use super::super::batches::batches;
+use super::super::chunked::{self, Joined, Joining, Opener, Right};
 use super::super::parcels::{self, Parcel};
 use super::super::sealing::{OwnFile, OwnFiles};
 use super::super::sending;
@@ -37,7 +38,7 @@ pub(super) async fn follow_log(
     restore::catch_up(account, directory, peers, tree, now, report).await?;
     let Some(personal) = &directory.personal else { return Ok(0) };
     let mut unseen = account.store.read(|db| catalogue::unseen(db, personal))?;
-    unseen.retain(|entry| EventsName::parse(&entry.name).is_some());
+    unseen.retain(|entry| EventsName::of_message(&entry.name).is_some());
     let given_up = account.store.read(|db| meta::with_prefix(db, NOT_UNDERSTOOD))?;
     unseen.retain(|entry| !given_up.contains(&(not_understood(entry), VERSION.to_owned())));
     let waiting = inbox::oldest_waiting(account, directory, peers)?;
@@ -151,18 +152,25 @@ pub(super) struct Reader {
     pub ground: kept_back::Ground,
     /// When the oldest proposal was made that waits for an answer.
     pub waiting: Option<i64>,
+    /// The time.
+    now: Timestamp,
 }
 
 impl Reader {
     /// Reads what is known now.
     pub(super) fn new(account: &Account, directory: &Directory, now: Timestamp) -> Result<Self> {
-        Self::with(account, directory, OwnFiles::load(account, now)?)
+        Self::with(account, directory, OwnFiles::load(account, now)?, now)
     }
 
     /// The same, with what was settled of our own files before.
-    pub(super) fn with(account: &Account, directory: &Directory, own: OwnFiles) -> Result<Self> {
+    pub(super) fn with(
+        account: &Account,
+        directory: &Directory,
+        own: OwnFiles,
+        now: Timestamp,
+    ) -> Result<Self> {
         let ground = kept_back::Ground::now(account, directory, &own)?;
-        Ok(Self { own, ground, waiting: None })
+        Ok(Self { own, ground, waiting: None, now })
     }
 }
 
@@ -192,18 +200,8 @@ pub(super) async fn read_log(
         match content {
             Ok(parcel) => match reader.own.open(account, entry, parcel, report)? {
                 OwnFile::Sealed(parcel) | OwnFile::Plain(parcel) => {
-                    match parcel.read::<FileChangeEventsMessage>(account) {
-                        Ok(message) => log.messages.push((entry.clone(), message)),
-                        // The log must be followed without gaps.
-                        Err(wire::Error::NotKept { source }) => {
-                            return Err(connections::Error::Io(source).into());
-                        }
-                        Err(error) => {
-                            let text = format!("`{}`: {}", entry.name, sending::told(&error));
-                            report.problem(Code::EventNotUsable, text);
-                            give_up(account, entry)?;
-                        }
-                    }
+                    let read = read_message(account, reader, entry, &parcel, report).await?;
+                    log.messages.extend(read.map(|message| (entry.clone(), message)));
                 }
                 OwnFile::NotSealed(parcel) => log.not_sealed.push((entry.clone(), parcel)),
                 OwnFile::Closed => kept_back::note(account, &reader.ground, entry, Why::Closed)?,
@@ -230,6 +228,46 @@ pub(super) async fn read_log(
         }
     }
     Ok(log)
+}
+
+/// Reads one message, and puts together what it brings as chunks. `None` if that cannot be: why is told.
+async fn read_message(
+    account: &Account,
+    reader: &mut Reader,
+    entry: &Entry,
+    parcel: &Parcel,
+    report: &mut Report,
+) -> Result<Option<FileChangeEventsMessage>> {
+    let wrong = |reason: String, report: &mut Report| {
+        report.problem(Code::EventNotUsable, format!("`{}`: {reason}", entry.name));
+        give_up(account, entry).map(|()| None)
+    };
+    let message = match chunked::read(account, &entry.name, parcel) {
+        Ok(message) => message,
+        // The log must be followed without gaps.
+        Err(wire::Error::NotKept { source }) => return Err(connections::Error::Io(source).into()),
+        Err(error) => return wrong(sending::told(&error), report),
+    };
+    let tree = account.tree(&account.email)?;
+    let joining = Joining {
+        datasite: &account.email,
+        tree: &tree,
+        sender: &account.email,
+        entry,
+        opener: Opener::Own(&mut reader.own),
+        right: &|_| Right { to_bring: true, to_read: true },
+        now: reader.now,
+    };
+    match chunked::join(account, joining, message, report).await? {
+        Joined::Whole(message) => Ok(Some(message)),
+        Joined::Later(reason) => {
+            let text = format!("`{}` of your own event log waits: {reason}", entry.name);
+            report.problem(Code::MessageNotRead, text);
+            kept_back::note(account, &reader.ground, entry, Why::Incomplete)?;
+            Ok(None)
+        }
+        Joined::Wrong(reason) => wrong(reason, report),
+    }
 }
 
 fn give_up(account: &Account, entry: &Entry) -> Result<()> {

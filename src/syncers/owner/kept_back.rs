@@ -25,16 +25,19 @@ pub(super) enum Why {
     Closed,
     /// It is sealed with keys that were lost. They may be found.
     Lost,
+    /// Something of what it brings is not here. It may come.
+    Incomplete,
 }
 
 impl Why {
-    const ALL: [Self; 3] = [Self::NotSealed, Self::Closed, Self::Lost];
+    const ALL: [Self; 4] = [Self::NotSealed, Self::Closed, Self::Lost, Self::Incomplete];
 
     const fn word(self) -> &'static str {
         match self {
             Self::NotSealed => "plain",
             Self::Closed => "closed",
             Self::Lost => "lost",
+            Self::Incomplete => "incomplete",
         }
     }
 }
@@ -61,13 +64,18 @@ impl Ground {
     fn value(&self, why: Why) -> String {
         match why {
             Why::NotSealed => format!("{} {} {}", why.word(), self.checkpoint, self.keys),
-            Why::Closed | Why::Lost => format!("{} {}", why.word(), self.keys),
+            Why::Closed | Why::Lost | Why::Incomplete => format!("{} {}", why.word(), self.keys),
         }
     }
 
     /// True if nothing has changed for a message that was kept back.
     pub(super) fn still_holds(&self, why: Why, value: &str) -> bool {
-        *value == self.value(why) && !(why == Why::NotSealed && self.takes_plain)
+        let may_count = match why {
+            Why::NotSealed => self.takes_plain,
+            Why::Incomplete => true,
+            Why::Closed | Why::Lost => false,
+        };
+        *value == self.value(why) && !may_count
     }
 }
 
@@ -98,9 +106,15 @@ pub(super) fn closed(account: &Account, entries: &[Entry]) -> Result<Vec<Entry>>
     those(account, entries, &[Why::Closed])
 }
 
-/// Returns which of these messages are sealed with keys that are not here, lost ones included.
-pub(super) fn sealed(account: &Account, entries: &[Entry]) -> Result<Vec<Entry>> {
-    those(account, entries, &[Why::Closed, Why::Lost])
+/// Returns of which of these messages something is missing that may come.
+pub(super) fn incomplete(account: &Account, entries: &[Entry]) -> Result<Vec<Entry>> {
+    those(account, entries, &[Why::Incomplete])
+}
+
+/// Returns which of these messages may be taken in later: those that are sealed with keys that are not
+/// here, lost ones included, and those of which something is missing.
+pub(super) fn waiting(account: &Account, entries: &[Entry]) -> Result<Vec<Entry>> {
+    those(account, entries, &[Why::Closed, Why::Lost, Why::Incomplete])
 }
 
 fn those(account: &Account, entries: &[Entry], whys: &[Why]) -> Result<Vec<Entry>> {

@@ -3,17 +3,17 @@
 //!
 //! Nothing is sent or read here but the database.
 
-use crate::caches::{agreed, announcing, catalogue, journal, meta};
+use crate::caches::{agreed, announcing, catalogue, journal, meta, outlines, unstated};
 use crate::checkpoints::{self, LogMessage, OVERLAP_MICROS, Standing};
-use crate::connections::Entry;
+use crate::connections::{Entry, FileId};
 use crate::model::Timestamp;
 use crate::wire::LogCoverage;
 use crate::wire::names::{EventsName, PrunedName};
 
-use super::super::sending::{ROLLING_BASE, ROLLING_DIRTY, ROLLING_SINCE};
+use super::super::rolling::{ROLLING_BASE, ROLLING_DIRTY, ROLLING_SINCE};
 use super::super::{Account, Directory, Error, Result};
-use super::follow;
 use super::kept_back::{self, Why};
+use super::{follow, prune};
 
 /// Meta keys: when the newest message was made that was taken in; until when the log may be gone
 /// without anything being missed here; when a message was made that vanished before it was read.
@@ -28,7 +28,7 @@ const CLAIMED: &str = "log.claimed";
 pub(super) fn entries(account: &Account, directory: &Directory) -> Result<Vec<Entry>> {
     let Some(personal) = &directory.personal else { return Ok(Vec::new()) };
     let mut entries = account.store.read(|db| catalogue::children(db, personal))?;
-    let named = |entry: &Entry| EventsName::parse(&entry.name).map(|name| name.timestamp);
+    let named = |entry: &Entry| EventsName::of_message(&entry.name).map(|name| name.timestamp);
     entries.retain(|entry| named(entry).is_some());
     entries.sort_by_key(|entry| (entry.created_micros, named(entry)));
     Ok(entries)
@@ -40,7 +40,7 @@ pub(super) fn messages(account: &Account, entries: &[Entry]) -> Result<Vec<LogMe
     let message = |entry: &Entry| LogMessage {
         id: entry.id.to_string(),
         made_micros: entry.created_micros,
-        named: EventsName::parse(&entry.name).map_or(Timestamp::ZERO, |name| name.timestamp),
+        named: EventsName::of_message(&entry.name).map_or(Timestamp::ZERO, |name| name.timestamp),
         is_seen: seen.contains(&entry.id),
     };
     Ok(entries.iter().map(message).collect())
@@ -123,7 +123,7 @@ pub(super) fn counting(account: &Account, directory: &Directory) -> Result<Vec<L
 /// are made here come after it, though this machine's clock be behind.
 pub(super) fn newest_name(account: &Account, directory: &Directory) -> Result<Timestamp> {
     let entries = entries(account, directory)?;
-    let times = entries.iter().filter_map(|entry| EventsName::parse(&entry.name));
+    let times = entries.iter().filter_map(|entry| EventsName::of_message(&entry.name));
     Ok(times.map(|name| name.timestamp).max().unwrap_or(Timestamp::ZERO))
 }
 
@@ -168,7 +168,11 @@ pub(super) fn expect_whole(account: &Account, directory: &Directory) -> Result<(
     if standing(account, directory)? != Standing::Whole {
         return Err(Error::LogPruned);
     }
-    let closed = kept_back::closed(account, &entries(account, directory)?)?;
+    let entries = entries(account, directory)?;
+    if !kept_back::incomplete(account, &entries)?.is_empty() {
+        return Err(Error::LogPruned);
+    }
+    let closed = kept_back::closed(account, &entries)?;
     if closed.is_empty() { Ok(()) } else { Err(Error::KeysMissing) }
 }
 
@@ -203,7 +207,7 @@ pub(super) fn note_followed(account: &Account, directory: &Directory) -> Result<
     // Nor is what a newer program may understand.
     let entries = entries(account, directory)?;
     let (sealed, given_up) =
-        (kept_back::sealed(account, &entries)?, follow::given_up(account, &entries)?);
+        (kept_back::waiting(account, &entries)?, follow::given_up(account, &entries)?);
     let waits = sealed.iter().chain(&given_up).map(|entry| entry.created_micros - OVERLAP_MICROS);
     let waits = waits.min();
     let newest = newest.map(|newest| newest.min(waits.unwrap_or(i64::MAX)));
@@ -214,6 +218,43 @@ pub(super) fn note_followed(account: &Account, directory: &Directory) -> Result<
             set_at_least(db, FOLLOWED, newest.unwrap_or(0))
         })?;
     }
+    Ok(())
+}
+
+/// Meta key: set once something went into the log as chunks.
+const CHUNKED: &str = "log.chunked";
+
+/// True if messages with chunks may go into `folder`, because it is our log and nobody reads that who does
+/// not understand them: no Python client works with the account.
+pub(in crate::syncers) async fn takes_chunks(
+    account: &Account,
+    directory: &Directory,
+    folder: &FileId,
+) -> Result<bool> {
+    let takes = directory.personal.as_ref() == Some(folder)
+        && prune::is_without_python(account, directory).await?;
+    if takes {
+        account.store.write(|db| meta::set(db, CHUNKED, "1"))?;
+    }
+    Ok(takes)
+}
+
+/// True if something in the log may be said in chunks only.
+pub(in crate::syncers) fn is_chunked(account: &Account) -> Result<bool> {
+    Ok(account.store.read(|db| meta::get(db, CHUNKED))?.is_some())
+}
+
+/// If a Python client works with the account again, has all said in whole that the log may say in chunks
+/// only: what was ever cut.
+pub(super) fn heed_python(account: &Account, directory: &Directory) -> Result<()> {
+    if !is_chunked(account)? || prune::trace_of_python_now(account, directory)?.is_none() {
+        return Ok(());
+    }
+    account.store.write(|db| {
+        let cut = outlines::paths(db, &account.email)?;
+        cut.iter().try_for_each(|path| unstated::add(db, path))?;
+        meta::remove(db, CHUNKED)
+    })?;
     Ok(())
 }
 

@@ -32,8 +32,8 @@ use crate::wire::names::Direction;
 
 use super::peering::{self, Acquaintance};
 use super::{
-    Account, Directory, Freshness, Report, Result, SyncOptions, collections, guarding, homing,
-    mending, parcels, refresh, sealing, sending, speaking, writing,
+    Account, Directory, Freshness, Report, Result, SyncOptions, chunked, collections, guarding,
+    homing, mending, parcels, refresh, sealing, sending, speaking, writing,
 };
 
 pub(super) use announce::split;
@@ -79,6 +79,8 @@ impl<'a> DatasiteOwnerSyncer<'a> {
         let directory = speaking::keep_up(account, directory, &peers, now, &mut report).await?;
         let directory = mending::mend(account, directory, &peers, now, &mut report).await?;
         sealing::survey(account, &directory, &mut peers, now, &mut report).await?;
+        chunked::heed(account, &peers)?;
+        log::heed_python(account, &directory)?;
         let tree = account.tree(&account.email)?;
 
         restore::restore_once(account, &directory, &peers, &tree, now, &mut report).await?;
@@ -122,6 +124,7 @@ impl<'a> DatasiteOwnerSyncer<'a> {
         if options.prune_log {
             prune::prune(account, &peers, &tree, now, &mut report).await?;
         }
+        chunked::sweep(account, now, &mut report).await?;
         parcels::sweep(account)?;
         Ok(report)
     }
@@ -136,12 +139,13 @@ impl<'a> DatasiteOwnerSyncer<'a> {
     ) -> Result<()> {
         let mut failed = BTreeSet::new();
         while let Some(mut messages) =
-            take_in::read(self.account, directory, peers, &mut failed, now, report).await?
+            take_in::read(self.account, directory, peers, tree, &mut failed, now, report).await?
         {
             // Once more for each accepted rule file: what follows it is judged by the new rules.
             while !messages.is_empty() {
                 let found = scan(&self.account.store, tree, &self.account.email, nanoseconds(now))?;
-                messages = take_in::judge(self.account, tree, &found, messages, now, report)?;
+                messages =
+                    take_in::judge(self.account, tree, &found, messages, &mut failed, now, report)?;
                 report.pulled += writing::carry_out(self.account, report)?;
             }
         }

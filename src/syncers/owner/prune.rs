@@ -4,7 +4,7 @@
 //! until when messages may be gone, so that a machine that was away knows that it must restore; then
 //! the messages go. A note without the deletions does no harm, and the next sync goes on.
 
-use crate::caches::{DatasiteTree, catalogue, journal, meta, scan};
+use crate::caches::{DatasiteTree, catalogue, journal, meta, packs, scan};
 use crate::checkpoints::{self, Full, Kept, Prune, PruneFacts};
 use crate::connections::{Content, FileId};
 use crate::model::{Code, Timestamp};
@@ -95,6 +95,20 @@ async fn decide(
     Ok(checkpoints::prune(&facts))
 }
 
+/// True if no Python client works with the account: none has left a trace for some time, and the version
+/// file is of ours.
+pub(super) async fn is_without_python(account: &Account, directory: &Directory) -> Result<bool> {
+    Ok(trace_of_python_now(account, directory)?.is_none()
+        && !version_file_is_of_python(account, directory).await?)
+}
+
+/// Returns when the newest trace of a Python client was made that still counts.
+pub(super) fn trace_of_python_now(account: &Account, directory: &Directory) -> Result<Option<i64>> {
+    let messages = log::messages(account, &log::entries(account, directory)?)?;
+    let trace = trace_of_python(account, directory, &messages)?;
+    Ok(trace.filter(|trace| checkpoints::is_recent_trace(&messages, *trace)))
+}
+
 /// Returns when the newest file was made whose name has not the form that we give.
 fn trace_of_python(
     account: &Account,
@@ -163,7 +177,9 @@ async fn carry_out(account: &Account, directory: &Directory, pruned: &Prune) -> 
     }
     account.store.write(|db| log::heed(db, pruned.through_micros))?;
     let messages = pruned.ids.iter().filter_map(|id| FileId::parse(id).ok());
-    checkpoint::delete(account, &messages.collect::<Vec<_>>()).await?;
+    let messages: Vec<FileId> = messages.collect();
+    checkpoint::delete(account, &messages).await?;
+    account.store.write(|db| messages.iter().try_for_each(|message| packs::free(db, message)))?;
     let older = parsed(&checkpoint::existing(account, directory)?, PrunedName::parse)
         .into_iter()
         .filter(|(name, _)| name.through.micros() < pruned.through_micros)

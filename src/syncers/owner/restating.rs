@@ -14,7 +14,8 @@ use crate::caches::{DatasiteTree, agreed, announcing, journal, meta, unstated};
 use crate::model::{DatasitePath, Digest, Timestamp};
 use crate::wire::{Body, Event, FileChangeEvent};
 
-use super::super::sending::{ROLLING_DIRTY, no_home, take_id};
+use super::super::rolling::ROLLING_DIRTY;
+use super::super::sending::{no_home, take_id};
 use super::super::{Account, Directory, Result};
 use super::announce::{MESSAGE_BYTES, event, put_message};
 use super::log::newest_name;

@@ -15,12 +15,13 @@ use crate::caches::{DatasiteTree, Scan, intents, journal, meta, scan};
 use crate::checkpoints::{self, LogMessage, Standing};
 use crate::connections::Entry;
 use crate::model::{Code, DatasitePath, Digest, Timestamp};
-use crate::wire::FileChangeEventsMessage;
+use crate::wire::{Chunked, FileChangeEventsMessage};
 
 use super::super::applying::{self, Edits, Ground, States};
 use super::super::batches::batches;
+use super::super::chunked;
+use super::super::rolling::{ROLLING_BASE, ROLLING_FILE};
 use super::super::sealing::OwnFiles;
-use super::super::sending::{ROLLING_BASE, ROLLING_FILE};
 use super::super::writing::name_aside;
 use super::super::{Account, Directory, Error, Report, Result};
 use super::checkpoint::{self, ROLLING_FULL};
@@ -66,7 +67,7 @@ pub(super) async fn restore_once(
     } else {
         // Taken in at once with what checkpoints say: of each path the last state counts, and what
         // it replaced is no edit.
-        let mut reader = Reader::with(account, directory, own)?;
+        let mut reader = Reader::with(account, directory, own, now)?;
         let read = read_all(account, &mut reader, &entries, &mut layers, report).await?;
         // What is closed may say that a file here is old. Nothing may be taken for an edit before
         // that is known.
@@ -135,7 +136,9 @@ async fn read_all(
             if !included.contains(entry.id.as_str()) {
                 continue;
             }
-            if let Ok(message) = parcel.read::<FileChangeEventsMessage>(account) {
+            let message = chunked::read::<FileChangeEventsMessage>(account, &entry.name, &parcel);
+            // Nothing is put together for it: it only tells what stood here.
+            if let Ok(message) = message.map(Chunked::named_only) {
                 earlier.follow(account, &entry, message.events, report);
             }
             read.push(entry);

@@ -5,7 +5,7 @@ use crate::checkpoints::Due;
 use crate::model::Timestamp;
 use crate::wire::names::CheckpointName;
 
-use super::super::sending::ROLLING_BASE;
+use super::super::rolling::ROLLING_BASE;
 use super::super::{Account, Directory, Result};
 use super::{checkpoint, log, prune};
 

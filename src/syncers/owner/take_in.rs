@@ -8,21 +8,24 @@ use std::collections::BTreeSet;
 use std::iter::repeat;
 
 use crate::caches::intents::Waiting;
-use crate::caches::{DatasiteTree, Scan, agreed, announcing, catalogue, intents, journal};
+use crate::caches::{
+    Contents, DatasiteTree, Scan, agreed, announcing, catalogue, intents, journal, scan,
+};
 use crate::connections::{self, Entry, FileId};
 use crate::inbox::{Proposed, Refusal, Verdict, plan};
 use crate::model::{Code, DatasitePath, Email, RULE_FILE, Snapshot, Timestamp, is_rule_file};
-use crate::peers::PeerState;
+use crate::peers::{Keyring, PeerState};
 use crate::permissions::{Level, SyftPerm};
-use crate::wire::names::ProposalName;
-use crate::wire::{Content, Event, Proposal, ProposedFileChangesMessage, limits};
+use crate::wire::names::{PackName, ProposalName};
+use crate::wire::{Chunked, Content, Event, Proposal, ProposedFileChangesMessage, limits};
 
 use super::super::batches::{BYTES_AT_ONCE, batches};
+use super::super::chunked::{self, Joined, Joining, Opener, Right};
 use super::super::parcels::{self, Parcel, Unread};
 use super::super::sealing::{self, Received};
 use super::super::sending::told;
 use super::super::{Account, Directory, Refused, Report, Result, quarantine};
-use super::{Acquaintance, mailboxes};
+use super::{Acquaintance, mailboxes, nanoseconds};
 
 /// A message whose sender is certain.
 #[derive(Debug)]
@@ -51,9 +54,14 @@ pub(super) fn oldest_waiting(
     for peer in peers.iter().filter(|other| other.peer.state == PeerState::Accepted) {
         let (Some(inbox), _) = mailboxes(account, directory, peer) else { continue };
         let entries = account.store.read(|db| catalogue::children(db, &inbox.id))?;
-        made.extend(entries.into_iter().map(|entry| entry.created_micros));
+        let messages = entries.into_iter().filter(|entry| !is_pack(entry));
+        made.extend(messages.map(|entry| entry.created_micros));
     }
     Ok(made.into_iter().min())
+}
+
+fn is_pack(entry: &Entry) -> bool {
+    PackName::parse(&entry.name).is_some()
 }
 
 /// Reads what lies in the inboxes of the peers we work with, oldest first, as much as is held in
@@ -63,6 +71,7 @@ pub(super) async fn read(
     account: &Account,
     directory: &Directory,
     peers: &[Acquaintance],
+    tree: &DatasiteTree,
     failed: &mut BTreeSet<FileId>,
     now: Timestamp,
     report: &mut Report,
@@ -71,7 +80,8 @@ pub(super) async fn read(
     for peer in peers.iter().filter(|peer| peer.is_working()) {
         let (Some(inbox), _) = mailboxes(account, directory, peer) else { continue };
         let found = account.store.read(|db| catalogue::unseen(db, &inbox.id))?;
-        waiting.extend(found.into_iter().map(|entry| (peer.peer.email.clone(), entry)));
+        let messages = found.into_iter().filter(|entry| !is_pack(entry));
+        waiting.extend(messages.map(|entry| (peer.peer.email.clone(), entry)));
     }
     waiting.sort_by_cached_key(|(_, entry)| order_of(entry));
     waiting.retain(|(_, entry)| !failed.contains(&entry.id));
@@ -85,20 +95,23 @@ pub(super) async fn read(
             Ok(parcel) => {
                 let ring = ring.as_ref();
                 match sealing::incoming(account, ring, &sender, &entry, parcel, now, report)? {
-                    Received::Content(parcel) => match open(account, &sender, &entry, &parcel) {
-                        Ok(message) => {
-                            unpacked += message.held_bytes();
-                            messages.push(message);
+                    Received::Content(parcel) => {
+                        let from = From { sender: &sender, entry: &entry, ring };
+                        match open(account, tree, from, &parcel, now, report).await? {
+                            Ok(message) => {
+                                unpacked += message.held_bytes();
+                                messages.push(message);
+                            }
+                            Err(Unread::Wrong(reason)) => {
+                                set_aside(account, &sender, &entry, &parcel, &reason, report)?;
+                            }
+                            Err(Unread::NotKept(reason)) => {
+                                let text = format!("a message of {sender} waits: {reason}");
+                                report.problem_with(&sender, Code::MessageNotRead, text);
+                                failed.insert(entry.id);
+                            }
                         }
-                        Err(Unread::Wrong(reason)) => {
-                            set_aside(account, &sender, &entry, &parcel, &reason, report)?;
-                        }
-                        Err(Unread::NotKept(reason)) => {
-                            let text = format!("a message of {sender} waits: {reason}");
-                            report.problem_with(&sender, Code::MessageNotRead, text);
-                            failed.insert(entry.id);
-                        }
-                    },
+                    }
                     Received::SetAside => {}
                     Received::Later => drop(failed.insert(entry.id)),
                 }
@@ -126,24 +139,73 @@ pub(super) async fn read(
 /// The order in which messages were sent: by the time in their names, as Python does it; names
 /// that carry none come last.
 fn order_of(entry: &Entry) -> (bool, Option<Timestamp>, i64, FileId) {
-    let sent = ProposalName::parse(&entry.name).map(|name| name.submitted());
+    let sent = ProposalName::of_message(&entry.name).map(|name| name.submitted());
     (sent.is_none(), sent, entry.created_micros, entry.id.clone())
 }
 
-fn open(
+/// Where a message comes from, and the keys that it may be sealed for.
+#[derive(Clone, Copy, Debug)]
+struct From<'a> {
+    sender: &'a Email,
+    entry: &'a Entry,
+    ring: Option<&'a Keyring>,
+}
+
+/// Reads a message. What of it came as chunks is put together, as far as the sender may propose it.
+async fn open(
     account: &Account,
-    sender: &Email,
-    entry: &Entry,
+    tree: &DatasiteTree,
+    from: From<'_>,
     parcel: &Parcel,
-) -> Result<Message, Unread> {
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<Result<Message, Unread>> {
+    let From { sender, entry, ring } = from;
+    let message = match read_claimed(account, from, parcel) {
+        Ok(message) => message,
+        Err(unread) => return Ok(Err(unread)),
+    };
+    let rules = if message.syft_chunks.is_empty() {
+        None
+    } else {
+        let found = scan(&account.store, tree, &account.email, nanoseconds(now))?;
+        Some(read_rules(account, tree, &found, report)?)
+    };
+    let may = |path: &DatasitePath, level| {
+        rules.as_ref().is_some_and(|rules| rules.allows(sender, path, level))
+    };
+    let joining = Joining {
+        datasite: &account.email,
+        tree,
+        sender,
+        entry,
+        opener: Opener::Peers(ring),
+        right: &|path| Right { to_bring: may(path, Level::Write), to_read: may(path, Level::Read) },
+        now,
+    };
+    Ok(match chunked::join(account, joining, message, report).await? {
+        Joined::Whole(message) => check(account, from, message),
+        Joined::Later(reason) => Err(Unread::NotKept(reason)),
+        Joined::Wrong(reason) => Err(Unread::Wrong(reason)),
+    })
+}
+
+/// Reads a message that is what its file says.
+fn read_claimed(
+    account: &Account,
+    from: From<'_>,
+    parcel: &Parcel,
+) -> Result<Chunked<ProposedFileChangesMessage>, Unread> {
+    let From { sender, entry, .. } = from;
     let owner_is_sender =
         entry.owner.as_ref().is_some_and(|owner| sender.is_same_account(owner.as_str()));
     if !owner_is_sender {
         return Err(format!("it was not put there by {sender}").into());
     }
-    let name = ProposalName::parse(&entry.name)
+    let name = ProposalName::of_message(&entry.name)
         .ok_or_else(|| "its name is not that of a message".to_owned())?;
-    let message = parcel.read::<ProposedFileChangesMessage>(account)?;
+    let chunked = chunked::read::<ProposedFileChangesMessage>(account, &entry.name, parcel)?;
+    let message = &chunked.message;
     if !sender.is_same_account(&message.sender_email) {
         return Err(format!(
             "it says that {} sent it, but {sender} did",
@@ -154,6 +216,15 @@ fn open(
     if message.message_filename.name().as_ref() != Some(&name) {
         return Err("it carries the name of another message".to_owned().into());
     }
+    Ok(chunked)
+}
+
+fn check(
+    account: &Account,
+    from: From<'_>,
+    message: ProposedFileChangesMessage,
+) -> Result<Message, Unread> {
+    let From { sender, entry, .. } = from;
     let mut proposals = Vec::new();
     for change in message.proposed_file_changes {
         let proposal = change.check().map_err(|error| told(&error))?;
@@ -195,12 +266,14 @@ fn set_aside(
 }
 
 /// Has the changes judged, commits what follows, and returns the messages that wait for rules
-/// which were accepted before them.
+/// which were accepted before them. One of which something counts now that was not worth fetching when
+/// it was read goes to `failed`: the next sync reads it again.
 pub(super) fn judge(
     account: &Account,
     tree: &DatasiteTree,
     found: &Scan,
     messages: Vec<Message>,
+    failed: &mut BTreeSet<FileId>,
     now: Timestamp,
     report: &mut Report,
 ) -> Result<Vec<Message>> {
@@ -224,10 +297,23 @@ pub(super) fn judge(
         rules.allows(sender, path, Level::Write) && !found.is_unread(path)
     };
     let mut verdicts = plan(&files, may_write, &proposed).into_iter();
-    let mut later = Vec::new();
+    let (mut later, contents) = (Vec::new(), account.contents());
+    let mut is_as_planned = true;
     for mut message in messages {
         let own: Vec<Verdict> = verdicts.by_ref().take(message.proposals.len()).collect();
-        let keep = own.iter().position(|verdict| *verdict == Verdict::Later);
+        if !is_as_planned {
+            later.push(message);
+            continue;
+        }
+        let stop = |(verdict, proposal): (&Verdict, &Proposal)| match verdict {
+            Verdict::Later => Some(Verdict::Later),
+            Verdict::Accept | Verdict::Confirm if !is_at_hand(&contents, proposal) => {
+                Some(verdict.clone())
+            }
+            _ => None,
+        };
+        let stops: Vec<_> = own.iter().zip(&message.proposals).map(stop).collect();
+        let keep = stops.iter().position(Option::is_some);
         let rest = message.proposals.split_off(keep.unwrap_or(message.proposals.len()));
         commit(account, found, &message, &own, rest.is_empty(), now)?;
         for (proposal, verdict) in message.proposals.iter().zip(&own) {
@@ -241,11 +327,22 @@ pub(super) fn judge(
                 Verdict::Confirm | Verdict::AlreadySo | Verdict::Later => {}
             }
         }
-        if !rest.is_empty() {
-            later.push(Message { proposals: rest, ..message });
+        match stops.into_iter().flatten().next() {
+            None => {}
+            Some(Verdict::Later) => later.push(Message { proposals: rest, ..message }),
+            Some(_) => {
+                failed.insert(message.file);
+                is_as_planned = false;
+            }
         }
     }
     Ok(later)
+}
+
+/// True if what a proposal brings is held, or lies among the contents.
+fn is_at_hand(contents: &Contents, proposal: &Proposal) -> bool {
+    let large = proposal.content.as_ref().and_then(Content::large);
+    large.is_none_or(|large| contents.has(&large.digest))
 }
 
 /// Returns the files that proposals are judged by. The disk is the truth, also where an edit is not

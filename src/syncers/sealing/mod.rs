@@ -14,6 +14,8 @@ mod collections;
 mod opening;
 mod own;
 
+use bytes::Bytes;
+
 use crate::caches::journal::{self, Outgoing};
 use crate::caches::{catalogue, meta};
 use crate::connections::FileId;
@@ -264,18 +266,21 @@ pub fn may_go(peer: &Acquaintance) -> Result<()> {
 }
 
 /// Returns a message as it goes to the drive; `None` if it must wait, which is told.
+///
+/// What is held moves into the answer.
 pub(super) fn outgoing(
     account: &Account,
-    message: &Outgoing,
+    message: &mut Outgoing,
     report: &mut Report,
 ) -> Result<Option<Ready>> {
     let ring = keys_to_send(account)?;
-    let Some(peer) = &message.peer else {
+    let Some(peer) = message.peer.clone() else {
         let ring = ring.filter(|ring| ring.mode() != Mode::Off);
         let seal = ring.as_ref().map(|ring| own_seal(account, ring));
         let ready = ready(account, message, seal, report)?;
         return ready.map_err(|_| Error::KeysMissing);
     };
+    let peer = &peer;
     match (secrecy_with(account, ring.as_ref(), peer)?, &ring) {
         (Secrecy::Plain { .. }, _) => Ok(ready(account, message, None, report)?.unwrap_or(None)),
         (Secrecy::Sealed(print), Some(ring)) => {
@@ -297,11 +302,28 @@ pub(super) fn outgoing(
     }
 }
 
+/// Returns a text that says by whose keys what goes to `peer` is sealed, and for whose; `None` is ourselves.
+///
+/// # Errors
+/// As [`may_send`].
+pub(super) fn seal_of(account: &Account, peer: Option<&Email>) -> Result<String> {
+    let ring = keys_to_send(account)?.filter(|ring| ring.mode() != Mode::Off);
+    let Some(ring) = ring else { return Ok("plain".to_owned()) };
+    let own = ring.current().fingerprint();
+    Ok(match peer {
+        None => own.to_string(),
+        Some(peer) => match secrecy_with(account, Some(&ring), peer)? {
+            Secrecy::Sealed(theirs) => format!("{own} {theirs}"),
+            Secrecy::Plain { .. } | Secrecy::Stopped(_) => "plain".to_owned(),
+        },
+    })
+}
+
 /// A message as it goes to the drive.
 #[derive(Debug)]
 pub(super) enum Ready {
     /// It is held.
-    Bytes(Vec<u8>),
+    Bytes(Bytes),
     /// It lies in a file.
     Made(Made),
 }
@@ -319,14 +341,17 @@ fn own_seal<'a>(account: &'a Account, ring: &'a Keyring) -> Seal<'a> {
 /// told.
 fn ready(
     account: &Account,
-    message: &Outgoing,
+    message: &mut Outgoing,
     seal: Option<Seal<'_>>,
     report: &mut Report,
 ) -> Result<Result<Option<Ready>, envelopes::Unopened>> {
-    match (&message.content, seal) {
-        (journal::Load::Bytes(bytes), None) => Ok(Ok(Some(Ready::Bytes(bytes.clone())))),
+    match (&mut message.content, seal) {
+        (journal::Load::Bytes(bytes), None) => {
+            Ok(Ok(Some(Ready::Bytes(std::mem::take(bytes).into()))))
+        }
         (journal::Load::Bytes(bytes), Some((from, to))) => {
-            Ok(envelopes::seal(from, to, bytes).map(|sealed| Some(Ready::Bytes(sealed))))
+            let bytes = std::mem::take(bytes);
+            Ok(envelopes::seal(from, to, &bytes).map(|sealed| Some(Ready::Bytes(sealed.into()))))
         }
         (journal::Load::Recipe { recipe, mtime }, seal) => {
             let contents = account.contents();

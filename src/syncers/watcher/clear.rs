@@ -4,7 +4,7 @@
 //! against the quota of its sender for ever, and only the sender can delete it. What is deleted is
 //! never searched for: these are files that this machine made, under ids that it remembers.
 
-use crate::caches::submitted;
+use crate::caches::{packs, submitted};
 use crate::connections::Error;
 use crate::model::Timestamp;
 
@@ -31,7 +31,10 @@ pub(super) async fn clear(account: &Account, now: Timestamp) -> Result<()> {
     let Ok(outcomes) = account.router.own().delete(&settled).await else { return Ok(()) };
     for (message, outcome) in settled.iter().zip(outcomes) {
         if matches!(outcome, Ok(()) | Err(Error::NotFound { .. } | Error::Denied { .. })) {
-            account.store.write(|db| submitted::remove(db, message))?;
+            account.store.write(|db| {
+                packs::free(db, message)?;
+                submitted::remove(db, message)
+            })?;
         }
     }
     Ok(())

@@ -17,8 +17,8 @@ use crate::peers::PeerState;
 
 use super::peering::{self, Acquaintance};
 use super::{
-    Account, Directory, Freshness, Report, Result, SyncOptions, collections, guarding, homing,
-    mending, parcels, refresh, sealing, sending, speaking, writing,
+    Account, Directory, Freshness, Report, Result, SyncOptions, chunked, collections, guarding,
+    homing, mending, parcels, refresh, sealing, sending, speaking, writing,
 };
 
 /// Keeps a scientist's copies of its owners' datasites in step.
@@ -50,6 +50,7 @@ impl<'a> DatasiteWatcherSyncer<'a> {
         let directory = speaking::keep_up(account, directory, &peers, now, &mut report).await?;
         let directory = mending::mend(account, directory, &peers, now, &mut report).await?;
         sealing::survey(account, &directory, &mut peers, now, &mut report).await?;
+        chunked::heed(account, &peers)?;
         writing::carry_out_but(account, &held, &mut report)?;
         let is_open = |peer: &&Acquaintance| is_reachable(peer) && !peer.secrecy.is_stopped();
         for peer in peers.iter().filter(is_open) {
@@ -64,6 +65,7 @@ impl<'a> DatasiteWatcherSyncer<'a> {
         sending::flush(account, &directory, now, &mut report).await?;
         collections::mirror(account, &directory, &peers, &held, now, &mut report).await?;
         clear::clear(account, now).await?;
+        chunked::sweep(account, now, &mut report).await?;
         parcels::sweep(account)?;
         Ok(report)
     }

@@ -8,11 +8,13 @@
 use crate::caches::{catalogue, journal};
 use crate::connections::{self, Entry};
 use crate::model::{Code, Email, Timestamp, is_syncable};
-use crate::wire::names::{Direction, EventsName};
+use crate::peers::Keyring;
+use crate::wire::names::{Direction, EventsName, PackName};
 use crate::wire::{Content, Dialect, FileChangeEventsMessage};
 
 use super::super::applying::{self, Edits, Ground, States};
 use super::super::batches::batches;
+use super::super::chunked::{self, Joined, Joining, Opener, Right};
 use super::super::parcels::{self, Parcel, Unread};
 use super::super::sealing::{self, Received};
 use super::super::sending::told;
@@ -36,6 +38,7 @@ pub(super) async fn pull(
     let outbox = directory.mailbox(owner, Direction::Outbox, &account.email, dialect);
     let Some(outbox) = outbox else { return Ok(true) };
     let mut unseen = account.store.read(|db| catalogue::unseen(db, &outbox.id))?;
+    unseen.retain(|entry| PackName::parse(&entry.name).is_none());
     unseen.sort_by_key(|entry| (entry.created_micros, sent_at(entry)));
     for entries in batches(&unseen) {
         if !take_in(account, owner, entries, options, now, report).await? {
@@ -46,7 +49,7 @@ pub(super) async fn pull(
 }
 
 fn sent_at(entry: &Entry) -> Option<Timestamp> {
-    EventsName::parse(&entry.name).map(|name| name.timestamp)
+    EventsName::of_message(&entry.name).map(|name| name.timestamp)
 }
 
 /// Takes in some messages; false if one could not be read: what follows it waits.
@@ -75,7 +78,8 @@ async fn take_in(
                         break;
                     }
                 };
-                match follow(account, owner, entry, &message, &mut states, report) {
+                let joined = join(account, ring, owner, entry, &message, now, report).await?;
+                match joined.map(|whole| follow(owner, entry, whole, &mut states, report)) {
                     Ok(more) => bytes += more,
                     Err(Unread::NotKept(reason)) => {
                         let text = format!("a message of {owner} waits: {reason}");
@@ -117,6 +121,43 @@ async fn take_in(
     Ok(whole)
 }
 
+/// Reads a message, and puts together what it brings as chunks.
+async fn join(
+    account: &Account,
+    ring: Option<&Keyring>,
+    owner: &Email,
+    entry: &Entry,
+    parcel: &Parcel,
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<Result<FileChangeEventsMessage, Unread>> {
+    let owner_wrote_it =
+        entry.owner.as_ref().is_some_and(|writer| owner.is_same_account(writer.as_str()));
+    if !owner_wrote_it {
+        return Ok(Err(Unread::Wrong(format!("it was not put there by {owner}"))));
+    }
+    let message = match chunked::read(account, &entry.name, parcel) {
+        Ok(message) => message,
+        Err(error) => return Ok(Err(error.into())),
+    };
+    let tree = account.tree(owner)?;
+    // An event is complete: what it says of its chunks tells its writer nothing of what stands here.
+    let joining = Joining {
+        datasite: owner,
+        tree: &tree,
+        sender: owner,
+        entry,
+        opener: Opener::Peers(ring),
+        right: &|_| Right { to_bring: true, to_read: true },
+        now,
+    };
+    Ok(match chunked::join(account, joining, message, report).await? {
+        Joined::Whole(message) => Ok(message),
+        Joined::Later(reason) => Err(Unread::NotKept(reason)),
+        Joined::Wrong(reason) => Err(Unread::Wrong(reason)),
+    })
+}
+
 /// Commits what some messages said, and that they were looked at.
 fn commit(
     account: &Account,
@@ -137,19 +178,12 @@ fn commit(
 
 /// Returns how many bytes of content of a message are held.
 fn follow(
-    account: &Account,
     owner: &Email,
     entry: &Entry,
-    parcel: &Parcel,
+    message: FileChangeEventsMessage,
     states: &mut States,
     report: &mut Report,
-) -> Result<u64, Unread> {
-    let owner_wrote_it =
-        entry.owner.as_ref().is_some_and(|writer| owner.is_same_account(writer.as_str()));
-    if !owner_wrote_it {
-        return Err(Unread::Wrong(format!("it was not put there by {owner}")));
-    }
-    let message = parcel.read::<FileChangeEventsMessage>(account)?;
+) -> u64 {
     let moment = Timestamp::from_micros(entry.created_micros);
     let mut bytes = 0;
     for event in message.events {
@@ -176,5 +210,5 @@ fn follow(
             }
         }
     }
-    Ok(bytes)
+    bytes
 }

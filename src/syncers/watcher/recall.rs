@@ -9,10 +9,11 @@ use crate::caches::proposed::Proposed;
 use crate::caches::{Scan, agreed, catalogue, journal, meta, proposed, submitted};
 use crate::connections::{self, Entry};
 use crate::model::{Code, Email, Timestamp};
-use crate::wire::names::{Direction, ProposalName};
+use crate::wire::names::{Direction, PackName, ProposalName};
 use crate::wire::{Dialect, Proposal, ProposedFileChangesMessage};
 
 use super::super::batches::batches;
+use super::super::chunked;
 use super::super::parcels::{self, Parcel};
 use super::super::sending::told;
 use super::super::{Account, Directory, Report, Result, SyncOptions, guarding};
@@ -39,18 +40,20 @@ pub(super) async fn recall(
         let mut entries = catalogue::children(db, &inbox.id)?;
         entries.retain(|entry| {
             let is_known = sent.values().any(|sent| sent.message == entry.id);
-            entry.is_mine && !is_known && !waiting.contains(&entry.id)
+            let is_pack = PackName::parse(&entry.name).is_some();
+            entry.is_mine && !is_known && !is_pack && !waiting.contains(&entry.id)
         });
         Ok(entries)
     })?;
-    unknown.sort_by_key(|entry| ProposalName::parse(&entry.name).map(|name| name.submitted()));
+    unknown.sort_by_key(|entry| ProposalName::of_message(&entry.name).map(|name| name.submitted()));
     for entries in batches(&unknown) {
         let contents = parcels::fetch_all(account, entries).await;
         let (_, scan) = guarding::ground(account, owner, options, now)?;
         for (entry, content) in entries.iter().zip(contents) {
             match content {
                 Ok(parcel) => {
-                    learn(account, owner, entry, proposals(account, &parcel), &scan, now)?;
+                    let proposals = proposals(account, entry, &parcel);
+                    learn(account, owner, entry, proposals, &scan, now)?;
                 }
                 // The owner has looked at it meanwhile; what it made of it lies in the outbox.
                 Err(connections::Error::NotFound { .. } | connections::Error::TooLarge { .. }) => {}
@@ -67,10 +70,10 @@ pub(super) async fn recall(
 }
 
 /// Returns what a message of ours proposes; nothing if it is sealed, or not understood.
-fn proposals(account: &Account, parcel: &Parcel) -> Vec<Proposal> {
-    let message = parcel.read::<ProposedFileChangesMessage>(account);
-    let changes = message.map(|message| message.proposed_file_changes).unwrap_or_default();
-    changes.into_iter().filter_map(|change| change.check().ok()).collect()
+fn proposals(account: &Account, entry: &Entry, parcel: &Parcel) -> Vec<Proposal> {
+    let message = chunked::read::<ProposedFileChangesMessage>(account, &entry.name, parcel);
+    let changes = message.map(|message| message.named_only().proposed_file_changes);
+    changes.unwrap_or_default().into_iter().filter_map(|change| change.check().ok()).collect()
 }
 
 fn learn(

@@ -47,6 +47,31 @@ impl ChunkedEventsName {
     }
 }
 
+impl ProposalName {
+    /// Reads the name of any message of proposals, also of one with chunks.
+    pub fn of_message(name: &str) -> Option<Self> {
+        Self::parse(name).or_else(|| ChunkedProposalsName::parse(name).map(|name| name.0))
+    }
+}
+
+impl EventsName {
+    /// Reads the name of any message of events, also of one with chunks.
+    pub fn of_message(name: &str) -> Option<Self> {
+        Self::parse(name).or_else(|| ChunkedEventsName::parse(name).map(|name| name.0))
+    }
+}
+
+/// True if a name is that of a message with chunks.
+pub fn is_chunked(name: &str) -> bool {
+    ChunkedProposalsName::parse(name).is_some() || ChunkedEventsName::parse(name).is_some()
+}
+
+/// Returns the name of a message of proposals or events once large content travels as chunks.
+pub fn chunked(name: &str) -> Option<String> {
+    let proposals = ProposalName::parse(name).map(|name| ChunkedProposalsName(name).to_string());
+    proposals.or_else(|| EventsName::parse(name).map(|name| ChunkedEventsName(name).to_string()))
+}
+
 impl PackName {
     /// Reads a canonical name.
     pub fn parse(name: &str) -> Option<Self> {

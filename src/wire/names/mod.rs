@@ -11,7 +11,7 @@ mod collection;
 mod files;
 mod folders;
 
-pub use chunked::{ChunkedEventsName, ChunkedProposalsName, PackName};
+pub use chunked::{ChunkedEventsName, ChunkedProposalsName, PackName, chunked, is_chunked};
 pub use collection::{CollectionFolder, CollectionHash, CollectionKind, InvalidTag, Tag};
 pub use files::{
     BundleName, CheckpointName, EventsName, FileName, IncrementalName, ProposalName, PrunedName,
