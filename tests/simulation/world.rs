@@ -162,7 +162,6 @@ pub(crate) struct World {
     /// What happened, a line each.
     pub(crate) log: Vec<String>,
     pub(crate) tally: Tally,
-    has_datasets: bool,
     machines: Vec<Machine>,
     runtime: tokio::runtime::Runtime,
     folder: tempfile::TempDir,
@@ -209,7 +208,6 @@ impl World {
             disks,
             log: Vec::new(),
             tally: Tally::default(),
-            has_datasets: false,
             machines,
             runtime: runtime.unwrap(),
             folder,
@@ -326,7 +324,6 @@ impl World {
     pub(crate) fn begin(&mut self, machine: usize, action: &Action, fate: Fate) {
         let client = self.client(machine);
         self.look(machine);
-        self.has_datasets |= matches!(action, Action::CreateDataset { .. });
         self.products.begins(action, &self.secrets);
         match action {
             Action::Submit { number, .. } => {
@@ -407,6 +404,9 @@ impl World {
     }
 
     /// Lets a process run until all that it waits for is the gate. Returns its outcome, if it ends.
+    ///
+    /// What it does on another thread, as where datasets or large files are read, is done between two
+    /// looks at it and never during one: the order of things must not hang on how fast that is.
     fn poll(&self, process: &mut Process, gate: &Gate) -> Option<Outcome> {
         let _entered = self.runtime.enter();
         let flag = Arc::new(Flag::default());
@@ -414,23 +414,23 @@ impl World {
         loop {
             flag.lower();
             let mut context = Context::from_waker(&waker);
-            match catch_unwind(AssertUnwindSafe(|| process.as_mut().poll(&mut context))) {
+            // There is one other thread, and it waits.
+            let (release, held) = std::sync::mpsc::channel::<()>();
+            self.runtime.spawn_blocking(move || held.recv().is_err());
+            let polled = catch_unwind(AssertUnwindSafe(|| process.as_mut().poll(&mut context)));
+            drop(release);
+            match polled {
                 Ok(Poll::Ready(outcome)) => return Some(outcome),
                 Ok(Poll::Pending) => {}
                 Err(reason) if reason.is::<Died>() => return Some(Outcome::Died),
                 Err(reason) => resume_unwind(reason),
             }
+            let drained = self.runtime.block_on(self.runtime.spawn_blocking(|| ()));
+            drained.unwrap();
             if flag.is_up() {
                 continue;
             }
-            if gate.waiting() > 0 && !self.has_datasets {
-                return None;
-            }
-            // What runs on another thread, as with datasets, comes to its end first, so that the
-            // order of things does not hang on how fast it is.
-            let drained = self.runtime.block_on(self.runtime.spawn_blocking(|| ()));
-            drained.unwrap();
-            if gate.waiting() > 0 && !flag.is_up() {
+            if gate.waiting() > 0 {
                 return None;
             }
             // An interpreter is asked about the code of a job, and nothing goes on beside.
