@@ -8,19 +8,22 @@
 //! is refused before, as a fault of the disk, and can come later.
 //! Invariant: these files are private to the user; none is ever linked into a tree, where it could change.
 
+mod spool;
+
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 
-use base64::engine::general_purpose::STANDARD;
-use base64::read::DecoderReader;
+use tempfile::NamedTempFile;
+
+pub use spool::Spool;
 
 use super::looking::{look, look_on};
 use super::tree::DatasiteTree;
 use super::{Error, Result};
 use crate::model::{DatasitePath, Digest};
-use crate::wire::{Bounds, Content, Encoding, Larder, Large, Problem, Shelf};
+use crate::wire::{Content, Larder, Large};
 
 /// From this size on a file is not held in memory.
 pub const LARGE_BYTES_MIN: u64 = 4 * 1024 * 1024;
@@ -75,6 +78,12 @@ impl Contents {
     /// # Errors
     /// If `from` fails or the disk refuses; [`io::ErrorKind::StorageFull`] if it would be all but full.
     pub fn keep(&self, from: &mut dyn Read) -> io::Result<Large> {
+        let (large, part) = self.receive(from)?;
+        self.place_part(large, part)
+    }
+
+    /// Writes what somebody sent into a file that has no name yet, and may not be on the disk.
+    fn receive(&self, from: &mut dyn Read) -> io::Result<(Large, NamedTempFile)> {
         let mut look_at = 0;
         self.write(from, |before| {
             if before >= look_at {
@@ -85,17 +94,21 @@ impl Contents {
         })
     }
 
-    /// Keeps what `from` gives; `may_go_on` is asked before each piece.
+    /// Writes what `from` gives into such a file; `may_go_on` is asked before each piece.
     fn write(
         &self,
         from: &mut dyn Read,
         mut may_go_on: impl FnMut(u64) -> io::Result<()>,
-    ) -> io::Result<Large> {
+    ) -> io::Result<(Large, NamedTempFile)> {
         let mut part = self.part()?;
         let large = look_on(from, |piece, before| {
             may_go_on(before)?;
             part.write_all(piece)
         })?;
+        Ok((large, part))
+    }
+
+    fn place_part(&self, large: Large, part: NamedTempFile) -> io::Result<Large> {
         let place = self.place(&large.digest);
         if !place.is_file() {
             part.as_file().sync_all()?;
@@ -123,7 +136,7 @@ impl Contents {
         Ok(large)
     }
 
-    fn part(&self) -> io::Result<tempfile::NamedTempFile> {
+    fn part(&self) -> io::Result<NamedTempFile> {
         crate::connections::make_private(&self.folder)?;
         tempfile::Builder::new().suffix(UNFINISHED).tempfile_in(&self.folder)
     }
@@ -163,7 +176,10 @@ impl Contents {
         let kept = match self.known(wanted).map_err(Error::at(&self.folder, "read"))? {
             Some(known) => known,
             // A person's own file: the disk says itself when it is full.
-            None => self.write(&mut file, |_| Ok(())).map_err(failed)?,
+            None => {
+                let written = self.write(&mut file, |_| Ok(()));
+                written.and_then(|(large, part)| self.place_part(large, part)).map_err(failed)?
+            }
         };
         Ok((kept.digest == *wanted).then_some(Content::Large(kept)))
     }
@@ -218,14 +234,7 @@ impl Contents {
     /// Begins a shelf for one file that is read.
     #[must_use]
     pub fn shelf(&self) -> Spool<'_> {
-        Spool {
-            contents: self,
-            secret: uuid::Uuid::new_v4().simple().to_string(),
-            file: None,
-            strings: Vec::new(),
-            end: 0,
-            look_at: 0,
-        }
+        Spool::new(self)
     }
 
     /// Removes all that is not `wanted`, and what a crash has left half written. For who holds the lock.
@@ -240,7 +249,12 @@ impl Contents {
             Err(error) => return Err(failed(error)),
         };
         for entry in entries {
-            let path = entry.map_err(failed)?.path();
+            let entry = entry.map_err(failed)?;
+            let path = entry.path();
+            // No folder is one of ours, and one that somebody made stops nobody.
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                continue;
+            }
             let digest = path.file_name().and_then(|name| Digest::parse(name.to_str()?).ok());
             if digest.is_none_or(|digest| !wanted.contains(&digest)) {
                 fs::remove_file(&path).map_err(Error::at(&path, "removed"))?;
@@ -269,98 +283,28 @@ impl Larder for Contents {
 /// # Errors
 /// [`io::ErrorKind::StorageFull`], or if the disk cannot be asked.
 pub(crate) fn expect_room(folder: &Path, more: u64) -> io::Result<()> {
+    if room(folder)? < more { Err(no_room()) } else { Ok(()) }
+}
+
+/// Returns how many bytes may come to the disk of `folder` so that enough stays free.
+///
+/// # Errors
+/// [`io::ErrorKind::StorageFull`] if none may, or if the disk cannot be asked.
+pub(crate) fn room(folder: &Path) -> io::Result<u64> {
     let about = rustix::fs::statvfs(folder)?;
     let free = about.f_bavail.saturating_mul(about.f_frsize);
-    if free < more.saturating_add(FREE_BYTES_MIN) {
-        let what = "too little is free on the disk";
-        return Err(io::Error::new(io::ErrorKind::StorageFull, what));
-    }
-    Ok(())
+    free.checked_sub(FREE_BYTES_MIN).ok_or_else(no_room)
 }
 
-/// Large strings of one file that is read, one after the other in a file without a name.
-#[derive(Debug)]
-pub struct Spool<'a> {
-    contents: &'a Contents,
-    secret: String,
-    file: Option<File>,
-    /// Where each begins and ends.
-    strings: Vec<(u64, u64)>,
-    end: u64,
-    look_at: u64,
+/// Says that too little is free.
+pub(crate) fn no_room() -> io::Error {
+    io::Error::new(io::ErrorKind::StorageFull, "too little is free on the disk")
 }
 
-impl Spool<'_> {
-    fn file(&mut self) -> io::Result<&mut File> {
-        if self.file.is_none() {
-            crate::connections::make_private(&self.contents.folder)?;
-            self.file = Some(tempfile::tempfile_in(&self.contents.folder)?);
-        }
-        self.file.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-}
-
-impl Shelf for Spool<'_> {
-    fn secret(&self) -> &str {
-        &self.secret
-    }
-
-    fn bounds(&self) -> Bounds {
-        // Never so little that names of fields are taken out.
-        let string = usize::try_from(self.contents.large_bytes_min).unwrap_or(usize::MAX).max(64);
-        let small = Bounds::ALL.small.min(string);
-        Bounds { string: string.min(Bounds::ALL.string), small, ..Bounds::ALL }
-    }
-
-    fn begin(&mut self) -> io::Result<usize> {
-        self.strings.push((self.end, self.end));
-        Ok(self.strings.len() - 1)
-    }
-
-    fn write(&mut self, text: &[u8]) -> io::Result<()> {
-        self.file()?;
-        if self.end >= self.look_at {
-            expect_room(&self.contents.folder, LOOK_EVERY_BYTES)?;
-            self.look_at = self.end + LOOK_EVERY_BYTES;
-        }
-        self.file()?.write_all(text)?;
-        self.end += text.len() as u64;
-        if let Some((_, end)) = self.strings.last_mut() {
-            *end = self.end;
-        }
-        Ok(())
-    }
-
-    fn keep(
-        &mut self,
-        number: usize,
-        encoding: Encoding,
-    ) -> io::Result<std::result::Result<Large, Problem>> {
-        let contents = self.contents;
-        let (start, end) = self.strings.get(number).copied().ok_or(io::ErrorKind::NotFound)?;
-        let file = self.file()?;
-        file.seek(SeekFrom::Start(start))?;
-        let mut string = io::BufReader::with_capacity(CHUNK_BYTES, file).take(end - start);
-        match encoding {
-            Encoding::Text => {
-                let kept = contents.keep(&mut string)?;
-                Ok(if kept.is_text { Ok(kept) } else { Err(Problem::Utf8) })
-            }
-            Encoding::Base64 => match contents.keep(&mut DecoderReader::new(string, &STANDARD)) {
-                Ok(kept) => Ok(Ok(kept)),
-                // Nothing but the decoder gives these.
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
-                    ) =>
-                {
-                    Ok(Err(Problem::Base64))
-                }
-                Err(error) => Err(error),
-            },
-        }
-    }
+/// True if the disk takes no more.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 #[cfg(test)]
@@ -410,28 +354,5 @@ mod tests {
         }
         let gone = DatasitePath::parse("a/c").unwrap();
         assert_eq!(contents.take(&tree, &gone, &Digest::of(b"x")).unwrap(), None);
-    }
-
-    #[test]
-    fn base64_and_text_are_what_they_say_or_broken() {
-        let (contents, _home) = contents();
-        #[rustfmt::skip]
-        let cases = [
-            (&b"aGVsbG8="[..],  Encoding::Base64,   Ok(&b"hello"[..])),
-            (b"aGVsbG8",        Encoding::Base64,   Err(Problem::Base64)),
-            (b"aGVsbG9=",       Encoding::Base64,   Err(Problem::Base64)),
-            (b"a\nGVsbG8=",     Encoding::Base64,   Err(Problem::Base64)),
-            (b"",               Encoding::Base64,   Ok(b"")),
-            (b"aGVsbG8=",       Encoding::Text,     Ok(b"aGVsbG8=")),
-            (b"\xff",           Encoding::Text,     Err(Problem::Utf8)),
-        ];
-        let mut shelf = contents.shelf();
-        for (text, encoding, expected) in cases {
-            let number = shelf.begin().unwrap();
-            shelf.write(&text[..text.len() / 2]).unwrap();
-            shelf.write(&text[text.len() / 2..]).unwrap();
-            let kept = shelf.keep(number, encoding).unwrap();
-            assert_eq!(kept.map(|large| large.digest), expected.map(Digest::of));
-        }
     }
 }

@@ -45,8 +45,8 @@ mod upgrading;
 mod views;
 mod walk;
 
-pub(crate) use contents::expect_room;
 pub use contents::{Contents, LARGE_BYTES_MIN, Spool};
+pub(crate) use contents::{expect_room, is_full, no_room, room};
 pub use counting::count as changes;
 pub use error::{Error, Result};
 pub use folders::Folders;

@@ -2,6 +2,7 @@
 //!
 //! Invariant: what stands in the place is the old file or the new one, whole.
 
+use std::io;
 use std::path::PathBuf;
 
 use cap_std::fs::Dir;
@@ -69,4 +70,16 @@ impl Placed {
         let folder = self.folder.open(".").and_then(|folder| folder.sync_all());
         folder.map_err(Error::at(&self.path, "written"))
     }
+}
+
+/// Brings to the disk what is on the file system of a folder; false if that cannot be asked for.
+#[cfg(target_os = "linux")]
+pub(super) fn sync_file_system(folder: &impl std::os::fd::AsFd) -> io::Result<bool> {
+    rustix::fs::syncfs(folder)?;
+    Ok(true)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn sync_file_system(_: &impl std::os::fd::AsFd) -> io::Result<bool> {
+    Ok(false)
 }

@@ -10,7 +10,7 @@ use cap_std::fs::{Dir, OpenOptions};
 use tempfile::{NamedTempFile, PersistError};
 
 use super::looking::digest_of;
-use super::staged::Staged;
+use super::staged::{Staged, sync_file_system};
 use super::{Error, Result};
 use crate::model::{DatasitePath, Digest, TEMPORARY_PREFIX};
 
@@ -171,7 +171,9 @@ impl DatasiteTree {
     /// # Errors
     /// If the disk refuses.
     pub fn sync_all(&self) -> Result<bool> {
-        sync_file_system(&self.dir).map_err(Error::at(&self.root, "written"))
+        // A directory handle may be one that only names a place; this opens it for real.
+        let synced = self.dir.open(".").and_then(|dir| sync_file_system(&dir));
+        synced.map_err(Error::at(&self.root, "written"))
     }
 
     /// Removes a file, and the folders on the way that are empty then. A file that is gone already
@@ -345,18 +347,6 @@ pub(super) enum Stands {
     Folder,
     /// A link, a pipe or a device.
     Special,
-}
-
-#[cfg(target_os = "linux")]
-fn sync_file_system(dir: &Dir) -> io::Result<bool> {
-    // A directory handle may be one that only names a place; this opens it for real.
-    rustix::fs::syncfs(dir.open(".")?)?;
-    Ok(true)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn sync_file_system(_: &Dir) -> io::Result<bool> {
-    Ok(false)
 }
 
 pub(super) fn temporary_name() -> String {

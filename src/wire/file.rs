@@ -86,6 +86,7 @@ pub trait Packed: Serialize + DeserializeOwned {
                 }
             };
         }
+        shelf.settle().map_err(|source| Error::NotKept { source })?;
         Ok(file)
     }
 }

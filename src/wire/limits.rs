@@ -2,7 +2,7 @@
 //!
 //! Generous beyond anything that a client sends, and small enough that a peer cannot exhaust the
 //! memory of whoever reads its messages. JSON nesting needs no limit here: `serde_json` stops at
-//! 128 levels.
+//! 128 levels, and where it passes over what it does not know, [`outline`](super::outline) does.
 
 /// Largest file that is downloaded and unpacked, in bytes. Content is base64 or text inside, which
 /// gzip brings back to about its own size, so this equals the largest content.

@@ -8,7 +8,10 @@
 //! What is no JSON is passed on for the reader to refuse, but for strings that are taken out: those
 //! are refused here by the rules of `serde_json` (no control characters, no lone surrogates).
 //!
-//! Invariant: memory is bounded by [`TOGETHER_BYTES`] and what is around the strings.
+//! What is around the strings has bounds too: a reader holds the digits of a number, and a mark for each
+//! list that is open, also in what it passes over.
+//!
+//! Invariant: memory is bounded by [`LEFT_BYTES`], whatever the JSON is.
 
 use std::io::{self, Read};
 
@@ -24,6 +27,16 @@ pub const TOGETHER_BYTES: usize = 24 * 1024 * 1024;
 
 /// What is always left where it is.
 pub const SMALL_STRING_BYTES: usize = 4 * 1024;
+
+/// The strings that are left where they are have at most so many bytes together: as many as a file may have
+/// that is read in memory.
+pub const LEFT_BYTES: usize = super::limits::UNPACKED_BYTES_MAX;
+
+/// How many lists and objects may be open at once: as many as `serde_json` reads.
+const DEPTH_MAX: usize = 128;
+
+/// How many bytes a number or a word may have. A number that a client writes has at most 24.
+const WORD_BYTES_MAX: usize = 1024;
 
 /// The beginning of the name of a string that was taken out; a secret follows.
 const MARK: &str = "\u{1a}outlined ";
@@ -55,6 +68,13 @@ pub trait Shelf {
     /// # Errors
     /// As [`begin`](Self::begin).
     fn keep(&mut self, number: usize, encoding: Encoding) -> io::Result<Result<Large, Problem>>;
+
+    /// Sees to it that all that was kept stays: the file was read to its end. What is dropped without
+    /// this leaves nothing behind.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin); then nothing stays.
+    fn settle(&mut self) -> io::Result<()>;
 }
 
 /// What is left in place.
@@ -66,12 +86,18 @@ pub struct Bounds {
     pub together: usize,
     /// As [`SMALL_STRING_BYTES`].
     pub small: usize,
+    /// As [`LEFT_BYTES`].
+    pub left: usize,
 }
 
 impl Bounds {
     /// Those of every file that is read.
-    pub const ALL: Self =
-        Self { string: STRING_BYTES, together: TOGETHER_BYTES, small: SMALL_STRING_BYTES };
+    pub const ALL: Self = Self {
+        string: STRING_BYTES,
+        together: TOGETHER_BYTES,
+        small: SMALL_STRING_BYTES,
+        left: LEFT_BYTES,
+    };
 }
 
 /// Returns the name that stands in the place of string `number`.
@@ -111,6 +137,10 @@ pub(super) struct Outliner<'a, R> {
     held: Vec<u8>,
     /// How many bytes of strings were left in place.
     left: usize,
+    /// How many lists and objects are open.
+    depth: usize,
+    /// How many bytes of a number or a word came.
+    word: usize,
     number: usize,
     unescape: Unescape,
     decoded: Vec<u8>,
@@ -133,6 +163,8 @@ impl<'a, R: Read> Outliner<'a, R> {
             place: Place::Outside,
             held: Vec::new(),
             left: 0,
+            depth: 0,
+            word: 0,
             number: 0,
             unescape: Unescape::default(),
             decoded: Vec::new(),
@@ -158,7 +190,7 @@ impl<'a, R: Read> Outliner<'a, R> {
         let mut rest = bytes;
         while !rest.is_empty() {
             rest = match self.place {
-                Place::Outside => self.outside(rest),
+                Place::Outside => self.outside(rest)?,
                 Place::Held { escaped } => self.hold(rest, escaped)?,
                 Place::TakenOut => self.take_out(rest)?,
             };
@@ -166,14 +198,31 @@ impl<'a, R: Read> Outliner<'a, R> {
         Ok(())
     }
 
-    fn outside<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+    fn outside<'b>(&mut self, bytes: &'b [u8]) -> io::Result<&'b [u8]> {
         let end = bytes.iter().position(|byte| *byte == b'"').map_or(bytes.len(), |at| at + 1);
         let (passed, rest) = bytes.split_at(end);
+        for byte in passed {
+            self.word = match byte {
+                b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'+' | b'-' | b'.' => self.word + 1,
+                _ => 0,
+            };
+            match byte {
+                b'[' | b'{' => self.depth += 1,
+                b']' | b'}' => self.depth = self.depth.saturating_sub(1),
+                _ => {}
+            }
+            if self.depth > DEPTH_MAX {
+                return Err(refused("more lists and objects in one another than a message has"));
+            }
+            if self.word > WORD_BYTES_MAX {
+                return Err(refused("a number of more digits than a message has"));
+            }
+        }
         self.ready.extend_from_slice(passed);
         if passed.last() == Some(&b'"') {
             self.place = Place::Held { escaped: false };
         }
-        rest
+        Ok(rest)
     }
 
     fn bound(&self) -> usize {
@@ -200,6 +249,9 @@ impl<'a, R: Read> Outliner<'a, R> {
         self.place = Place::Held { escaped };
         if is_closed {
             self.left += self.held.len();
+            if self.left > self.bounds.left {
+                return Err(refused("more in small strings than is held in memory"));
+            }
             self.ready.append(&mut self.held);
             self.place = Place::Outside;
         } else if self.held.len() > self.bound() {
@@ -339,161 +391,12 @@ impl Unescape {
 }
 
 fn broken() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "a string that is no JSON")
+    refused("a string that is no JSON")
+}
+
+fn refused(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use proptest::prelude::*;
-    use serde_json::Value;
-
-    use super::*;
-    use crate::model::Digest;
-
-    /// A shelf in memory.
-    #[derive(Debug, Default)]
-    pub(in super::super) struct Strings(Vec<Vec<u8>>, Option<Bounds>);
-
-    impl Shelf for Strings {
-        fn secret(&self) -> &str {
-            "s3cret"
-        }
-
-        fn bounds(&self) -> Bounds {
-            self.1.unwrap_or(Bounds::ALL)
-        }
-
-        fn begin(&mut self) -> io::Result<usize> {
-            self.0.push(Vec::new());
-            Ok(self.0.len() - 1)
-        }
-
-        fn write(&mut self, text: &[u8]) -> io::Result<()> {
-            self.0.last_mut().unwrap().extend_from_slice(text);
-            Ok(())
-        }
-
-        fn keep(
-            &mut self,
-            number: usize,
-            encoding: Encoding,
-        ) -> io::Result<Result<Large, Problem>> {
-            let text = String::from_utf8(self.0[number].clone()).unwrap();
-            let kind = if encoding == Encoding::Text { "text" } else { "binary" };
-            let content = match super::super::Content::from_wire(text, Some(kind)) {
-                Ok(content) => content,
-                Err(problem) => return Ok(Err(problem)),
-            };
-            let bytes = content.inline().unwrap();
-            let is_text = std::str::from_utf8(bytes).is_ok();
-            let (digest, size_bytes) = (Digest::of(bytes), bytes.len() as u64);
-            Ok(Ok(Large { digest, size_bytes, is_text }))
-        }
-    }
-
-    const SMALL: Bounds = Bounds { string: 8, together: 24, small: 4 };
-
-    /// Reads JSON `step` bytes at a time, and puts the strings back.
-    fn outlined(json: &[u8], step: usize) -> (Result<Value, String>, usize) {
-        struct Slowly<'a>(&'a [u8], usize);
-        impl Read for Slowly<'_> {
-            fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-                let count = self.1.min(to.len()).min(self.0.len());
-                to[..count].copy_from_slice(&self.0[..count]);
-                self.0 = &self.0[count..];
-                Ok(count)
-            }
-        }
-        let mut shelf = Strings(Vec::new(), Some(SMALL));
-        let outliner = Outliner::new(Slowly(json, step), &mut shelf);
-        let read = serde_json::from_reader::<_, Value>(outliner).map_err(|error| error.to_string());
-        let count = shelf.0.len();
-        (read.and_then(|value| put_back(value, &shelf)), count)
-    }
-
-    fn put_back(value: Value, shelf: &Strings) -> Result<Value, String> {
-        Ok(match value {
-            Value::String(text) => match named(&text, shelf.secret()) {
-                Some(number) => {
-                    let text = String::from_utf8(shelf.0[number].clone());
-                    Value::String(text.map_err(|error| error.to_string())?)
-                }
-                None => Value::String(text),
-            },
-            Value::Array(all) => Value::Array(
-                all.into_iter().map(|it| put_back(it, shelf)).collect::<Result<_, _>>()?,
-            ),
-            Value::Object(all) => {
-                let all = all.into_iter().map(|(key, it)| Ok((key, put_back(it, shelf)?)));
-                Value::Object(all.collect::<Result<_, String>>()?)
-            }
-            other => other,
-        })
-    }
-
-    #[test]
-    fn only_what_is_large_is_taken_out_and_all_is_read_as_ever() {
-        #[rustfmt::skip]
-        let cases: [(&str, &[u8], Option<usize>); 16] = [
-            // what                       JSON                                         taken out; None: refused
-            ("small strings",             br#"{"a":["bc","d\"e"]}"#,                    Some(0)),
-            ("as large as may be",        br#"{"a":"12345678"}"#,                       Some(0)),
-            ("a large one",               br#"{"a":"123456789"}"#,                      Some(1)),
-            ("with quotes",               br#"{"a":"\"\"\"\"\"\"\"\"\\"}"#,             Some(1)),
-            ("escapes",                   br#"["\b\f\n\r\t\/\\\"\u00e9\u20ac1234567"]"#,    Some(1)),
-            ("a pair of surrogates",      br#"["\ud83d\ude00 and so on"]"#,             Some(1)),
-            ("a lone surrogate",          br#"["\ud83d and so on"]"#,                   None),
-            ("a pair the wrong way",      br#"["\ude00\ud83d and so on"]"#,             None),
-            ("half a pair, then another", br#"["\ud83d\n and so on"]"#,                 None),
-            ("an escape that is none",    br#"["and so on \x"]"#,                       None),
-            ("too few digits",            br#"["and so on \u12"]"#,                     None),
-            ("a control character",       b"[\"and so on \n\"]",                        None),
-            ("no end",                    br#"["and so on"#,                            None),
-            ("no end of a small one",     br#"["and"#,                                  None),
-            ("many",                      br#"["12345","12345","12345","12345","12345","12345"]"#, Some(2)),
-            ("not UTF-8",                 b"[\"and so on \xff\"]",                      None),
-        ];
-        for (what, json, taken) in cases {
-            for step in [1, 2, 3, 1000] {
-                let (read, count) = outlined(json, step);
-                let whole = serde_json::from_slice::<Value>(json);
-                match taken {
-                    Some(taken) => {
-                        assert_eq!(read.unwrap(), whole.unwrap(), "{what}");
-                        assert_eq!(count, taken, "{what}");
-                    }
-                    None => assert!(read.is_err() && whole.is_err(), "{what}: {read:?}"),
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn no_content_names_a_string_that_was_taken_out() {
-        let forged = format!("{MARK}guess 0");
-        assert_eq!(named(&forged, "s3cret"), None);
-        assert!(looks_named(&forged));
-        assert_eq!(named(&format!("{MARK}s3cret 7"), "s3cret"), Some(7));
-        assert_eq!(named(&format!("{MARK}s3cret7"), "s3cret"), None);
-    }
-
-    proptest! {
-        #[test]
-        fn whatever_the_strings_hold_they_are_the_same(
-            texts in prop::collection::vec("(?s).{0,20}", 0..8), step in 1_usize..40,
-        ) {
-            let value = serde_json::json!({ "all": texts });
-            let (read, _) = outlined(serde_json::to_string(&value).unwrap().as_bytes(), step);
-            prop_assert_eq!(read.unwrap(), value);
-        }
-
-        #[test]
-        fn what_is_no_json_is_refused_as_ever(bytes in r#"[\[\]{}"\\u0-9a-f:,dn ]{0,60}"#, step in 1_usize..9) {
-            let (read, _) = outlined(bytes.as_bytes(), step);
-            match serde_json::from_str::<Value>(&bytes) {
-                Ok(value) => prop_assert_eq!(read.unwrap(), value),
-                Err(_) => prop_assert!(read.is_err()),
-            }
-        }
-    }
-}
+pub(super) mod tests;
