@@ -33,6 +33,9 @@ use super::{Account, Result};
 /// piece.
 const HELD_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
+/// A message of so many bytes is held whatever size the service tells.
+const UNTOLD_BYTES_MAX: u64 = 16 * 1024;
+
 /// Endings of what lies beside what is kept of a transfer.
 const WHOLE: &str = "whole";
 const OPENED: &str = "opened";
@@ -115,6 +118,7 @@ impl Parcel {
             }
             Self::File(taken) => {
                 let path = with_ending(&taken.path, OPENED);
+                caches::expect_room(path.parent().unwrap_or(&path), length)?;
                 let to = private_file(&path)?;
                 let taken = Taken { path, kept: None };
                 let mut to = BufWriter::new(to);
@@ -215,11 +219,16 @@ pub(super) async fn fetch(account: &Account, entry: &Entry) -> connections::Resu
     let drive = account.router.own();
     let held = HELD_BYTES_MAX.min(account.store.large_bytes_min().saturating_mul(2));
     if entry.size_bytes <= held {
-        match drive.read(&entry.id, HELD_BYTES_MAX).await {
+        // Many are held at once, of which the sizes are known by what is told: none is held that is larger.
+        let most = HELD_BYTES_MAX.min(entry.size_bytes.max(UNTOLD_BYTES_MAX));
+        match drive.read(&entry.id, most).await {
             // It is larger than we were told.
             Err(connections::Error::TooLarge { .. }) => {}
             read => return read.map(Parcel::Bytes),
         }
+    }
+    if entry.size_bytes > limits::DOWNLOADED_BYTES_MAX {
+        return Err(connections::Error::TooLarge { limit_bytes: limits::DOWNLOADED_BYTES_MAX });
     }
     let folder = account.folders.parcels();
     make_private(&folder)?;
@@ -230,8 +239,19 @@ pub(super) async fn fetch(account: &Account, entry: &Entry) -> connections::Resu
     drop(fs::remove_file(&path));
     let load = account.router.traffic().begin(Direction::Down, entry.size_bytes);
     let fetching = Fetching { kept: kept.clone(), heard: load.file(entry.size_bytes) };
-    drive.fetch(&entry.id, &path, limits::DOWNLOADED_BYTES_MAX, &fetching).await?;
-    Ok(Parcel::File(Taken { path, kept: Some(kept) }))
+    let most = limits::DOWNLOADED_BYTES_MAX.min(caches::room(&folder)?);
+    match drive.fetch(&entry.id, &path, most, &fetching).await {
+        Ok(_) => Ok(Parcel::File(Taken { path, kept: Some(kept) })),
+        Err(error) => {
+            // What came of it lies elsewhere, if it can be gone on with.
+            drop(fs::remove_file(&path));
+            let is_cut = most < limits::DOWNLOADED_BYTES_MAX;
+            Err(match error {
+                connections::Error::TooLarge { .. } if is_cut => caches::no_room().into(),
+                error => error,
+            })
+        }
+    }
 }
 
 /// What a recipe is made into: a file that stays until it is sent.
@@ -300,21 +320,32 @@ fn make_at(
     if let Some(folder) = kept.parent() {
         make_private(folder)?;
     }
-    let begun = with_ending(kept, BEGUN);
-    write_recipe(&begun, recipe, larder).inspect_err(|_| drop(fs::remove_file(&begun)))?;
+    let (begun, sealed) = (with_ending(kept, BEGUN), with_ending(kept, &format!("sealed.{BEGUN}")));
+    let made = finish_at(path, (&begun, &sealed), recipe, larder, seal);
+    // Where it cannot be made for lack of room, what there is of it would keep the disk full.
+    made.inspect_err(|_| [&begun, &sealed].into_iter().for_each(|it| drop(fs::remove_file(it))))
+}
+
+fn finish_at(
+    path: &Path,
+    (begun, sealed): (&Path, &Path),
+    recipe: (&Recipe, u32),
+    larder: &dyn Larder,
+    seal: Option<Seal<'_>>,
+) -> io::Result<()> {
+    write_recipe(begun, recipe, larder)?;
     match seal {
-        None => fs::rename(&begun, path)?,
+        None => fs::rename(begun, path)?,
         Some((sender, recipient)) => {
-            let sealed = with_ending(kept, &format!("sealed.{BEGUN}"));
-            let from = File::open(&begun)?;
+            let from = File::open(begun)?;
             let length = from.metadata()?.len();
-            let mut to = BufWriter::new(private_file(&sealed)?);
+            let mut to = BufWriter::new(private_file(sealed)?);
             let mut from = BufReader::new(from);
             envelopes::seal_from(sender, recipient, length, &mut from, &mut to)?;
             to.flush()?;
             to.get_ref().sync_all()?;
-            fs::rename(&sealed, path)?;
-            fs::remove_file(&begun)?;
+            fs::rename(sealed, path)?;
+            fs::remove_file(begun)?;
         }
     }
     Ok(())

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use crate::caches::intents::Intent;
-use crate::caches::{Contents, DatasiteTree, Placed, Staged, Store, agreed, intents};
+use crate::caches::{Contents, DatasiteTree, Placed, Staged, Store, agreed, expect_room, intents};
 use crate::model::{Code, DatasitePath, Digest, Email, KEPT_ASIDE_MARK, Timestamp};
 use crate::wire::{Content, Larder, Proven};
 
@@ -229,6 +229,9 @@ fn stage(
     let from: &mut dyn Read = match content {
         Content::Large(large) => {
             let opened = Larder::open(contents, large);
+            // What others sent leaves some of the disk free.
+            let opened =
+                opened.and_then(|file| expect_room(tree.root(), large.size_bytes).map(|()| file));
             let failed = crate::caches::Error::at(path.below(tree.root()), "written");
             lying = Proven::new(opened.map_err(failed)?, *large);
             &mut lying

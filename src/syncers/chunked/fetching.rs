@@ -191,7 +191,7 @@ impl Fetch<'_, '_> {
                 let (sender, now) = (self.sent.sender, self.now);
                 match sealing::incoming(self.account, *ring, sender, entry, parcel, now, report)? {
                     Received::Content(parcel) => Ok(Ok(parcel)),
-                    Received::Later => Ok(later()),
+                    Received::Later | Received::NoRoom => Ok(later()),
                     Received::SetAside => Ok(wrong()),
                 }
             }

@@ -228,7 +228,7 @@ fn work_out(
         due.retain(|owed| !is_unsure(&owed.path));
         if !due.is_empty() {
             let folder = outbox.id.clone();
-            deliveries.push(pack(account, tree, peer, folder, due, &answers, now)?);
+            deliveries.push(pack(account, tree, peer, folder, due, &answers, now, report)?);
         }
     }
     Ok(deliveries)
@@ -286,6 +286,7 @@ fn pack(
     due: Vec<Owed>,
     answers: &BTreeMap<DatasitePath, String>,
     now: Timestamp,
+    report: &mut Report,
 ) -> Result<Delivery> {
     let (mut events, mut holds) = (Vec::new(), BTreeMap::new());
     let contents = account.contents();
@@ -294,7 +295,11 @@ fn pack(
         let content = match new {
             Some(digest) => match contents.take(tree, &path, &digest) {
                 Ok(Some(content)) => Some(content),
-                _ => continue,
+                Ok(None) => continue,
+                Err(error) => {
+                    report.problem(Code::FileNotRead, told(&error));
+                    continue;
+                }
             },
             None => None,
         };

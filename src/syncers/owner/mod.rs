@@ -11,6 +11,7 @@ mod checkpoint;
 mod compact;
 mod farewell;
 mod follow;
+mod inboxes;
 mod kept_back;
 mod laying;
 pub(super) mod log;
@@ -23,8 +24,6 @@ mod take_in;
 mod told;
 mod unsealed;
 mod withdrawing;
-
-use std::collections::BTreeSet;
 
 use crate::caches::{DatasiteTree, scan, unstated};
 use crate::model::{Code, Timestamp};
@@ -137,17 +136,20 @@ impl<'a> DatasiteOwnerSyncer<'a> {
         now: Timestamp,
         report: &mut Report,
     ) -> Result<()> {
-        let mut failed = BTreeSet::new();
+        let mut reading = inboxes::Reading::default();
         while let Some(mut messages) =
-            take_in::read(self.account, directory, peers, tree, &mut failed, now, report).await?
+            inboxes::read(self.account, directory, peers, tree, &mut reading, now, report).await?
         {
             // Once more for each accepted rule file: what follows it is judged by the new rules.
             while !messages.is_empty() {
                 let found = scan(&self.account.store, tree, &self.account.email, nanoseconds(now))?;
+                let failed = &mut reading.failed;
                 messages =
-                    take_in::judge(self.account, tree, &found, messages, &mut failed, now, report)?;
+                    take_in::judge(self.account, tree, &found, messages, failed, now, report)?;
                 report.pulled += writing::carry_out(self.account, report)?;
             }
+            // What was refused is in nobody's way.
+            parcels::sweep(self.account)?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::caches::intents::Waiting;
 use crate::caches::{
     Contents, DatasiteTree, Scan, agreed, announcing, catalogue, intents, journal, scan,
 };
-use crate::connections::{self, Entry, FileId};
+use crate::connections::{Entry, FileId};
 use crate::inbox::{Proposed, Refusal, Verdict, plan};
 use crate::model::{Code, DatasitePath, Email, RULE_FILE, Snapshot, Timestamp, is_rule_file};
 use crate::peers::{Keyring, PeerState};
@@ -19,10 +19,8 @@ use crate::permissions::{Level, SyftPerm};
 use crate::wire::names::{PackName, ProposalName};
 use crate::wire::{Chunked, Content, Event, Proposal, ProposedFileChangesMessage, limits};
 
-use super::super::batches::{BYTES_AT_ONCE, batches};
 use super::super::chunked::{self, Joined, Joining, Opener, Right};
-use super::super::parcels::{self, Parcel, Unread};
-use super::super::sealing::{self, Received};
+use super::super::parcels::{Parcel, Unread};
 use super::super::sending::told;
 use super::super::{Account, Directory, Refused, Report, Result, quarantine};
 use super::{Acquaintance, mailboxes, nanoseconds};
@@ -37,9 +35,16 @@ pub(super) struct Message {
 }
 
 impl Message {
-    fn held_bytes(&self) -> u64 {
+    /// How many bytes of it are held in memory.
+    pub(super) fn held_bytes(&self) -> u64 {
         let contents = self.proposals.iter().filter_map(|proposal| proposal.content.as_ref());
         contents.map(Content::held_bytes).sum()
+    }
+
+    /// How many bytes of it lie on the disk until it is judged.
+    pub(super) fn kept_bytes(&self) -> u64 {
+        let contents = self.proposals.iter().filter_map(|proposal| proposal.content.as_ref());
+        contents.filter_map(Content::large).map(|large| large.size_bytes).sum()
     }
 }
 
@@ -60,99 +65,27 @@ pub(super) fn oldest_waiting(
     Ok(made.into_iter().min())
 }
 
-fn is_pack(entry: &Entry) -> bool {
+pub(super) fn is_pack(entry: &Entry) -> bool {
     PackName::parse(&entry.name).is_some()
-}
-
-/// Reads what lies in the inboxes of the peers we work with, oldest first, as much as is held in
-/// memory at once; `None` if there is nothing more. What could not be read goes to `failed`, and is
-/// left to the next sync.
-pub(super) async fn read(
-    account: &Account,
-    directory: &Directory,
-    peers: &[Acquaintance],
-    tree: &DatasiteTree,
-    failed: &mut BTreeSet<FileId>,
-    now: Timestamp,
-    report: &mut Report,
-) -> Result<Option<Vec<Message>>> {
-    let mut waiting: Vec<(Email, Entry)> = Vec::new();
-    for peer in peers.iter().filter(|peer| peer.is_working()) {
-        let (Some(inbox), _) = mailboxes(account, directory, peer) else { continue };
-        let found = account.store.read(|db| catalogue::unseen(db, &inbox.id))?;
-        let messages = found.into_iter().filter(|entry| !is_pack(entry));
-        waiting.extend(messages.map(|entry| (peer.peer.email.clone(), entry)));
-    }
-    waiting.sort_by_cached_key(|(_, entry)| order_of(entry));
-    waiting.retain(|(_, entry)| !failed.contains(&entry.id));
-    let entries: Vec<Entry> = waiting.iter().map(|(_, entry)| entry.clone()).collect();
-    let Some(entries) = batches(&entries).next() else { return Ok(None) };
-    let contents = parcels::fetch_all(account, entries).await;
-    let ring = sealing::keyring(account)?;
-    let (mut messages, mut unpacked) = (Vec::new(), 0);
-    for ((sender, entry), content) in waiting.into_iter().zip(contents) {
-        match content {
-            Ok(parcel) => {
-                let ring = ring.as_ref();
-                match sealing::incoming(account, ring, &sender, &entry, parcel, now, report)? {
-                    Received::Content(parcel) => {
-                        let from = From { sender: &sender, entry: &entry, ring };
-                        match open(account, tree, from, &parcel, now, report).await? {
-                            Ok(message) => {
-                                unpacked += message.held_bytes();
-                                messages.push(message);
-                            }
-                            Err(Unread::Wrong(reason)) => {
-                                set_aside(account, &sender, &entry, &parcel, &reason, report)?;
-                            }
-                            Err(Unread::NotKept(reason)) => {
-                                let text = format!("a message of {sender} waits: {reason}");
-                                report.problem_with(&sender, Code::MessageNotRead, text);
-                                failed.insert(entry.id);
-                            }
-                        }
-                    }
-                    Received::SetAside => {}
-                    Received::Later => drop(failed.insert(entry.id)),
-                }
-            }
-            Err(connections::Error::TooLarge { limit_bytes }) => {
-                let reason = format!("it has more than {limit_bytes} bytes");
-                set_aside(account, &sender, &entry, &Parcel::from(Vec::new()), &reason, report)?;
-            }
-            Err(connections::Error::NotFound { id }) => {
-                account.store.write(|db| catalogue::remove(db, &id))?;
-            }
-            Err(error) => {
-                let text = format!("a message of {sender} could not be read: {}", told(&error));
-                report.problem_with(&sender, Code::MessageNotRead, text);
-                failed.insert(entry.id);
-            }
-        }
-        if unpacked > BYTES_AT_ONCE {
-            break; // Little that is sent may be much once it is unpacked: the rest is read again.
-        }
-    }
-    Ok(Some(messages))
 }
 
 /// The order in which messages were sent: by the time in their names, as Python does it; names
 /// that carry none come last.
-fn order_of(entry: &Entry) -> (bool, Option<Timestamp>, i64, FileId) {
+pub(super) fn order_of(entry: &Entry) -> (bool, Option<Timestamp>, i64, FileId) {
     let sent = ProposalName::of_message(&entry.name).map(|name| name.submitted());
     (sent.is_none(), sent, entry.created_micros, entry.id.clone())
 }
 
 /// Where a message comes from, and the keys that it may be sealed for.
 #[derive(Clone, Copy, Debug)]
-struct From<'a> {
-    sender: &'a Email,
-    entry: &'a Entry,
-    ring: Option<&'a Keyring>,
+pub(super) struct From<'a> {
+    pub(super) sender: &'a Email,
+    pub(super) entry: &'a Entry,
+    pub(super) ring: Option<&'a Keyring>,
 }
 
 /// Reads a message. What of it came as chunks is put together, as far as the sender may propose it.
-async fn open(
+pub(super) async fn open(
     account: &Account,
     tree: &DatasiteTree,
     from: From<'_>,
@@ -246,23 +179,26 @@ fn check(
     Ok(Message { file: entry.id.clone(), folder, sender: sender.clone(), proposals })
 }
 
-/// Keeps the bytes of a message that cannot be taken in, and has it leave the inbox.
-fn set_aside(
+/// Keeps the bytes of a message that cannot be taken in, and has it leave the inbox. False if the disk has
+/// no room for them: it stays, which is told.
+pub(super) fn set_aside(
     account: &Account,
     sender: &Email,
     entry: &Entry,
     parcel: &Parcel,
     reason: &str,
     report: &mut Report,
-) -> Result<()> {
-    quarantine::keep(account, sender, entry, parcel, reason, report)?;
+) -> Result<bool> {
+    if !quarantine::keep(account, sender, entry, parcel, reason, report)? {
+        return Ok(false);
+    }
     if let Some(inbox) = entry.parents.first() {
         account.store.write(|db| {
             journal::mark_seen(db, &entry.id)?;
             journal::archive(db, &entry.id, inbox, sender)
         })?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Has the changes judged, commits what follows, and returns the messages that wait for rules

@@ -7,6 +7,7 @@ use crate::peers::envelopes::Unopened;
 use crate::peers::{Keyring, PublicKeys};
 
 use super::super::parcels::Parcel;
+use super::super::sending::told;
 use super::super::{Account, Report, Result, quarantine};
 use super::{SET_ASIDE, offered};
 
@@ -19,6 +20,8 @@ pub(in crate::syncers) enum Received {
     Later,
     /// It is wrong for good, and set aside.
     SetAside,
+    /// It stays where it is until there is room on the disk, which is told.
+    NoRoom,
 }
 
 /// Opens a message that lies in a folder between `sender` and us.
@@ -60,8 +63,15 @@ pub(in crate::syncers) fn incoming(
             return Ok(later(sender, Code::KeysNotSeen, text, report));
         }
     };
-    let opened = parcel.unsealed(&account.email, &ring.all(), sender, &signers);
-    match opened.map_err(failed)? {
+    let opened = match parcel.unsealed(&account.email, &ring.all(), sender, &signers) {
+        Ok(opened) => opened,
+        Err(error) => {
+            let text = format!("a message of {sender} waits: {}", told(&error));
+            report.problem_with(sender, Code::MessageNotRead, text);
+            return Ok(Received::NoRoom);
+        }
+    };
+    match opened {
         Ok(content) => Ok(Received::Content(content)),
         // Whoever can put a file there could close the edge for ever if it waited. Where a person
         // accepts other keys, or none are agreed on and others are published, it is taken up again.
@@ -103,7 +113,9 @@ fn set_aside(
     reason: &str,
     report: &mut Report,
 ) -> Result<Received> {
-    quarantine::keep_as(code, account, sender, entry, parcel, reason, report)?;
+    if !quarantine::keep_as(code, account, sender, entry, parcel, reason, report)? {
+        return Ok(Received::NoRoom);
+    }
     account.store.write(|db| {
         journal::mark_seen(db, &entry.id)?;
         meta::set(db, &format!("{SET_ASIDE}{}", entry.id), sender.as_str())

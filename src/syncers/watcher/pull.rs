@@ -73,7 +73,7 @@ async fn take_in(
                 let message = match received {
                     Received::Content(message) => message,
                     Received::SetAside => continue,
-                    Received::Later => {
+                    Received::Later | Received::NoRoom => {
                         whole = false;
                         break;
                     }
@@ -88,7 +88,10 @@ async fn take_in(
                         break;
                     }
                     Err(Unread::Wrong(reason)) => {
-                        quarantine::keep(account, owner, entry, &message, &reason, report)?;
+                        if !quarantine::keep(account, owner, entry, &message, &reason, report)? {
+                            whole = false;
+                            break;
+                        }
                     }
                 }
                 read.push(entry);
@@ -106,7 +109,10 @@ async fn take_in(
             }
             Err(error @ connections::Error::TooLarge { .. }) => {
                 let nothing = Parcel::from(Vec::new());
-                quarantine::keep(account, owner, entry, &nothing, &told(&error), report)?;
+                if !quarantine::keep(account, owner, entry, &nothing, &told(&error), report)? {
+                    whole = false;
+                    break;
+                }
                 read.push(entry);
             }
             Err(error) => {
