@@ -7,6 +7,7 @@
 
 mod connection;
 mod downloads;
+mod full;
 mod messages;
 mod proxy;
 mod uploads;

@@ -82,6 +82,12 @@ impl World {
         (owner, scientist)
     }
 
+    /// One more scientist.
+    pub(crate) fn another(&self, email: &'static str) -> Account {
+        drive_server::add_account(&self.drive_data(), email, Some(&token(email))).unwrap();
+        self.log_in("ds", email, email)
+    }
+
     /// A session of an account with the drive, through the wire.
     pub(crate) fn session(&self, email: &str) -> GDrive {
         GDrive::connect(Email::parse(email).unwrap(), self.drive(email))
