@@ -10,7 +10,7 @@
 use std::io::{self, Read, Write};
 
 use syft_crypto_protocol::envelope::{
-    ParsedEnvelope, RecipientInfo, SenderInfo, parse_envelope, parse_envelope_header,
+    CipherInfo, ParsedEnvelope, RecipientInfo, SenderInfo, parse_envelope, parse_envelope_header,
     verify_header_signature, verify_signature,
 };
 use syft_crypto_protocol::{
@@ -210,6 +210,17 @@ pub fn open_from<R: Read>(
 /// The largest envelope that is opened in memory, in bytes; one that is larger is sealed in pieces.
 const WHOLE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
+/// The largest piece that is opened, in bytes, of which several are held: we seal pieces of 1 MiB, and
+/// Python none. How large they are is said by whoever sealed them.
+const PIECE_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// Returns how many bytes the largest piece has, as an envelope says.
+fn piece_bytes(cipher: &CipherInfo) -> u64 {
+    let others = cipher.ciphertext_len.saturating_sub(cipher.last_segment_bytes);
+    let count = u64::from(cipher.segment_count.saturating_sub(1));
+    others.div_ceil(count.max(1)).max(cipher.last_segment_bytes)
+}
+
 /// True if an envelope says that it was sealed in pieces.
 fn is_in_pieces(mut from: impl Read) -> io::Result<bool> {
     let Some(head) = read_head(&mut from)? else { return Ok(false) };
@@ -257,6 +268,9 @@ fn open_pieces<R: Read>(
         Ok(found) => found,
         Err(error) => return Ok(Err(error)),
     };
+    if piece_bytes(&parsed.prelude.cipher) > PIECE_BYTES_MAX {
+        return Ok(Err(Unopened::Damaged));
+    }
     match decrypt_stream(named, &keys.keys, &signer.bundle, &mut from()?, to, 1) {
         Ok(_) => to.flush().map(Ok),
         Err(KeyError::StorageError(error)) => Err(error),

@@ -162,6 +162,78 @@ fn every_changed_byte_of_a_small_envelope_is_noticed() {
     assert!(pair.open(&[sealed.as_slice(), b"x"].concat()).is_err());
 }
 
+/// The same, sealed in pieces of so many bytes.
+fn in_pieces(pair: &Pair, content: &[u8], piece_bytes: usize) -> Vec<u8> {
+    let to =
+        [EncryptionRecipient { identity: pair.bob.as_str(), bundle: &pair.bobs.public().bundle }];
+    let options =
+        StreamOptions { parallelism: 1, segment_size: piece_bytes, ..StreamOptions::default() };
+    let (me, keys) = (pair.ann.as_str(), &pair.anns.keys);
+    let (length, mut sealed) = (content.len() as u64, Vec::new());
+    let mut from = content;
+    encrypt_stream(me, keys, &to, length, &mut from, &mut sealed, &options, &mut rand::rng())
+        .unwrap();
+    sealed
+}
+
+#[test]
+fn of_what_is_sealed_in_pieces_none_can_be_changed_moved_left_out_or_added() {
+    let pair = Pair::new();
+    let content: Vec<u8> = (0..1000_u32).flat_map(u32::to_le_bytes).collect();
+    let sealed = in_pieces(&pair, &content, 1000);
+    assert_eq!(pair.open(&sealed).unwrap(), content);
+    let (piece, start) = (1000 + 16, sealed.len() - 4 * (1000 + 16));
+    for at in (0..sealed.len()).step_by(7) {
+        let mut changed = sealed.clone();
+        changed[at] ^= 1 << (at % 8);
+        assert!(pair.open(&changed).is_err(), "byte {at}");
+    }
+    for length in (0..sealed.len()).step_by(101).chain((0..4).map(|n| start + n * piece)) {
+        assert!(pair.open(&sealed[..length]).is_err(), "the first {length} bytes");
+    }
+    let (head, pieces) = sealed.split_at(start);
+    let ordered = |order: &[usize]| -> Vec<u8> {
+        let pieces = order.iter().map(|n| &pieces[n * piece..(n + 1) * piece]);
+        std::iter::once(head).chain(pieces).flatten().copied().collect()
+    };
+    assert_eq!(pair.open(&ordered(&[0, 1, 2, 3])).unwrap(), content);
+    for order in [&[1, 0, 2, 3][..], &[0, 0, 2, 3], &[0, 1, 3], &[0, 1, 2, 3, 3], &[3], &[]] {
+        assert!(pair.open(&ordered(order)).is_err(), "{order:?}");
+    }
+    // The pieces of another envelope of the same two.
+    let other = in_pieces(&pair, &content, 1000);
+    assert!(pair.open(&[head, &other[start..]].concat()).is_err());
+}
+
+#[test]
+fn a_peer_cannot_have_large_pieces_held() {
+    let pair = Pair::new();
+    let content = vec![7; 9 << 20];
+    assert_eq!(pair.open(&in_pieces(&pair, &content, 1 << 20)).unwrap(), content);
+    let sealed = in_pieces(&pair, &content, 9 << 20);
+    assert_eq!(pair.open(&sealed), Err(Unopened::Damaged));
+}
+
+#[test]
+fn how_large_a_piece_is_follows_from_what_the_head_says() {
+    #[rustfmt::skip]
+    let cases = [
+        // pieces, the last, all of them        the largest
+        (1,         20,     20,                 20),
+        (2,         20,     120,                100),
+        (3,         20,     220,                100),
+        (0,         u64::MAX, 0,                u64::MAX),
+        (0,         0,      u64::MAX,           u64::MAX),
+        (1,         0,      u64::MAX,           u64::MAX),
+        (u32::MAX,  u64::MAX, u64::MAX,         u64::MAX),
+    ];
+    for (segment_count, last_segment_bytes, ciphertext_len, largest) in cases {
+        let (suite, nonce) = (String::new(), String::new());
+        let cipher = CipherInfo { suite, segment_count, last_segment_bytes, ciphertext_len, nonce };
+        assert_eq!(piece_bytes(&cipher), largest, "{cipher:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
