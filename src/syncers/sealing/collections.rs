@@ -92,6 +92,8 @@ fn sealed_kept(ring: &Keyring, from: &Path, sending: &Sending) -> Result<PathBuf
     let mut from = Digesting { inner: BufReader::new(from), digest: Sha256::new() };
     let mut to = BufWriter::new(file);
     let done = envelopes::seal_own_file(ring, length, &mut from, &mut to).and_then(|()| to.flush());
+    // After a power cut whatever has its name is whole: it would be sent without another look.
+    let done = done.and_then(|()| to.get_ref().sync_all());
     done.inspect_err(|_| drop(std::fs::remove_file(&begun)))?;
     if Digest::from_bytes(from.digest.finalize().into()) != sending.digest {
         // It changed since its caller looked.
