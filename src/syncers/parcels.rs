@@ -488,3 +488,6 @@ fn sweep_parcels(folder: &Path, wanted: &BTreeSet<PathBuf>) -> io::Result<()> {
     drop(fs::remove_dir(folder));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
