@@ -8,6 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 use syft::connections::{Connection as _, Content, Kind, NewEntry, Query};
 
+use super::proxy::Way;
 use super::world::{Account, MIB, OWNER, SCIENTIST, World, digest, listed};
 
 const EVE: &str = "eve@example.org";
@@ -18,7 +19,7 @@ const LARGE: u64 = 12 * MIB;
 /// Less than that: it is fetched without a look at the disk.
 const BAD: u64 = 7 * MIB;
 
-/// What the owner's machine does: with 20 MiB free, and then with enough.
+/// What the machine does: with little free, and then with enough.
 const SCRIPT: &str = r#"
 set -e
 cp -a "$SAVED/." "$SYFT_HOME/"
@@ -30,7 +31,7 @@ run() {
     df --output=avail -B1M "$SYFT_HOME" | tail -1 > "$OUT/$1.free"
 }
 free=$(df --output=avail -B1M "$SYFT_HOME" | tail -1)
-fallocate -l $((free - 20))M "$SYFT_HOME/ballast"
+fallocate -l $((free - FREE))M "$SYFT_HOME/ballast"
 run full
 run again
 rm "$SYFT_HOME/ballast"
@@ -66,8 +67,9 @@ impl Outcome {
     }
 }
 
-/// Runs the script where the owner's home is a disk of so many bytes; returns what it left.
-fn on_small_disk(world: &World, owner: &Account, bytes: u64) -> PathBuf {
+/// Runs the script where a home is a disk of so many bytes, of which first so many MiB are free; returns
+/// what it left.
+fn on_small_disk(world: &World, owner: &Account, bytes: u64, free_mib: u64) -> PathBuf {
     let (saved, out) = (world.folder.path().join("saved"), world.folder.path().join("out"));
     std::fs::rename(&owner.home, &saved).unwrap();
     for folder in [&owner.home, &out, &out.join("home")] {
@@ -77,7 +79,8 @@ fn on_small_disk(world: &World, owner: &Account, bytes: u64) -> PathBuf {
     command.args(["--dev-bind", "/", "/", "--size", &bytes.to_string()]);
     command.arg("--tmpfs").arg(&owner.home).args(["sh", "-c", SCRIPT]);
     command.env("SYFT", env!("CARGO_BIN_EXE_syft")).env("SAVED", &saved).env("OUT", &out);
-    command.env("SYFT_HOME", &owner.home).env("SYFT_EMAIL", OWNER).env("PRE_SYNC", "false");
+    command.env("SYFT_HOME", &owner.home).env("SYFT_EMAIL", owner.email).env("PRE_SYNC", "false");
+    command.env("FREE", free_mib.to_string());
     let done = command.output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     out
@@ -139,7 +142,7 @@ async fn who_sends_more_than_there_is_room_for_waits_alone() {
     }
     write(&honest, "ds/work.txt", &small);
 
-    let out = on_small_disk(&world, &owner, 420 * MIB);
+    let out = on_small_disk(&world, &owner, 420 * MIB, 20);
     let [full, again, room, idle] =
         ["full", "again", "room", "idle"].map(|it| Outcome::of(&out, it));
     assert_eq!(full.exit, "3", "{full:?}");
@@ -165,4 +168,35 @@ async fn who_sends_more_than_there_is_room_for_waits_alone() {
     for left in ["contents", "parcels"] {
         assert!(!state.join(left).exists(), "{:?}", listed(&state.join(left)));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_private_half_that_there_is_no_room_to_open_is_told_and_not_fetched_again() {
+    const SIZE: u64 = 9 * MIB;
+    let world = World::new().await;
+    let owner = world.log_in("do", OWNER, "owner");
+    owner.done(&["keys", "create"]);
+    let words = owner.done(&["keys", "show", "--words"])["words"].clone();
+    owner.done(&world.creation(SIZE, true));
+    let second = world.log_in("do", OWNER, "second");
+    let file = world.folder.path().join("words");
+    std::fs::write(&file, words.as_str().map_or_else(|| words.to_string(), str::to_owned)).unwrap();
+    second.done(&["keys", "restore", file.to_str().unwrap()]);
+    let before = world.proxy.passed(Way::Down);
+
+    // It can be fetched, and not be opened beside that.
+    let out = on_small_disk(&world, &second, 40 * MIB, 14);
+    let [full, again, room, idle] =
+        ["full", "again", "room", "idle"].map(|it| Outcome::of(&out, it));
+    for outcome in [&full, &again] {
+        assert_eq!(outcome.exit, "3", "{outcome:?}");
+        assert_eq!(outcome.json["problems"][0]["code"], "disk", "{outcome:?}");
+    }
+    assert_eq!((room.exit.as_str(), idle.exit.as_str()), ("0", "0"), "{room:?} {idle:?}");
+    let received = world.proxy.passed(Way::Down) - before;
+    assert!(received < SIZE + MIB, "{received}");
+    let there = out
+        .join("home")
+        .join(second.file("private", "real.bin").strip_prefix(&second.home).unwrap());
+    assert_eq!(digest(&there), digest(&owner.file("private", "real.bin")));
 }

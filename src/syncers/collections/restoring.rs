@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use uuid::Uuid;
 
-use crate::caches::meta;
+use crate::caches::{is_full, meta};
 use crate::connections::{self, Access, Connection, Entry, FileId, Query};
 use crate::datasets::{
     self, ANY_TAG, Audience, CollectionName, DraftFile, FileStep, Half, Held, HeldFile, Limits,
@@ -42,19 +42,35 @@ pub(in crate::syncers) async fn restore_once(
         return Ok(()); // Told already, and nothing came that could open it.
     }
     let own: Vec<Entry> = directory.own_collections.iter().map(|(_, e)| e.clone()).collect();
-    let is_whole = own.is_empty() || restore_all(account, &own, report).await?;
-    let done = if is_whole { ALL } else { &keys };
+    let restored =
+        if own.is_empty() { Restored::All } else { restore_all(account, &own, report).await? };
+    let done = match restored {
+        Restored::All => ALL,
+        Restored::LacksKeys => &keys,
+        Restored::LacksRoom => return Ok(()),
+    };
     Ok(account.store.write(|db| meta::set(db, RESTORED, done))?)
 }
 
-/// Brings back what can be; false if keys are missing for something.
-async fn restore_all(account: &Account, own: &[Entry], report: &mut Report) -> Result<bool> {
+/// What was brought back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Restored {
+    /// All that can be.
+    All,
+    /// Something is sealed with keys that are not here.
+    LacksKeys,
+    /// The disk did not take something: the next sync tries again.
+    LacksRoom,
+}
+
+/// Brings back what can be.
+async fn restore_all(account: &Account, own: &[Entry], report: &mut Report) -> Result<Restored> {
     let (me, syftbox) = (&account.email, &account.folders.syftbox);
     let present = match datasets::local_halves(syftbox, me) {
         Ok(present) => present,
         Err(error) => {
             report.problem(Code::DatasetNotRestored, told(&error));
-            return Ok(true);
+            return Ok(Restored::All);
         }
     };
     let missing = datasets::restore_plan(me, own, &present, &BTreeSet::new());
@@ -82,20 +98,26 @@ async fn restore_all(account: &Account, own: &[Entry], report: &mut Report) -> R
             (wanted, content, connection, gathered)
         });
     let mut gathered = stream::iter(gathered.collect::<Vec<_>>()).buffered(connections::AT_ONCE);
-    let mut is_whole = true;
+    let mut restored = Restored::All;
     // One after the other again: what is put in its place is noted before the next.
     while let Some((wanted, content, connection, gathered)) = gathered.next().await {
         let never = Timestamp::ZERO; // Nothing is there that could be put aside.
         let place = |gathered| settle(account, own, &wanted, &content, gathered, None, never);
         match gathered.and_then(place) {
             Ok((publication, _)) => save(account, &publication)?,
+            Err(error) if is_of_the_disk(&error) => {
+                let name = &wanted.name.dataset;
+                let text = format!("dataset `{name}` is not restored yet: {}", told(&error));
+                report.problem(Code::Disk, text);
+                restored = Restored::LacksRoom;
+            }
             Err(datasets::Error::Connection(error)) if !is_not_sealed(&error) => {
                 return Err(error.into());
             }
             Err(error) => {
                 let name = &wanted.name.dataset;
                 let text = if connection.has_met_closed() {
-                    is_whole = false;
+                    restored = restored.max(Restored::LacksKeys);
                     format!(
                         "dataset `{name}` could not be restored: its private half is sealed with \
                          keys that are not on this machine; it is tried again once they are"
@@ -107,7 +129,16 @@ async fn restore_all(account: &Account, own: &[Entry], report: &mut Report) -> R
             }
         }
     }
-    Ok(is_whole)
+    Ok(restored)
+}
+
+/// True if the disk of this machine refuses, which nobody else has to wait for.
+fn is_of_the_disk(error: &datasets::Error) -> bool {
+    match error {
+        datasets::Error::Connection(connections::Error::Io(source))
+        | datasets::Error::Io { source, .. } => is_full(source),
+        _ => false,
+    }
 }
 
 /// Returns what lies in our collections, by their folders.

@@ -228,7 +228,7 @@ fn work_out(
         due.retain(|owed| !is_unsure(&owed.path));
         if !due.is_empty() {
             let folder = outbox.id.clone();
-            deliveries.push(pack(account, tree, peer, folder, due, &answers, now, report)?);
+            deliveries.push(pack(account, tree, (peer, folder), due, &answers, now, report)?);
         }
     }
     Ok(deliveries)
@@ -281,8 +281,7 @@ fn heed_new_outbox(account: &Account, peer: &Email, outbox: &FileId) -> Result<(
 fn pack(
     account: &Account,
     tree: &DatasiteTree,
-    peer: &Email,
-    folder: FileId,
+    (peer, folder): (&Email, FileId),
     due: Vec<Owed>,
     answers: &BTreeMap<DatasitePath, String>,
     now: Timestamp,
@@ -297,7 +296,11 @@ fn pack(
                 Ok(Some(content)) => Some(content),
                 Ok(None) => continue,
                 Err(error) => {
-                    report.problem(Code::FileNotRead, told(&error));
+                    let text = told(&error);
+                    // Once, however many peers it is for.
+                    if report.problems.iter().all(|known| known.message != text) {
+                        report.problem(Code::FileNotRead, text);
+                    }
                     continue;
                 }
             },
