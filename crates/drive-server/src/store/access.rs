@@ -2,7 +2,8 @@
 //!
 //! The table `access` holds the outcome for every file and everybody who reaches it, so that a
 //! search needs one look-up for a file instead of a walk to the root. [`settle`] keeps it true
-//! after anything that matters to it, and records a change for everybody concerned.
+//! after anything that matters to it, and records a change for everybody concerned. Which of them are
+//! folders is there as well: no file becomes one or ceases to be one.
 //!
 //! A folder's owner may write to what others put into it, but does not own it.
 
@@ -57,9 +58,11 @@ pub(crate) fn rank(connection: &Connection, file: i64, me: i64) -> Result<i64> {
 pub(crate) fn enter(txn: &Txn<'_>, file: i64, id: &str, parent: i64, owner: i64) -> Result<()> {
     txn.tx
         .prepare_cached(
-            "INSERT INTO access SELECT ?1, principal, min(rank, 3) FROM access
+            "WITH kind (folder) AS MATERIALIZED (
+                 SELECT mime = 'application/vnd.google-apps.folder' FROM file WHERE seq = ?1)
+             INSERT INTO access SELECT ?1, principal, min(rank, 3), kind.folder FROM access, kind
              WHERE file = ?2 AND principal <> ?3
-             UNION ALL VALUES (?1, ?3, 5)",
+             UNION ALL SELECT ?1, ?3, 5, folder FROM kind",
         )?
         .execute([file, parent, owner])?;
     txn.tx
@@ -114,7 +117,11 @@ fn settle_access(txn: &Txn<'_>, file: i64) -> Result<bool> {
     for (principal, rank) in &wanted {
         if current.get(principal) != Some(rank) {
             txn.tx
-                .prepare_cached("INSERT OR REPLACE INTO access VALUES (?1, ?2, ?3)")?
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO access
+                     SELECT seq, ?2, ?3, mime = 'application/vnd.google-apps.folder'
+                     FROM file WHERE seq = ?1",
+                )?
                 .execute([file, *principal, *rank])?;
             record(txn, &id, *principal)?;
         }

@@ -15,7 +15,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig};
 use super::{BUSY, ids, words};
 
 /// Number of the tables' form; a data folder of a number that is not known is refused.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// The form of the first release.
 const FIRST: &str = "
@@ -126,6 +126,15 @@ CREATE TABLE word (
 DROP INDEX file_mime;
 ";
 
+/// What the third form has besides: which of the files that an account reaches are folders, of which
+/// there are few. An MD5 may be empty in it, see `sums`.
+const THIRD: &str = "
+ALTER TABLE access ADD COLUMN folder INTEGER NOT NULL DEFAULT 0;
+UPDATE access SET folder = 1 WHERE file IN (
+    SELECT seq FROM file WHERE mime = 'application/vnd.google-apps.folder');
+CREATE INDEX access_folder ON access (principal, file) WHERE folder = 1;
+";
+
 /// Opens a connection for reading alone.
 pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let connection = open(path)?;
@@ -171,14 +180,21 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
         return Ok(());
     }
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    match version(&tx)? {
-        VERSION => return tx.commit(), // another process was first
-        0 => make_first(&tx)?,
-        1 => {}
-        other => return Err(rusqlite::Error::IntegralValueOutOfRange(0, other)),
+    let before = version(&tx)?;
+    if before == VERSION {
+        return tx.commit(); // another process was first
     }
-    tx.execute_batch(SECOND)?;
-    words::add_all(&tx)?;
+    if !(0..VERSION).contains(&before) {
+        return Err(rusqlite::Error::IntegralValueOutOfRange(0, before));
+    }
+    if before < 1 {
+        make_first(&tx)?;
+    }
+    if before < 2 {
+        tx.execute_batch(SECOND)?;
+        words::add_all(&tx)?;
+    }
+    tx.execute_batch(THIRD)?;
     tx.pragma_update(None, "user_version", VERSION)?;
     tx.commit()
 }
@@ -202,31 +218,50 @@ mod tests {
         rows.map(rusqlite::Result::unwrap).collect()
     }
 
-    #[test]
-    fn a_folder_of_the_first_release_becomes_what_a_new_one_is() {
+    /// A folder and a file in it, as the first release had them.
+    fn first() -> (tempfile::TempDir, Connection) {
         let data = tempfile::tempdir().unwrap();
-        let mut old = open(&data.path().join("old")).unwrap();
+        let old = open(&data.path().join("old")).unwrap();
         make_first(&old).unwrap();
         old.execute_batch(
             "PRAGMA user_version = 1; PRAGMA foreign_keys = OFF;
              INSERT INTO file (seq, id, name, words, mime, owner, modifier, created_ms,
                                modified_ms, md5, sha256)
-             VALUES (7, 'x', 'msg_1', ' msg 1', 'm', 1, 1, 0, 0, '', '')",
+             VALUES (6, 'w', '#', '', 'application/vnd.google-apps.folder', 1, 1, 0, 0, '', ''),
+                    (7, 'x', 'msg_1', ' msg 1', 'm', 1, 1, 0, 0, 'ab', '');
+             INSERT INTO access VALUES (6, 1, 5), (6, 2, 1), (7, 1, 5)",
         )
         .unwrap();
-        migrate(&mut old).unwrap();
-        migrate(&mut old).unwrap(); // has nothing to do
-        let mut new = open(&data.path().join("new")).unwrap();
-        migrate(&mut new).unwrap();
-        assert_eq!(tables(&old), tables(&new));
-        let words: Vec<(String, i64)> = old
-            .prepare("SELECT word, file FROM word ORDER BY word")
-            .unwrap()
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
-            .unwrap()
-            .map(rusqlite::Result::unwrap)
-            .collect();
-        assert_eq!(words, [("1".to_owned(), 7), ("msg".to_owned(), 7)]);
+        (data, old)
+    }
+
+    fn pairs(connection: &Connection, sql: &str) -> Vec<(String, i64)> {
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.map(rusqlite::Result::unwrap).collect()
+    }
+
+    #[test]
+    fn a_folder_of_an_older_release_becomes_what_a_new_one_is() {
+        for release in [1, 2] {
+            let (data, mut old) = first();
+            if release == 2 {
+                old.execute_batch(SECOND).unwrap();
+                words::add_all(&old).unwrap();
+                old.pragma_update(None, "user_version", 2).unwrap();
+            }
+            migrate(&mut old).unwrap();
+            migrate(&mut old).unwrap(); // has nothing to do
+            let mut new = open(&data.path().join("new")).unwrap();
+            migrate(&mut new).unwrap();
+            assert_eq!(tables(&old), tables(&new), "{release}");
+            let words = pairs(&old, "SELECT word, file FROM word WHERE file = 7 ORDER BY word");
+            assert_eq!(words, [("1".to_owned(), 7), ("msg".to_owned(), 7)], "{release}");
+            let reach = "SELECT file || '-' || principal, folder FROM access ORDER BY 1";
+            let wanted = [("6-1", 1), ("6-2", 1), ("7-1", 0)];
+            assert_eq!(pairs(&old, reach), wanted.map(|(a, b)| (a.to_owned(), b)), "{release}");
+            assert_eq!(pairs(&old, "SELECT md5, seq FROM file WHERE seq = 7")[0].0, "ab");
+        }
     }
 
     #[test]

@@ -294,7 +294,8 @@ mod tests {
             ("sharedWithMe",                              "",          "permission_principal (principal=?)",    true),
             ("mimeType='text/plain'",                     "",          "file_kind (mime>? AND mime<?)",         true),
             ("mimeType contains 'text/'",                 "",          "file_kind (mime>? AND mime<?)",         true),
-            (folders.as_str(),                            "name",      "file_kind (mime>? AND mime<?)",         true),
+            (folders.as_str(),                            "name",      "access_folder (principal=?)",           true),
+            (folders.as_str(),                            "",          "access_folder (principal=?)",           false),
         ];
         for (q, order, index, sorted) in cases {
             let plan = world.plan(q, order);
@@ -322,6 +323,8 @@ mod tests {
         assert_eq!(world.way("name contains 'msg' and '$' in parents"), Way::Folder(folder));
         assert_eq!(world.way("name contains 'rare' or trashed"), Way::Account, "not pinned");
         assert_eq!(world.way("not name contains 'rare'"), Way::Account);
+        let folders = format!("mimeType='{}'", files::FOLDER);
+        assert_eq!(world.way(&folders), Way::Folders);
         let named = world.way("'$' in parents and name='msg_7'");
         assert!(matches!(named, Way::Name { own: false, .. }), "{named:?}");
         let odd = world.way("mimeType='odd/rare' and name contains 'msg'");
@@ -342,6 +345,7 @@ mod tests {
             "sharedWithMe",
             "mimeType contains 'odd'",
             "mimeType='text/plain' and '$' in parents",
+            "mimeType='application/vnd.google-apps.folder'",
         ] {
             let way = world.way(q);
             assert_ne!(way, Way::Account, "{q}");

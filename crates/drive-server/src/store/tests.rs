@@ -130,6 +130,13 @@ fn check_derived(c: &Connection) {
     let all = all.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     for file in all {
         let (file, trashed): (i64, bool) = file.unwrap();
+        let odd = c.query_row(
+            "SELECT count(*) FROM access a JOIN file f ON f.seq = a.file
+             WHERE f.seq = ?1 AND a.folder <> (f.mime = 'application/vnd.google-apps.folder')",
+            [file],
+            |row| row.get::<_, i64>(0),
+        );
+        assert_eq!(odd.unwrap(), 0, "file {file}");
         let mut kept = c.prepare("SELECT principal, rank FROM access WHERE file = ?1").unwrap();
         let kept = kept.query_map([file], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
         let kept: BTreeMap<i64, i64> = kept.map(rusqlite::Result::unwrap).collect();

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, params_from_iter, types::Valu
 
 use super::{
     Result,
+    files::FOLDER,
     tokens::Me,
     words::{self, Span},
 };
@@ -37,6 +38,8 @@ pub(super) enum Way {
     Word(Span),
     /// All with a property.
     Property { kind: &'static str, key: String, value: String },
+    /// All folders that the account reaches, the newest first.
+    Folders,
     /// All of a type, or of types that start alike.
     Kind(Span),
     /// All that are shared with the account itself.
@@ -48,21 +51,21 @@ impl Way {
     pub(super) fn choose(connection: &Connection, me: &Me, query: Option<&Expr>) -> Result<Self> {
         let pinned = query.map(Expr::pinned).unwrap_or_default();
         let mut best = (Self::Account, FEW);
-        let mut folder = None;
+        let mut long = None;
         for way in candidates(connection, me, &pinned)? {
             let count = way.count(connection, me, best.1)?;
             if count < best.1 {
                 best = (way, count);
-            } else if matches!(way, Self::Folder(_)) {
-                folder = Some(way);
+            } else if matches!(way, Self::Folder(_) | Self::Folders) {
+                long = long.or(Some(way));
             }
             if best.1 <= VERY_FEW {
                 break;
             }
         }
-        // A folder of very many files is still less than everything.
-        match (best.0, folder) {
-            (Self::Account, Some(folder)) => Ok(folder),
+        // Very many files of a folder, or folders, are still less than everything.
+        match (best.0, long) {
+            (Self::Account, Some(long)) => Ok(long),
             (way, _) => Ok(way),
         }
     }
@@ -88,6 +91,12 @@ impl Way {
             Self::Account => {
                 out.push("access a CROSS JOIN file f ON f.seq = a.file WHERE a.principal = ");
                 out.bind(me.principal);
+                return;
+            }
+            Self::Folders => {
+                self.write_source(out);
+                out.push(" CROSS JOIN file f ON f.seq = a.file WHERE ");
+                self.write_condition(me, out);
                 return;
             }
             Self::Folder(folder) => {
@@ -130,6 +139,7 @@ impl Way {
     fn write_source(&self, out: &mut Sql) {
         out.push(match self {
             Self::Account => "access a INDEXED BY access_principal",
+            Self::Folders => "access a INDEXED BY access_folder",
             Self::Folder(_) => "file k INDEXED BY file_parent",
             Self::Name { own: false, .. } => "file k INDEXED BY file_name",
             Self::Name { own: true, .. } => "file k INDEXED BY file_owner",
@@ -149,6 +159,11 @@ impl Way {
         match self {
             Self::Account => {
                 out.push("a.principal = ");
+                out.bind(me.principal);
+            }
+            Self::Folders => {
+                // As in the index, which SQLite does not use for a parameter.
+                out.push("a.folder = 1 AND a.principal = ");
                 out.bind(me.principal);
             }
             Self::Folder(folder) => {
@@ -189,7 +204,7 @@ impl Way {
     /// The column with the number of the file, by which this way can be in order.
     pub(super) const fn number(&self) -> &'static str {
         match self {
-            Self::Account => "a.file",
+            Self::Account | Self::Folders => "a.file",
             _ => "f.seq",
         }
     }
@@ -212,6 +227,7 @@ fn candidates(connection: &Connection, me: &Me, pinned: &[&Term]) -> Result<Vec<
             }
             Term::Parent(id) => folders.extend(folder(connection, me, id)?.map(Way::Folder)),
             Term::SharedWithMe(true) => kinds.push(Way::Shared),
+            Term::Mime { value, differs: false } if value == FOLDER => kinds.push(Way::Folders),
             Term::Mime { value, differs: false } => {
                 kinds.push(Way::Kind(Span { first: value.clone(), last: value.clone() }));
             }
