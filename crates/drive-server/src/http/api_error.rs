@@ -96,7 +96,7 @@ impl From<store::Error> for ApiError {
         match error {
             store::Error::Refused(refusal) => refusal.into(),
             store::Error::Folder(error) => error.into(),
-            store::Error::Database(_) | store::Error::GivenUp => {
+            store::Error::Database(_) | store::Error::GivenUp | store::Error::Lacks(_) => {
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
                 Self::new(status, "internalError", "Internal Error")
             }

@@ -7,10 +7,14 @@ use super::{
     api_error::ApiError,
     call::Call,
     fields::Mask,
+    learning,
     reply::{self, Answer},
     resources::{self, FILE_FIELDS, Parts},
 };
-use crate::{clock, store::changes};
+use crate::{
+    clock,
+    store::{changes, sums::Patience},
+};
 
 pub(crate) async fn start_page_token(app: &App, call: &Call) -> Answer {
     call.me()?;
@@ -34,8 +38,11 @@ pub(crate) async fn list(app: &App, call: &Call) -> Answer {
     let part = Parts::of(mask.part("changes").part("file"))?;
     let wanted = part.wanted();
     let one = mask.part("changes");
-    let page = app.store.read(move |c| {
+    let page = learning::read(app, Patience::of_many(), part, move |c, part| {
         let page = changes::page(c, &me, token, size, wanted)?;
+        if one.wants("file") {
+            part.check(page.changes.iter().filter_map(|change| change.file.as_ref()))?;
+        }
         let mut out: Vec<Value> = Vec::with_capacity(page.changes.len());
         for change in page.changes {
             let file = match &change.file {

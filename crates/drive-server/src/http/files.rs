@@ -8,7 +8,7 @@ use super::{
     api_error::ApiError,
     call::{Call, METADATA_BYTES_MAX},
     fields::Mask,
-    media,
+    learning, media,
     reply::{self, Answer},
     resources::{self, FILE_FIELDS, Parts},
 };
@@ -20,6 +20,7 @@ use crate::{
         edit::{self, Moves},
         files,
         search::{self, Search},
+        sums::Patience,
     },
 };
 
@@ -87,15 +88,14 @@ async fn list(app: &App, call: &Call) -> Answer {
     };
     let part = Parts::of(mask.part("files"))?;
     let wanted = part.wanted();
-    let (files, next) = app
-        .store
-        .read(move |c| {
-            let page = search::page(c, &me, &search, wanted)?;
-            let files: Result<Vec<Value>, _> =
-                page.files.iter().map(|row| resources::file(c, &me, row, &part)).collect();
-            Ok((files?, page.next))
-        })
-        .await?;
+    let page = learning::read(app, Patience::of_many(), part, move |c, part| {
+        let page = search::page(c, &me, &search, wanted)?;
+        part.check(&page.files)?;
+        let files: Result<Vec<Value>, _> =
+            page.files.iter().map(|row| resources::file(c, &me, row, &part)).collect();
+        Ok((files?, page.next))
+    });
+    let (files, next) = page.await?;
     // The files are as they are wanted already.
     let out = [
         ("kind", Some(json!("drive#fileList"))),
@@ -134,7 +134,7 @@ pub(crate) async fn file(app: &App, call: &mut Call, id: String) -> Answer {
 async fn get(app: &App, call: &Call, id: String) -> Answer {
     let me = call.me()?;
     let wanted = Parts::parse(call.query.get("fields"))?;
-    let file = app.store.read(move |c| {
+    let file = learning::read(app, Patience::of_one(), wanted, move |c, wanted| {
         let row = files::get(c, &me, &id, READER)?;
         resources::file(c, &me, &row, &wanted)
     });
@@ -147,7 +147,7 @@ async fn update(app: &App, call: &mut Call, id: String) -> Answer {
     let meta = resources::metadata(&call.take_body(METADATA_BYTES_MAX).await?)?;
     check_writable(&meta)?;
     let moves = moves(&call.query);
-    let file = app.store.write(move |txn| {
+    let file = learning::write(app, wanted, move |txn, wanted| {
         let row = edit::update(txn, &me, &id, &meta, &moves, None)?;
         resources::file(&txn.tx, &me, &row, &wanted)
     });
@@ -181,7 +181,7 @@ pub(crate) async fn copy(app: &App, call: &mut Call, id: String) -> Answer {
     let me = call.me()?;
     let wanted = Parts::parse(call.query.get("fields"))?;
     let meta = resources::metadata(&call.take_body(METADATA_BYTES_MAX).await?)?;
-    let file = app.store.write(move |txn| {
+    let file = learning::write(app, wanted, move |txn, wanted| {
         let row = edit::copy(txn, &me, &id, &meta)?;
         resources::file(&txn.tx, &me, &row, &wanted)
     });

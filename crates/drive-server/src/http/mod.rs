@@ -10,6 +10,7 @@ mod changes;
 mod fields;
 mod files;
 mod jwt;
+mod learning;
 mod media;
 mod multipart;
 mod oauth;

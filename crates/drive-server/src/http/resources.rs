@@ -12,10 +12,12 @@ use crate::{
     store::{
         self,
         access::{OWNER, WRITER, role},
+        content::Md5When,
         edit::Metadata,
         files::{self, FileRow, Wanted},
         ids,
         permissions::{self, Permission},
+        sums,
         tokens::Me,
     },
 };
@@ -44,7 +46,11 @@ const KNOWN: [&str; 66] = [
 
 /// Which parts of a file are wanted, each with what is wanted of it, in Drive's order.
 #[derive(Debug, Clone)]
-pub(crate) struct Parts(Vec<(&'static str, Mask)>);
+pub(crate) struct Parts {
+    parts: Vec<(&'static str, Mask)>,
+    /// True if what is not known yet is left out, instead of being learnt first (`learning`).
+    leaves_out: bool,
+}
 
 impl Parts {
     /// Reads which parts of a file a client wants; the default if it does not say.
@@ -56,13 +62,39 @@ impl Parts {
     pub(crate) fn of(mask: Mask) -> Result<Self, ApiError> {
         let mask = mask.check(&KNOWN)?;
         let wanted = KNOWN.into_iter().filter(|name| mask.wants(name));
-        Ok(Self(wanted.map(|name| (name, mask.part(name))).collect()))
+        let parts = wanted.map(|name| (name, mask.part(name))).collect();
+        Ok(Self { parts, leaves_out: false })
+    }
+
+    /// The same without what is not known yet.
+    pub(crate) fn leaving_out(self) -> Self {
+        Self { leaves_out: true, ..self }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.parts.iter().any(|(part, _)| *part == name)
+    }
+
+    /// When the MD5 of an upload has to be known.
+    pub(crate) fn md5_when(&self) -> Md5When {
+        if self.has("md5Checksum") { Md5When::Now } else { Md5When::Later }
+    }
+
+    /// Fails if something of files has to be learnt before all that is wanted of them can be told.
+    pub(crate) fn check<'a>(
+        &self,
+        rows: impl IntoIterator<Item = &'a FileRow>,
+    ) -> store::Result<()> {
+        if self.leaves_out || self.md5_when() == Md5When::Later {
+            return Ok(());
+        }
+        let lacking = sums::lacking(rows.into_iter().filter(|row| !row.is_native()));
+        if lacking.is_empty() { Ok(()) } else { Err(store::Error::Lacks(lacking)) }
     }
 
     /// What of a file must be looked up besides its row.
     pub(crate) fn wanted(&self) -> Wanted {
-        let wants = |wanted| self.0.iter().any(|(name, _)| *name == wanted);
-        Wanted { parent: wants("parents"), shared: wants("shared") }
+        Wanted { parent: self.has("parents"), shared: self.has("shared") }
     }
 }
 
@@ -79,15 +111,16 @@ pub(crate) fn person(email: &str, me: &Me) -> Value {
     })
 }
 
-/// Returns what is wanted of a file.
+/// Returns what is wanted of a file; fails as [`Parts::check`] does.
 pub(crate) fn file(
     connection: &Connection,
     me: &Me,
     row: &FileRow,
     wanted: &Parts,
 ) -> store::Result<Value> {
+    wanted.check([row])?;
     let mut out = Map::new();
-    for (name, mask) in &wanted.0 {
+    for (name, mask) in &wanted.parts {
         if let Some(value) = part(connection, me, row, name)? {
             out.insert((*name).to_owned(), mask.apply(value));
         }
@@ -164,7 +197,7 @@ fn content_part(row: &FileRow, name: &str) -> Option<Value> {
     }
     Some(match name {
         "size" => json!(row.size.to_string()),
-        "md5Checksum" => json!(row.md5),
+        "md5Checksum" => json!(row.md5.as_ref()?),
         "sha256Checksum" => json!(row.sha256),
         "originalFilename" => json!(row.name),
         "fileExtension" => {

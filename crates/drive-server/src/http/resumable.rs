@@ -22,6 +22,7 @@ use super::{
     api_error::ApiError,
     call::{self, Call, METADATA_BYTES_MAX, Params},
     files::moves,
+    learning,
     range::{self, Upload},
     reply::{self, Answer, Reply},
     resources::{self, Parts},
@@ -33,9 +34,10 @@ use crate::{
     store::{
         self,
         access::READER,
-        content::{Folders, Partial, Stored},
+        content::{Folders, Md5When, Partial, Stored},
         files, ids,
         sessions::{self, Session},
+        sums::Patience,
     },
 };
 
@@ -80,13 +82,14 @@ impl Slot {
         turn: u64,
         folders: &Folders,
         content: &str,
+        md5: Md5When,
     ) -> io::Result<Partial> {
         if self.turn.load(Ordering::SeqCst) != turn || matches!(state, State::Finished) {
             return Err(io::ErrorKind::Interrupted.into());
         }
         match std::mem::take(state) {
             State::Open(open) => Ok(*open),
-            _ => Partial::resume(folders, content),
+            _ => Partial::resume(folders, content, md5),
         }
     }
 }
@@ -153,6 +156,7 @@ pub(crate) async fn receive(app: &App, call: &mut Call, upload: &str) -> Answer 
     let work = Work {
         folders: app.store.folders().clone(),
         content: session.content.clone(),
+        md5: target(&session)?.wanted.md5_when(),
         slot,
         turn,
         width: app.streams.begin(),
@@ -192,6 +196,7 @@ pub(crate) async fn receive(app: &App, call: &mut Call, upload: &str) -> Answer 
 struct Work {
     folders: Folders,
     content: String,
+    md5: Md5When,
     slot: Arc<Slot>,
     turn: u64,
     width: Width,
@@ -203,11 +208,11 @@ impl Work {
         &self,
         work: impl FnOnce(&mut Partial) -> io::Result<T> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let (slot, turn) = (Arc::clone(&self.slot), self.turn);
+        let (slot, turn, md5) = (Arc::clone(&self.slot), self.turn, self.md5);
         let (folders, content) = (self.folders.clone(), self.content.clone());
         blocking(move || {
             let mut state = slot.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut open = slot.open(&mut state, turn, &folders, &content)?;
+            let mut open = slot.open(&mut state, turn, &folders, &content, md5)?;
             let result = work(&mut open);
             *state = State::Open(Box::new(open));
             result
@@ -217,11 +222,11 @@ impl Work {
 
     /// Makes the bytes durable under their final name; from now on nobody writes to them.
     async fn store(&self) -> Result<Stored, ApiError> {
-        let (slot, turn) = (Arc::clone(&self.slot), self.turn);
+        let (slot, turn, md5) = (Arc::clone(&self.slot), self.turn, self.md5);
         let (folders, content) = (self.folders.clone(), self.content.clone());
         blocking(move || {
             let mut state = slot.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let open = slot.open(&mut state, turn, &folders, &content)?;
+            let open = slot.open(&mut state, turn, &folders, &content, md5)?;
             let stored = open.finish(&folders)?;
             *state = State::Finished;
             Ok(stored)
@@ -308,7 +313,7 @@ async fn finish(app: &App, upload: &str, session: Session, work: Work) -> Answer
 /// Answers a client that did not get the answer when the upload was done.
 async fn tell_again(app: &App, session: Session, file: String) -> Answer {
     let wanted = target(&session)?.wanted;
-    let json = app.store.read(move |c| {
+    let json = learning::read(app, Patience::of_one(), wanted, move |c, wanted| {
         let row = files::get(c, &session.me, &file, READER)?;
         resources::file(c, &session.me, &row, &wanted)
     });

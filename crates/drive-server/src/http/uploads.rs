@@ -21,7 +21,7 @@ use super::{
 use crate::store::{
     self,
     access::WRITER,
-    content::{Folders, Partial, Stored},
+    content::{Folders, Md5When, Partial, Stored},
     edit::{self, Content, Metadata, Moves},
     files,
     tokens::Me,
@@ -66,7 +66,7 @@ async fn simple(app: &App, call: &mut Call, id: Option<String>) -> Answer {
     let mime = call.header("content-type").map(str::to_owned);
     let target = target(call, id, Metadata::default(), mime)?;
     let mut body = std::mem::take(&mut call.body);
-    let mut sink = Sink::new(app);
+    let mut sink = Sink::new(app, target.wanted.md5_when());
     while let Some(bytes) = call::next(&mut body).await? {
         take(app, &target, &mut sink, &bytes).await?;
     }
@@ -89,7 +89,7 @@ async fn multipart(app: &App, call: &mut Call, id: Option<String>) -> Answer {
     let mut body = std::mem::take(&mut call.body);
     let (meta, mime) = read_head(&mut parser, &mut body).await?;
     let target = target(call, id, resources::metadata(&meta)?, mime)?;
-    let mut sink = Sink::new(app);
+    let mut sink = Sink::new(app, target.wanted.md5_when());
     loop {
         match next_event(&mut parser, &mut body).await? {
             Event::Data(data) => take(app, &target, &mut sink, &data).await?,
@@ -206,6 +206,7 @@ pub(crate) fn commit(
 #[derive(Debug)]
 struct Sink {
     folders: Folders,
+    md5: Md5When,
     width: Width,
     block: Vec<u8>,
     before: Before,
@@ -222,9 +223,9 @@ enum Before {
 }
 
 impl Sink {
-    fn new(app: &App) -> Self {
+    fn new(app: &App, md5: Md5When) -> Self {
         let (folders, width) = (app.store.folders().clone(), app.streams.begin());
-        Self { folders, width, block: Vec::new(), before: Before::Nothing }
+        Self { folders, md5, width, block: Vec::new(), before: Before::Nothing }
     }
 
     /// True if these bytes make the first block full.
@@ -240,9 +241,9 @@ impl Sink {
         }
         let (partial, empty) = self.written().await?;
         let block = mem::replace(&mut self.block, empty);
-        let folders = self.folders.clone();
+        let (folders, md5) = (self.folders.clone(), self.md5);
         self.before = Before::Writing(tokio::task::spawn_blocking(move || {
-            let mut partial = partial.map_or_else(|| Partial::create(&folders), Ok)?;
+            let mut partial = partial.map_or_else(|| Partial::create(&folders, md5), Ok)?;
             partial.append(&block)?;
             Ok((partial, block))
         }));
@@ -272,9 +273,9 @@ impl Sink {
 
     async fn finish(mut self) -> Result<Stored, ApiError> {
         let (partial, _) = self.written().await?;
-        let (folders, block) = (self.folders, self.block);
+        let (folders, md5, block) = (self.folders, self.md5, self.block);
         blocking(move || {
-            let mut partial = partial.map_or_else(|| Partial::create(&folders), Ok)?;
+            let mut partial = partial.map_or_else(|| Partial::create(&folders, md5), Ok)?;
             partial.append(&block)?;
             partial.finish(&folders)
         })

@@ -28,6 +28,19 @@ pub(crate) const BLOCK_BYTES: usize = 1024 * 1024;
 /// From so many bytes on, two threads work at a block.
 const PARALLEL_BYTES: usize = 256 * 1024;
 
+/// Content up to this size has its MD5 from the start: it costs next to nothing there, and a list of
+/// a thousand small files needs none of them read (`sums`).
+pub(super) const SMALL_BYTES_MAX: u64 = 64 * 1024;
+
+/// When the MD5 of content is worked out, which takes longer than all else of an upload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Md5When {
+    /// As it comes in: whoever sends it wants to be told.
+    Now,
+    /// When somebody asks for it (`sums`), unless it is small.
+    Later,
+}
+
 /// Where things lie in the data folder.
 #[derive(Debug, Clone)]
 pub(crate) struct Folders {
@@ -52,10 +65,24 @@ pub(crate) struct Partial {
     id: String,
     path: PathBuf,
     file: File,
-    md5: Md5,
-    sha256: Sha256,
+    when: Md5When,
+    digests: Digests,
     size: u64,
     keep: bool,
+}
+
+/// Of what has come so far.
+#[derive(Debug, Clone, Default)]
+struct Digests {
+    /// None once the content is large and nobody waits for it.
+    md5: Option<Md5>,
+    sha256: Sha256,
+}
+
+impl Digests {
+    fn new() -> Self {
+        Self { md5: Some(Md5::new()), sha256: Sha256::new() }
+    }
 }
 
 /// Content that is on disk but not yet in a row; it is removed when dropped before [`Stored::keep`].
@@ -64,38 +91,48 @@ pub(crate) struct Stored {
     /// Name in the content folder; none if there are no bytes.
     pub(crate) id: Option<String>,
     pub(crate) size: u64,
-    pub(crate) md5: String,
+    /// None if it is to be worked out later.
+    pub(crate) md5: Option<String>,
     pub(crate) sha256: String,
     path: Option<PathBuf>,
 }
 
 impl Partial {
-    pub(crate) fn create(folders: &Folders) -> io::Result<Self> {
+    pub(crate) fn create(folders: &Folders, when: Md5When) -> io::Result<Self> {
         let id = ids::secret();
         let path = folders.partial.join(&id);
         let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-        let (md5, sha256) = (Md5::new(), Sha256::new());
-        Ok(Self { id, path, file, md5, sha256, size: 0, keep: false })
+        Ok(Self { id, path, file, when, digests: Digests::new(), size: 0, keep: false })
     }
 
     /// Opens the content of a session, where an earlier request or process left it, and reads what
     /// is there to know its digests. It is never removed on drop.
-    pub(crate) fn resume(folders: &Folders, id: &str) -> io::Result<Self> {
+    pub(crate) fn resume(folders: &Folders, id: &str, when: Md5When) -> io::Result<Self> {
         let path = folders.partial.join(id);
-        let mut file =
+        let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
-        let (mut md5, mut sha256, mut size) = (Md5::new(), Sha256::new(), 0);
+        let (id, digests) = (id.to_owned(), Digests::new());
+        let mut partial = Self { id, path, file, when, digests, size: 0, keep: true };
         let mut block = vec![0; BLOCK_BYTES];
         loop {
-            let count = file.read(&mut block)?;
+            let count = partial.file.read(&mut block)?;
             if count == 0 {
-                break;
+                return Ok(partial);
             }
-            md5.update(&block[..count]);
-            sha256.update(&block[..count]);
-            size += count as u64;
+            partial.forgo_md5(count);
+            if let Some(md5) = &mut partial.digests.md5 {
+                md5.update(&block[..count]);
+            }
+            partial.digests.sha256.update(&block[..count]);
+            partial.size += count as u64;
         }
-        Ok(Self { id: id.to_owned(), path, file, md5, sha256, size, keep: true })
+    }
+
+    /// Leaves the MD5 for later if so much more makes the content large.
+    fn forgo_md5(&mut self, more: usize) {
+        if self.when == Md5When::Later && self.size + more as u64 > SMALL_BYTES_MAX {
+            self.digests.md5 = None;
+        }
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -103,10 +140,11 @@ impl Partial {
     }
 
     pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let before = (self.md5.clone(), self.sha256.clone());
+        let before = self.digests.clone();
+        self.forgo_md5(bytes.len());
         if let Err(error) = self.write_and_digest(bytes) {
             // What was written in part must not count: the size is what the digests have seen.
-            (self.md5, self.sha256) = before;
+            self.digests = before;
             self.cut().ok();
             return Err(error);
         }
@@ -115,8 +153,10 @@ impl Partial {
     }
 
     fn write_and_digest(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let (mut file, md5, sha256) = (&self.file, &mut self.md5, &mut self.sha256);
-        if bytes.len() >= PARALLEL_BYTES {
+        let (mut file, Digests { md5, sha256 }) = (&self.file, &mut self.digests);
+        if bytes.len() >= PARALLEL_BYTES
+            && let Some(md5) = md5
+        {
             // MD5 takes as long as all else together.
             let written = thread::scope(|scope| {
                 let other = thread::Builder::new().spawn_scoped(scope, || {
@@ -132,14 +172,16 @@ impl Partial {
             }
             // There are too many threads: then one after the other.
         }
-        self.md5.update(bytes);
-        self.sha256.update(bytes);
-        self.file.write_all(bytes)
+        if let Some(md5) = md5 {
+            md5.update(bytes);
+        }
+        sha256.update(bytes);
+        file.write_all(bytes)
     }
 
     /// Forgets all bytes, for a client that starts over.
     pub(crate) fn reset(&mut self) -> io::Result<()> {
-        (self.md5, self.sha256, self.size) = (Md5::new(), Sha256::new(), 0);
+        (self.digests, self.size) = (Digests::new(), 0);
         self.cut()
     }
 
@@ -156,8 +198,9 @@ impl Partial {
     /// Makes the content durable, and gives it its final name, which is durable once the write that
     /// gives it to a file is (`lane`).
     pub(crate) fn finish(mut self, folders: &Folders) -> io::Result<Stored> {
-        let md5 = hex::encode(std::mem::take(&mut self.md5).finalize());
-        let sha256 = hex::encode(std::mem::take(&mut self.sha256).finalize());
+        let Digests { md5, sha256 } = std::mem::take(&mut self.digests);
+        let md5 = md5.map(|md5| hex::encode(md5.finalize()));
+        let sha256 = hex::encode(sha256.finalize());
         if self.size == 0 {
             fs::remove_file(&self.path)?;
             self.keep = true;
@@ -184,6 +227,11 @@ impl Drop for Partial {
 }
 
 impl Stored {
+    /// The MD5 as a row has it: empty if it is to be worked out later.
+    pub(super) fn md5(&self) -> &str {
+        self.md5.as_deref().unwrap_or_default()
+    }
+
     /// Says that a committed row names this content.
     pub(crate) fn keep(mut self) {
         self.path = None;
@@ -259,7 +307,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let store = Store::open(data.path()).unwrap();
         let stored = |text: &[u8]| {
-            let mut partial = Partial::create(store.folders()).unwrap();
+            let mut partial = Partial::create(store.folders(), Md5When::Later).unwrap();
             partial.append(text).unwrap();
             let stored = partial.finish(store.folders()).unwrap();
             (stored.path.clone().unwrap(), stored)
@@ -298,7 +346,7 @@ mod tests {
         super::super::connect(data.path()).unwrap();
         let folders = Folders::new(data.path());
         for size in [10, PARALLEL_BYTES] {
-            let mut partial = Partial::create(&folders).unwrap();
+            let mut partial = Partial::create(&folders, Md5When::Now).unwrap();
             partial.append(b"one").unwrap();
             let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
             let file = std::mem::replace(&mut partial.file, full);
@@ -307,7 +355,7 @@ mod tests {
             partial.append(b"two").unwrap();
             assert_eq!(partial.size(), 6);
             let stored = partial.finish(&folders).unwrap();
-            assert_eq!(stored.md5, hex::encode(Md5::digest(b"onetwo")), "{size} bytes");
+            assert_eq!(stored.md5, Some(hex::encode(Md5::digest(b"onetwo"))), "{size} bytes");
             assert_eq!(stored.sha256, hex::encode(Sha256::digest(b"onetwo")), "{size} bytes");
         }
     }
@@ -318,14 +366,46 @@ mod tests {
         super::super::connect(data.path()).unwrap();
         let folders = Folders::new(data.path());
         let bytes: Vec<u8> = (0..PARALLEL_BYTES + 77).map(|at| (at * 31 % 251) as u8).collect();
-        let mut partial = Partial::create(&folders).unwrap();
+        let mut partial = Partial::create(&folders, Md5When::Now).unwrap();
         partial.append(&bytes).unwrap();
         partial.append(&bytes[..99]).unwrap();
         let all = [bytes.as_slice(), &bytes[..99]].concat();
         let stored = partial.finish(&folders).unwrap();
-        assert_eq!(stored.md5, hex::encode(Md5::digest(&all)));
+        assert_eq!(stored.md5, Some(hex::encode(Md5::digest(&all))));
         assert_eq!(stored.sha256, hex::encode(Sha256::digest(&all)));
         let path = stored.path.clone().unwrap();
         assert!(fs::read(path).unwrap() == all);
+    }
+    #[test]
+    fn large_content_has_an_md5_only_if_it_is_wanted_at_once() {
+        let data = tempfile::tempdir().unwrap();
+        super::super::connect(data.path()).unwrap();
+        let folders = Folders::new(data.path());
+        let small = usize::try_from(SMALL_BYTES_MAX).unwrap();
+        #[rustfmt::skip]
+        let cases = [
+            // what          when            pieces               has it
+            ("small",        Md5When::Later, vec![small],         true),
+            ("in pieces",    Md5When::Later, vec![small - 1, 1],  true),
+            ("large",        Md5When::Later, vec![small + 1],     false),
+            ("grows large",  Md5When::Later, vec![small, 1],      false),
+            ("large, asked", Md5When::Now,   vec![small + 1, 1],  true),
+        ];
+        for (what, when, pieces, has) in cases {
+            let all = vec![7; pieces.iter().sum()];
+            let md5 = has.then(|| hex::encode(Md5::digest(&all)));
+            let mut partial = Partial::create(&folders, when).unwrap();
+            pieces.iter().for_each(|size| partial.append(&vec![7; *size]).unwrap());
+            (partial.keep, partial.digests) = (true, Digests::new());
+            let id = partial.id.clone();
+            drop(partial);
+            let mut again = Partial::resume(&folders, &id, when).unwrap();
+            assert_eq!(again.digests.md5.is_some(), has, "{what}, read again");
+            again.reset().unwrap();
+            pieces.iter().for_each(|size| again.append(&vec![7; *size]).unwrap());
+            let stored = again.finish(&folders).unwrap();
+            assert_eq!(stored.md5, md5, "{what}");
+            assert_eq!(stored.sha256, hex::encode(Sha256::digest(&all)), "{what}");
+        }
     }
 }

@@ -91,7 +91,7 @@ pub(crate) fn create(
             parent.trashed,
             stored.and_then(|stored| stored.id.as_deref()),
             stored.map_or(0, |stored| stored.size),
-            stored.map_or(EMPTY_MD5, |stored| &stored.md5),
+            stored.map_or(EMPTY_MD5, Stored::md5),
             stored.map_or(EMPTY_SHA256, |stored| &stored.sha256)
         ])?;
     let seq = txn.tx.last_insert_rowid();
@@ -273,7 +273,7 @@ fn set_content(txn: &Txn<'_>, file: i64, stored: &Stored) -> Result<()> {
         .prepare_cached(
             "UPDATE file SET content = ?2, size = ?3, md5 = ?4, sha256 = ?5 WHERE seq = ?1",
         )?
-        .execute(params![file, stored.id, stored.size, stored.md5, stored.sha256])?;
+        .execute(params![file, stored.id, stored.size, stored.md5(), stored.sha256])?;
     Ok(())
 }
 

@@ -26,7 +26,8 @@ pub(crate) struct FileRow {
     pub(crate) version: i64,
     pub(crate) content: Option<String>,
     pub(crate) size: u64,
-    pub(crate) md5: String,
+    /// None if nobody has asked for it yet (`sums`).
+    pub(crate) md5: Option<String>,
     pub(crate) sha256: String,
     /// What this account may do with it.
     pub(crate) rank: i64,
@@ -96,7 +97,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<FileRow> {
         version: row.get(12)?,
         content: row.get(13)?,
         size: row.get(14)?,
-        md5: row.get(15)?,
+        md5: Some(row.get(15)?).filter(|md5: &String| !md5.is_empty()),
         sha256: row.get(16)?,
         rank: row.get(17)?,
         shared: row.get(18)?,

@@ -22,6 +22,7 @@ mod readers;
 mod schema;
 pub(crate) mod search;
 pub(crate) mod sessions;
+pub(crate) mod sums;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tokens;
@@ -37,6 +38,7 @@ use std::{
 };
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::Semaphore;
 
 use crate::clock;
 pub(crate) use content::Folders;
@@ -56,6 +58,9 @@ pub(crate) enum Error {
     Folder(#[from] io::Error),
     #[error("the work was given up")]
     GivenUp,
+    /// What is to be learnt before the same can be asked again.
+    #[error("the MD5 of some content is not known yet")]
+    Lacks(Vec<sums::Lacking>),
 }
 
 /// A request that makes sense but may not or cannot be granted.
@@ -114,6 +119,8 @@ struct Inner {
     lane: Lane,
     readers: Arc<Readers>,
     known: Known,
+    /// The turn of whoever works out MD5s.
+    sums: Arc<Semaphore>,
     /// Held as long as the store lives, so that no second server serves the same folder.
     _lock: File,
 }
@@ -151,6 +158,7 @@ impl Store {
             lane: Lane::default(),
             readers: Arc::default(),
             known: Known::default(),
+            sums: Arc::new(Semaphore::new(1)),
             _lock: lock,
         };
         Ok(Self { inner: Arc::new(inner) })

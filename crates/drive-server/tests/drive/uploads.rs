@@ -6,9 +6,10 @@ use bytes::Bytes;
 use futures::stream;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
+use md5::Digest as _;
 use serde_json::json;
 
-use crate::world::{Body, World, full, multipart};
+use crate::world::{Body, World, full, multipart, query};
 
 /// A body that is sent with `Transfer-Encoding: chunked`.
 fn chunked(body: Vec<u8>, step: usize) -> Body {
@@ -143,4 +144,79 @@ async fn a_body_that_breaks_off_changes_nothing() {
     assert_eq!(world.ann.download(&id).await.body, "before");
     world.ann.try_send("PATCH", &target, &[], full("after")).await.unwrap().ok();
     assert_eq!(world.ann.download(&id).await.body, "after");
+}
+
+/// Large content has no MD5 until somebody asks, whoever that is and however.
+#[tokio::test]
+async fn the_md5_of_large_content_is_told_wherever_it_is_asked_for() {
+    let world = World::new().await;
+    let ann = &world.ann;
+    let content: Vec<u8> = (0..300_000_u32).map(|at| (at * 31 % 251) as u8).collect();
+    let digest = hex::encode(md5::Md5::digest(&content));
+    let start = ann.start_token().await;
+    let mut told = Vec::new();
+    for what in ["get", "star", "list", "changes", "patch", "copy", "batch"] {
+        let id = ann.upload(what, "root", &content).await;
+        let file = format!("/drive/v3/files/{id}");
+        let q = query(&[("q", &format!("name='{what}'")), ("fields", "files(md5Checksum)")]);
+        let answer = match what {
+            "get" => ann.get(&format!("{file}?fields=md5Checksum")).await.ok(),
+            "star" => ann.get(&format!("{file}?fields=*")).await.ok(),
+            "list" => ann.get(&format!("/drive/v3/files?{q}")).await.ok()["files"][0].clone(),
+            "changes" => {
+                let (changes, _) = ann.changes(&start, 1000).await;
+                changes.iter().find(|one| one["fileId"] == json!(id)).unwrap()["file"].clone()
+            }
+            "patch" => {
+                let body = json!({"name": "renamed"});
+                let target = format!("{file}?fields=md5Checksum,version,name");
+                let file = ann.json("PATCH", &target, body).await.ok();
+                assert_eq!((&file["version"], &file["name"]), (&json!("2"), &json!("renamed")));
+                file
+            }
+            "copy" => {
+                let target = format!("{file}/copy?fields=md5Checksum");
+                let copy = ann.json("POST", &target, json!({"name": "copied"})).await.ok();
+                assert_eq!(ann.names("name='copied'").await.unwrap().len(), 1);
+                copy
+            }
+            _ => {
+                let part = format!("--b\n\nGET {file}?fields=md5Checksum\n\n--b--");
+                let kind = [("content-type", "multipart/mixed; boundary=b")];
+                let answer = ann.send("POST", "/batch/drive/v3", &kind, part).await;
+                let found = String::from_utf8_lossy(&answer.body).contains(&digest);
+                json!({"md5Checksum": found.then_some(&digest)})
+            }
+        };
+        told.push((what, answer["md5Checksum"].clone()));
+    }
+    for (what, md5) in told {
+        assert_eq!(md5, json!(digest), "{what}");
+    }
+}
+
+/// Who sends content may ask in the same breath, and then it is not read again.
+#[tokio::test]
+async fn an_upload_that_asks_for_its_md5_is_answered_with_it() {
+    let world = World::new().await;
+    let content = vec![7; 3_000_000];
+    let digest = json!(hex::encode(md5::Md5::digest(&content)));
+    for kind in ["media", "multipart"] {
+        let target = format!("/upload/drive/v3/files?uploadType={kind}&fields=md5Checksum");
+        let (form, body) = match kind {
+            "media" => ("text/plain".to_owned(), content.clone()),
+            _ => multipart(&json!({"name": "n"}), &content),
+        };
+        let headers = [("content-type", form.as_str())];
+        let file = world.ann.send("POST", &target, &headers, body).await.ok();
+        assert_eq!(file["md5Checksum"], digest, "{kind}");
+    }
+    let target = "/upload/drive/v3/files?uploadType=resumable&fields=md5Checksum";
+    let opened = world.ann.json("POST", target, json!({"name": "n"})).await;
+    let url = opened.header("location").to_owned();
+    let file = world.ann.send("PUT", &url, &[], content).await.ok();
+    assert_eq!(file["md5Checksum"], digest, "resumable");
+    // Whoever lost the answer gets it again.
+    let file = world.ann.send("PUT", &url, &[], "").await.ok();
+    assert_eq!(file["md5Checksum"], digest, "told again");
 }
