@@ -33,13 +33,11 @@ pub struct Downloaded {
     pub size: u64,
     /// Their SHA-256, lower-case hex.
     pub sha256: String,
-    /// Their MD5, lower-case hex: what Drive itself tells about a file.
-    pub md5: String,
 }
 
 impl Downloaded {
     fn of(got: &Begun) -> Self {
-        Self { size: got.size, sha256: got.sha256(), md5: got.md5() }
+        Self { size: got.size, sha256: got.sha256() }
     }
 }
 

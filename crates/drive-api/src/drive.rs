@@ -14,7 +14,7 @@ use crate::auth::{AccessToken, TokenSource};
 use crate::content::Progress;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::file::{Change, Changes, File, Permission, Role, required};
+use crate::file::{Change, Changes, FIELDS, File, Permission, Role, digest, required};
 use crate::id;
 use crate::query::Query;
 use crate::quota::Usage;
@@ -162,11 +162,22 @@ impl Drive {
     /// [`Error::NotFound`] if it is gone or not shared with this account.
     pub async fn get(&self, id: &str) -> Result<File, Error> {
         id::checked(id)?;
-        let file = File::parse(self.safely(|token| self.transport.get_file(token, id)).await?)?;
+        let asked = self.safely(|token| self.transport.get_file(token, id, FIELDS));
+        let file = File::parse(asked.await?)?;
         if file.id != id && id != "root" {
             return Err(Error::invalid(format!("the answer about file {id}"), "another file came"));
         }
         Ok(file)
+    }
+
+    /// Returns the MD5 of the content of one file, lower-case hex; `None` if the service has none.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if it is gone or not shared with this account.
+    pub async fn md5(&self, id: &str) -> Result<Option<String>, Error> {
+        id::checked(id)?;
+        let asked = self.safely(|token| self.transport.get_file(token, id, "md5Checksum"));
+        digest(asked.await?.md5_checksum, 32, &format!("file {id}"))
     }
 
     /// Deletes one file, or a folder and all in it, for good. Succeeds if it is gone already.

@@ -14,9 +14,10 @@ use crate::id;
 /// The media type of a folder.
 pub const FOLDER: &str = "application/vnd.google-apps.folder";
 
-/// The fields that every call asks for, so that every [`File`] is complete.
+/// The fields that every call asks for, so that every [`File`] is complete. MD5 is not one of them:
+/// SHA-256 says more, and a service may have to read all of the content to tell the other.
 pub(crate) const FIELDS: &str = "id,name,mimeType,size,owners(emailAddress),ownedByMe,parents,\
-     createdTime,modifiedTime,trashed,appProperties,md5Checksum,sha256Checksum";
+     createdTime,modifiedTime,trashed,appProperties,sha256Checksum";
 
 /// A file or a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,9 +44,8 @@ pub struct File {
     pub trashed: bool,
     /// Properties that programs attach.
     pub app_properties: BTreeMap<String, String>,
-    /// MD5 of the content, lower-case hex; `None` for folders.
-    pub md5: Option<String>,
-    /// SHA-256 of the content, lower-case hex; `None` for folders and where the server has none.
+    /// SHA-256 of the content, lower-case hex; `None` for folders, and where the service has none: then
+    /// [`crate::Drive::md5`] may have more.
     pub sha256: Option<String>,
 }
 
@@ -74,7 +74,6 @@ impl File {
             modified_time: raw.modified_time,
             trashed: raw.trashed.unwrap_or(false),
             app_properties: raw.app_properties.unwrap_or_default().into_iter().collect(),
-            md5: digest(raw.md5_checksum, 32, &what())?,
             sha256: digest(raw.sha256_checksum, 64, &what())?,
             id,
         })
@@ -186,7 +185,11 @@ pub(crate) fn required<T>(value: Option<T>, what: &str, field: &str) -> Result<T
     value.ok_or_else(|| Error::invalid(what, format!("it has no `{field}`")))
 }
 
-fn digest(hex: Option<String>, digits: usize, what: &str) -> Result<Option<String>, Error> {
+pub(crate) fn digest(
+    hex: Option<String>,
+    digits: usize,
+    what: &str,
+) -> Result<Option<String>, Error> {
     let is_hex = |hex: &String| hex.len() == digits && hex.bytes().all(|b| b.is_ascii_hexdigit());
     match hex {
         Some(hex) if !is_hex(&hex) => Err(Error::invalid(what, "its digest is not hex")),
@@ -211,7 +214,7 @@ mod tests {
             r#"{"id":"../x","name":"n","mimeType":"t"}"#,
             r#"{"id":"A","name":"n","mimeType":"t","size":"-1"}"#,
             r#"{"id":"A","name":"n","mimeType":"t","parents":["a/b"]}"#,
-            r#"{"id":"A","name":"n","mimeType":"t","md5Checksum":"zz"}"#,
+            r#"{"id":"A","name":"n","mimeType":"t","sha256Checksum":"zz"}"#,
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }

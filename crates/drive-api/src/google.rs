@@ -59,9 +59,14 @@ impl Transport {
         witness.conclude("a list of files", outcome).map(second)
     }
 
-    pub(crate) async fn get_file(&self, token: AccessToken, id: &str) -> Attempt<api::File> {
+    pub(crate) async fn get_file(
+        &self,
+        token: AccessToken,
+        id: &str,
+        fields: &str,
+    ) -> Attempt<api::File> {
         let (hub, mut witness) = self.call(&token, Kind::Read).await;
-        let call = hub.files().get(id).param("fields", FIELDS).supports_all_drives(true);
+        let call = hub.files().get(id).param("fields", fields).supports_all_drives(true);
         let outcome = self.guarded(call.delegate(&mut witness).doit()).await;
         witness.conclude(&format!("file {id}"), outcome).map(second)
     }

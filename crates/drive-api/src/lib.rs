@@ -47,7 +47,7 @@ pub use error::{Error, Source};
 pub use file::{Change, Changes, FOLDER, File, Permission, Role};
 pub use gate::calls_held_back;
 pub use gmail::{Gmail, MAIL_SCOPES};
-pub use kept::{Begun, KeepSession};
+pub use kept::{Begun, KeepSession, md5_of};
 pub use post::{Post, post_json};
 pub use probe::{Sight, look};
 pub use query::Query;

@@ -41,20 +41,35 @@ struct Version {
 }
 
 impl Version {
-    fn of(file: &drive_api::File, id: &FileId) -> Self {
-        let (md5, sha256) = (file.md5.clone(), file.sha256.clone());
+    /// Asks which content a file has. Its MD5 counts where the service has no SHA-256 of it, which is
+    /// so of old files.
+    async fn of(drive: &Drive, id: &FileId) -> std::result::Result<Self, drive_api::Error> {
+        let file = drive.get(id.as_str()).await?;
+        let md5 = match file.sha256 {
+            Some(_) => None,
+            None => drive.md5(id.as_str()).await?,
+        };
         let size_bytes = file.size.unwrap_or(0);
-        Self { format: FORMAT, id: id.to_string(), size_bytes, md5, sha256 }
+        Ok(Self { format: FORMAT, id: id.to_string(), size_bytes, md5, sha256: file.sha256 })
     }
 
     const fn has_checksum(&self) -> bool {
         self.md5.is_some() || self.sha256.is_some()
     }
 
-    fn is_of(&self, got: &drive_api::Downloaded) -> bool {
-        self.size_bytes == got.size
-            && self.md5.as_ref().is_none_or(|md5| *md5 == got.md5)
-            && self.sha256.as_ref().is_none_or(|sha256| *sha256 == got.sha256)
+    /// True if it is what came, and lies at `kept`.
+    async fn is_of(&self, got: &drive_api::Downloaded, kept: &Path) -> Result<bool> {
+        let is_same = self.size_bytes == got.size
+            && self.sha256.as_ref().is_none_or(|sha256| *sha256 == got.sha256);
+        match (&self.md5, is_same) {
+            (Some(md5), true) => {
+                // Read for this alone, since it is rare.
+                let kept = kept.to_owned();
+                let found = blocking(move || drive_api::md5_of(&mut File::open(kept)?)).await?;
+                Ok(found == *md5)
+            }
+            (_, is_same) => Ok(is_same),
+        }
     }
 }
 
@@ -97,7 +112,7 @@ async fn try_fetch(
     fetching: &Fetching,
 ) -> Result<Digest> {
     let told = |error| failed(error, id, "read this");
-    let version = Version::of(&drive.get(id.as_str()).await.map_err(told)?, id);
+    let version = Version::of(drive, id).await.map_err(told)?;
     if version.size_bytes > limit_bytes {
         return Err(Error::TooLarge { limit_bytes });
     }
@@ -117,7 +132,7 @@ async fn try_fetch(
     let got = got.map_err(told)?;
     flushed?;
     drop(writer);
-    if !version.is_of(&got) {
+    if !version.is_of(&got, &fetching.kept).await? {
         return Err(Error::Damaged { service: SERVICE });
     }
     place(&fetching.kept, to)?;
@@ -261,6 +276,28 @@ mod tests {
         begin(&wanted, "ab");
         fs::write(with_ending(&kept, ENDING), "{}").unwrap();
         assert_eq!(take_up(&kept, &wanted).unwrap().0.size(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_came_is_compared_with_whatever_the_service_tells_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = folder.path().join("x");
+        fs::write(&kept, "abcd").unwrap();
+        let (md5, other) = ("e2fc714c4727ee9395f324cd2e7f331f", "900150983cd24fb0d6963f7d28e17f72");
+        let got = drive_api::Downloaded { size: 4, sha256: "s".to_owned() };
+        let sha256 = |text: &str| Version { sha256: Some(text.to_owned()), ..version(4, None) };
+        #[rustfmt::skip]
+        let cases = [
+            ("its MD5",        version(4, Some(md5)),   true),
+            ("another MD5",    version(4, Some(other)), false),
+            ("another length", version(5, Some(md5)),   false),
+            ("its SHA-256",    sha256("s"),             true),
+            ("another",        sha256("t"),             false),
+            ("none can tell",  version(4, None),        true),
+        ];
+        for (what, version, is) in cases {
+            assert_eq!(version.is_of(&got, &kept).await.unwrap(), is, "{what}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::translate::{entry, failed};
 use super::{SERVICE, creation_failed, new_file};
 use crate::caches::write_private_file;
 use crate::connections::transfer::{Far, Heard, Sending, make_private, with_ending};
-use crate::connections::{Entry, Error, NewEntry, Result};
+use crate::connections::{Entry, Error, FileId, NewEntry, Result};
 use crate::model::Digest;
 
 /// The ending of the file that keeps a session.
@@ -119,7 +119,7 @@ pub(super) async fn send(
         made => made,
     };
     let made = made.map_err(|error| creation_failed(error, new))?;
-    if !arrived(&made, from, sending.digest, size_bytes).await? {
+    if !arrived(drive, id, &made, from, sending.digest, size_bytes).await? {
         drive.delete(id.as_str()).await.map_err(|error| failed(error, id, "delete this"))?;
         keeper.forget();
         return Err(Error::Damaged { service: SERVICE });
@@ -130,6 +130,8 @@ pub(super) async fn send(
 
 /// True if what lies there is what was sent, by the checksum that the service tells.
 async fn arrived(
+    drive: &Drive,
+    id: &FileId,
     made: &drive_api::File,
     from: &Path,
     digest: Digest,
@@ -141,12 +143,14 @@ async fn arrived(
     if let Some(sha256) = &made.sha256 {
         return Ok(*sha256 == digest.to_hex());
     }
-    let Some(md5) = made.md5.clone() else { return Ok(true) };
+    let asked = drive.md5(id.as_str()).await;
+    let Some(md5) = asked.map_err(|error| failed(error, id, "read this"))? else { return Ok(true) };
     // Read for this alone, since services with no more than that are rare.
     let path = from.to_owned();
     let read = tokio::task::spawn_blocking(move || {
-        drive_api::Begun::read(&mut std::fs::File::open(path)?)
+        let open = || std::fs::File::open(&path);
+        let read = drive_api::Begun::read(&mut open()?)?;
+        Ok::<_, io::Error>((drive_api::md5_of(&mut open()?)?, read.sha256()))
     });
-    let read = read.await.map_err(io::Error::other)??;
-    Ok(read.md5() == md5 && read.sha256() == digest.to_hex())
+    Ok(read.await.map_err(io::Error::other)?? == (md5, digest.to_hex()))
 }

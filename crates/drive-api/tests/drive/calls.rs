@@ -37,6 +37,28 @@ async fn w31_b9_a_listing_reads_all_pages_and_no_file_twice() {
     assert_eq!(seen[0].header("authorization"), Some("Bearer a-token"));
 }
 
+/// A service may have to read all of the content to tell its MD5.
+#[tokio::test]
+async fn an_md5_is_asked_for_by_itself_and_never_with_all_the_rest() {
+    let md5 = "5d41402abc4b2a76b9719d911017c592";
+    let script = [
+        ok(&file("A", "a", 1)),
+        ok(&format!(r#"{{"md5Checksum":"{}"}}"#, md5.to_uppercase())),
+        ok("{}"),
+        ok(r#"{"md5Checksum":"zz"}"#),
+    ];
+    let wire = Wire::play(script).await;
+    let (drive, _) = drive(&wire);
+    drive.get("A").await.unwrap();
+    assert_eq!(drive.md5("A").await.unwrap().as_deref(), Some(md5));
+    assert_eq!(drive.md5("A").await.unwrap(), None, "a folder, say");
+    assert!(matches!(drive.md5("A").await.unwrap_err(), Error::Invalid { .. }));
+    let seen = wire.seen();
+    let asked = parameter(&seen[0], "fields").unwrap();
+    assert!(asked.contains("sha256Checksum") && !asked.contains("md5Checksum"), "{asked}");
+    assert_eq!(parameter(&seen[1], "fields").as_deref(), Some("md5Checksum"));
+}
+
 #[tokio::test]
 async fn a_listing_without_end_is_refused() {
     let page = |token: &str| ok(&format!(r#"{{"files":[],"nextPageToken":"{token}"}}"#));
