@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection as Database, OptionalExtension as _, params};
 
-use super::stats::text;
+use super::stats::{digest_of, text};
 use super::{Error, Result};
 use crate::connections::FileId;
 use crate::model::{DatasitePath, Digest, Email, Snapshot, Timestamp};
@@ -16,7 +16,7 @@ pub fn snapshot(db: &Database, datasite: &Email) -> Result<Snapshot> {
     let mut rows = statement.query([datasite.as_str()])?;
     let mut files = Vec::new();
     while let Some(row) = rows.next()? {
-        files.push((parse_path(text(row, 0)?)?, parse_digest(text(row, 1)?)?));
+        files.push((parse_path(text(row, 0)?)?, digest_of(row, 1)?));
     }
     Ok(files.into_iter().collect())
 }

@@ -178,13 +178,18 @@ impl<'s> Walk<'_, 's> {
             self.refused(&error);
         }
         for (name, kind) in listed.entries() {
-            let text = String::from_utf8_lossy(name);
-            let length = self.at.enter(&text);
-            if str::from_utf8(name).is_err() {
-                self.unreadable("its name is not UTF-8", Kind::CannotTravel);
-            } else {
-                self.entry(folder, &text, kind)?;
-            }
+            let length = match str::from_utf8(name) {
+                Ok(name) => {
+                    let length = self.at.enter(name);
+                    self.entry(folder, name, kind)?;
+                    length
+                }
+                Err(_) => {
+                    let length = self.at.enter(&String::from_utf8_lossy(name));
+                    self.unreadable("its name is not UTF-8", Kind::CannotTravel);
+                    length
+                }
+            };
             self.at.leave(length);
         }
         Ok(())

@@ -181,7 +181,7 @@ impl<'a> Cursor<'a> {
             ctime_ns: row.get(3)?,
             inode: row.get(4)?,
         };
-        let digest = super::agreed::parse_digest(text(row, 5)?)?;
+        let digest = digest_of(row, 5)?;
         self.known = Some(Known { stat, digest, hashed_ns: row.get(6)? });
         Ok(())
     }
@@ -190,6 +190,13 @@ impl<'a> Cursor<'a> {
 /// Returns a text of a row where it lies.
 pub(super) fn text<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r str> {
     row.get_ref(column)?.as_str().map_err(|error| Error::damaged(error.to_string()))
+}
+
+/// Returns a digest of a row, which is looked at once: what is no text is no digest either.
+pub(super) fn digest_of(row: &Row<'_>, column: usize) -> Result<Digest> {
+    let digits = row.get_ref(column)?.as_bytes();
+    let digits = digits.map_err(|error| Error::damaged(error.to_string()))?;
+    Digest::from_hex(digits).map_err(|error| Error::damaged(error.to_string()))
 }
 
 /// Remembers what was read, and forgets files that are not there any more.

@@ -31,6 +31,8 @@ pub(super) enum EntryKind {
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
+    /// What comes first in its path, by which most names differ.
+    first: u64,
     start: u32,
     end: u32,
     kind: EntryKind,
@@ -59,18 +61,33 @@ impl Listed {
         let start = u32::try_from(self.names.len()).map_err(too_many)?;
         self.names.extend_from_slice(name);
         let end = u32::try_from(self.names.len()).map_err(too_many)?;
-        self.entries.push(Entry { start, end, kind });
+        self.entries.push(Entry { first: first(name, kind), start, end, kind });
         Ok(())
     }
 
     fn sort(&mut self) {
         let mut entries = std::mem::take(&mut self.entries);
         entries.sort_unstable_by(|one, other| {
-            order((self.name(one), one.kind), (self.name(other), other.kind))
+            one.first
+                .cmp(&other.first)
+                .then_with(|| order((self.name(one), one.kind), (self.name(other), other.kind)))
         });
         entries.dedup_by(|one, other| self.name(one) == self.name(other));
         self.entries = entries;
     }
+}
+
+/// The first bytes of the paths of what has this name, so that their order is the order of numbers.
+/// What is shorter ends in zeros, which no name holds.
+fn first(name: &[u8], kind: EntryKind) -> u64 {
+    const BYTES: usize = size_of::<u64>();
+    let mut first = [0; BYTES];
+    let length = name.len().min(BYTES);
+    first[..length].copy_from_slice(&name[..length]);
+    if kind == EntryKind::Folder && length < BYTES {
+        first[length] = b'/';
+    }
+    u64::from_be_bytes(first)
 }
 
 /// The order of the paths of what has these names.
@@ -177,7 +194,13 @@ mod tests {
     #[test]
     fn what_is_listed_stands_in_the_order_of_its_paths() {
         let folder = tempfile::tempdir().unwrap();
-        let files = ["a/x", "a-b", "a.txt", "ab/y", "a!", "b", "B", "c/z", "c", "uni-\u{e9}"];
+        #[rustfmt::skip]
+        let files = [
+            "a/x", "a-b", "a.txt", "ab/y", "a!", "b", "B", "c/z", "c", "uni-\u{e9}",
+            // As long as what is compared first, and longer.
+            "abcdefg/x", "abcdefg-", "abcdefg0", "abcdefgh/x", "abcdefgh-", "abcdefgh0", "abcdefgh-9",
+            "abcdefghi/x", "abcdefghi-",
+        ];
         for file in files {
             let file = folder.path().join(file);
             if std::fs::create_dir_all(file.parent().unwrap()).is_ok() {

@@ -18,16 +18,12 @@ pub struct InvalidDigest(String);
 /// In place of the value of what is no hexadecimal digit.
 const NO_DIGIT: u8 = 0x80;
 
-/// The value of each byte as a hexadecimal digit.
-const VALUES: [u8; 256] = {
-    let (mut values, mut digit) = ([NO_DIGIT; 256], 0);
-    while digit < 16 {
-        values[b"0123456789abcdef"[digit] as usize] = digit as u8;
-        values[b"0123456789ABCDEF"[digit] as usize] = digit as u8;
-        digit += 1;
-    }
-    values
-};
+/// Returns the value of a hexadecimal digit, without a branch.
+const fn value(digit: u8) -> u8 {
+    let (number, letter) = (digit.wrapping_sub(b'0'), (digit | 0x20).wrapping_sub(b'a'));
+    let of_number = if number < 10 { number } else { NO_DIGIT };
+    if letter < 6 { letter + 10 } else { of_number }
+}
 
 impl Digest {
     /// Returns the digest of `content`.
@@ -50,19 +46,26 @@ impl Digest {
     /// # Errors
     /// [`InvalidDigest`] for anything else.
     pub fn parse(text: &str) -> Result<Self, InvalidDigest> {
-        let digits = text.as_bytes();
-        let (mut bytes, mut seen) = ([0; 32], 0);
-        // Databases hold hundreds of thousands: looking a digit up is far faster than comparing it.
-        for (byte, [high, low]) in bytes.iter_mut().zip(digits.as_chunks().0) {
-            let (high, low) = (VALUES[usize::from(*high)], VALUES[usize::from(*low)]);
-            seen |= high | low;
+        Self::from_hex(text.as_bytes())
+    }
+
+    /// Reads 64 hexadecimal digits, of either case, of what may be no text at all.
+    ///
+    /// # Errors
+    /// [`InvalidDigest`] for anything else.
+    pub fn from_hex(text: &[u8]) -> Result<Self, InvalidDigest> {
+        let invalid = || InvalidDigest(String::from_utf8_lossy(text).chars().take(80).collect());
+        let digits: &[u8; 64] = text.try_into().map_err(|_| invalid())?;
+        // Databases hold hundreds of thousands. Each step is the same for all digits, so that sixteen
+        // of them take it at once.
+        let values = digits.map(value);
+        let seen = values.iter().fold(0, |seen, value| seen | value);
+        let (pairs, _) = values.as_chunks::<2>();
+        let mut bytes = [0; 32];
+        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
             *byte = high << 4 | low;
         }
-        if digits.len() == 64 && seen & NO_DIGIT == 0 {
-            Ok(Self(bytes))
-        } else {
-            Err(InvalidDigest(text.chars().take(80).collect()))
-        }
+        if seen & NO_DIGIT == 0 { Ok(Self(bytes)) } else { Err(invalid()) }
     }
 
     /// Returns the digest as 64 lower-case hexadecimal digits.
@@ -112,6 +115,7 @@ mod tests {
             }
         }
         assert!(Digest::parse(&"é".repeat(32)).is_err());
+        assert!(Digest::from_hex(&[0xff; 64]).is_err());
     }
 
     #[test]
