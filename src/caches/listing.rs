@@ -1,7 +1,7 @@
-//! Looks whether all files that were agreed are listed in their folders, and reads none of them.
+//! Looks whether files that were agreed are listed in their folders, and reads none of them.
 //!
 //! It costs a small part of a [`super::scan`], and answers the question that comes before anything
-//! else: is anything gone? Where the answer is not a plain no, a scan has to tell.
+//! else: are enough of them there? Where the answer is not a plain yes, a scan has to tell.
 
 use std::iter::Peekable;
 
@@ -18,15 +18,19 @@ use crate::model::{DatasitePath, Snapshot, is_ignored_name, snapshot};
 pub struct Listing {
     /// How many of the files that were agreed are there, as files and under their own names.
     pub listed: usize,
-    /// Files of ours that a crash left half written. To be removed by whoever holds the lock.
+    /// Files of ours that a crash left half written, where it looked. To be removed by whoever holds
+    /// the lock.
     pub leftovers: Vec<DatasitePath>,
 }
 
-/// Lists the folders of a datasite. What cannot be looked at is not listed.
-pub fn list(tree: &DatasiteTree, agreed: &Snapshot) -> Listing {
-    let mut walk =
-        Walk { agreed: agreed.iter().peekable(), at: At::default(), listing: Listing::default() };
-    if let Ok(root) = tree.dir().try_clone() {
+/// Lists the folders of a datasite until `enough` files were come across that were agreed. What cannot
+/// be looked at is not listed.
+pub fn list(tree: &DatasiteTree, agreed: &Snapshot, enough: usize) -> Listing {
+    let (at, listing) = (At::default(), Listing::default());
+    let mut walk = Walk { agreed: agreed.iter().peekable(), enough, at, listing };
+    if enough > 0
+        && let Ok(root) = tree.dir().try_clone()
+    {
         walk.folder(&root);
     }
     walk.listing
@@ -35,6 +39,7 @@ pub fn list(tree: &DatasiteTree, agreed: &Snapshot) -> Listing {
 struct Walk<'a> {
     /// What was agreed and is not come to yet.
     agreed: Peekable<snapshot::Iter<'a>>,
+    enough: usize,
     at: At,
     listing: Listing,
 }
@@ -52,6 +57,7 @@ impl Walk<'_> {
             } else if kind == EntryKind::File {
                 self.listing.listed += usize::from(self.is_agreed());
             } else if kind == EntryKind::Folder
+                && self.listing.listed < self.enough
                 && !travels_otherwise(self.at.as_str())
                 && let Ok(next) = folder.open_dir_nofollow(name)
             {
@@ -85,16 +91,21 @@ mod tests {
         }
         let names = ["a", "d/b", "d/e/c", "gone", "was-a-file"];
         let agreed: Snapshot = names.map(|name| (path(name), Digest::of(b"x"))).into();
-        assert_eq!(list(&tree, &agreed), Listing { listed: 3, leftovers: Vec::new() });
+        let list = |enough| list(&tree, &agreed, enough);
+        assert_eq!(list(5), Listing { listed: 3, leftovers: Vec::new() });
         let leftover = format!("d/{}", temporary_name());
         std::fs::write(folder.path().join(&leftover), b"half").unwrap();
-        assert_eq!(list(&tree, &agreed).leftovers, [path(&leftover)]);
+        assert_eq!(list(5).leftovers, [path(&leftover)]);
+        // `d/e` is not opened once `a` and `d/b` are there, and no folder for nothing.
+        assert_eq!(list(2), Listing { listed: 2, leftovers: vec![path(&leftover)] });
+        assert_eq!(list(1), Listing { listed: 1, leftovers: Vec::new() });
+        assert_eq!(list(0), Listing::default());
         #[cfg(unix)]
         {
             std::fs::remove_file(folder.path().join("a")).unwrap();
             std::os::unix::fs::symlink("new", folder.path().join("a")).unwrap();
             std::os::unix::fs::symlink("d", folder.path().join("was")).unwrap();
-            assert_eq!(list(&tree, &agreed).listed, 2, "links are not followed");
+            assert_eq!(list(5).listed, 2, "links are not followed");
         }
     }
 }

@@ -13,4 +13,4 @@ pub use in_the_way::edits_in_the_way;
 pub use local::{LocalChange, local_changes};
 pub use owed::{Owed, owed};
 pub use receive::{Known, Local, Received, Step, receive};
-pub use safety::{Alarm, Marker, Sight, alarm, gone};
+pub use safety::{Alarm, Marker, Sight, alarm, enough, gone};

@@ -88,6 +88,15 @@ pub const fn alarm(sight: &Sight) -> Option<Alarm> {
     }
 }
 
+/// Returns how many of so many files that were agreed have to be where they were, in a folder that is
+/// there, so that there is no alarm whatever has become of the others.
+pub const fn enough(marker: Marker, agreed: usize) -> usize {
+    match marker {
+        Marker::Known => agreed.div_ceil(2),
+        Marker::Missing | Marker::Other => agreed,
+    }
+}
+
 /// Counts the files that were agreed and are not there any more, under no name.
 pub fn gone(
     agreed: &Snapshot,
@@ -143,6 +152,20 @@ mod tests {
         ];
         for (what, marker, has_folder, agreed, gone, wanted) in cases {
             assert_eq!(alarm(&Sight { marker, has_folder, agreed, gone }), wanted, "{what}");
+        }
+    }
+
+    #[test]
+    fn where_enough_is_there_no_alarm_is_possible_and_with_less_one_may_be() {
+        for marker in [Marker::Known, Marker::Missing, Marker::Other] {
+            for agreed in 0..50 {
+                let alarm = |gone| alarm(&Sight { marker, has_folder: true, agreed, gone });
+                let enough = enough(marker, agreed);
+                assert!((0..=agreed - enough).all(|gone| alarm(gone).is_none()), "{agreed}");
+                if agreed >= FILES_MANY * 2 {
+                    assert!(alarm(agreed - enough + 1).is_some(), "{agreed}");
+                }
+            }
         }
     }
 

@@ -14,7 +14,7 @@ use crate::caches::{
     write_marker,
 };
 use crate::model::{Code, DatasitePath, Digest, Email, Role, Snapshot, Timestamp};
-use crate::outbox::{Alarm, Marker, Sight, alarm, gone};
+use crate::outbox::{Alarm, Marker, Sight, alarm, enough, gone};
 
 use super::sending::told;
 use super::{Account, Error, Report, Result, SyncOptions};
@@ -90,17 +90,25 @@ fn look_at(
     let Some(tree) = tree else {
         return judge(account, datasite, &Scan::default(), false, options);
     };
-    let agreed = account.store.agreed(datasite)?;
-    let listing = caches::list(&tree, &agreed);
-    for leftover in &listing.leftovers {
-        // It is in nobody's way: what cannot be removed stays.
-        tree.sweep(leftover).ok();
-    }
-    if listing.listed == agreed.len() && !options.force {
-        return Ok(()); // Nothing is gone, so there is no alarm.
+    if !options.force {
+        let agreed = account.store.agreed(datasite)?;
+        let enough = enough(seen_marker(account)?, agreed.len());
+        let listing = caches::list(&tree, &agreed, enough);
+        sweep(&tree, &listing.leftovers);
+        if listing.listed >= enough {
+            return Ok(()); // There is no alarm, whatever has become of the others.
+        }
     }
     let found = scan(&account.store, &tree, datasite, now.micros().saturating_mul(1000))?;
+    sweep(&tree, &found.leftovers);
     judge(account, datasite, &found, true, options)
+}
+
+/// Removes what a crash left half written. It is in nobody's way: what cannot be removed stays.
+fn sweep(tree: &DatasiteTree, leftovers: &[DatasitePath]) {
+    for leftover in leftovers {
+        tree.sweep(leftover).ok();
+    }
 }
 
 /// Opens the tree of `datasite` to write into it, and looks at it once more: a disk may vanish at
@@ -121,6 +129,7 @@ pub(super) fn ground(
     }
     let tree = existing.map_or_else(|| account.tree(datasite), Ok)?;
     let found = scan(&account.store, &tree, datasite, now.micros().saturating_mul(1000))?;
+    sweep(&tree, &found.leftovers);
     judge(account, datasite, &found, has_folder, options)?;
     Ok((tree, found))
 }
@@ -135,7 +144,13 @@ pub(super) fn check(
     found: &Scan,
     options: &SyncOptions,
 ) -> Result<()> {
-    judge(account, datasite, found, account.folders.datasite(datasite).is_dir(), options)
+    let folder = account.folders.datasite(datasite);
+    if !found.leftovers.is_empty()
+        && let Some(tree) = DatasiteTree::open_existing(&folder)?
+    {
+        sweep(&tree, &found.leftovers);
+    }
+    judge(account, datasite, found, folder.is_dir(), options)
 }
 
 fn judge(
@@ -146,10 +161,10 @@ fn judge(
     options: &SyncOptions,
 ) -> Result<()> {
     let agreed = account.store.agreed(datasite)?;
-    let (waiting, asked, meant, known) = account.store.read(|db| {
+    let (waiting, asked, meant) = account.store.read(|db| {
         let (waiting, asked) = (intents::waiting(db, datasite)?, proposed::all(db, datasite)?);
         let meant = meta::get(db, &meant_key(datasite))?.unwrap_or_default();
-        Ok((waiting, asked, meant, meta::get(db, MARKER)?))
+        Ok((waiting, asked, meant))
     })?;
     let is_unknown = |path: &DatasitePath| waiting.contains_key(path) || found.is_unknown(path);
     if options.force {
@@ -163,7 +178,7 @@ fn judge(
     };
     let is_unknown = |path: &DatasitePath| is_unknown(path) || is_known(path);
     let sight = Sight {
-        marker: marker(known.as_deref(), read_marker(&account.folders.syftbox).as_deref()),
+        marker: seen_marker(account)?,
         has_folder,
         agreed: agreed.len(),
         gone: gone(&agreed, &found.files, is_unknown),
@@ -201,6 +216,12 @@ fn meant_key(datasite: &Email) -> String {
 /// No path holds a line break.
 fn line(path: &DatasitePath, digest: &Digest) -> String {
     format!("{} {path}", digest.to_hex())
+}
+
+/// Compares the marker of the SyftBox with the one that is known.
+fn seen_marker(account: &Account) -> Result<Marker> {
+    let known = account.store.read(|db| meta::get(db, MARKER))?;
+    Ok(marker(known.as_deref(), read_marker(&account.folders.syftbox).as_deref()))
 }
 
 fn marker(known: Option<&str>, found: Option<&str>) -> Marker {
