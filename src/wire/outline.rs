@@ -6,7 +6,8 @@
 //! secret of this reading, so that no content can pose as one.
 //!
 //! What is no JSON is passed on for the reader to refuse, but for strings that are taken out: those
-//! are refused here by the rules of `serde_json` (no control characters, no lone surrogates).
+//! are refused here by the rules of `serde_json` (no control characters, no lone surrogates; the latter
+//! also in what a reader passes over).
 //!
 //! What is around the strings has bounds too: a reader holds the digits of a number, and a mark for each
 //! list that is open, also in what it passes over.
