@@ -30,6 +30,9 @@ const FORMAT: u32 = 1;
 /// Content that changes while it is fetched is begun anew so often.
 const TRIES_MAX: usize = 2;
 
+/// Several files come at once, and each holds so many bytes on their way to the disk.
+const WRITTEN_AT_ONCE: usize = 128 * 1024;
+
 /// Of which content something is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Version {
@@ -126,6 +129,7 @@ async fn try_fetch(
     let told_drive =
         drive.with_progress(Progress::new(Arc::new(move |at| heard.tell(Far::At(at)))));
     let mut writer = tokio::fs::File::from_std(file);
+    writer.set_max_buf_size(WRITTEN_AT_ONCE);
     let got = told_drive.download_rest(id.as_str(), begun, version.size_bytes, &mut writer).await;
     // Also what came before an error: nothing may be on its way to the file when it is opened again.
     let flushed = tokio::io::AsyncWriteExt::flush(&mut writer).await;
