@@ -140,9 +140,8 @@ impl Joining<'_> {
     ) -> Result<One> {
         let (contents, manifest, path) = (account.contents(), &brought.manifest, &brought.path);
         let (digest, size_bytes) = (manifest.digest, manifest.size_bytes);
-        if let Some(large) = contents.known(&digest).map_err(failed(&account.folders.contents()))? {
-            return Ok(One::Here(large));
-        }
+        // Not even where this content lies here already: it may be on its way between others, and a digest is
+        // no right to what has it.
         let right = (self.right)(path);
         let not_fetched = One::NotFetched(Large { digest, size_bytes, is_text: false });
         if !right.to_bring {
