@@ -176,3 +176,24 @@ async fn a_pack_that_does_not_come_holds_nobody_up_and_is_not_waited_for_for_eve
     assert!(report.problems[0].message.contains("quarantine"), "{report:?}");
     assert!(owner.sync().await.is_idle());
 }
+
+#[tokio::test]
+async fn the_digest_of_what_somebody_else_has_sent_is_no_right_to_it() {
+    let world = World::new();
+    world.holds_less_than(100_000);
+    let (owner, eve, honest) = stage(&world).await;
+    let content = noise(200_000);
+    // In one sync: it lies among the contents when eve's message is read, of which no pack was ever sent.
+    honest.write(&owner.email, "honest/data.bin", &content);
+    honest.sync().await;
+    propose(&eve, "eve/data.bin", (None, &content), false, as_it_is).await;
+    // And one that is only worth anything once the honest one is taken in.
+    propose(&eve, "honest/data.bin", (Some(&content), &content), false, as_it_is).await;
+    let report = owner.try_sync().await.unwrap();
+    assert_eq!(report.accepted, 1, "{report:?}");
+    let root = owner.account().folders.datasite(&owner.email);
+    assert!(std::fs::read(root.join("honest/data.bin")).unwrap() == content);
+    assert!(!root.join("eve/data.bin").exists());
+    assert!(!owner.try_sync().await.unwrap().has_exchanged());
+    assert!(!root.join("eve/data.bin").exists());
+}

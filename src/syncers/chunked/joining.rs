@@ -5,13 +5,14 @@
 //! chunks taken from it. What is not fetched is named nevertheless; who decides to use it finds that it
 //! is not among the contents, and leaves the message where it is.
 
+use std::collections::BTreeSet;
 use std::io::Seek as _;
 use std::path::Path;
 
 use crate::caches::{self, DatasiteTree, outlines};
 use crate::chunks::{self, Outline};
 use crate::connections::{self, Entry, kept_at, make_private, with_ending};
-use crate::model::{DatasitePath, Email, Timestamp};
+use crate::model::{DatasitePath, Digest, Email, Timestamp};
 use crate::wire::names::is_chunked;
 use crate::wire::{self, Brought, Chunked, Large, Message};
 
@@ -53,8 +54,9 @@ pub(in crate::syncers) struct Joining<'a> {
 /// What became of a message.
 #[derive(Debug)]
 pub(in crate::syncers) enum Joined<M> {
-    /// It is as any other.
-    Whole(M),
+    /// It is as any other, but that what has these digests was not worth fetching: it is not here, also
+    /// where somebody else has sent the same.
+    Whole(M, BTreeSet<Digest>),
     /// It stays where it is.
     Later(String),
     /// It is wrong, and stays so.
@@ -100,9 +102,14 @@ pub(in crate::syncers) async fn join<M: Message>(
         Ok(brought) => brought,
         Err(error) => return Ok(Joined::Wrong(told(&error))),
     };
+    let mut not_fetched = BTreeSet::new();
     for one in brought {
         let large = match joining.one(account, &one, report).await? {
-            One::Here(large) | One::NotFetched(large) => large,
+            One::Here(large) => large,
+            One::NotFetched(large) => {
+                not_fetched.insert(large.digest);
+                large
+            }
             One::Missing(why) => {
                 let age = joining.now.micros().saturating_sub(joining.entry.created_micros);
                 let is_late = age > WAIT_MICROS;
@@ -115,7 +122,7 @@ pub(in crate::syncers) async fn join<M: Message>(
             change.set(Some(large));
         }
     }
-    Ok(Joined::Whole(chunked.message))
+    Ok(Joined::Whole(chunked.message, not_fetched))
 }
 
 impl Joining<'_> {

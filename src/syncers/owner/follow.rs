@@ -259,7 +259,7 @@ async fn read_message(
         now: reader.now,
     };
     match chunked::join(account, joining, message, report).await? {
-        Joined::Whole(message) => Ok(Some(message)),
+        Joined::Whole(message, _) => Ok(Some(message)),
         Joined::Later(reason) => {
             let text = format!("`{}` of your own event log waits: {reason}", entry.name);
             report.problem(Code::MessageNotRead, text);

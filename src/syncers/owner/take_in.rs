@@ -8,12 +8,12 @@ use std::collections::BTreeSet;
 use std::iter::repeat;
 
 use crate::caches::intents::Waiting;
-use crate::caches::{
-    Contents, DatasiteTree, Scan, agreed, announcing, catalogue, intents, journal, scan,
-};
+use crate::caches::{DatasiteTree, Scan, agreed, announcing, catalogue, intents, journal, scan};
 use crate::connections::{Entry, FileId};
 use crate::inbox::{Proposed, Refusal, Verdict, plan};
-use crate::model::{Code, DatasitePath, Email, RULE_FILE, Snapshot, Timestamp, is_rule_file};
+use crate::model::{
+    Code, DatasitePath, Digest, Email, RULE_FILE, Snapshot, Timestamp, is_rule_file,
+};
 use crate::peers::{Keyring, PeerState};
 use crate::permissions::{Level, SyftPerm};
 use crate::wire::names::{PackName, ProposalName};
@@ -32,9 +32,16 @@ pub(super) struct Message {
     folder: FileId,
     sender: Email,
     proposals: Vec<Proposal>,
+    /// What of it was not worth fetching when it was read.
+    not_fetched: BTreeSet<Digest>,
 }
 
 impl Message {
+    /// True if what a proposal brings came with it.
+    fn has_at_hand(&self, proposal: &Proposal) -> bool {
+        proposal.digest().is_none_or(|digest| !self.not_fetched.contains(&digest))
+    }
+
     /// How many bytes of it are held in memory.
     pub(super) fn held_bytes(&self) -> u64 {
         let contents = self.proposals.iter().filter_map(|proposal| proposal.content.as_ref());
@@ -117,7 +124,7 @@ pub(super) async fn open(
         now,
     };
     Ok(match chunked::join(account, joining, message, report).await? {
-        Joined::Whole(message) => check(account, from, message),
+        Joined::Whole(message, not_fetched) => check(account, from, message, not_fetched),
         Joined::Later(reason) => Err(Unread::NotKept(reason)),
         Joined::Wrong(reason) => Err(Unread::Wrong(reason)),
     })
@@ -156,6 +163,7 @@ fn check(
     account: &Account,
     from: From<'_>,
     message: ProposedFileChangesMessage,
+    not_fetched: BTreeSet<Digest>,
 ) -> Result<Message, Unread> {
     let From { sender, entry, .. } = from;
     let mut proposals = Vec::new();
@@ -176,7 +184,8 @@ fn check(
         proposals.push(proposal);
     }
     let folder = entry.parents.first().cloned().ok_or_else(|| "it lies in no inbox".to_owned())?;
-    Ok(Message { file: entry.id.clone(), folder, sender: sender.clone(), proposals })
+    let (file, sender) = (entry.id.clone(), sender.clone());
+    Ok(Message { file, folder, sender, proposals, not_fetched })
 }
 
 /// Keeps the bytes of a message that cannot be taken in, and has it leave the inbox. False if the disk has
@@ -233,7 +242,7 @@ pub(super) fn judge(
         rules.allows(sender, path, Level::Write) && !found.is_unread(path)
     };
     let mut verdicts = plan(&files, may_write, &proposed).into_iter();
-    let (mut later, contents) = (Vec::new(), account.contents());
+    let mut later = Vec::new();
     let mut is_as_planned = true;
     for mut message in messages {
         let own: Vec<Verdict> = verdicts.by_ref().take(message.proposals.len()).collect();
@@ -243,7 +252,7 @@ pub(super) fn judge(
         }
         let stop = |(verdict, proposal): (&Verdict, &Proposal)| match verdict {
             Verdict::Later => Some(Verdict::Later),
-            Verdict::Accept | Verdict::Confirm if !is_at_hand(&contents, proposal) => {
+            Verdict::Accept | Verdict::Confirm if !message.has_at_hand(proposal) => {
                 Some(verdict.clone())
             }
             _ => None,
@@ -273,12 +282,6 @@ pub(super) fn judge(
         }
     }
     Ok(later)
-}
-
-/// True if what a proposal brings is held, or lies among the contents.
-fn is_at_hand(contents: &Contents, proposal: &Proposal) -> bool {
-    let large = proposal.content.as_ref().and_then(Content::large);
-    large.is_none_or(|large| contents.has(&large.digest))
 }
 
 /// Returns the files that proposals are judged by. The disk is the truth, also where an edit is not

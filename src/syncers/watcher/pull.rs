@@ -158,7 +158,7 @@ async fn join(
         now,
     };
     Ok(match chunked::join(account, joining, message, report).await? {
-        Joined::Whole(message) => Ok(message),
+        Joined::Whole(message, _) => Ok(message),
         Joined::Later(reason) => Err(Unread::NotKept(reason)),
         Joined::Wrong(reason) => Err(Unread::Wrong(reason)),
     })
