@@ -80,7 +80,7 @@ async fn a_file_in_a_message_is_never_held() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_file_in_chunks_is_never_held() {
-    is_never_held(Form::Chunks, 2 * SIZE, 80 * MIB).await;
+    is_never_held(Form::Chunks, 3 * SIZE, 100 * MIB).await;
 }
 
 async fn is_never_held(form: Form, size: u64, most: u64) {
