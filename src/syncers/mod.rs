@@ -10,6 +10,7 @@ mod applying;
 mod batches;
 mod chunked;
 pub(crate) mod collections;
+mod deleting;
 mod directory;
 mod error;
 mod guarding;

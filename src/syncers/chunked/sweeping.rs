@@ -1,14 +1,9 @@
 //! Deletes packs that no message needs any more.
 
-use crate::caches::{catalogue, outlines, packs};
-use crate::connections::Error;
-use crate::model::{Code, Timestamp};
+use crate::caches::{outlines, packs};
+use crate::model::Timestamp;
 
-use super::super::sending::told;
-use super::super::{Account, Report, Result, remote};
-
-/// How many are deleted at once: as many as a batch of the drive takes.
-const PACKS_AT_ONCE: usize = 100;
+use super::super::{Account, Report, Result, deleting, remote};
 
 /// Deletes packs that no message needs any more, after the messages. What fails is told, and done by the
 /// next sync.
@@ -30,23 +25,5 @@ pub(in crate::syncers) async fn sweep(
         account.store.write(packs::heed_listing)?;
     }
     let unneeded = account.store.read(packs::unneeded)?;
-    for some in unneeded.chunks(PACKS_AT_ONCE) {
-        let outcomes = match account.router.own().delete(some).await {
-            Ok(outcomes) => outcomes,
-            Err(error) => {
-                report.problem(Code::OutboxNotCompacted, told(&error));
-                return Ok(());
-            }
-        };
-        for (pack, outcome) in some.iter().zip(outcomes) {
-            match outcome {
-                Ok(()) | Err(Error::NotFound { .. }) => account.store.write(|db| {
-                    catalogue::remove(db, pack)?;
-                    packs::gone(db, pack)
-                })?,
-                Err(error) => report.problem(Code::OutboxNotCompacted, told(&error)),
-            }
-        }
-    }
-    Ok(())
+    deleting::delete(account, &unneeded, packs::gone, report).await
 }

@@ -9,15 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use crate::caches::delivered::{self, Delivered};
-use crate::caches::{DatasiteTree, announcing, catalogue, held, packs};
-use crate::connections::{self, FileId};
-use crate::model::{Code, DatasitePath, Email, Snapshot, Timestamp};
+use crate::caches::{DatasiteTree, announcing, held, packs};
+use crate::connections::FileId;
+use crate::model::{DatasitePath, Email, Snapshot, Timestamp};
 use crate::outbox::to_compact;
 use crate::wire::{Content, FileChangeEvent};
 
 use super::super::peering::Acquaintance;
-use super::super::sending::{self, told};
-use super::super::{Account, Directory, Report, Result};
+use super::super::sending;
+use super::super::{Account, Directory, Report, Result, deleting};
 use super::announce::{MESSAGE_BYTES, event, put_message};
 use super::mailboxes;
 
@@ -165,27 +165,11 @@ fn state_of(
 /// Deletes the messages whose place another one has taken. What fails is told.
 pub(super) async fn delete_replaced(account: &Account, report: &mut Report) -> Result<()> {
     let old = account.store.read(delivered::replaced)?;
-    if old.is_empty() {
-        return Ok(());
-    }
-    let outcomes = match account.router.own().delete(&old).await {
-        Ok(outcomes) => outcomes,
-        Err(error) => {
-            report.problem(Code::OutboxNotCompacted, told(&error));
-            return Ok(());
-        }
+    let note = |db: &_, file: &FileId| {
+        packs::free(db, file)?;
+        delivered::gone(db, file)
     };
-    for (file, outcome) in old.iter().zip(outcomes) {
-        match outcome {
-            Ok(()) | Err(connections::Error::NotFound { .. }) => account.store.write(|db| {
-                catalogue::remove(db, file)?;
-                packs::free(db, file)?;
-                delivered::gone(db, file)
-            })?,
-            Err(error) => report.problem(Code::OutboxNotCompacted, told(&error)),
-        }
-    }
-    Ok(())
+    deleting::delete(account, &old, note, report).await
 }
 
 #[cfg(test)]
