@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection as Database, params};
+use rusqlite::{Connection as Database, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 
 use super::agreed::parse_path;
@@ -56,9 +56,44 @@ pub fn unlogged(db: &Database) -> Result<Vec<FileChangeEvent>> {
     events(db, "SELECT event FROM unlogged ORDER BY number")
 }
 
+/// Returns the events that are not in the log yet, oldest first, from behind the number `last`, as long as
+/// each `fits`; with the number of the last one. `None` if there is none.
+pub fn unlogged_while(
+    db: &Database,
+    last: i64,
+    mut fits: impl FnMut(&FileChangeEvent) -> bool,
+) -> Result<Option<(i64, Vec<FileChangeEvent>)>> {
+    let sql = "SELECT number, event FROM unlogged WHERE number > ?1 ORDER BY number";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([last])?;
+    let (mut through, mut events) = (last, Vec::new());
+    while let Some(row) = rows.next()? {
+        let event = from_text(&row.get::<_, String>(1)?)?;
+        if !fits(&event) {
+            break;
+        }
+        through = row.get(0)?;
+        events.push(event);
+    }
+    Ok((!events.is_empty()).then_some((through, events)))
+}
+
+/// Returns the first event behind the number `last` that is not in the log yet.
+fn first_unlogged(db: &Database, last: i64) -> Result<Option<(i64, FileChangeEvent)>> {
+    let mut is_first = true;
+    let found = unlogged_while(db, last, |_| std::mem::take(&mut is_first))?;
+    Ok(found.and_then(|(number, events)| Some((number, events.into_iter().next()?))))
+}
+
 /// Notes that all events are in the log, or in a message that is on its way there.
 pub fn logged(db: &Database) -> Result<()> {
     db.execute("DELETE FROM unlogged", [])?;
+    Ok(())
+}
+
+/// As [`logged`], of the events up to the number `through`.
+pub fn logged_through(db: &Database, through: i64) -> Result<()> {
+    db.prepare_cached("DELETE FROM unlogged WHERE number <= ?1")?.execute([through])?;
     Ok(())
 }
 
@@ -74,11 +109,32 @@ pub fn rolling_count(db: &Database) -> Result<usize> {
     Ok(usize::try_from(count).unwrap_or(0))
 }
 
+/// Returns about how many bytes of JSON the rolling state has, without what is large.
+pub fn rolling_bytes(db: &Database) -> Result<u64> {
+    let sql = "SELECT coalesce(sum(octet_length(event)), 0) FROM rolling";
+    let bytes: i64 = db.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    Ok(u64::try_from(bytes).unwrap_or(0))
+}
+
+/// Returns the newest event of `path` in the rolling state.
+pub fn rolled(db: &Database, path: &DatasitePath) -> Result<Option<FileChangeEvent>> {
+    let text = db
+        .prepare_cached("SELECT event FROM rolling WHERE path = ?1")?
+        .query_row([path.as_str()], |row| row.get::<_, String>(0))
+        .optional()?;
+    text.map(|text| from_text(&text)).transpose()
+}
+
 /// Begins the rolling state anew: a checkpoint holds what it held. What is not in the log yet stays,
 /// for it will come after that.
 pub fn clear_rolling(db: &Database) -> Result<()> {
     db.execute("DELETE FROM rolling", [])?;
-    unlogged(db)?.iter().try_for_each(|event| roll(db, event))
+    let mut last = 0;
+    while let Some((number, event)) = first_unlogged(db, last)? {
+        roll(db, &event)?;
+        last = number;
+    }
+    Ok(())
 }
 
 /// Notes that `peer` is to be told what stands at `path`, in an event of the id `event`.

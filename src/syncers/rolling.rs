@@ -39,15 +39,17 @@ pub(super) async fn send(
     now: Timestamp,
     report: &mut Report,
 ) -> Result<()> {
-    let (dirty, file, base, events) = account.store.read(|db| {
-        let base = meta::get(db, ROLLING_BASE)?;
-        let (dirty, file) = (meta::get(db, ROLLING_DIRTY)?, meta::get(db, ROLLING_FILE)?);
-        let events = if dirty.is_some() { announcing::rolling(db)? } else { Vec::new() };
-        Ok((dirty, file, base, events))
-    })?;
+    let dirty = account.store.read(|db| meta::get(db, ROLLING_DIRTY))?;
     if dirty.is_none() || !log::is_whole(account, directory)? {
         return Ok(());
     }
+    if account.store.read(announcing::rolling_bytes)? > ROLLING_BYTES_MAX {
+        return log::leave_to_it(account, directory);
+    }
+    let (file, base, events) = account.store.read(|db| {
+        let (file, base) = (meta::get(db, ROLLING_FILE)?, meta::get(db, ROLLING_BASE)?);
+        Ok((file, base, announcing::rolling(db)?))
+    })?;
     let base = base.and_then(|text| Timestamp::parse_canonical(&text).ok());
     let mut state = RollingState::new(&account.email, now, base);
     state.last_event_timestamp = events.iter().map(|event| event.timestamp).reduce(f64::max);

@@ -20,6 +20,7 @@ mod home;
 mod hostile;
 mod large;
 mod losses;
+mod lots;
 mod measures;
 mod orphans;
 mod pruning;

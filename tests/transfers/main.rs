@@ -8,6 +8,7 @@
 mod connection;
 mod downloads;
 mod full;
+mod many;
 mod messages;
 mod proxy;
 mod uploads;

@@ -7,10 +7,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::caches::{agreed, announcing, catalogue, intents, journal, meta};
+use crate::caches::{announcing, catalogue, intents, journal, meta};
 use crate::checkpoints::{Due, due};
 use crate::connections::{self, Content, Entry, FileId, OCTETS};
-use crate::model::{Code, DatasitePath, Timestamp};
+use crate::model::{Code, DatasitePath, Email, Timestamp};
 use crate::wire::names::{CheckpointName, CheckpointsFolder, IncrementalName, RollingStateName};
 use crate::wire::{self, FullState, IncrementalCheckpoint, LogCoverage, Packed, Recipe};
 
@@ -34,7 +34,7 @@ const ENTRIES_MAX: usize = if cfg!(test) { 20 } else { wire::limits::CHANGES_MAX
 /// About how many bytes of content a checkpoint is made of in memory. Beyond it, all files but those of
 /// less than [`SMALL_BYTES`] are read as it is written.
 const HELD_BYTES_MAX: u64 = 24 * 1024 * 1024;
-const SMALL_BYTES: u64 = 4 * 1024;
+const SMALL_BYTES: u64 = 512;
 
 /// Which checkpoint was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -290,30 +290,17 @@ pub(super) async fn delete(account: &Account, files: &[FileId]) -> Result<()> {
 /// cannot be read or written now, is taken from the writes that wait, or from the events.
 fn read_files(account: &Account) -> Result<(BTreeMap<DatasitePath, wire::Content>, Lying)> {
     let tree = account.tree(&account.email)?;
-    let (agreed, events) = account
-        .store
-        .read(|db| Ok((agreed::snapshot(db, &account.email)?, announcing::rolling(db)?)))?;
+    let agreed = account.store.agreed(&account.email)?;
     let (mut files, mut places, mut held) = (BTreeMap::new(), BTreeMap::new(), 0);
     let contents = account.contents();
-    for (path, digest) in agreed {
+    for (path, digest) in agreed.iter() {
+        let (path, digest) = (path.clone(), *digest);
         let is_it = |content: &wire::Content| content.digest() == digest;
         let large = if held < HELD_BYTES_MAX { contents.large_bytes_min() } else { SMALL_BYTES };
         let found = contents.refer(&tree, &path, &digest, large.min(contents.large_bytes_min()));
-        let at_hand = match found.ok().flatten() {
+        let content = match found.ok().flatten() {
             Some(content) => Some(content),
-            None => account
-                .store
-                .read(|db| intents::at(db, &account.email, &path))?
-                .and_then(|write| write.content)
-                .filter(is_it),
-        };
-        let content = match at_hand {
-            Some(content) => Some(content),
-            None => events
-                .iter()
-                .filter_map(|event| event.clone().check().ok())
-                .find(|event| event.path == path && event.digest() == Some(digest))
-                .and_then(|event| event.content),
+            None => account.store.read(|db| noted(db, &account.email, &path))?.find(is_it),
         };
         let Some(content) = content else { return Err(Error::NotSynced { path }) };
         held += content.held_bytes();
@@ -323,6 +310,17 @@ fn read_files(account: &Account) -> Result<(BTreeMap<DatasitePath, wire::Content
         files.insert(path, content);
     }
     Ok((files, Lying::at(account, places)?))
+}
+
+/// Returns what the database knows to belong at `path`: what is to be written there, and what was said.
+fn noted(
+    db: &rusqlite::Connection,
+    email: &Email,
+    path: &DatasitePath,
+) -> crate::caches::Result<impl Iterator<Item = wire::Content> + use<>> {
+    let written = intents::at(db, email, path)?.and_then(|write| write.content);
+    let said = announcing::rolled(db, path)?.and_then(|event| event.check().ok()?.content);
+    Ok(written.into_iter().chain(said))
 }
 
 /// Returns the newest message of our event log, by its name, that is not newer than one which this
@@ -397,6 +395,7 @@ mod tests {
     use super::super::super::account::tests::account;
     use super::super::super::{SyncOptions, owner};
     use super::*;
+    use crate::caches::agreed;
     use crate::connections::MemoryDrive;
     use crate::model::Digest;
     use crate::model::Role;

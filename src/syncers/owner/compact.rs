@@ -13,13 +13,14 @@ use crate::caches::{DatasiteTree, announcing, held, packs};
 use crate::connections::FileId;
 use crate::model::{DatasitePath, Email, Snapshot, Timestamp};
 use crate::outbox::to_compact;
-use crate::wire::{Content, FileChangeEvent};
+use crate::wire::FileChangeEvent;
 
 use super::super::peering::Acquaintance;
 use super::super::sending;
 use super::super::{Account, Directory, Report, Result, deleting};
-use super::announce::{MESSAGE_BYTES, event, put_message};
+use super::announce::event;
 use super::mailboxes;
+use super::packing::{Room, put_message};
 
 /// Brings messages together where there are `threshold` of them, and deletes those whose place is
 /// taken. What fails is told, and done by the next sync.
@@ -59,7 +60,6 @@ struct Group {
     messages: Vec<FileId>,
     paths: BTreeMap<DatasitePath, String>,
     events: Vec<FileChangeEvent>,
-    bytes: u64,
 }
 
 /// Brings messages together, oldest first, as many at a time as one message may hold. One that speaks
@@ -75,19 +75,23 @@ async fn bring_together(
 ) -> Result<bool> {
     let (held, due) =
         account.store.read(|db| Ok((held::snapshot(db, peer)?, announcing::answers(db, peer)?)))?;
-    let (mut is_any, mut group) = (false, Group::default());
+    let (mut is_any, mut group, mut room) = (false, Group::default(), Room::of(account));
     for (message, paths) in old.iter().zip(last_words(old)) {
         // What it holds of these was not sent, or is held back.
         let is_due = paths.keys().any(|path| due.contains_key(path));
         let state = if is_due { None } else { state_of(account, tree, &held, &paths, now)? };
-        let Some((events, bytes)) = state else { continue };
-        if group.bytes.saturating_add(bytes) > MESSAGE_BYTES as u64 {
+        let Some(events) = state else { continue };
+        if !events.iter().all(|event| room.takes_event(event)) {
             is_any |= put(account, peer, outbox, std::mem::take(&mut group), level, now).await?;
+            room = Room::of(account);
+            // What was one message may be one again.
+            for event in &events {
+                room.takes_event(event);
+            }
         }
         group.messages.push(message.file.clone());
         group.paths.extend(paths);
         group.events.extend(events);
-        group.bytes += bytes;
     }
     Ok(put(account, peer, outbox, group, level, now).await? || is_any)
 }
@@ -136,16 +140,16 @@ async fn put(
     Ok(true)
 }
 
-/// Returns what a peer that holds `held` holds of `paths`, and how many bytes that is; `None` if that
-/// cannot be said now, because a file is being edited.
+/// Returns what a peer that holds `held` holds of `paths`; `None` if that cannot be said now, because a
+/// file is being edited.
 fn state_of(
     account: &Account,
     tree: &DatasiteTree,
     held: &Snapshot,
     paths: &BTreeMap<DatasitePath, String>,
     now: Timestamp,
-) -> Result<Option<(Vec<FileChangeEvent>, u64)>> {
-    let (mut events, mut bytes) = (Vec::new(), 0);
+) -> Result<Option<Vec<FileChangeEvent>>> {
+    let mut events = Vec::new();
     for (path, id) in paths {
         let digest = held.get(path).copied();
         let content = match digest {
@@ -155,11 +159,10 @@ fn state_of(
                 _ => return Ok(None),
             },
         };
-        bytes += content.as_ref().map_or(0, Content::size_bytes);
         let id = Uuid::parse_str(id).unwrap_or_else(|_| Uuid::new_v4());
         events.push(event(account, path, digest, content, id, now).into_wire());
     }
-    Ok(Some((events, bytes)))
+    Ok(Some(events))
 }
 
 /// Deletes the messages whose place another one has taken. What fails is told.
@@ -177,6 +180,7 @@ mod tests {
     use super::super::super::account::tests::account;
     use super::super::super::{DatasiteWatcherSyncer, SyncOptions, peering};
     use super::super::DatasiteOwnerSyncer;
+    use super::super::packing::MESSAGE_BYTES;
     use super::*;
     use crate::connections::MemoryDrive;
     use crate::model::Role;

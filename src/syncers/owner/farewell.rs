@@ -14,7 +14,8 @@ use crate::wire::names::EventsName;
 use crate::wire::{Chunked, FileChangeEventsMessage};
 
 use super::super::{Account, Directory, Report, Result, chunked, parcels, peering, sending};
-use super::announce::{event, put_message};
+use super::announce::event;
+use super::packing::put_message;
 use super::restore::RESTORED;
 use super::{compact, mailboxes, withdrawing};
 

@@ -15,6 +15,8 @@ mod inboxes;
 mod kept_back;
 mod laying;
 pub(super) mod log;
+mod owing;
+mod packing;
 mod prune;
 mod restating;
 mod restore;
@@ -35,8 +37,8 @@ use super::{
     homing, mending, parcels, refresh, sealing, sending, speaking, writing,
 };
 
-pub(super) use announce::split;
 pub use checkpoint::{CheckpointKind, CheckpointSummary};
+pub(super) use packing::Room;
 pub(super) use restore::RESTORED;
 pub use status::CheckpointStatus;
 

@@ -12,13 +12,14 @@ use uuid::Uuid;
 
 use crate::caches::{DatasiteTree, agreed, announcing, journal, meta, unstated};
 use crate::model::{DatasitePath, Digest, Timestamp};
-use crate::wire::{Body, Event, FileChangeEvent};
+use crate::wire::{Event, FileChangeEvent};
 
 use super::super::rolling::ROLLING_DIRTY;
 use super::super::sending::{no_home, take_id};
 use super::super::{Account, Directory, Result};
-use super::announce::{MESSAGE_BYTES, event, put_message};
+use super::announce::event;
 use super::log::newest_name;
+use super::packing::{Room, put_message};
 
 /// How many paths are looked up at once.
 const PATHS_AT_ONCE: usize = 1000;
@@ -60,16 +61,16 @@ pub(super) async fn restate(
         let paths = account.store.read(|db| unstated::after(db, last.as_ref(), PATHS_AT_ONCE))?;
         let Some(newest) = paths.last().cloned() else { return Ok(()) };
         let moments = account.store.read(|db| agreed::moments(db, &account.email))?;
-        let (mut events, mut bytes) = (Vec::new(), 0);
+        let (mut events, mut room) = (Vec::new(), Room::of(account));
         for path in paths {
             let moment = moments.get(&path).copied().filter(|m| *m < agreed::unsettled_moment());
             let Some(event) = state_of(account, tree, &path, moment, now)? else { continue };
-            bytes += event.content.as_ref().map_or(0, Body::size_bytes);
-            events.push((path, event));
-            if bytes > MESSAGE_BYTES as u64 {
+            if !room.takes_event(&event) {
                 commit(account, directory, std::mem::take(&mut events), now).await?;
-                bytes = 0;
+                room = Room::of(account);
+                room.takes_event(&event);
             }
+            events.push((path, event));
         }
         commit(account, directory, events, now).await?;
         last = Some(newest);

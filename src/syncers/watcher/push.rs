@@ -12,7 +12,7 @@ use crate::model::{Code, DatasitePath, Email, Timestamp};
 use crate::wire::names::{Direction, ProposalName};
 use crate::wire::{Capability, Content, Dialect, Proposal, ProposedFileChangesMessage};
 
-use super::super::owner::split;
+use super::super::owner::Room;
 use super::super::peering::Acquaintance;
 use super::super::sending::{gzip_time, secret, take_id, told};
 use super::super::telling::tell_unreadable;
@@ -72,6 +72,7 @@ pub(super) async fn prepare(
         report.problem_with(owner, Code::DeletionNotSent, text);
     }
     let (mut proposals, contents) = (Vec::new(), account.contents());
+    let mut room = Room::of_whole();
     let is_edit = |change: &Change| !waiting.contains_key(&change.path);
     for change in outlook.changes.into_iter().filter(is_edit) {
         let content = match contents.take_state(&tree, &change.path, change.new.as_ref()) {
@@ -82,18 +83,33 @@ pub(super) async fn prepare(
                 continue;
             }
         };
+        let bytes = content.as_ref().map_or(0, Content::size_bytes);
+        if !room.takes(bytes, 0) {
+            let proposals = std::mem::take(&mut proposals);
+            propose_all(account, owner, &inbox.id, proposals, now, report).await?;
+            room = Room::of_whole();
+            room.takes(bytes, 0);
+        }
         proposals.push(proposal(owner, change, content, now));
     }
+    propose_all(account, owner, &inbox.id, proposals, now, report).await
+}
+
+/// Puts one message into the journal.
+async fn propose_all(
+    account: &Account,
+    owner: &Email,
+    inbox: &FileId,
+    proposals: Vec<Proposal>,
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<()> {
     if proposals.is_empty() {
         return Ok(());
     }
     report.pushed += proposals.len();
-    let size = |proposal: &Proposal| proposal.content.as_ref().map_or(0, Content::size_bytes);
-    for proposals in split(proposals, size) {
-        let file = take_id(account).await?;
-        commit(account, owner, &inbox.id, &file, proposals, now)?;
-    }
-    Ok(())
+    let file = take_id(account).await?;
+    commit(account, owner, inbox, &file, proposals, now)
 }
 
 /// What was proposed lies in the old inbox, if that is still there, and the owner reads only the
