@@ -50,7 +50,8 @@ pub(super) fn read_from<T: DeserializeOwned>(
     from: impl io::Read,
     what: &'static str,
 ) -> Result<T, Error> {
-    serde_json::from_reader(from).map_err(|source| Error::Json { what, source })
+    // It asks for one byte at a time.
+    serde_json::from_reader(io::BufReader::new(from)).map_err(|source| Error::Json { what, source })
 }
 
 /// Reads `bytes` as `what`, of at most `limit_bytes`: a file that is parsed into a tree.

@@ -148,6 +148,8 @@ pub(super) struct Outliner<'a, R> {
     /// What is ready to be passed on, from `passed` on.
     ready: Vec<u8>,
     passed: usize,
+    /// Where what comes is read to, one piece after the other.
+    chunk: Box<[u8]>,
     /// Why the shelf took no more.
     failure: Option<io::Error>,
 }
@@ -171,6 +173,7 @@ impl<'a, R: Read> Outliner<'a, R> {
             decoded: Vec::new(),
             ready: Vec::new(),
             passed: 0,
+            chunk: vec![0; CHUNK_BYTES].into_boxed_slice(),
             failure: None,
         }
     }
@@ -281,13 +284,22 @@ impl<'a, R: Read> Outliner<'a, R> {
     }
 }
 
+impl<R: Read> Outliner<'_, R> {
+    /// Follows the next piece of what comes.
+    fn follow_next(&mut self, count: usize) -> io::Result<()> {
+        let chunk = std::mem::take(&mut self.chunk);
+        let followed = self.follow(&chunk[..count]);
+        self.chunk = chunk;
+        followed
+    }
+}
+
 impl<R: Read> Read for Outliner<'_, R> {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        let mut chunk = [0; CHUNK_BYTES];
         while self.passed == self.ready.len() {
             self.ready.clear();
             self.passed = 0;
-            let count = match self.from.read(&mut chunk) {
+            let count = match self.from.read(&mut self.chunk) {
                 Ok(0) => {
                     // A string that never ends: the reader is to see that.
                     self.ready.append(&mut self.held);
@@ -300,7 +312,7 @@ impl<R: Read> Read for Outliner<'_, R> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             };
-            self.follow(&chunk[..count])?;
+            self.follow_next(count)?;
         }
         let count = to.len().min(self.ready.len() - self.passed);
         to[..count].copy_from_slice(&self.ready[self.passed..self.passed + count]);
