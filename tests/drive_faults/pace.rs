@@ -25,10 +25,16 @@ struct Place {
 
 impl Place {
     async fn new(latency: Duration) -> Self {
+        Self::metered(latency, false).await
+    }
+
+    /// A server that does not say that quota units are not counted, as Google's.
+    async fn metered(latency: Duration, is_metered: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("drive");
         let mut options = Options::new(&data);
         options.latency = latency;
+        options.unmetered = !is_metered;
         let server = drive_server::serve(options).await.unwrap();
         for account in [OWNER, SCIENTIST] {
             drive_server::add_account(&data, account, Some(&token(account))).unwrap();
@@ -277,7 +283,17 @@ impl drive_api::Clock for Sleeping {
 
 #[tokio::test]
 async fn what_a_minutes_quota_does_not_hold_waits_for_the_next() {
-    let place = Place::new(Duration::ZERO).await;
+    assert_eq!(a_minutes_quota_and_one_request(true).await, [Duration::from_secs(61)]);
+}
+
+#[tokio::test]
+async fn where_no_quota_is_counted_nothing_waits_for_it() {
+    assert!(a_minutes_quota_and_one_request(false).await.is_empty());
+}
+
+/// How long requests waited.
+async fn a_minutes_quota_and_one_request(is_metered: bool) -> Vec<Duration> {
+    let place = Place::metered(Duration::ZERO, is_metered).await;
     let now = Mutex::new(DateTime::from_timestamp(1_780_000_000, 0).unwrap());
     let clock = Arc::new(Sleeping { now, slept: Mutex::default() });
     let drives = [(); 2].map(|()| place.drive(OWNER, clock.clone()));
@@ -290,5 +306,5 @@ async fn what_a_minutes_quota_does_not_hold_waits_for_the_next() {
     assert_eq!(spent, drive_api::UNITS_A_MINUTE);
     assert!(clock.slept.lock().unwrap().is_empty());
     drives[0].account_email().await.unwrap();
-    assert_eq!(*clock.slept.lock().unwrap(), [Duration::from_secs(61)]);
+    clock.slept.lock().unwrap().clone()
 }

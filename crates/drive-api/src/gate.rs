@@ -53,6 +53,8 @@ pub(crate) struct Gate {
 struct State {
     limit: Limit,
     window: Window,
+    /// Whether the server has said that it counts no quota units.
+    is_unmetered: bool,
 }
 
 /// What becomes of who is next.
@@ -72,11 +74,13 @@ impl State {
         if self.limit.is_full() {
             return Step::Full;
         }
-        let wait = self.window.wait(now, units);
-        if !wait.is_zero() {
-            return Step::Wait(wait);
+        if !self.is_unmetered {
+            let wait = self.window.wait(now, units);
+            if !wait.is_zero() {
+                return Step::Wait(wait);
+            }
+            self.window.take(now, units);
         }
-        self.window.take(now, units);
         Step::Go(self.limit.enter())
     }
 }
@@ -121,6 +125,11 @@ impl Gate {
     /// Notes that the server asked for a pause.
     pub(crate) fn hold(&self, now: DateTime<Utc>, pause: Duration) {
         self.lock().limit.hold(now, pause);
+    }
+
+    /// Notes that the server counts no quota units: what it can take, it says by itself.
+    pub(crate) fn is_unmetered(&self) {
+        self.lock().is_unmetered = true;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

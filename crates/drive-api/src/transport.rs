@@ -32,6 +32,8 @@ use crate::retry::{self, Failed, Repeat, Tries, Verdict, Waits};
 
 /// The longest JSON answer that is read: a page of 1,000 files is under 1 MiB.
 pub(crate) const JSON_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// How a server says what of a quota it counts.
+const QUOTA: &str = "x-drive-quota";
 pub(crate) const AGENT: &str = concat!("drive-api/", env!("CARGO_PKG_VERSION"));
 
 /// The HTTP client that all requests go through.
@@ -221,6 +223,7 @@ impl Transport {
     ) -> Result<Answer, Failed> {
         let response = self.client.request(request).await;
         let mut response = response.map_err(|error| failed_request(what, error))?;
+        self.heed_quota(response.headers());
         response.extensions_mut().insert(slot.ticket());
         let answer = collect(what, response, self.settings.json_bytes_max).await?;
         if answer.status.is_client_error() || answer.status.is_server_error() {
@@ -244,6 +247,7 @@ impl Transport {
         match tokio::time::timeout(self.settings.patience, sent).await {
             Ok(Ok(mut response)) => {
                 lift_bound(&taken);
+                self.heed_quota(response.headers());
                 response.extensions_mut().insert(slot.ticket());
                 if response.status().is_success() {
                     slot.worked();
@@ -263,6 +267,13 @@ impl Transport {
         let comes_back = retry::judge(&failed.symptom, Repeat::Safe) == Verdict::Again;
         if let Some(pause) = failed.retry_after.filter(|_| comes_back) {
             self.gate.hold(self.settings.clock.now(), pause);
+        }
+    }
+
+    /// A server that is not Google's may say that it counts no quota units.
+    fn heed_quota(&self, headers: &HeaderMap) {
+        if headers.get(QUOTA).is_some_and(|value| value == "none") {
+            self.gate.is_unmetered();
         }
     }
 

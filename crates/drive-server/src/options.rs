@@ -28,6 +28,9 @@ pub struct Options {
     pub sign_in_life: Option<Duration>,
     /// Service accounts that may act for people. Default none.
     pub service_accounts: Vec<ServiceAccount>,
+    /// Says in each answer that nobody counts quota units here, so that clients need not wait as they do
+    /// with Google: `x-drive-quota: none`. Default on.
+    pub unmetered: bool,
 }
 
 /// A service account with domain-wide delegation.
@@ -53,6 +56,7 @@ impl Options {
             token_life: Duration::from_secs(3600),
             sign_in_life: None,
             service_accounts: Vec::new(),
+            unmetered: true,
         }
     }
 }

@@ -71,6 +71,7 @@ pub async fn serve(options: Options) -> Result<Server, Error> {
         token_life: options.token_life,
         sign_in_life: options.sign_in_life,
         service_accounts: options.service_accounts,
+        unmetered: options.unmetered,
         url: url.clone(),
     });
     let (stop, stopping) = watch::channel(false);

@@ -69,6 +69,8 @@ pub(crate) struct App {
     pub(crate) token_life: Duration,
     pub(crate) sign_in_life: Option<Duration>,
     pub(crate) service_accounts: Vec<ServiceAccount>,
+    /// Whether answers say that quota units are not counted.
+    pub(crate) unmetered: bool,
     /// Where we are, for clients that name no host.
     pub(crate) url: String,
 }
@@ -132,7 +134,11 @@ async fn serve(app: &App, call: &mut Call) -> Reply {
         Some(Route::Batch) => batch::batch(app, call).await,
         _ => handle(app, call).await,
     };
-    answer.unwrap_or_else(|error| reply::error(&error))
+    let mut reply = answer.unwrap_or_else(|error| reply::error(&error));
+    if app.unmetered {
+        reply::set(&mut reply, "x-drive-quota", "none");
+    }
+    reply
 }
 
 /// Carries out one request, alone or out of a batch.
