@@ -34,6 +34,7 @@ mod reading;
 pub mod references;
 mod remembered;
 mod scan;
+mod shrinking;
 pub mod sizes;
 mod staged;
 mod stats;

@@ -12,7 +12,7 @@ use super::contents::LARGE_BYTES_MIN;
 use super::counting::{self, Counter};
 use super::remembered::Remembered;
 use super::upgrading::{self, STEPS, Step};
-use super::{Error, Result};
+use super::{Error, Result, shrinking};
 use crate::model::{Email, Snapshot, Timestamp};
 
 /// The state database of one account.
@@ -219,6 +219,14 @@ impl Store {
     /// If the database fails.
     pub fn agreed(&self, datasite: &Email) -> Result<Arc<Snapshot>> {
         self.remembered.agreed(&self.lock(), datasite)
+    }
+
+    /// Gives the disk back what is not needed any more, if that is much. What hinders it, as another
+    /// process that is writing, leaves it for another time.
+    pub fn shrink(&self) {
+        if let Err(error) = shrinking::shrink(&self.lock()) {
+            tracing::debug!(%error, "the database stays as large as it is");
+        }
     }
 
     /// Runs `change` in one transaction: all of it is kept, or on an error nothing.

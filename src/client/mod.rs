@@ -299,6 +299,7 @@ impl Client {
             let text = format!("a dataset is not updated yet: {}", told(&error));
             report.problem(Code::DatasetNotUpdated, text);
         }
+        account.store.shrink();
         Ok(report)
     }
 
