@@ -5,7 +5,7 @@ memory that was resident). The drive is the embedded one, in another process, wh
 memory where the system has such a place, so that a disk is not what is measured.
 
     cargo build --release
-    SYFT_BIN=target/release/syft python3 benches/local.py [--files 100 1000 10000 100000] [--messages 100 1000 …] [--big-mib 1024]
+    SYFT_BIN=target/release/syft python3 benches/local.py [--files 100 1000 10000 100000] [--messages 100 1000 …] [--middling 10000] [--big-mib 1024]
 """
 
 import argparse
@@ -28,6 +28,7 @@ from pathlib import Path
 
 OWNER, SCIENTIST = "olga@example.org", "sam@example.org"
 IN_FOLDER = 500
+MIDDLING_BYTES = 100 << 10
 CHECKPOINT_FILES = 99_900  # one checkpoint holds 100,000, and rules are files as well
 
 
@@ -74,9 +75,12 @@ class World:
     def tree(self):
         return self.folder / "owner" / f"SyftBox_{OWNER}" / OWNER / "w"
 
+    def place(self, number):
+        return self.tree() / str(number // IN_FOLDER) / f"{number}.txt"
+
     def write(self, numbers, content):
         for number in numbers:
-            path = self.tree() / str(number // IN_FOLDER) / f"{number}.txt"
+            path = self.place(number)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"{content} {number}\n")
 
@@ -150,15 +154,28 @@ def files(world, count):
     row("owner: 1 % changed", count, world.measure("sync"))
     world.measure("sync")
     row("`syft status`", count, world.measure("status"))
-    if count <= CHECKPOINT_FILES:
-        world.syft("checkpoint", "create")
-        login = ("login-do", "--email", OWNER, "--drive", world.url, "--token", f"token-of-{OWNER}")
-        row("owner: joins from a checkpoint", count, world.measure(*login, home="owner-2"))
+    joined = min(count, CHECKPOINT_FILES)
+    for number in range(joined, count):
+        world.place(number).unlink()
+    world.syft("sync")
+    world.syft("checkpoint", "create")
+    login = ("login-do", "--email", OWNER, "--drive", world.url, "--token", f"token-of-{OWNER}")
+    row("owner: joins from a checkpoint", joined, world.measure(*login, home="owner-2"))
 
 
 def messages(world, count):
     world.propose(count)
     row("owner: receives messages of one file", count, world.measure("sync"))
+
+
+def middling(world, count):
+    """Files that are neither small nor sent by themselves: what is held of them at once?"""
+    tree = world.tree()
+    tree.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        (tree / f"{number}.bin").write_bytes(os.urandom(MIDDLING_BYTES))
+    row(f"owner: first sync, {MIDDLING_BYTES >> 10} KiB each", count, world.measure("sync"))
+    row(f"scientist: takes it in, {MIDDLING_BYTES >> 10} KiB each", count, world.measure("sync", home="scientist"))
 
 
 def growth(counts, measure):
@@ -207,7 +224,8 @@ def hashing(mib):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--files", type=int, nargs="*", default=[100, 1_000, 10_000, 100_000])
-    parser.add_argument("--messages", type=int, nargs="*", default=[100, 1_000, 10_000])
+    parser.add_argument("--messages", type=int, nargs="*", default=[100, 1_000, 10_000, 100_000])
+    parser.add_argument("--middling", type=int, nargs="*", default=[10_000])
     parser.add_argument("--big-mib", type=int, default=1024)
     choices = parser.parse_args()
     SYFT = os.environ.get("SYFT_BIN") or sys.exit("SYFT_BIN says which program to measure")
@@ -216,5 +234,6 @@ if __name__ == "__main__":
     print("| what | files | wall | CPU | CPU per file | memory |\n| --- | ---: | ---: | ---: | ---: | ---: |")
     growth(choices.files, files)
     growth(choices.messages, messages)
+    growth(choices.middling, middling)
     if choices.big_mib:
         hashing(choices.big_mib)

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests/interop"), str(ROOT / "benches")]
 sys.dont_write_bytecode = True
 
-import job_start, plot
+import job_start, latency, plot
 from sides import syft_binary
 
 DOCUMENT, PLOTS = ROOT / "docs/BENCHMARKS.md", ROOT / "docs/plots"
@@ -160,6 +160,15 @@ def write_plot(a, name, picture):
         (PLOTS / f"{name}.svg").write_text(picture)
 
 
+def waits(a):
+    """How long each operation waits for a slow drive."""
+    os.environ["SYFT_BIN"] = str(syft_binary())
+    table, failures = latency.measure((1,) if a.quick else latency.budget.PEERS, a.runs)
+    for failure in failures:
+        print("FAILED", failure)
+    return {"latency": table}
+
+
 def jobs(a):
     """The start of a job."""
     return {"jobs": job_start.table(job_start.measure(2 if a.quick else a.runs))}
@@ -172,7 +181,7 @@ def machine(a):
     return {}
 
 
-PARTS = {"daily": daily, "many": many, "growth": growth, "jobs": jobs, "machine": machine}
+PARTS = {"daily": daily, "waits": waits, "many": many, "growth": growth, "jobs": jobs, "machine": machine}
 
 
 def put(text, name, table):
