@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::content::base64;
 use super::error::Problem;
 use super::json;
-use super::limits::{FILE_BYTES_MAX, PACKS_MAX, SECTIONS_MAX};
+use super::limits::{CHANGES_MAX, FILE_BYTES_MAX, PACKS_MAX, SECTIONS_MAX};
 use crate::model::Digest;
 
 /// The version of the format that we write, and the only one that we read: how a file is cut, how
@@ -71,6 +71,17 @@ pub struct Manifest {
 }
 
 impl ChunkedContent {
+    /// Returns how many names and places there are in it.
+    pub(super) const fn parts(&self) -> usize {
+        self.sections.len() + self.packs.len() + self.lists.len() + self.chunks.len()
+    }
+
+    /// True if none of its lists is longer than what is read of one.
+    pub(super) fn is_bounded(&self) -> bool {
+        let lengths = [self.sections.len(), self.packs.len(), self.lists.len(), self.chunks.len()];
+        lengths.iter().all(|length| *length <= CHANGES_MAX)
+    }
+
     /// Reads every field; `digest` is what the message says of the whole file.
     ///
     /// # Errors

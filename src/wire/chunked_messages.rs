@@ -5,16 +5,20 @@
 //! Only programs of ours write and read them, under names of their own. Format: `docs/FORMAT.md`,
 //! "Chunks".
 
+use std::fmt;
+
+use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use super::chunked::{ChunkedContent, Manifest};
+use super::chunked::{ChunkedContent, Manifest, Run};
 use super::content::Content;
 use super::error::Problem;
 use super::field::{Fields, path};
 use super::large::{Body, Large};
+use super::limits::{CHANGES_MAX, STREAMED_BYTES_MAX};
 use super::{
     FileChangeEvent, FileChangeEventsMessage, Invalid, Packed, ProposedFileChange,
-    ProposedFileChangesMessage, json,
+    ProposedFileChangesMessage, archive, json,
 };
 use crate::model::{DatasitePath, Digest};
 
@@ -51,18 +55,74 @@ pub struct Chunked<M> {
     /// The message. What travels as chunks has no content in it.
     pub message: M,
     /// What that consists of.
-    #[serde(deserialize_with = "json::bounded")]
+    #[serde(deserialize_with = "changes")]
     pub syft_chunks: Vec<ChunkedChange>,
 }
 
-/// What the content of one change consists of.
+/// What the content of one change consists of. Written as one object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "WrittenChange")]
 pub struct ChunkedChange {
     /// Which of the changes, from 0.
     pub at: u32,
     /// What it consists of.
     #[serde(flatten)]
     pub content: ChunkedContent,
+}
+
+/// [`ChunkedChange`] as it is read. To be read with `flatten`, all that anybody wrote would be held as a tree
+/// first, what nobody knows as well.
+#[derive(Deserialize)]
+struct WrittenChange {
+    at: u32,
+    format: u64,
+    size: u64,
+    #[serde(deserialize_with = "json::bounded")]
+    sections: Vec<String>,
+    #[serde(deserialize_with = "json::bounded")]
+    packs: Vec<String>,
+    #[serde(deserialize_with = "json::bounded")]
+    lists: Vec<Run>,
+    #[serde(deserialize_with = "json::bounded")]
+    chunks: Vec<Run>,
+}
+
+impl From<WrittenChange> for ChunkedChange {
+    fn from(written: WrittenChange) -> Self {
+        let WrittenChange { at, format, size, sections, packs, lists, chunks } = written;
+        Self { at, content: ChunkedContent { format, size, sections, packs, lists, chunks } }
+    }
+}
+
+/// Most names and places that a message has in all that it says of chunks. A file of the largest size has some
+/// thousand; each may take ten times the memory that it takes in JSON.
+const PARTS_MAX: usize = 1_000_000;
+
+/// Reads changes until they have [`PARTS_MAX`] parts.
+fn changes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ChunkedChange>, D::Error> {
+    struct Bounded;
+
+    impl<'de> Visitor<'de> for Bounded {
+        type Value = Vec<ChunkedChange>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list of files with at most {PARTS_MAX} parts")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+            let (mut changes, mut parts) = (Vec::new(), 0);
+            while let Some(change) = sequence.next_element::<ChunkedChange>()? {
+                parts += change.content.parts();
+                if parts > PARTS_MAX || changes.len() == CHANGES_MAX {
+                    return Err(A::Error::invalid_length(parts, &self));
+                }
+                changes.push(change);
+            }
+            Ok(changes)
+        }
+    }
+
+    deserializer.deserialize_seq(Bounded)
 }
 
 /// A change whose content is to be put together.
@@ -163,6 +223,11 @@ impl<M: Message> Chunked<M> {
     pub fn brought(&mut self) -> Result<Vec<Brought>, Invalid> {
         let mut changes = self.message.changes();
         let (mut brought, mut next) = (Vec::new(), 0);
+        let all_bytes = self.syft_chunks.iter().map(|chunked| chunked.content.size);
+        // One chunk may be named any number of times: else a few kilobytes would fill every disk.
+        if all_bytes.fold(0, u64::saturating_add) > STREAMED_BYTES_MAX {
+            return Err(Fields::of("", "").refuse(FIELD, Problem::Chunks("they are too much")));
+        }
         for ChunkedChange { at, content } in &self.syft_chunks {
             let at = *at as usize;
             let nowhere = || Fields::of("", "").refuse(FIELD, Problem::Chunks("they are nobody's"));
@@ -176,6 +241,19 @@ impl<M: Message> Chunked<M> {
 }
 
 impl<M: Message> Chunked<M> {
+    /// Returns the file, if who reads it would take it: there is content that has more or shorter chunks than
+    /// any that was not made for that.
+    pub fn to_file_if_taken(&mut self, mtime: u32) -> Option<Vec<u8>> {
+        let parts: usize = self.syft_chunks.iter().map(|chunked| chunked.content.parts()).sum();
+        let is_bounded = |chunked: &ChunkedChange| chunked.content.is_bounded();
+        if parts > PARTS_MAX || !self.syft_chunks.iter().all(is_bounded) || self.brought().is_err()
+        {
+            return None;
+        }
+        let json = self.to_json();
+        (json.len() as u64 <= Self::STREAMED_BYTES_MAX).then(|| archive::pack(&json, mtime))
+    }
+
     /// Returns the message with its large content named and not put together, as far as that is said
     /// rightly: for who only asks what it is.
     pub fn named_only(mut self) -> M {
@@ -214,122 +292,5 @@ fn one<M: Message>(
 }
 
 #[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::super::names::{EventsName, ProposalName};
-    use super::super::{Event, Proposal, Run};
-    use super::*;
-    use crate::model::{Email, Timestamp};
-
-    fn manifest(pack: Option<u32>) -> Manifest {
-        Manifest {
-            digest: Digest::of(b"whole"),
-            size_bytes: 5_000_000,
-            sections: vec![Digest::of(b"list")],
-            packs: vec!["pack".to_owned()],
-            lists: vec![Run { count: 1, pack: Some(0) }],
-            chunks: vec![Run { count: 99, pack }, Run { count: 1, pack: Some(0) }],
-        }
-    }
-
-    const LARGE: fn() -> Large =
-        || Large { digest: Digest::of(b"whole"), size_bytes: 5_000_000, is_text: false };
-
-    /// A small change, and a large one.
-    fn proposals(base: Option<Digest>) -> ProposedFileChangesMessage {
-        let at = Timestamp::from_micros(1_780_000_000_123_456);
-        let email = Email::parse("do@example.org").unwrap();
-        let proposal = |path: &str, content| Proposal {
-            id: Uuid::from_u128(7),
-            path: DatasitePath::parse(path).unwrap(),
-            base,
-            content: Some(content),
-            claimed: None,
-            datasite: email.clone(),
-            submitted: at,
-        };
-        let name = ProposalName::with_id(at, Uuid::from_u128(1));
-        let small = proposal("small", Content::Text("x".to_owned()));
-        let large = proposal("data/large.bin", Content::Large(LARGE()));
-        ProposedFileChangesMessage::new(Uuid::from_u128(2), &email, &name, vec![small, large])
-    }
-
-    fn events(base: Option<Digest>) -> FileChangeEventsMessage {
-        let at = Timestamp::from_micros(1_780_000_000_123_456);
-        let event = |path: &str, content| Event {
-            id: Uuid::from_u128(7),
-            path: DatasitePath::parse(path).unwrap(),
-            datasite: Email::parse("do@example.org").unwrap(),
-            base,
-            content,
-            submitted: at,
-            timestamp: at,
-        };
-        let name = EventsName { timestamp: at, id: Uuid::from_u128(3) };
-        let large = event("data/large.bin", Some(Content::Large(LARGE())));
-        FileChangeEventsMessage::new(&name, vec![event("gone", None), large])
-    }
-
-    fn chunked<M: Message>(mut message: M, pack: Option<u32>) -> Chunked<M> {
-        let mut changes = message.changes();
-        assert_eq!(changes[1].large(), Some(LARGE()));
-        assert_eq!(changes[0].large(), None);
-        changes[1].set(None);
-        let content = manifest(pack).to_wire();
-        Chunked { message, syft_chunks: vec![ChunkedChange { at: 1, content }] }
-    }
-
-    fn round_trip<M: Message + PartialEq + Clone + std::fmt::Debug>(message: M) {
-        let chunked = chunked(message.clone(), Some(0));
-        let mut read = Chunked::<M>::from_file_bytes(&chunked.to_file_bytes(0)).unwrap();
-        let brought = read.brought().unwrap();
-        let path = DatasitePath::parse("data/large.bin").unwrap();
-        let base = Some(Digest::of(b"base"));
-        assert_eq!(brought, [Brought { at: 1, path, base, manifest: manifest(Some(0)) }]);
-        read.message.changes()[1].set(Some(LARGE()));
-        assert_eq!(read.message, message, "whole, it is the message that it was");
-        // Without what it consists of, nobody writes a file without content because of it.
-        assert!(M::from_file_bytes(&chunked.to_file_bytes(0)).is_err());
-    }
-
-    #[test]
-    fn messages_read_back_and_are_no_others() {
-        round_trip(proposals(Some(Digest::of(b"base"))));
-        round_trip(events(Some(Digest::of(b"base"))));
-        let mut nothing = Chunked::from(events(None));
-        assert_eq!(nothing.brought(), Ok(Vec::new()));
-    }
-
-    #[test]
-    fn an_event_is_complete_and_so_is_a_proposal_without_a_base() {
-        let base = Some(Digest::of(b"base"));
-        let proposed = |base, pack| chunked(proposals(base), pack).brought().is_ok();
-        let told = |base, pack| chunked(events(base), pack).brought().is_ok();
-        assert_eq!((told(base, Some(0)), told(base, None)), (true, false));
-        assert_eq!((proposed(base, Some(0)), proposed(base, None)), (true, true));
-        assert_eq!((proposed(None, Some(0)), proposed(None, None)), (true, false));
-    }
-
-    #[test]
-    fn what_cannot_be_so_is_refused() {
-        type Change = fn(&mut Chunked<FileChangeEventsMessage>);
-        #[rustfmt::skip]
-        let cases: &[(&str, &str, Change)] = &[
-            ("of no change",        "syft_chunks",      |m| m.syft_chunks[0].at = 2),
-            ("of one that deletes", "syft_chunks",      |m| m.syft_chunks[0].at = 0),
-            ("twice",               "syft_chunks",      |m| m.syft_chunks.push(m.syft_chunks[0].clone())),
-            ("and content",         "syft_chunks",      |m| m.message.events[1].content = Some(Body::Inline(String::new()))),
-            ("no digest",           "new_hash",         |m| m.message.events[1].new_hash = None),
-            ("half a digest",       "new_hash",         |m| m.message.events[1].new_hash = Some("ab".to_owned())),
-            ("another base",        "old_hash",         |m| m.message.events[1].old_hash = Some(String::new())),
-            ("an evil path",        "path_in_datasite", |m| m.message.events[1].path_in_datasite = "../x".to_owned()),
-            ("no size",             "syft_chunks",      |m| m.syft_chunks[0].content.size = 0),
-        ];
-        for (what, field, change) in cases {
-            let mut message = chunked(events(None), Some(0));
-            change(&mut message);
-            assert_eq!(message.brought().map_err(|invalid| invalid.field), Err(*field), "{what}");
-        }
-    }
-}
+#[path = "chunked_messages_tests.rs"]
+mod tests;

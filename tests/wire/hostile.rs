@@ -10,7 +10,7 @@ use syft::caches::Contents;
 use syft::model::Digest;
 use syft::wire::names::{EventsName, FileName, FolderName, ProposalName, Tag, version_in};
 use syft::wire::{
-    Body, BundleFile, Checkpoint, CryptoKeys, Dialect, Error, FileChangeEventsMessage,
+    Body, BundleFile, Checkpoint, Chunked, CryptoKeys, Dialect, Error, FileChangeEventsMessage,
     IncrementalCheckpoint, Packed, PeersFile, Problem, ProposedFileChangesMessage, RollingState,
     VersionInfo, archive, compare,
 };
@@ -339,6 +339,54 @@ fn what_a_reader_passes_over_or_sums_up_is_never_held() {
     }
     let grown = peak_bytes() - before;
     assert!(grown < 32 << 20, "{grown} bytes");
+}
+
+/// A message that says `count` times `part` of its chunks, behind `before`.
+fn with_chunks_of(before: &str, part: &str, count: usize) -> Vec<u8> {
+    let whole = FileChangeEventsMessage::from_file_bytes(&fixture(
+        "unit/syfteventsmessagev3_1780000104.0625_11111111-2222-4333-8444-0000000000c8.tar.gz",
+    ));
+    let whole = String::from_utf8(whole.unwrap().to_json()).unwrap();
+    let start = format!("{{\"message\":{whole},\"syft_chunks\":[{before}");
+    let at_once = ((1 << 20) / part.len()).max(1);
+    let (parts, count) = (part.repeat(at_once), count / at_once);
+    let end = format!("{part}]");
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let mut header = tar::Header::new_ustar();
+    header.set_path(archive::MEMBER).unwrap();
+    header.set_size((start.len() + parts.len() * count + end.len()) as u64);
+    header.set_cksum();
+    encoder.write_all(header.as_bytes()).unwrap();
+    encoder.write_all(start.as_bytes()).unwrap();
+    (0..count).for_each(|_| encoder.write_all(parts.as_bytes()).unwrap());
+    encoder.write_all(end.as_bytes()).unwrap();
+    encoder.write_all(&[0; 2048]).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_said_of_chunks_takes_little_memory_whatever_it_is() {
+    const CONTENT: &str = "{\"at\":1,\"format\":1,\"size\":1,";
+    let full = format!(
+        "{CONTENT}\"packs\":[],\"lists\":[],\"chunks\":[],\"sections\":[{}\"\"]}},",
+        "\"\",".repeat(90_000)
+    );
+    let before = peak_bytes();
+    // Lists of nothing, in a field that nobody knows; names of nothing, as many as each list may have.
+    for (what, start, part, count, bytes_max) in [
+        ("unknown", format!("{CONTENT}\"unknown\":["), "[],", 1 << 20, 24 << 20),
+        ("packs", format!("{CONTENT}\"packs\":["), "\"\",", 1 << 20, 24 << 20),
+        ("together", String::new(), &full[..], 20, 64 << 20),
+    ] {
+        let file = with_chunks_of(&start, part, count);
+        assert!(file.len() < 4 << 20);
+        let contents = Contents::at("/nonexistent".into());
+        let read = Chunked::<FileChangeEventsMessage>::read_from(&file[..], &mut contents.shelf());
+        assert!(matches!(read, Err(Error::Json { .. })), "{what}: {read:?}");
+        let grown = peak_bytes() - before;
+        assert!(grown < bytes_max, "{what}: {grown} bytes");
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -21,7 +21,7 @@ use crate::model::{DatasitePath, Digest, Email, Role};
 use crate::wire::limits::PACKS_MAX;
 use crate::wire::names::{self, PackName};
 use crate::wire::{
-    Chunked, ChunkedChange, FileChangeEventsMessage, Large, Manifest, Message, Packed as _,
+    Chunked, ChunkedChange, FileChangeEventsMessage, Large, Manifest, Message,
     ProposedFileChangesMessage,
 };
 
@@ -128,12 +128,14 @@ async fn ship_as<M: Message>(
     for chunked in &syft_chunks {
         changes[chunked.at as usize].set(None);
     }
+    let mut chunked = Chunked { message: whole, syft_chunks };
+    // What was made to have chunks without number goes whole.
+    let Some(content) = chunked.to_file_if_taken(*mtime) else { return Ok(Shipped::AsItIs) };
     account.store.write(|db| {
-        let named = syft_chunks.iter().flat_map(|chunked| &chunked.content.packs);
+        let named = chunked.syft_chunks.iter().flat_map(|chunked| &chunked.content.packs);
         let ids = named.filter_map(|name| FileId::parse(name).ok());
         ids.collect::<Vec<_>>().iter().try_for_each(|pack| packs::need(db, &message.file, pack))
     })?;
-    let content = Chunked { message: whole, syft_chunks }.to_file_bytes(*mtime);
     Ok(Shipped::As(Outgoing { name, content: Load::Bytes(content), ..message.clone() }))
 }
 
