@@ -178,6 +178,26 @@ async fn a_pack_that_does_not_come_holds_nobody_up_and_is_not_waited_for_for_eve
 }
 
 #[tokio::test]
+async fn what_waits_for_a_pack_keeps_no_room() {
+    // The lists are there, and name chunks in a pack that never comes.
+    let world = World::new();
+    let (owner, eve, honest) = stage(&world).await;
+    let bend = |said: &mut Value| {
+        said["packs"] = json!([said["packs"][0], "nowhere"]);
+        said["chunks"][0][1] = json!(1);
+    };
+    propose(&eve, "eve/data.bin", (None, &noise(200_000)), true, bend).await;
+    honest.write(&owner.email, "honest/work.txt", b"work");
+    honest.sync().await;
+    let report = owner.try_sync().await.unwrap();
+    assert_eq!(report.accepted, 1);
+    let told = &report.problems[0].message;
+    assert!(told.contains("waits: a pack of chunks is not there yet"), "{told}");
+    let kept = std::fs::read_dir(owner.account().folders.parcels()).into_iter().flatten();
+    assert_eq!(kept.count(), 0);
+}
+
+#[tokio::test]
 async fn the_digest_of_what_somebody_else_has_sent_is_no_right_to_it() {
     let world = World::new();
     world.holds_less_than(100_000);

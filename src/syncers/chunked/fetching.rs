@@ -38,6 +38,8 @@ pub(super) enum Arrived {
     Missing(String),
     /// Something does not work now that may later.
     Later(String),
+    /// The service was cut off: what came of it is worth keeping.
+    Interrupted(String),
     /// The message is wrong, and stays so.
     Wrong(String),
 }
@@ -147,7 +149,10 @@ impl Fetch<'_, '_> {
         };
         let entries: Vec<(u32, Entry)> =
             packs.into_iter().filter_map(|(number, name)| Some((number, entry(name)?))).collect();
-        let total_bytes = entries.iter().map(|(_, entry)| entry.size_bytes).sum();
+        let total_bytes: u64 = entries.iter().map(|(_, entry)| entry.size_bytes).sum();
+        // They may be far more than what is used of them.
+        let more = manifest.size_bytes.saturating_mul(2).saturating_add(total_bytes);
+        caches::expect_room(self.scratch, more).map_err(disk(self.scratch))?;
         let load = self.account.router.traffic().begin(Direction::Down, total_bytes);
         let (heard, mut done_bytes) = (load.file(total_bytes), 0);
         for some in entries.chunks(PACKS_AT_ONCE) {
@@ -164,13 +169,21 @@ impl Fetch<'_, '_> {
                     Err(connections::Error::NotFound { .. }) => {
                         return Ok(Some(not_fetched(&NotFetched::NotThere)));
                     }
+                    Err(error) if error.is_retryable() => {
+                        return Ok(Some(Arrived::Interrupted(told(&error))));
+                    }
                     Err(error) => return Ok(Some(Arrived::Later(told(&error)))),
                 };
                 let parcel = match self.open(entry, Parcel::Bytes(bytes), report)? {
                     Ok(parcel) => parcel,
                     Err(not) => return Ok(Some(not)),
                 };
-                keep(&parcel, &pack_at(self.scratch, *number)).map_err(disk(self.scratch))?;
+                // It may be larger than we were told.
+                let kept = parcel.size_bytes().and_then(|size_bytes| {
+                    caches::expect_room(self.scratch, size_bytes)?;
+                    keep(&parcel, &pack_at(self.scratch, *number))
+                });
+                kept.map_err(disk(self.scratch))?;
                 done_bytes += entry.size_bytes;
                 heard.tell(Far::At(done_bytes));
             }

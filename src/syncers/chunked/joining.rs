@@ -174,26 +174,36 @@ impl Joining<'_> {
         make_private(&folder).map_err(connections::Error::Io)?;
         // It, and once more in its place: what does not fit is not fetched in each sync for nothing.
         caches::expect_room(&folder, size_bytes.saturating_mul(2)).map_err(failed(&folder))?;
-        // Whoever is interrupted goes on: it stays as long as the message is not dealt with.
         let kept = kept_at(&folder, &self.entry.id);
         let scratch = with_ending(&kept, &format!("chunks-{}", brought.at));
         make_private(&scratch).map_err(failed(&scratch))?;
         let sent = Sent { sender: self.sender, message: self.entry, manifest };
         let own = own.as_mut().map(|(outline, file)| (&*outline, file));
         let opener = &mut self.opener;
-        let one = match receive(account, opener, sent, own, &scratch, self.now, report).await? {
+        let arrived = receive(account, opener, sent, own, &scratch, self.now, report).await;
+        // Whoever is interrupted goes on. What waits for something else keeps no room: its sender says how much
+        // that is, and for how long.
+        if let Ok(Arrived::Interrupted(why)) = arrived {
+            return Ok(One::Later(why));
+        }
+        let one = arrived.and_then(|arrived| self.place(account, path, arrived));
+        // What cannot be removed now is swept up later.
+        drop(std::fs::remove_dir_all(&scratch));
+        one
+    }
+
+    /// Puts among the contents what arrived.
+    fn place(&self, account: &Account, path: &DatasitePath, arrived: Arrived) -> Result<One> {
+        Ok(match arrived {
             Arrived::Here(whole, outline) => {
-                let large = contents.adopt(&whole).map_err(failed(&folder))?;
+                let large = account.contents().adopt(&whole).map_err(failed(&whole))?;
                 self.note(account, path, &outline)?;
                 One::Here(large)
             }
-            Arrived::Missing(why) => return Ok(One::Missing(why)),
-            Arrived::Later(why) => return Ok(One::Later(why)),
+            Arrived::Missing(why) => One::Missing(why),
+            Arrived::Later(why) | Arrived::Interrupted(why) => One::Later(why),
             Arrived::Wrong(why) => One::Wrong(format!("`{path}`: {why}")),
-        };
-        // What cannot be removed now is swept up later.
-        drop(std::fs::remove_dir_all(&scratch));
-        Ok(one)
+        })
     }
 
     /// Returns what stands at a path, and what it consists of.
