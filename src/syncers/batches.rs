@@ -1,6 +1,7 @@
 //! Divides messages that are to be read so that few are in memory at once.
 
 use crate::connections::Entry;
+use crate::wire::names::is_chunked;
 
 /// How many messages are held in memory at once. For each lot the disk is looked at and what was agreed
 /// is read, so few of them would have many small messages cost more the more files there are.
@@ -9,12 +10,30 @@ pub(super) const MESSAGES_AT_ONCE: usize = 2_000;
 /// About how many bytes of messages are held in memory at once; a single one may have more.
 pub(super) const BYTES_AT_ONCE: u64 = 64 * 1024 * 1024;
 
+/// How many messages are put together before they are taken in. Each is some kilobytes, and may bring gigabytes:
+/// many versions of one file lie on the disk side by side otherwise.
+const CHUNKED_AT_ONCE: u64 = 4;
+
 /// Divides entries, in order, into parts of bounded count and size. No part is empty.
-pub(super) fn batches(mut entries: &[Entry]) -> impl Iterator<Item = &[Entry]> {
+pub(super) fn batches(entries: &[Entry]) -> impl Iterator<Item = &[Entry]> {
+    divide(entries, |entry| entry.size_bytes)
+}
+
+/// The same, for who puts together what they bring: with a few messages with chunks in each part.
+pub(super) fn batches_to_join(entries: &[Entry]) -> impl Iterator<Item = &[Entry]> {
+    let least =
+        |entry: &Entry| if is_chunked(&entry.name) { BYTES_AT_ONCE / CHUNKED_AT_ONCE } else { 0 };
+    divide(entries, move |entry| entry.size_bytes.max(least(entry)))
+}
+
+fn divide(
+    mut entries: &[Entry],
+    size_bytes: impl Fn(&Entry) -> u64,
+) -> impl Iterator<Item = &[Entry]> {
     std::iter::from_fn(move || {
         let mut bytes = 0_u64;
         let fits = |(place, entry): (usize, &Entry)| {
-            bytes = bytes.saturating_add(entry.size_bytes);
+            bytes = bytes.saturating_add(size_bytes(entry));
             place == 0 || place < MESSAGES_AT_ONCE && bytes <= BYTES_AT_ONCE
         };
         let count = entries.iter().enumerate().map(fits).take_while(|fits| *fits).count();
@@ -63,5 +82,14 @@ mod tests {
             let found: Vec<usize> = batches(&entries).map(<[Entry]>::len).collect();
             assert_eq!(found, parts, "{what}");
         }
+    }
+    #[test]
+    fn what_is_put_together_is_taken_in_a_few_at_a_time() {
+        let chunked = "chunkedevents-1780000001.5-11111111-2222-4333-8444-555555555555.tar.gz";
+        let entries: Vec<Entry> =
+            (0..10).map(|_| Entry { name: chunked.to_owned(), ..entry(12_000) }).collect();
+        let lengths = |entries| batches_to_join(entries).map(<[Entry]>::len).collect::<Vec<_>>();
+        assert_eq!(lengths(&entries), [4, 4, 2]);
+        assert_eq!(lengths(&vec![entry(12_000); 10]), [10]);
     }
 }

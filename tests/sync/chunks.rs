@@ -1,6 +1,10 @@
 //! Large files between two of ours: a change costs what has changed, whoever makes it, and ends as any
 //! other does.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use syft::connections::faulty::Fault;
 use syft::connections::{Entry, Kind, Query};
 use syft::model::Digest;
 use syft::permissions::Level;
@@ -211,6 +215,39 @@ async fn the_log_says_all_in_whole_once_python_works_with_the_account() {
     let second = world.owner("do@example.org");
     second.sync().await;
     assert_eq!(second.tree(&owner.email), owner.tree(&owner.email));
+}
+
+/// Has the largest number of contents counted that lie on the disk of `party` when it asks the drive.
+fn count_contents(party: &Party<'_>) -> Arc<AtomicUsize> {
+    let (most, folder) = (Arc::new(AtomicUsize::new(0)), party.account().folders.contents());
+    let counted = Arc::clone(&most);
+    party.script.when(usize::MAX, Fault::None, move |_| {
+        let lying = std::fs::read_dir(&folder).into_iter().flatten().count();
+        counted.fetch_max(lying, Ordering::Relaxed);
+        false
+    });
+    most
+}
+
+#[tokio::test]
+async fn of_a_file_that_changed_often_few_versions_lie_side_by_side() {
+    const VERSIONS: usize = 9; // Fewer than are brought together.
+    let world = World::new();
+    let (owner, _, reader) = stage(&world).await;
+    let mut content = noise(300_000);
+    for number in 0..VERSIONS {
+        content = changed(&content, 1000 + number, b"more");
+        owner.write(&owner.email, "shared/data.bin", &content);
+        owner.sync().await;
+    }
+    let second = world.owner("do@example.org");
+    for party in [&reader, &second] {
+        let most = count_contents(party);
+        party.sync().await;
+        assert!(read(party, "shared/data.bin") == content);
+        let most = most.load(Ordering::Relaxed);
+        assert!((1..=5).contains(&most), "{most} for {}", party.email);
+    }
 }
 
 #[tokio::test]

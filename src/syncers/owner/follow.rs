@@ -9,11 +9,11 @@ use std::collections::BTreeSet;
 use crate::caches::{DatasiteTree, agreed, catalogue, journal, meta, scan, unstated};
 use crate::connections::{self, Entry};
 use crate::model::{Code, DatasitePath, Email, Timestamp};
-use crate::wire::names::{CheckpointName, EventsName};
+use crate::wire::names::{CheckpointName, EventsName, is_chunked};
 use crate::wire::{self, FileChangeEventsMessage};
 
 use super::super::applying::{Edits, Ground};
-use super::super::batches::batches;
+use super::super::batches::batches_to_join;
 use super::super::chunked::{self, Joined, Joining, Opener, Right};
 use super::super::parcels::{self, Parcel};
 use super::super::sealing::{OwnFile, OwnFiles};
@@ -49,11 +49,14 @@ pub(super) async fn follow_log(
     };
     let to_read: Vec<Entry> = unseen.iter().filter(|entry| !waits(entry)).cloned().collect();
     let mut count = 0;
-    for entries in batches(&to_read) {
+    for entries in batches_to_join(&to_read) {
         let read = read_log(account, &mut reader, entries, report).await?;
         count += take_in(account, tree, read.messages, now, report)?;
         unsealed::settle(account, directory, tree, &mut reader, read.not_sealed, now, report)
             .await?;
+        if entries.iter().any(|entry| is_chunked(&entry.name)) {
+            parcels::sweep(account)?; // Of a file that changed often, no version waits for the next.
+        }
     }
     tell_closed(&kept_back::closed(account, &unseen)?, report);
     log::note_followed(account, directory)?;

@@ -87,7 +87,7 @@ impl<'a> DatasiteWatcherSyncer<'a> {
             return Ok(());
         }
         let is_up_to_date =
-            pull::pull(account, directory, owner, dialect, options, now, report).await?;
+            pull::pull(account, directory, (owner, dialect), options, held, now, report).await?;
         report.pulled += writing::carry_out_but(account, held, report)?;
         if !is_up_to_date {
             return Ok(()); // What was agreed is about to change, and with it what to propose.

@@ -5,33 +5,38 @@
 //! What a message says of itself is not believed: the owner is who owns the file, and it may only
 //! speak of its own datasite (W6).
 
+use std::collections::BTreeSet;
+
 use crate::caches::{catalogue, journal};
 use crate::connections::{self, Entry};
 use crate::model::{Code, Email, Timestamp, is_syncable};
 use crate::peers::Keyring;
-use crate::wire::names::{Direction, EventsName, PackName};
+use crate::wire::names::{Direction, EventsName, PackName, is_chunked};
 use crate::wire::{Content, Dialect, FileChangeEventsMessage};
 
 use super::super::applying::{self, Edits, Ground, States};
-use super::super::batches::batches;
+use super::super::batches::batches_to_join;
 use super::super::chunked::{self, Joined, Joining, Opener, Right};
 use super::super::parcels::{self, Parcel, Unread};
 use super::super::sealing::{self, Received};
 use super::super::sending::told;
-use super::super::{Account, Directory, Report, Result, SyncOptions, guarding, quarantine};
+use super::super::{
+    Account, Directory, Report, Result, SyncOptions, guarding, quarantine, writing,
+};
 
 /// How many bytes of what messages hold are in memory at once, beside a single message: little that
 /// is sent may be much once it is unpacked.
 const UNPACKED_BYTES_AT_ONCE: u64 = 64 * 1024 * 1024;
 
 /// Takes in what lies in the outbox of `owner` and was not looked at. False if we know of more than
-/// we could read: then it is too early to propose anything, for the base would be an old one.
+/// we could read: then it is too early to propose anything, for the base would be an old one. What is
+/// written meanwhile leaves the trees of `held` alone.
 pub(super) async fn pull(
     account: &Account,
     directory: &Directory,
-    owner: &Email,
-    dialect: &Dialect,
+    (owner, dialect): (&Email, &Dialect),
     options: &SyncOptions,
+    held: &BTreeSet<Email>,
     now: Timestamp,
     report: &mut Report,
 ) -> Result<bool> {
@@ -40,9 +45,14 @@ pub(super) async fn pull(
     let mut unseen = account.store.read(|db| catalogue::unseen(db, &outbox.id))?;
     unseen.retain(|entry| PackName::parse(&entry.name).is_none());
     unseen.sort_by_key(|entry| (entry.created_micros, sent_at(entry)));
-    for entries in batches(&unseen) {
+    for entries in batches_to_join(&unseen) {
         if !take_in(account, owner, entries, options, now, report).await? {
             return Ok(false);
+        }
+        if entries.iter().any(|entry| is_chunked(&entry.name)) {
+            // Of a file that changed often, no version waits for the next.
+            report.pulled += writing::carry_out_but(account, held, report)?;
+            parcels::sweep(account)?;
         }
     }
     Ok(true)
