@@ -52,6 +52,11 @@ pub fn is_any(db: &Database) -> Result<bool> {
     Ok(db.prepare_cached("SELECT 1 FROM packs LIMIT 1")?.exists([])?)
 }
 
+/// True if this is a pack that was sent from here.
+pub fn is_noted(db: &Database, pack: &FileId) -> Result<bool> {
+    Ok(db.prepare_cached("SELECT 1 FROM packs WHERE file = ?1")?.exists([pack.as_str()])?)
+}
+
 /// True if `message` needs packs.
 pub fn needs_any(db: &Database, message: &FileId) -> Result<bool> {
     let sql = "SELECT 1 FROM needed WHERE message = ?1 LIMIT 1";
@@ -59,12 +64,21 @@ pub fn needs_any(db: &Database, message: &FileId) -> Result<bool> {
 }
 
 /// Looks for `wanted` in the packs of a folder that are sealed alike. Holds one pack's digests in memory
-/// beside the answer.
-pub fn find(db: &Database, folder: &FileId, seal: &str, wanted: &HashSet<Digest>) -> Result<Found> {
+/// beside the answer. `is_listed`: the catalogue knows what lies in the folder, so what it does not know
+/// somebody has deleted.
+pub fn find(
+    db: &Database,
+    (folder, is_listed): (&FileId, bool),
+    seal: &str,
+    wanted: &HashSet<Digest>,
+) -> Result<Found> {
     let mut statement = db.prepare_cached(
-        "SELECT file, content, digests FROM packs WHERE folder = ?1 AND seal = ?2 ORDER BY number",
+        "SELECT file, content, digests FROM packs WHERE folder = ?1 AND seal = ?2
+         AND (NOT ?3 OR EXISTS (SELECT 1 FROM catalogue
+             WHERE catalogue.id = packs.file AND catalogue.parent = packs.folder))
+         ORDER BY number",
     )?;
-    let mut rows = statement.query([folder.as_str(), seal])?;
+    let mut rows = statement.query(params![folder.as_str(), seal, is_listed])?;
     let mut found = Found::default();
     while let Some(row) = rows.next()? {
         let (file, content): (String, i64) = (row.get(0)?, row.get(1)?);
@@ -146,6 +160,7 @@ pub fn forget(db: &Database, folder: &FileId) -> Result<()> {
 mod tests {
     use super::*;
     use crate::caches::{Store, catalogue, journal};
+    use crate::connections::{Entry, Kind};
 
     fn id(text: &str) -> FileId {
         FileId::parse(text).unwrap()
@@ -173,18 +188,34 @@ mod tests {
         store
     }
 
+    fn entry(file: &str, folder: &str) -> Entry {
+        Entry {
+            id: id(file),
+            name: String::new(),
+            kind: Kind::File,
+            size_bytes: 0,
+            owner: None,
+            is_mine: true,
+            parents: vec![id(folder)],
+            created_micros: 0,
+            revision: 0,
+            tags: std::collections::BTreeMap::new(),
+        }
+    }
+
     #[test]
     fn what_lies_in_a_folder_is_found_there_and_nowhere_else() {
         let store = store();
         let wanted = ["a", "b", "d"].map(digest).into();
-        let found = store.read(|db| find(db, &id("outbox"), "plain", &wanted)).unwrap();
+        let found = store.read(|db| find(db, (&id("outbox"), false), "plain", &wanted)).unwrap();
         assert_eq!(found.packs, [(id("p1"), 7), (id("p2"), 7)]);
         let places = [(digest("a"), 0), (digest("b"), 1)].into();
         assert_eq!(found.places, places);
         let none = ["c"].map(digest).into();
-        let found = store.read(|db| find(db, &id("other"), "plain", &none)).unwrap();
+        let found = store.read(|db| find(db, (&id("other"), false), "plain", &none)).unwrap();
         assert_eq!(found, Found::default());
-        let found = store.read(|db| find(db, &id("outbox"), "other keys", &wanted)).unwrap();
+        let found =
+            store.read(|db| find(db, (&id("outbox"), false), "other keys", &wanted)).unwrap();
         assert_eq!(found, Found::default());
     }
 
@@ -210,7 +241,9 @@ mod tests {
         assert_eq!(unneeded(), [id("p2")]);
         store.write(|db| forget(db, &id("other"))).unwrap();
         let wanted = ["a", "b", "c", "d"].map(digest).into();
-        let left = |folder: &str| store.read(|db| find(db, &id(folder), "plain", &wanted)).unwrap();
+        let left = |folder: &str| {
+            store.read(|db| find(db, (&id(folder), false), "plain", &wanted)).unwrap()
+        };
         assert_eq!((left("other"), left("outbox").packs.len()), (Found::default(), 1));
     }
 
@@ -234,8 +267,9 @@ mod tests {
             })
             .unwrap();
         assert_eq!(unneeded(), []);
-        let found =
-            store.read(|db| find(db, &id("outbox"), "plain", &["c"].map(digest).into())).unwrap();
+        let found = store
+            .read(|db| find(db, (&id("outbox"), false), "plain", &["c"].map(digest).into()))
+            .unwrap();
         assert_eq!(found.packs, [(id("p2"), 7)]);
         store.write(|db| journal::withdraw(db, &id("m1"))).unwrap();
         assert_eq!(unneeded(), [id("p2"), id("p4")]);
@@ -246,18 +280,7 @@ mod tests {
         let store = store();
         let heed = || store.write(heed_listing).unwrap();
         let needs = || store.read(|db| needs_any(db, &id("m1"))).unwrap();
-        let entry = crate::connections::Entry {
-            id: id("m1"),
-            name: String::new(),
-            kind: crate::connections::Kind::File,
-            size_bytes: 0,
-            owner: None,
-            is_mine: true,
-            parents: vec![id("outbox")],
-            created_micros: 0,
-            revision: 0,
-            tags: std::collections::BTreeMap::new(),
-        };
+        let entry = entry("m1", "outbox");
         store.write(|db| need(db, &id("m1"), &id("p1"))).unwrap();
         heed();
         // It was only shown late.
@@ -271,12 +294,28 @@ mod tests {
     }
 
     #[test]
+    fn what_somebody_has_deleted_is_not_found() {
+        let store = store();
+        let wanted = ["a"].map(digest).into();
+        let found = |is_listed| {
+            let folder = id("outbox");
+            store.read(|db| find(db, (&folder, is_listed), "plain", &wanted)).unwrap().packs.len()
+        };
+        assert_eq!((found(false), found(true)), (1, 0));
+        for (folder, is_found) in [("outbox", 1), ("elsewhere", 0)] {
+            let entry = entry("p1", folder);
+            store.write(|db| catalogue::put(db, &entry)).unwrap();
+            assert_eq!((found(false), found(true)), (1, is_found), "{folder}");
+        }
+    }
+
+    #[test]
     fn half_a_digest_is_damage() {
         let store = store();
         store
             .write(|db| Ok(db.execute("UPDATE packs SET digests = x'00'", []).map(drop)?))
             .unwrap();
-        let found = store.read(|db| find(db, &id("outbox"), "plain", &HashSet::new()));
+        let found = store.read(|db| find(db, (&id("outbox"), false), "plain", &HashSet::new()));
         assert!(matches!(found, Err(Error::Damaged { .. })), "{found:?}");
     }
 }

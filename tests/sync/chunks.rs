@@ -217,6 +217,28 @@ async fn the_log_says_all_in_whole_once_python_works_with_the_account() {
     assert_eq!(second.tree(&owner.email), owner.tree(&owner.email));
 }
 
+#[tokio::test]
+async fn a_pack_that_somebody_deleted_by_hand_is_sent_once_more() {
+    let world = World::new();
+    let (owner, scientist, _) = stage(&world).await;
+    let content = noise(300_000);
+    owner.write(&owner.email, "shared/data.bin", &content);
+    settle(&[&owner, &scientist]).await;
+    let is_pack = |entry: &Entry| PackName::parse(&entry.name).is_some();
+    let mut packs = inside(&owner, "0.1.117#do@").await;
+    packs.retain(is_pack);
+    let ids: Vec<_> = packs.into_iter().map(|entry| entry.id).collect();
+    assert_eq!(ids.len(), 1);
+    owner.session().delete(&ids).await.unwrap();
+    owner.sync().await;
+    let changed = changed(&content, 1000, b"more");
+    owner.write(&owner.email, "shared/data.bin", &changed);
+    owner.sync().await;
+    let second = world.owner("do@example.org");
+    second.try_sync().await.unwrap();
+    assert!(read(&second, "shared/data.bin") == changed);
+}
+
 /// Has the largest number of contents counted that lie on the disk of `party` when it asks the drive.
 fn count_contents(party: &Party<'_>) -> Arc<AtomicUsize> {
     let (most, folder) = (Arc::new(AtomicUsize::new(0)), party.account().folders.contents());

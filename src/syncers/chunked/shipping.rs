@@ -161,7 +161,7 @@ async fn ship_part(
     let datasite = datasite.unwrap_or(&account.email);
     let Some(outline) = outline_of(account, datasite, part, &mut source)? else { return Ok(None) };
     let seal = sealing::seal_of(account, message.peer.as_ref())?;
-    let stock = stock(account, (&message.folder, &seal), datasite, part, &outline)?;
+    let stock = stock(account, (message, &seal), datasite, part, &outline)?;
     let content_bytes = chunks::plan(&outline, &stock).content_bytes();
     let load = account.router.traffic().begin(Direction::Up, content_bytes);
     let (heard, mut done_bytes) = (load.file(content_bytes), 0);
@@ -214,14 +214,17 @@ fn outline_of(
 /// Returns what the other side can get at: packs beside the message, and the base of a proposal.
 fn stock(
     account: &Account,
-    (folder, seal): (&FileId, &str),
+    (message, seal): (&Outgoing, &str),
     datasite: &Email,
     part: &Part,
     outline: &Outline,
 ) -> Result<Stock> {
+    // What lies in outboxes is not listed: they are for others to read.
+    let is_listed = message.peer.is_none() || account.role == Role::Scientist;
+    let place = (&message.folder, is_listed);
     let lists = outline.sections().iter().map(|section| section.digest);
     let wanted: HashSet<Digest> = lists.chain(outline.chunks().map(|chunk| chunk.digest)).collect();
-    let found = account.store.read(|db| packs::find(db, folder, seal, &wanted))?;
+    let found = account.store.read(|db| packs::find(db, place, seal, &wanted))?;
     let mut stock = Stock::default();
     // A message names a bounded number of packs: what lies in too many is sent once more.
     if found.packs.len() <= PACKS_MAX / 2 {
