@@ -91,12 +91,15 @@ pub(super) struct From<'a> {
     pub(super) ring: Option<&'a Keyring>,
 }
 
-/// Reads a message. What of it came as chunks is put together, as far as the sender may propose it.
+/// Reads a message. What of it came as chunks is put together, as far as the sender may propose it by
+/// `rules`, which are read where they are needed first: nothing is judged by them, and nobody has the disk
+/// looked at once for each message.
 pub(super) async fn open(
     account: &Account,
     tree: &DatasiteTree,
     from: From<'_>,
     parcel: &Parcel,
+    rules: &mut Option<SyftPerm>,
     now: Timestamp,
     report: &mut Report,
 ) -> Result<Result<Message, Unread>> {
@@ -105,12 +108,10 @@ pub(super) async fn open(
         Ok(message) => message,
         Err(unread) => return Ok(Err(unread)),
     };
-    let rules = if message.syft_chunks.is_empty() {
-        None
-    } else {
+    if rules.is_none() && !message.syft_chunks.is_empty() {
         let found = scan(&account.store, tree, &account.email, nanoseconds(now))?;
-        Some(read_rules(account, tree, &found, report)?)
-    };
+        *rules = Some(read_rules(account, tree, &found, report)?);
+    }
     let may = |path: &DatasitePath, level| {
         rules.as_ref().is_some_and(|rules| rules.allows(sender, path, level))
     };
