@@ -22,7 +22,8 @@ Examples:
 /// Show what of yours lies on the drive and nothing needs any more
 ///
 /// Messages whose folder is gone, second copies of a file of which there is one, datasets that a
-/// newer copy has replaced, folders for people who are no peers. Only what the drive says is yours,
+/// newer copy has replaced, folders for people who are no peers, parts of large files that no message
+/// names. Only what the drive says is yours,
 /// has exactly a name that clients give, lies where they put it, and is older than a day by the drive's own clock.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -132,6 +133,7 @@ const fn reason(why: WhyOrphan) -> &'static str {
         WhyOrphan::Answered => "a message that was dealt with and put away",
         WhyOrphan::SecondCopy => "a second copy; the other one counts",
         WhyOrphan::Replaced => "a newer copy of the dataset has replaced it",
+        WhyOrphan::NotNamed => "a part of a large file that no message names",
         WhyOrphan::NoPeer => "for messages with somebody who is no peer; nothing waits in it",
     }
 }

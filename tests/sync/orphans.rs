@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use syft::connections::faulty::{Crash, Fault};
 use syft::connections::{Access, Content, Entry, Error, FileId, Grant, NewEntry, Query};
-use syft::model::{Code, Email, Timestamp};
+use syft::model::{Code, Digest, Email, Timestamp};
 use syft::permissions::Level;
 use syft::syncers::orphans::{self, Orphan, Why};
+use syft::wire::names::{PackName, is_chunked};
 
 use super::world::{Party, World, email};
 
@@ -67,10 +68,15 @@ fn ids(orphans: &[Orphan]) -> BTreeSet<FileId> {
 /// An owner whose scientist has deleted its SyftBox in a browser, and files that only look like
 /// what is left of it.
 async fn deserted(world: &World) -> (Party<'_>, Vec<FileId>) {
+    deserted_with(world, "x").await
+}
+
+/// The same, where these are the files.
+async fn deserted_with<'w>(world: &'w World, content: &str) -> (Party<'w>, Vec<FileId>) {
     let (owner, scientist) = world.pair().await;
     owner.grant("r/", &scientist.email, Level::Read);
     for path in ["r/one.txt", "r/two.txt"] {
-        owner.put(path, "x");
+        owner.put(path, content);
         owner.sync().await;
     }
     let root = id_of(&scientist, "SyftBox").await;
@@ -92,6 +98,107 @@ async fn deserted(world: &World) -> (Party<'_>, Vec<FileId>) {
         make(&owner, &drive, "thesis.pdf", false).await,
     ];
     (owner, alike)
+}
+
+#[tokio::test]
+async fn w16_what_travelled_as_chunks_is_found_as_all_else_is() {
+    let world = World::new();
+    world.holds_less_than(10_000);
+    let (owner, alike) = deserted_with(&world, &"one line\n".repeat(2_000)).await;
+    let left = async |name: &str| {
+        left_over(&owner).await.iter().filter(|orphan| orphan.name.starts_with(name)).count()
+    };
+    pass(&world, 2);
+    assert_eq!(
+        (left("chunkedevents-").await, left("chunks-").await),
+        (2, 0),
+        "a pack may be a proposal's"
+    );
+    pass(&world, 7);
+    assert_eq!((left("chunkedevents-").await, left("chunks-").await), (2, 1));
+    let shown = ids(&left_over(&owner).await);
+    let deleted = orphans::delete(owner.account(), &shown, world.now()).await.unwrap();
+    assert_eq!(deleted.problems, []);
+    assert_eq!(left_over(&owner).await, []);
+    // What lies in the own log is as it was.
+    let after: BTreeSet<FileId> = own(&owner).await.into_iter().map(|entry| entry.id).collect();
+    assert!(alike.iter().all(|id| after.contains(id)));
+    owner.sync().await;
+    let second = world.owner("do@example.org");
+    second.sync().await;
+    assert_eq!(second.tree(&owner.email), owner.tree(&owner.email));
+}
+
+#[tokio::test]
+async fn packs_that_no_machine_remembers_go_once_no_message_names_them() {
+    let world = World::new();
+    world.holds_less_than(10_000);
+    let (mut owner, mut scientist) = world.pair().await;
+    owner.grant("r/", &scientist.email, Level::Write);
+    owner.sync().await;
+    scientist.sync().await;
+    let file = |number: u32| {
+        let line = |n: u32| Digest::of(&[number, n].map(u32::to_le_bytes).concat()).to_hex();
+        (0..600).map(line).collect::<String>()
+    };
+    scientist.write(&owner.email, "r/one.txt", file(1).as_bytes());
+    scientist.sync().await;
+    owner.put("r/two.txt", &file(2));
+    owner.sync().await;
+    scientist.sync().await;
+    owner.sync().await;
+    let packs = async |party: &Party<'_>| -> BTreeSet<FileId> {
+        let is_pack = |entry: &Entry| PackName::parse(&entry.name).is_some();
+        own(party).await.into_iter().filter(is_pack).map(|entry| entry.id).collect()
+    };
+    // All that it knows is lost; what lies in its outboxes, its log and its inbox stays, for messages name it.
+    let before = packs(&owner).await;
+    assert!(before.len() >= 3, "two in the log, and one for the scientist");
+    owner.forget();
+    scientist.forget();
+    owner.sync().await;
+    scientist.sync().await;
+    let backup = make(&scientist, &scientist.session().root(), "backup", true).await;
+    let copy = format!("chunks-{}", "11111111-2222-4333-8444-555555555555");
+    let copy = make(&scientist, &backup, &copy, false).await;
+    pass(&world, 9);
+    owner.sync().await;
+    scientist.sync().await;
+    let (of_owner, of_scientist) = (packs(&owner).await, packs(&scientist).await);
+    assert_eq!(of_scientist.len(), 2);
+    assert!(!left_over(&owner).await.iter().any(|orphan| of_owner.contains(&orphan.id)));
+    // The proposal was put away: nothing will read what it brought.
+    assert_eq!(
+        whys(&left_over(&scientist).await).iter().filter(|(_, why)| *why == Why::NotNamed).count(),
+        1
+    );
+    // A message that nobody can read names who knows what.
+    let inbox =
+        own(&scientist).await.into_iter().find(|it| of_scientist.contains(&it.id) && it.id != copy);
+    let inbox = inbox.unwrap().parents[0].clone();
+    let name = "chunkedproposals-1780000001.5-11111111-2222-4333-8444-555555555555.tar.gz";
+    let doubt = make(&scientist, &inbox, name, false).await;
+    assert!(!whys(&left_over(&scientist).await).iter().any(|(_, why)| *why == Why::NotNamed));
+    drop(scientist.session().delete(&[doubt]).await.unwrap());
+    let shown = ids(&left_over(&scientist).await);
+    let deleted = orphans::delete(scientist.account(), &shown, world.now()).await.unwrap();
+    assert_eq!(deleted.problems, []);
+    assert_eq!(packs(&scientist).await, [copy].into(), "it is its own");
+    // The messages of the owner go, and with them what they named.
+    let named: Vec<FileId> = own(&owner)
+        .await
+        .into_iter()
+        .filter(|entry| is_chunked(&entry.name))
+        .map(|entry| entry.id)
+        .collect();
+    drop(owner.session().delete(&named).await.unwrap());
+    let left: BTreeSet<FileId> = left_over(&owner)
+        .await
+        .into_iter()
+        .filter(|orphan| orphan.why == Why::NotNamed)
+        .map(|orphan| orphan.id)
+        .collect();
+    assert_eq!(left, before, "what was sent since is known");
 }
 
 #[tokio::test]

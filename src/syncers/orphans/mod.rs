@@ -8,11 +8,12 @@
 //! How old something is, is said by one clock, that of the service: the clock of this machine may be
 //! a year ahead, and then everything would be old.
 
+mod beside;
 pub mod plan;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::caches::{catalogue, delivered, references};
+use crate::caches::{catalogue, delivered, packs, references};
 use crate::connections::{self, Entry, FileId, Kind, NewEntry, Ownership, Query};
 use crate::model::{Code, Email, Timestamp};
 use crate::wire::names::{Direction, FileName, FolderName, P2pFolder, PackName, VERSION_FILE};
@@ -64,13 +65,16 @@ pub struct Deleted {
 }
 
 /// How the names of files begin that may lie anywhere.
-const BEGINNINGS: [&str; 6] = [
+const BEGINNINGS: [&str; 9] = [
     "msgv2_",
     "syfteventsmessagev3_",
     "checkpoint_",
     "incremental_checkpoint_",
     "rolling_state_",
     "log_pruned_",
+    "chunkedproposals-",
+    "chunkedevents-",
+    "chunks-",
 ];
 
 /// How many questions are asked about single folders and files in one look.
@@ -153,7 +157,10 @@ pub async fn delete(
     for (orphan, outcome) in chosen.into_iter().zip(outcomes) {
         match outcome {
             Ok(()) | Err(connections::Error::NotFound { .. }) => {
-                account.store.write(|db| catalogue::remove(db, &orphan.id))?;
+                account.store.write(|db| {
+                    packs::gone(db, &orphan.id)?;
+                    catalogue::remove(db, &orphan.id)
+                })?;
                 deleted.gone.push(orphan);
             }
             Err(error) => {
@@ -233,10 +240,18 @@ impl Look<'_> {
         let query = BEGINNINGS.iter().fold(Query::default(), |query, name| query.named_like(name));
         let query = query.of_kind(Kind::File).owned(Ownership::Mine);
         let found = self.account.router.own().find(&query).await?;
-        let mut gone = BTreeMap::new();
+        let (mut gone, mut beside) = (BTreeMap::new(), BTreeMap::<FileId, Vec<Entry>>::new());
         for entry in found {
             let place = self.place_of(&entry, &mut gone).await?;
-            self.judge(entry, place, About::Nothing, false)?;
+            match entry.parents.first() {
+                Some(folder) if place == Place::Elsewhere && self.is_unknown_pack(&entry)? => {
+                    beside.entry(folder.clone()).or_default().push(entry);
+                }
+                _ => self.judge(entry, place, About::Nothing, false)?,
+            }
+        }
+        for (folder, packs) in beside {
+            self.packs(&folder, packs).await?;
         }
         Ok(())
     }

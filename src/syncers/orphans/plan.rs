@@ -12,7 +12,8 @@ use crate::wire::names::{FileName, FolderName, PEERS_FILE, VERSION_FILE};
 /// How old something must be: no machine takes a day from making a file to naming it.
 pub const AGE_MIN_MICROS: i64 = 24 * 3600 * 1_000_000;
 
-/// How old a proposal must be: a machine that knows of its own deletes them after a week.
+/// How old a proposal must be, and a pack of chunks: a machine that knows of its own deletes them after a
+/// week, and sends a message after its packs within that.
 pub const PROPOSAL_AGE_MIN_MICROS: i64 = 8 * AGE_MIN_MICROS;
 
 /// Something of ours, and what is known of it.
@@ -71,6 +72,8 @@ pub enum About {
         /// Messages in it that somebody has not looked at yet.
         waiting: usize,
     },
+    /// It is a pack of chunks beside messages of ours. All were read, and none names it.
+    NotNamed,
 }
 
 /// Why nothing needs it.
@@ -86,6 +89,8 @@ pub enum Why {
     Replaced,
     /// A folder for messages with somebody who is no peer, with nothing waiting in it.
     NoPeer,
+    /// A pack of chunks that no message names.
+    NotNamed,
 }
 
 impl Why {
@@ -97,6 +102,7 @@ impl Why {
             Self::SecondCopy => "second-copy",
             Self::Replaced => "replaced",
             Self::NoPeer => "no-peer",
+            Self::NotNamed => "not-named",
         }
     }
 }
@@ -127,6 +133,9 @@ fn file(me: &Email, it: &Candidate<'_>) -> Option<Why> {
         // It may belong to a proposal.
         (FileName::Pack(_), Place::Nowhere) => {
             (it.age_micros >= PROPOSAL_AGE_MIN_MICROS).then_some(Why::FolderGone)
+        }
+        (FileName::Pack(_), Place::Elsewhere) if it.about == About::NotNamed => {
+            (it.age_micros >= PROPOSAL_AGE_MIN_MICROS).then_some(Why::NotNamed)
         }
         (FileName::Bundle(name), Place::Bundles) if name.owner.is_same_account(me.as_str()) => {
             is_second(it.about).then_some(Why::SecondCopy)
@@ -199,7 +208,7 @@ mod tests {
 
     #[test]
     fn w16_what_nothing_needs_is_left_over_and_all_else_is_not() {
-        use About::Nothing;
+        use About::{NotNamed, Nothing};
         use Place::{Bundles, Elsewhere, Nowhere, Root};
         const FILE: bool = false;
         const FOLDER: bool = true;
@@ -225,6 +234,11 @@ mod tests {
             (CHUNKED_PROPOSALS,                FILE,   Nowhere,   Nothing,                 Some(Why::Answered)),
             (PACK,                             FILE,   Nowhere,   Nothing,                 Some(Why::FolderGone)),
             (PACK,                             FILE,   Elsewhere, Nothing,                 None),
+            (PACK,                             FILE,   Elsewhere, NotNamed,                Some(Why::NotNamed)),
+            (PACK,                             FOLDER, Elsewhere, NotNamed,                None),
+            (CHUNKED_EVENTS,                   FILE,   Elsewhere, NotNamed,                None),
+            (EVENTS,                           FILE,   Elsewhere, NotNamed,                None),
+            ("chunks-of-cake",                 FILE,   Elsewhere, NotNamed,                None),
             ("chunks-of-cake",                 FILE,   Nowhere,   Nothing,                 None),
             ("thesis.pdf",                     FILE,   Nowhere,   Nothing,                 None),
             ("thesis.pdf",                     FILE,   Root,      second,                  None),
@@ -280,6 +294,8 @@ mod tests {
             let nowhere = it(name, false, Place::Nowhere, About::Nothing);
             let young = Candidate { age_micros: 7 * DAY, ..nowhere };
             assert_eq!(why(&me, &young), None, "{name}");
+            let beside = Candidate { place: Place::Elsewhere, about: About::NotNamed, ..young };
+            assert_eq!(why(&me, &beside), None, "{name}");
         }
     }
 }
