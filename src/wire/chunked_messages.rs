@@ -243,7 +243,7 @@ impl<M: Message> Chunked<M> {
 impl<M: Message> Chunked<M> {
     /// Returns the file, if who reads it would take it: there is content that has more or shorter chunks than
     /// any that was not made for that.
-    pub fn to_file_if_taken(&mut self, mtime: u32) -> Option<Vec<u8>> {
+    pub fn file_if_taken(&mut self, mtime: u32) -> Option<Vec<u8>> {
         let parts: usize = self.syft_chunks.iter().map(|chunked| chunked.content.parts()).sum();
         let is_bounded = |chunked: &ChunkedChange| chunked.content.is_bounded();
         if parts > PARTS_MAX || !self.syft_chunks.iter().all(is_bounded) || self.brought().is_err()

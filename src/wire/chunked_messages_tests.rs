@@ -112,7 +112,7 @@ fn what_no_reader_would_take_is_not_written() {
     let taken = |content: ChunkedContent| {
         let syft_chunks = vec![ChunkedChange { at: 1, content }];
         let mut message = Chunked { message: whole.message.clone(), syft_chunks };
-        let taken = message.to_file_if_taken(0).is_some();
+        let taken = message.file_if_taken(0).is_some();
         let read = Chunked::<FileChangeEventsMessage>::from_file_bytes(&message.to_file_bytes(0));
         assert_eq!(read.is_ok_and(|mut read| read.brought().is_ok()), taken);
         taken

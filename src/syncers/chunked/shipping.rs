@@ -130,7 +130,7 @@ async fn ship_as<M: Message>(
     }
     let mut chunked = Chunked { message: whole, syft_chunks };
     // What was made to have chunks without number goes whole.
-    let Some(content) = chunked.to_file_if_taken(*mtime) else { return Ok(Shipped::AsItIs) };
+    let Some(content) = chunked.file_if_taken(*mtime) else { return Ok(Shipped::AsItIs) };
     account.store.write(|db| {
         let named = chunked.syft_chunks.iter().flat_map(|chunked| &chunked.content.packs);
         let ids = named.filter_map(|name| FileId::parse(name).ok());
