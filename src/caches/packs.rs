@@ -47,6 +47,14 @@ pub fn fill(db: &Database, file: &FileId, content_bytes: u64, holds: &[Digest]) 
     Ok(())
 }
 
+/// Returns how many packs lie in folders of ours, and how many bytes they hold, before those were compressed.
+pub fn total(db: &Database) -> Result<(u64, u64)> {
+    let sql = "SELECT count(*), coalesce(sum(content), 0) FROM packs WHERE length(digests) > 0";
+    let number = |number: i64| u64::try_from(number).unwrap_or(0);
+    let read = |row: &rusqlite::Row<'_>| Ok((number(row.get(0)?), number(row.get(1)?)));
+    Ok(db.prepare_cached(sql)?.query_row([], read)?)
+}
+
 /// True if anything is noted.
 pub fn is_any(db: &Database) -> Result<bool> {
     Ok(db.prepare_cached("SELECT 1 FROM packs LIMIT 1")?.exists([])?)
@@ -291,6 +299,14 @@ mod tests {
         assert!(needs());
         heed();
         assert!(!needs());
+    }
+
+    #[test]
+    fn packs_are_counted_once_they_are_there() {
+        let store = store();
+        store.write(|db| begin(db, &id("p4"), &id("outbox"), "plain")).unwrap();
+        assert_eq!(store.read(total).unwrap(), (3, 21));
+        assert_eq!(Store::in_memory().unwrap().read(total).unwrap(), (0, 0));
     }
 
     #[test]

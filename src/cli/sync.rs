@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use super::context::{Context, problems_json};
 use super::hints;
 use super::report::{Exit, Failure, Outcome};
-use super::text::{cost, count};
+use super::text::{cost, count, size};
 use super::ui::Ui;
 use crate::client::{self, Client, News};
 use crate::connections::Usage;
 use crate::jobs::Admitted;
 use crate::model::{Code, Role};
-use crate::syncers::{Problem, Refused, Report, SyncOptions};
+use crate::syncers::{InChunks, Problem, Refused, Report, SyncOptions};
 pub(crate) use record::Record;
 
 const EXAMPLES: &str = "\
@@ -226,6 +226,10 @@ pub(crate) fn report_json(report: &Report, usage: Usage) -> Value {
         "accepted": report.accepted,
         "refused": refused.collect::<Vec<_>>(),
         "pushed": report.pushed,
+        "in_chunks": {
+            "whole_bytes": report.in_chunks.whole_bytes,
+            "sent_bytes": report.in_chunks.sent_bytes,
+        },
         "admitted": admitted.collect::<Vec<_>>(),
         "problems": problems_json(&report.problems),
         "requests": usage.requests,
@@ -248,6 +252,9 @@ pub(crate) fn tell(report: &Report, role: Role, usage: Usage, ui: &mut Ui) {
         ui.say(format_args!(
             "Approved `{name}` of {who} by standing approval {standing}, {left} left"
         ));
+    }
+    if let Some(saved) = saved(report.in_chunks) {
+        ui.say(saved);
     }
     let did = did(report);
     let cost = cost(usage);
@@ -285,6 +292,12 @@ fn tell_problems(problems: &[Problem], ui: &mut Ui) {
     }
 }
 
+/// Says what large files have cost that went as chunks; nothing if none did.
+fn saved(InChunks { whole_bytes, sent_bytes }: InChunks) -> Option<String> {
+    let (whole, sent) = (size(whole_bytes), size(sent_bytes));
+    (whole_bytes > 0).then(|| format!("{sent} sent for {whole} of large files; the rest was there"))
+}
+
 /// Says what was exchanged: `2 received, 1 sent`; nothing if nothing was.
 fn did(report: &Report) -> String {
     let is_kept = |problem: &Problem| [Code::NotSent, Code::DriveFull].contains(&problem.code);
@@ -303,6 +316,15 @@ fn did(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_chunks_saved_is_told_where_there_were_any() {
+        let told = |whole_bytes, sent_bytes| saved(InChunks { whole_bytes, sent_bytes });
+        assert_eq!(told(0, 0), None);
+        let text =
+            format!("{} sent for {} of large files; the rest was there", size(7), size(9000));
+        assert_eq!(told(9000, 7), Some(text));
+    }
 
     #[test]
     fn what_was_not_sent_is_not_said_to_be() {

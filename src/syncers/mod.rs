@@ -44,6 +44,6 @@ pub use owner::{
     AfterTakingIn, CheckpointKind, CheckpointStatus, CheckpointSummary, DatasiteOwnerSyncer,
 };
 pub use remote::{Freshness, listed_at, own_roots, refresh};
-pub use report::{Problem, Refused, Report};
+pub use report::{InChunks, Problem, Refused, Report};
 pub(crate) use sending::told;
 pub use watcher::DatasiteWatcherSyncer;

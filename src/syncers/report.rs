@@ -14,10 +14,29 @@ pub struct Report {
     pub refused: Vec<Refused>,
     /// Changes of ours that were sent.
     pub pushed: usize,
+    /// What of that were large files that went as chunks.
+    pub in_chunks: InChunks,
     /// Jobs that a standing approval of ours lets run.
     pub admitted: Vec<Admitted>,
     /// What could not be done; everything else was.
     pub problems: Vec<Problem>,
+}
+
+/// Large files that were told as chunks: what there was to tell, and what went for it. Each counts once for each
+/// folder that it went to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InChunks {
+    /// How large the files are, in bytes.
+    pub whole_bytes: u64,
+    /// How large the packs are that were sent for them, in bytes.
+    pub sent_bytes: u64,
+}
+
+impl std::ops::AddAssign for InChunks {
+    fn add_assign(&mut self, more: Self) {
+        self.whole_bytes = self.whole_bytes.saturating_add(more.whole_bytes);
+        self.sent_bytes = self.sent_bytes.saturating_add(more.sent_bytes);
+    }
 }
 
 /// A proposal that was turned down.

@@ -105,6 +105,7 @@ pub(super) async fn flush(
     let (sent, rolled) = futures::join!(to_peers, to_own);
     for (outcome, problems) in sent {
         report.problems.extend(problems.problems);
+        report.in_chunks += problems.in_chunks;
         outcome?;
     }
     report.problems.extend(told.problems);

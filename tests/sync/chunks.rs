@@ -218,6 +218,23 @@ async fn the_log_says_all_in_whole_once_python_works_with_the_account() {
 }
 
 #[tokio::test]
+async fn what_chunks_save_is_told() {
+    let world = World::new();
+    let (owner, scientist, _) = stage(&world).await;
+    let content = noise(300_000);
+    owner.write(&owner.email, "shared/data.bin", &content);
+    let told = owner.sync().await.in_chunks;
+    assert_eq!(told.whole_bytes, 900_000, "into the log, and to each of two");
+    assert!((900_000..930_000).contains(&told.sent_bytes), "{told:?}");
+    scientist.sync().await;
+    scientist.write(&owner.email, "shared/data.bin", &changed(&content, 1000, b"more"));
+    let told = scientist.sync().await.in_chunks;
+    assert_eq!(told.whole_bytes, 300_002);
+    assert!((1..150_000).contains(&told.sent_bytes), "{told:?}");
+    assert!(scientist.sync().await.is_idle());
+}
+
+#[tokio::test]
 async fn a_pack_that_somebody_deleted_by_hand_is_sent_once_more() {
     let world = World::new();
     let (owner, scientist, _) = stage(&world).await;

@@ -7,7 +7,7 @@ use std::path::Path;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{Finding, State, plan};
-use crate::caches::{self, Folders, Store, SyncLock};
+use crate::caches::{self, Folders, Store, SyncLock, packs};
 use crate::client::{Client, Configuration, Error};
 use crate::jobs::{self, Confinement};
 use crate::model::{Code, Email, Role};
@@ -62,7 +62,11 @@ pub(super) async fn state(
         true => keys(configuration, email).await,
         false => Finding::not_checked("keys", "the state database comes first"),
     };
-    vec![
+    let chunks = match &database {
+        Some(Ok(store)) => chunks(store),
+        _ => None,
+    };
+    let mut findings = vec![
         match database {
             None => Finding::well("database", "there is none yet; the first sync makes it"),
             Some(Ok(_)) => Finding::well("database", "it can be read and is of this release"),
@@ -70,7 +74,29 @@ pub(super) async fn state(
         },
         lock(&folders.syftbox),
         keys,
-    ]
+    ];
+    findings.extend(chunks);
+    findings
+}
+
+/// What of large files lies on the drive, for who wonders about files named `chunks-…`; nothing if there are
+/// none.
+fn chunks(store: &Store) -> Option<Finding> {
+    let (count, bytes) = match store.read(packs::total) {
+        Ok(total) => total,
+        Err(error) => return Some(Finding::failed("chunks", error.into())),
+    };
+    let what = if count == 1 {
+        "file with parts of large files lies"
+    } else {
+        "files with parts of large files lie"
+    };
+    let text = format!(
+        "{count} {what} beside messages on the drive, {} MB before they were compressed; each goes with the last \
+         message that needs it",
+        bytes / 1_000_000
+    );
+    (count > 0).then(|| Finding::well("chunks", text))
 }
 
 fn lock(syftbox: &Path) -> Finding {
@@ -149,4 +175,32 @@ pub(super) fn uv(path: &str) -> Finding {
 /// The folder itself, or the first above it that is there.
 fn nearest(folder: &Path) -> &Path {
     folder.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connections::FileId;
+    use crate::model::Digest;
+
+    #[test]
+    fn parts_of_large_files_are_counted_where_there_are_any() {
+        let store = Store::in_memory().unwrap();
+        assert!(chunks(&store).is_none());
+        let id = |text: &str| FileId::parse(text).unwrap();
+        for (name, told) in
+            [("p1", "1 file with parts of large files lies"), ("p2", "2 files with")]
+        {
+            store
+                .write(|db| {
+                    packs::begin(db, &id(name), &id("inbox"), "plain")?;
+                    packs::fill(db, &id(name), 4_000_000, &[Digest::of(b"x")])
+                })
+                .unwrap();
+            let found = chunks(&store).unwrap();
+            assert_eq!((found.check, found.state), ("chunks", State::Well));
+            assert!(found.message.starts_with(told), "{}", found.message);
+        }
+        assert!(chunks(&store).unwrap().message.contains("8 MB"));
+    }
 }

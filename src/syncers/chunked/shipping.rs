@@ -29,7 +29,7 @@ use super::super::owner::log;
 use super::super::placing::note_own;
 use super::super::sealing;
 use super::super::sending::{have_ids, secret, send, take_id};
-use super::super::{Account, Directory, Report, Result};
+use super::super::{Account, Directory, InChunks, Report, Result};
 use super::takes_chunks;
 
 /// How many packs are on their way at once.
@@ -116,11 +116,12 @@ async fn ship_as<M: Message>(
     else {
         return Ok(Shipped::AsItIs);
     };
-    let mut syft_chunks = Vec::new();
+    let (mut syft_chunks, mut in_chunks) = (Vec::new(), InChunks::default());
     for part in parts(&mut whole) {
-        let Some(manifest) = ship_part(account, message, &part, report).await? else {
+        let Some((manifest, sent_bytes)) = ship_part(account, message, &part, report).await? else {
             return Ok(Shipped::AsItIs); // It is not at hand: so it is told as with any message.
         };
+        in_chunks += InChunks { whole_bytes: part.large.size_bytes, sent_bytes };
         let at = u32::try_from(part.at).map_err(|_| NotSent::Waits)?; // There are never so many.
         syft_chunks.push(ChunkedChange { at, content: manifest.to_wire() });
     }
@@ -136,6 +137,7 @@ async fn ship_as<M: Message>(
         let ids = named.filter_map(|name| FileId::parse(name).ok());
         ids.collect::<Vec<_>>().iter().try_for_each(|pack| packs::need(db, &message.file, pack))
     })?;
+    report.in_chunks += in_chunks;
     Ok(Shipped::As(Outgoing { name, content: Load::Bytes(content), ..message.clone() }))
 }
 
@@ -148,13 +150,14 @@ fn parts<M: Message>(whole: &mut M) -> Vec<Part> {
     whole.changes().into_iter().enumerate().filter_map(part).collect()
 }
 
-/// Sends what is to be sent of one file; `None` if its content is not at hand.
+/// Sends what is to be sent of one file, and returns how many bytes that were; `None` if its content is not at
+/// hand.
 async fn ship_part(
     account: &Account,
     message: &Outgoing,
     part: &Part,
     report: &mut Report,
-) -> std::result::Result<Option<Manifest>, NotSent> {
+) -> std::result::Result<Option<(Manifest, u64)>, NotSent> {
     let opened = account.contents().open(&part.large.digest);
     let Some(mut source) = opened.map_err(connections::Error::Io)? else { return Ok(None) };
     let datasite = message.peer.as_ref().filter(|_| account.role == Role::Scientist);
@@ -171,18 +174,20 @@ async fn ship_part(
     let made = stream::unfold(from, |mut from| async { Some((from.recv().await?, from)) });
     let sending = made.map(|packed| async {
         let (bytes, mut report) = (packed.content_bytes, Report::default());
+        report.in_chunks.sent_bytes = packed.bytes.len() as u64;
         (send_pack(account, (message, &seal), packed, &mut report).await, bytes, report)
     });
     let mut sending = std::pin::pin!(sending.buffered(PACKS_AT_ONCE));
-    let mut sent = Vec::new();
+    let (mut sent, mut sent_bytes) = (Vec::new(), 0);
     while let Some((outcome, bytes, told)) = sending.next().await {
         report.problems.extend(told.problems);
         sent.push(outcome?);
+        sent_bytes += told.in_chunks.sent_bytes;
         done_bytes += bytes;
         heard.tell(Far::At(done_bytes));
     }
     match making.await.map_err(|error| connections::Error::Io(io::Error::other(error)))? {
-        Ok(manifest) => Ok(Some(named(manifest, &sent))),
+        Ok(manifest) => Ok(Some((named(manifest, &sent), sent_bytes))),
         Err(NotShipped::Changed | NotShipped::Read(_) | NotShipped::Put(_)) => Ok(None),
     }
 }
