@@ -1,24 +1,32 @@
 //! How much is on its way at this moment, for who tells a person. Only counts; knows neither a clock
 //! nor a terminal.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::transfer::{Far, Heard};
 
 /// How much is on its way. Clones are handles to the same counters.
 #[derive(Clone, Debug, Default)]
 pub struct Traffic {
-    counters: Arc<Counters>,
+    book: Arc<Mutex<Book>>,
 }
 
+/// All loads since nothing was on its way, by number: what is over counts until all is.
 #[derive(Debug, Default)]
-struct Counters {
-    is_up: AtomicBool,
-    total: AtomicU64,
-    moved: AtomicU64,
-    before: AtomicU64,
-    loads: AtomicU64,
+struct Book {
+    next: u64,
+    parts: BTreeMap<u64, Part>,
+}
+
+/// How far one load is.
+#[derive(Debug)]
+struct Part {
+    direction: Direction,
+    is_over: bool,
+    total: u64,
+    moved: u64,
+    before: u64,
 }
 
 /// Which way it goes.
@@ -45,37 +53,41 @@ pub struct Moved {
     pub number: u64,
 }
 
-/// Files that go over together. Once it is dropped there is nothing on its way.
+/// Files that go over together. Once all that are on their way are dropped there is nothing on its way.
 #[derive(Debug)]
 pub struct Load {
-    counters: Arc<Counters>,
+    book: Arc<Mutex<Book>>,
+    number: u64,
 }
 
 impl Traffic {
-    /// Begins with files of so many bytes together. One load is under way at a time: what is under way
-    /// already is not shown any longer.
+    /// Begins with files of so many bytes together. Loads that are under way at once are shown as one.
     #[must_use]
     pub fn begin(&self, direction: Direction, total_bytes: u64) -> Load {
-        let counters = &self.counters;
-        counters.is_up.store(direction == Direction::Up, Ordering::SeqCst);
-        counters.moved.store(0, Ordering::SeqCst);
-        counters.before.store(0, Ordering::SeqCst);
-        counters.loads.fetch_add(1, Ordering::SeqCst);
-        counters.total.store(total_bytes, Ordering::SeqCst);
-        Load { counters: Arc::clone(counters) }
+        let mut book = lock(&self.book);
+        book.next += 1;
+        let number = book.next;
+        let part = Part { direction, is_over: false, total: total_bytes, moved: 0, before: 0 };
+        book.parts.insert(number, part);
+        Load { book: Arc::clone(&self.book), number }
     }
 
-    /// Returns what is on its way at this moment, if anything is.
+    /// Returns what is on its way at this moment, if anything is: the way that was taken last, if it is
+    /// both.
     pub fn now(&self) -> Option<Moved> {
-        let counters = &self.counters;
-        let total_bytes = counters.total.load(Ordering::SeqCst);
-        let is_up = counters.is_up.load(Ordering::SeqCst);
+        let book = lock(&self.book);
+        let last = book.parts.values().rev().find(|part| !part.is_over)?;
+        let direction = last.direction;
+        let parts = || book.parts.iter().filter(|(_, part)| part.direction == direction);
+        let sum =
+            |of: fn(&Part) -> u64| parts().fold(0_u64, |sum, it| sum.saturating_add(of(it.1)));
+        let total_bytes = sum(|part| part.total);
         (total_bytes > 0).then(|| Moved {
-            direction: if is_up { Direction::Up } else { Direction::Down },
+            direction,
             total_bytes,
-            moved_bytes: counters.moved.load(Ordering::SeqCst).min(total_bytes),
-            before_bytes: counters.before.load(Ordering::SeqCst).min(total_bytes),
-            number: counters.loads.load(Ordering::SeqCst),
+            moved_bytes: sum(|part| part.moved.min(part.total)),
+            before_bytes: sum(|part| part.before.min(part.total)),
+            number: parts().next().map_or(0, |(number, _)| *number),
         })
     }
 }
@@ -83,20 +95,24 @@ impl Traffic {
 impl Load {
     /// Returns who hears how far one of the files is, of which no more than `size_bytes` count.
     pub fn file(&self, size_bytes: u64) -> Heard {
-        let counters = Arc::clone(&self.counters);
+        let (book, number) = (Arc::clone(&self.book), self.number);
         let last = Mutex::new(0_u64);
         Heard::by(move |far| {
             let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut book = lock(&book);
+            let Some(part) = book.parts.get_mut(&number).filter(|part| !part.is_over) else {
+                return;
+            };
             let at = match far {
                 Far::Before(bytes) => {
-                    counters.before.fetch_add(bytes.min(size_bytes), Ordering::SeqCst);
+                    part.before = part.before.saturating_add(bytes.min(size_bytes));
                     bytes
                 }
                 Far::At(bytes) => bytes,
             };
             let at = at.min(size_bytes);
-            // Two's complement: what goes back is added as well.
-            counters.moved.fetch_add(at.wrapping_sub(*last), Ordering::SeqCst);
+            // It may go back.
+            part.moved = part.moved.saturating_add(at).saturating_sub(*last);
             *last = at;
         })
     }
@@ -104,8 +120,19 @@ impl Load {
 
 impl Drop for Load {
     fn drop(&mut self) {
-        self.counters.total.store(0, Ordering::SeqCst);
+        let mut book = lock(&self.book);
+        if let Some(part) = book.parts.get_mut(&self.number) {
+            // What did not come is not on its way any more.
+            (part.is_over, part.total) = (true, part.moved.min(part.total));
+        }
+        if book.parts.values().all(|part| part.is_over) {
+            book.parts.clear();
+        }
     }
+}
+
+fn lock(book: &Mutex<Book>) -> MutexGuard<'_, Book> {
+    book.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -132,5 +159,37 @@ mod tests {
         let next = traffic.now().unwrap();
         assert_eq!((next.moved_bytes, next.direction), (0, Direction::Down));
         assert_ne!(next.number, now.number);
+    }
+
+    #[test]
+    fn loads_at_once_are_one_until_all_are_over() {
+        let traffic = Traffic::default();
+        let shown =
+            || traffic.now().map(|now| (now.moved_bytes, now.total_bytes, now.before_bytes));
+        let large = traffic.begin(Direction::Down, 1_000);
+        let of_large = large.file(1_000);
+        of_large.tell(Far::Before(100));
+        let number = traffic.now().unwrap().number;
+        let small = traffic.begin(Direction::Down, 10);
+        small.file(10).tell(Far::At(10));
+        assert_eq!(shown(), Some((110, 1_010, 100)));
+        drop(small);
+        of_large.tell(Far::At(500));
+        assert_eq!(shown(), Some((510, 1_010, 100)), "the end of one is not the end of the other");
+        // One that fails takes with it what did not come.
+        let failing = traffic.begin(Direction::Down, 400);
+        let of_failing = failing.file(400);
+        of_failing.tell(Far::At(90));
+        drop(failing);
+        of_failing.tell(Far::At(200));
+        assert_eq!(shown(), Some((600, 1_100, 100)));
+        assert_eq!(traffic.now().unwrap().number, number, "the rate is not begun anew");
+        // The other way counts for itself.
+        let up = traffic.begin(Direction::Up, 7);
+        assert_eq!((shown(), traffic.now().unwrap().direction), (Some((0, 7, 0)), Direction::Up));
+        drop(up);
+        assert_eq!(traffic.now().unwrap().direction, Direction::Down);
+        drop(large);
+        assert_eq!(shown(), None);
     }
 }
