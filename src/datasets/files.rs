@@ -214,7 +214,14 @@ impl Scratch {
     pub fn new(syftbox: &Path) -> Result<Self, Error> {
         let folder = syftbox.join(SCRATCH_FOLDER);
         fs::create_dir_all(&folder).map_err(Error::at(&folder))?;
-        let made = tempfile::Builder::new().prefix(SCRATCH_PREFIX).tempdir_in(&folder);
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(SCRATCH_PREFIX);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            builder.permissions(fs::Permissions::from_mode(0o700));
+        }
+        let made = builder.tempdir_in(&folder);
         Ok(Self(made.map_err(Error::at(&folder))?))
     }
 
