@@ -302,33 +302,19 @@ pub fn seal_own_file(
     seal_from((me, keys), (me, keys.public()), length, from, to)
 }
 
-/// Opens what we sealed for ourselves, of either form. `from` gives the envelope from its start.
-/// False, with nothing of use written: it is none of ours.
+/// Opens what we sealed for ourselves, of either form, as [`open_from`] does.
 ///
 /// # Errors
 /// If reading or writing fails.
 pub fn open_own_file<R: Read>(
     ring: &Keyring,
+    length: u64,
     from: impl Fn() -> io::Result<R>,
     to: &mut impl Write,
-) -> io::Result<bool> {
-    let Ok(head) = parse_envelope_header(&mut from()?) else { return Ok(false) };
-    let head = head.prelude;
-    let signed = Fingerprint::parse(&head.sender.ik_fingerprint).ok();
-    let keys = ring.all();
-    let signer = keys.iter().find(|keys| Some(keys.fingerprint()) == signed);
-    let recipient = head.recipients.iter().find_map(|recipient| {
-        let wanted = recipient.spk_fingerprint.as_deref();
-        let ours = keys.iter().find(|keys| wanted == Some(&keys.public().prekey()))?;
-        Some((recipient.identity.as_deref()?, ours))
-    });
-    let (Some(signer), Some((named, ours))) = (signer, recipient) else { return Ok(false) };
-    let bundle = &signer.public().bundle;
-    match decrypt_stream(named, &ours.keys, bundle, &mut from()?, to, 1) {
-        Ok(_) => to.flush().map(|()| true),
-        Err(KeyError::StorageError(error)) => Err(error),
-        Err(_) => Ok(false),
-    }
+) -> io::Result<Result<(), Unopened>> {
+    let (me, ours) = (ring.owner(), ring.all());
+    let signers: Vec<&PublicKeys> = ours.iter().map(|keys| keys.public()).collect();
+    open_from(me, &ours, me, &signers, length, from, to)
 }
 
 /// True if an envelope is signed by and sealed for the keys of ours that are in use, by what its head

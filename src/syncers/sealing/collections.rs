@@ -5,133 +5,64 @@
 //! there were keys or by the Python client, passes as well: the digest in the collection's name says
 //! whether it is what it should be.
 //!
-//! What is sealed on the way, or opened, lies meanwhile in a folder beside the state database that
-//! nobody else may look into, never in one that machines share for temporary files.
+//! What is sealed on the way, or opened, lies meanwhile in a folder that nobody else may look into, never
+//! in one that machines share for temporary files (`files`). Both take long where files are large, and
+//! hold nobody up: neither what else is on its way nor who says how far it is.
 
-use std::fs::{DirEntry, File};
-use std::io::{BufReader, BufWriter, Read as _, Write as _};
+use std::fs::File;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
+use tokio::sync::Semaphore;
 
 use crate::caches::digest_of_file;
 use crate::connections::{
     Access, Changes, Connection, Content, Entry, Error, Fetching, FileId, Grant, NewEntry,
-    PageToken, Query, Relocation, Result, Sending, make_private, with_ending,
+    PageToken, Query, Relocation, Result, Sending,
 };
 use crate::model::{Digest, Email};
 use crate::peers::envelopes::{self, OVERHEAD_BYTES};
 use crate::peers::{Keyring, Mode};
 
-use super::super::parcels::private_file;
+use super::files::{Opened, Waiting, beside, open_file, scratch_in, sealed_copy, sealed_kept};
 
 /// The account's own connection, with what it creates sealed for the account.
 #[derive(Debug)]
 pub(in crate::syncers) struct Sealing<'c> {
     inner: &'c dyn Connection,
-    ring: Option<Keyring>,
+    ring: Option<Arc<Keyring>>,
     state: &'c Path,
     met_closed: AtomicBool,
+    met_broken: AtomicBool,
     takes_plain: bool,
+    /// Who may seal or open now: each holds some pieces in memory.
+    turns: Semaphore,
 }
 
-/// What the names of folders begin with in which something is sealed or opened.
-const SCRATCH: &str = "sealing-";
-
-/// Makes a folder for what is sealed or opened; it goes with the value.
-fn scratch_in(state: &Path) -> std::io::Result<TempDir> {
-    let mut folder = tempfile::Builder::new();
-    folder.prefix(SCRATCH);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        folder.permissions(std::fs::Permissions::from_mode(0o700));
-    }
-    folder.tempdir_in(state)
-}
-
-/// Removes what a crash left of such folders. Only while no other `syft` works with the account.
-pub(super) fn clear_scratch(state: &Path) {
-    let found = std::fs::read_dir(state).into_iter().flatten().flatten();
-    let is_one = |entry: &DirEntry| entry.file_name().to_string_lossy().starts_with(SCRATCH);
-    for entry in found.filter(is_one) {
-        // What cannot be removed now is tried again by the next sync.
-        let _left = std::fs::remove_dir_all(entry.path());
-    }
-}
-
-/// Seals a file into another one in `scratch`.
-fn sealed_copy(ring: &Keyring, path: &Path, scratch: &Path) -> std::io::Result<PathBuf> {
-    let from = File::open(path)?;
-    let length = from.metadata()?.len();
-    let (file, sealed) = tempfile::NamedTempFile::new_in(scratch)?.keep()?;
-    let mut to = BufWriter::new(file);
-    envelopes::seal_own_file(ring, length, &mut BufReader::new(from), &mut to)?;
-    to.flush()?;
-    Ok(sealed)
-}
-
-/// Returns the sealed copy of a large file, which an earlier process may have made: of the same content,
-/// with the keys that are in use. It is whole or not there.
-fn sealed_kept(ring: &Keyring, from: &Path, sending: &Sending) -> Result<PathBuf> {
-    let keys = ring.current().fingerprint().to_string();
-    let of = Digest::of(format!("{} {keys}", sending.digest.to_hex()).as_bytes()).to_hex();
-    let sealed = with_ending(&sending.kept, &format!("{}.sealed", &of[..40]));
-    if sealed.is_file() {
-        return Ok(sealed);
-    }
-    let begun = with_ending(&sending.kept, "sealing");
-    make_private(sealed.parent().unwrap_or(Path::new(".")))?;
-    let file = private_file(&begun)?;
-    let from = File::open(from)?;
-    let length = from.metadata()?.len();
-    let mut from = Digesting { inner: BufReader::new(from), digest: Sha256::new() };
-    let mut to = BufWriter::new(file);
-    let done = envelopes::seal_own_file(ring, length, &mut from, &mut to).and_then(|()| to.flush());
-    // After a power cut whatever has its name is whole: it would be sent without another look.
-    let done = done.and_then(|()| to.get_ref().sync_all());
-    done.inspect_err(|_| drop(std::fs::remove_file(&begun)))?;
-    if Digest::from_bytes(from.digest.finalize().into()) != sending.digest {
-        // It changed since its caller looked.
-        std::fs::remove_file(&begun)?;
-        return Err(std::io::Error::other("the file changed while it was sealed").into());
-    }
-    std::fs::rename(&begun, &sealed)?;
-    Ok(sealed)
-}
-
-/// Digests what is read through it.
-struct Digesting<R> {
-    inner: R,
-    digest: Sha256,
-}
-
-impl<R: std::io::Read> std::io::Read for Digesting<R> {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.inner.read(into)?;
-        self.digest.update(&into[..count]);
-        Ok(count)
-    }
-}
+/// So many files are sealed or opened at once.
+const AT_ONCE: usize = 2;
 
 impl<'c> Sealing<'c> {
     /// Seals with the keys in `ring`; without any, or where encryption is off, all passes as it is.
     /// `state` is where the state database lies.
-    pub(in crate::syncers) const fn new(
+    pub(in crate::syncers) fn new(
         inner: &'c dyn Connection,
         ring: Option<Keyring>,
         state: &'c Path,
     ) -> Self {
-        Self { inner, ring, state, met_closed: AtomicBool::new(false), takes_plain: true }
+        let (ring, turns) = (ring.map(Arc::new), Semaphore::new(AT_ONCE));
+        let (met_closed, met_broken) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { inner, ring, state, met_closed, met_broken, takes_plain: true, turns }
     }
 
     /// The same, refusing what lies there as it is: anybody may have put it there.
     #[must_use]
-    pub(in crate::syncers) const fn sealed_only(mut self) -> Self {
+    pub(in crate::syncers) fn sealed_only(mut self) -> Self {
         self.takes_plain = false;
         self
     }
@@ -146,14 +77,15 @@ impl<'c> Sealing<'c> {
         let scratch = scratch_in(self.state).map_err(Error::Io)?;
         let path = scratch.path().join("file");
         self.inner.download(id, &path, size_bytes).await?;
-        let is_current = || {
-            let mut from = BufReader::new(File::open(&path)?);
-            std::io::Result::Ok(envelopes::names_current_keys(ring, &mut from))
+        let (keys, place) = (Arc::clone(ring), path.clone());
+        let names_current = move |_: &Waiting| {
+            let mut from = BufReader::new(File::open(&place)?);
+            Ok(envelopes::names_current_keys(&keys, &mut from))
         };
-        if is_current().map_err(Error::Io)? || !self.open_in_place(&path).map_err(Error::Io)? {
+        if beside(names_current).await? || self.open_in_place(&path).await? != Opened::Ours {
             return Ok(());
         }
-        let sealed = sealed_copy(ring, &path, scratch.path()).map_err(Error::Io)?;
+        let sealed = self.sealed_copy(ring, path, &scratch).await?;
         self.inner.replace(id, Content::File(sealed)).await
     }
 
@@ -162,38 +94,39 @@ impl<'c> Sealing<'c> {
         self.met_closed.load(Ordering::Relaxed)
     }
 
-    fn seals(&self) -> Option<&Keyring> {
+    /// True if something was downloaded that looks sealed and is not as we sealed anything.
+    pub(in crate::syncers) fn has_met_broken(&self) -> bool {
+        self.met_broken.load(Ordering::Relaxed)
+    }
+
+    fn seals(&self) -> Option<&Arc<Keyring>> {
         self.ring.as_ref().filter(|ring| ring.mode() != Mode::Off)
     }
 
-    /// Puts the content of an envelope in the place of the envelope; true if it is one of ours.
-    fn open_in_place(&self, path: &Path) -> std::io::Result<bool> {
-        let mut start = [0; 4];
-        let is_whole = File::open(path)?.read_exact(&mut start).is_ok();
-        if !is_whole || !envelopes::is_sealed(&start) {
-            if self.takes_plain {
-                return Ok(false);
-            }
-            return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not sealed"));
+    async fn sealed_copy(
+        &self,
+        ring: &Arc<Keyring>,
+        from: PathBuf,
+        scratch: &TempDir,
+    ) -> std::io::Result<PathBuf> {
+        let _turn = self.turns.acquire().await.map_err(std::io::Error::other)?;
+        let (ring, scratch) = (Arc::clone(ring), scratch.path().to_owned());
+        beside(move |waiting| sealed_copy(&ring, &from, &scratch, waiting)).await
+    }
+
+    /// Puts the content of an envelope in the place of the envelope, if it is one of ours.
+    async fn open_in_place(&self, path: &Path) -> std::io::Result<Opened> {
+        let _turn = self.turns.acquire().await.map_err(std::io::Error::other)?;
+        let (ring, takes_plain) = (self.ring.clone(), self.takes_plain);
+        let place = path.to_owned();
+        let opened =
+            beside(move |waiting| open_file(ring.as_deref(), takes_plain, &place, waiting)).await;
+        match opened {
+            Ok(Opened::Closed) => self.met_closed.store(true, Ordering::Relaxed),
+            Ok(Opened::Broken) => self.met_broken.store(true, Ordering::Relaxed),
+            Ok(Opened::Ours | Opened::Plain) | Err(_) => {}
         }
-        let Some(ring) = &self.ring else {
-            self.met_closed.store(true, Ordering::Relaxed);
-            return Ok(false);
-        };
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let mut opened = tempfile::NamedTempFile::new_in(folder)?;
-        let is_ours = envelopes::open_own_file(
-            ring,
-            || File::open(path).map(BufReader::new),
-            &mut BufWriter::new(opened.as_file_mut()),
-        )?;
-        if is_ours {
-            opened.as_file().sync_all()?;
-            opened.persist(path).map_err(|error| error.error)?;
-        } else {
-            self.met_closed.store(true, Ordering::Relaxed);
-        }
-        Ok(is_ours)
+        opened.inspect_err(|_| drop(std::fs::remove_file(path)))
     }
 }
 
@@ -213,7 +146,7 @@ impl Connection for Sealing<'_> {
             Content::File(path) => {
                 // As large as the file itself, and gone once it is sent.
                 let scratch = scratch_in(self.state).map_err(Error::Io)?;
-                let sealed = sealed_copy(ring, &path, scratch.path()).map_err(Error::Io)?;
+                let sealed = self.sealed_copy(ring, path, &scratch).await?;
                 self.inner.create_file(new, Content::File(sealed)).await
             }
         }
@@ -222,7 +155,7 @@ impl Connection for Sealing<'_> {
     async fn download(&self, id: &FileId, to: &Path, limit_bytes: u64) -> Result<Digest> {
         let limit = limit_bytes.saturating_add(OVERHEAD_BYTES as u64);
         let digest = self.inner.download(id, to, limit).await?;
-        self.open_in_place(to).inspect_err(|_| drop(std::fs::remove_file(to)))?;
+        self.open_in_place(to).await?;
         Ok(digest)
     }
 
@@ -233,7 +166,10 @@ impl Connection for Sealing<'_> {
     /// The sealed copy outlives the process as well: another one would be other bytes.
     async fn send(&self, new: &NewEntry, from: &Path, sending: &Sending) -> Result<Entry> {
         let Some(ring) = self.seals() else { return self.inner.send(new, from, sending).await };
-        let sealed = sealed_kept(ring, from, sending)?;
+        let turn = self.turns.acquire().await.map_err(std::io::Error::other)?;
+        let (ring, from, of) = (Arc::clone(ring), from.to_owned(), sending.clone());
+        let sealed = beside(move |waiting| sealed_kept(&ring, &from, &of, waiting)).await?;
+        drop(turn);
         let path = sealed.clone();
         let digest = tokio::task::spawn_blocking(move || digest_of_file(&path));
         let (digest, _) = digest.await.map_err(std::io::Error::other)??;
@@ -249,7 +185,7 @@ impl Connection for Sealing<'_> {
     ) -> Result<Digest> {
         let limit = limit_bytes.saturating_add(OVERHEAD_BYTES as u64);
         let digest = self.inner.fetch(id, to, limit, fetching).await?;
-        self.open_in_place(to).inspect_err(|_| drop(std::fs::remove_file(to)))?;
+        self.open_in_place(to).await?;
         Ok(digest)
     }
 
@@ -335,32 +271,5 @@ impl Connection for Sealing<'_> {
 
     fn quota_units(&self) -> u64 {
         self.inner.quota_units()
-    }
-}
-
-#[cfg(all(test, unix))]
-mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use super::*;
-    use crate::peers::RecoveryKey;
-
-    #[test]
-    fn w14_what_is_sealed_on_its_way_lies_where_nobody_else_looks() {
-        let state = tempfile::tempdir().unwrap();
-        let me = Email::parse("me@example.org").unwrap();
-        let ring = Keyring::new(&me, &RecoveryKey::generate()).unwrap();
-        let path = state.path().join("private.csv");
-        std::fs::write(&path, b"age\n41\n").unwrap();
-        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        let scratch = scratch_in(state.path()).unwrap();
-        let sealed = sealed_copy(&ring, &path, scratch.path()).unwrap();
-        assert!(sealed.starts_with(state.path()) && scratch.path().starts_with(state.path()));
-        assert_eq!((mode(scratch.path()), mode(&sealed)), (0o700, 0o600));
-        // What a crash leaves is removed, and nothing else.
-        let left = scratch.keep();
-        clear_scratch(state.path());
-        assert!(!left.exists() && path.exists());
-        clear_scratch(&left);
     }
 }

@@ -11,6 +11,7 @@
 
 mod bundles;
 mod collections;
+mod files;
 mod opening;
 mod own;
 
@@ -35,7 +36,7 @@ use super::{Account, Directory, Error, Report, Result};
 
 pub(super) use bundles::own_bundles;
 pub use bundles::{Offer, offered, published, read_offer};
-use collections::Sealing;
+pub(super) use collections::Sealing;
 pub(super) use opening::{Received, incoming};
 pub(super) use own::{OwnFile, OwnFiles, open_peers_file, seal_peers_file};
 
@@ -117,7 +118,7 @@ pub(super) async fn survey(
     now: Timestamp,
     report: &mut Report,
 ) -> Result<()> {
-    collections::clear_scratch(&account.folders.state);
+    files::clear_scratch(&account.folders.state);
     let ring = keyring(account)?;
     if ring.is_none() && needs_keys(account)? {
         return Err(Error::KeysMissing);
