@@ -16,6 +16,9 @@ use crate::model::Timestamp;
 /// After how long it is asked for again at the latest.
 const LONGEST_MICROS: i64 = 3600 * 1_000_000;
 
+/// After how long it is fetched again at the latest, to see what it is now.
+const LONGEST_FETCHED_MICROS: i64 = 24 * LONGEST_MICROS;
+
 /// What is noted of a collection that is not what its name says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Doubt {
@@ -35,9 +38,28 @@ impl Doubt {
     }
 
     /// Returns what to note if the service is to be asked again, now.
-    pub fn ask_again(mut self, now: Timestamp) -> Option<Self> {
+    pub fn ask_again(self, now: Timestamp) -> Option<Self> {
+        self.again(now, 1, LONGEST_MICROS)
+    }
+
+    /// The same for who has to fetch all of it to see whether it is better now, which costs more: never
+    /// twice at one moment, and after three times as long as it was wrong.
+    pub fn fetch_again(self, now: Timestamp) -> Option<Self> {
+        if self.was_asked_at(now) {
+            return None;
+        }
+        self.again(now, 3, LONGEST_FETCHED_MICROS)
+    }
+
+    /// True if this is the moment when it was asked for last.
+    pub fn was_asked_at(&self, now: Timestamp) -> bool {
+        self.asked_at_micros == now.micros()
+    }
+
+    fn again(mut self, now: Timestamp, times: i64, longest_micros: i64) -> Option<Self> {
         let now = now.micros();
-        let wait = (self.asked_at_micros - self.since_micros).clamp(0, LONGEST_MICROS);
+        let wrong_for = self.asked_at_micros.saturating_sub(self.since_micros);
+        let wait = wrong_for.saturating_mul(times).clamp(0, longest_micros);
         // A clock that went back says nothing of how long it was.
         let is_due = now < self.asked_at_micros || now - self.asked_at_micros >= wait;
         self.since_micros = self.since_micros.min(now);
@@ -52,11 +74,18 @@ mod tests {
 
     /// Returns the moments, of those at which one looks, at which the service is asked.
     fn asked(looks: impl IntoIterator<Item = i64>) -> Vec<i64> {
+        asked_by(Doubt::ask_again, looks)
+    }
+
+    fn asked_by(
+        again: impl Fn(Doubt, Timestamp) -> Option<Doubt>,
+        looks: impl IntoIterator<Item = i64>,
+    ) -> Vec<i64> {
         let at = |seconds: i64| Timestamp::from_micros((1_000_000 + seconds) * 1_000_000);
         let mut doubt = Doubt::new("state".to_owned(), None, at(0));
         let mut asked = Vec::new();
         for seconds in looks {
-            if let Some(next) = doubt.clone().ask_again(at(seconds)) {
+            if let Some(next) = again(doubt.clone(), at(seconds)) {
                 asked.push(seconds);
                 doubt = next;
             }
@@ -77,6 +106,20 @@ mod tests {
         ];
         for (what, looks, wanted) in cases {
             assert_eq!(asked(looks), wanted, "{what}");
+        }
+    }
+    #[test]
+    fn what_has_to_be_fetched_for_that_is_fetched_seldom() {
+        let hour = 3600;
+        #[rustfmt::skip]
+        let cases: [(&str, Vec<i64>, Vec<i64>); 4] = [
+            ("at the same moment",   vec![0, 0],                          vec![]),
+            ("each ten seconds",     (0..100).map(|n| n * 10).collect(),  vec![10, 40, 160, 640]),
+            ("each hour",            (0..100).map(|n| n * hour).collect(), [1, 4, 16, 40, 64, 88].map(|n| n * hour).to_vec()),
+            ("the clock goes back",  vec![10, 5, 10, 15, 40],             vec![10, 5, 40]),
+        ];
+        for (what, looks, wanted) in cases {
+            assert_eq!(asked_by(Doubt::fetch_again, looks), wanted, "{what}");
         }
     }
 }

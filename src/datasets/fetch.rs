@@ -14,7 +14,7 @@ use futures::StreamExt as _;
 use futures::TryStreamExt as _;
 use uuid::Uuid;
 
-use super::carrying::{Carrier, forget_kept};
+use super::carrying::Carrier;
 use super::collection::Half;
 use super::create::write_private_files;
 use super::files::{self, Digests};
@@ -53,7 +53,8 @@ pub async fn fetch(
 }
 
 /// The same, with large files carried so that they go on after the end of a process. What is kept of
-/// them stays, until [`forget_kept`].
+/// them stays, until [`forget_kept`]; also where the digest is another: the caller knows whether it is of
+/// use.
 ///
 /// # Errors
 /// As [`fetch`].
@@ -85,9 +86,6 @@ pub async fn fetch_with(
             .await
             .map_err(|error| Error::at(into)(error.into()))??;
     if hash != wanted.name.hash {
-        if let Some(kept) = &carrier.kept {
-            forget_kept(kept, files.iter().map(|file| &file.id))?;
-        }
         return Err(Error::Damaged { owner, name });
     }
     for file in admitted.iter().filter(|file| !is_installed(wanted.name.half, &file.name)) {

@@ -99,7 +99,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: Code::DatasetNotRestored,
         what: "A dataset of yours could not be brought to this machine.",
-        why: "The drive failed; or its private half is sealed with keys that are not here.",
+        why: "The drive failed, or gave something else than what was uploaded; or its private half is sealed with keys that are not here.",
         next: "The next `syft sync` tries again; bring older keys with `syft keys restore --replace`.",
     },
     Entry {

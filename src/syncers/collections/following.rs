@@ -17,6 +17,7 @@ use crate::model::{Code, Timestamp};
 
 use super::super::sending::told;
 use super::super::{Account, Directory, Refused, Report, Result, remote, sealing};
+use super::failing::{Attempt, Standing, Why};
 use super::restoring::{self, ALL, RESTORED};
 use super::{finish_deletions, intent_key, publication_key, publications, save, word};
 
@@ -48,6 +49,7 @@ pub(in crate::syncers) async fn follow(
     let own: Vec<Entry> = own.filter(is_left).collect();
     let known = publications(account)?;
     let none = BTreeSet::new();
+    let mut found = Vec::new();
     let newest = datasets::restore_plan(&account.email, &own, &none, &BTreeSet::new());
     for wanted in &newest {
         let mine = known.iter().find(|publication| is_same(&publication.name, &wanted.name));
@@ -58,7 +60,13 @@ pub(in crate::syncers) async fn follow(
         if is_known || is_ours || account.store.read(|db| meta::get(db, &key))?.is_some() {
             continue;
         }
-        take_over(account, &own, wanted, mine, now, report).await?;
+        let files = account.router.own().find(&Query::in_folder(&wanted.folder)).await?;
+        found.push((wanted, mine, files));
+    }
+    // What came of any other is of no use.
+    restoring::keep_downloads(account, found.iter().flat_map(|(_, _, files)| files));
+    for (wanted, mine, files) in &found {
+        take_over(account, &own, wanted, files, *mine, now, report).await?;
     }
     for publication in known.iter().filter(|publication| publication.is_uploaded()) {
         let is_listed = own.iter().any(|entry| entry.id == publication.folder);
@@ -78,23 +86,25 @@ async fn take_over(
     account: &Account,
     own: &[Entry],
     wanted: &Wanted,
+    files: &[Entry],
     mine: Option<&Publication>,
     now: Timestamp,
     report: &mut Report,
 ) -> Result<()> {
     let (half, name) = (wanted.name.half, &wanted.name.dataset);
-    let files = account.router.own().find(&Query::in_folder(&wanted.folder)).await?;
-    let key = format!("failed own {} {name}", word(half));
-    let state = super::state_of(wanted, &files) + &sealing::keys_here(account)?;
-    let failed = account.store.read(|db| meta::get(db, &key))?;
-    if failed.as_ref() == Some(&state) {
-        let text = format!(
-            "the {} half of dataset `{name}` on the drive is incomplete, or sealed with keys that \
-             are not on this machine; it is not taken over",
-            word(half)
-        );
-        report.problem(Code::DatasetNotRestored, text);
-        return Ok(());
+    let attempt = Attempt::new(account, wanted, files)?;
+    match attempt.standing(account, now)? {
+        Standing::Due => {}
+        Standing::Waits => {
+            let text = format!(
+                "the {} half of dataset `{name}` on the drive is incomplete or damaged; it is tried \
+                 again now and then",
+                word(half)
+            );
+            report.problem(Code::DatasetNotRestored, text);
+            return Ok(());
+        }
+        Standing::WaitsSilently => return Ok(()),
     }
     let present = match datasets::local_halves(&account.folders.syftbox, &account.email) {
         Ok(present) => present.contains(&(half, name.clone())),
@@ -106,10 +116,10 @@ async fn take_over(
     // Who has removed its copy by hand does not want the next one either.
     let fetches = present || mine.is_none();
     let connection = sealing::connection_for(account, half)?;
-    match restoring::restore(account, &connection, own, wanted, &files, fetches, mine, now).await {
+    match restoring::restore(account, &connection, own, wanted, files, fetches, mine, now).await {
         Ok((publication, kept)) => {
             save(account, &publication)?;
-            account.store.write(|db| meta::remove(db, &key))?;
+            attempt.forget(account)?;
             // Two machines updated it, and each saw only what it replaced itself.
             if let Some(mine) = mine.filter(|mine| own.iter().any(|it| it.id == mine.folder)) {
                 account.router.own().delete(std::slice::from_ref(&mine.folder)).await?;
@@ -120,13 +130,19 @@ async fn take_over(
                 tell_of_private(account, own, wanted, report)?;
             }
         }
-        // Another machine is at work, as it seems; if it stays so it is told the next time.
-        Err(datasets::Error::Damaged { .. } | datasets::Error::Unacceptable { .. }) => {
-            account.store.write(|db| meta::set(db, &key, &state))?;
-        }
         Err(error) => {
-            let text = format!("dataset `{name}` could not be taken over: {}", told(&error));
-            report.problem(Code::DatasetNotRestored, text);
+            let why = Why::of(&error, &connection);
+            let is_old = attempt.note(account, why, now)?;
+            // While another machine is at work there is nothing to tell.
+            if is_old || why != Why::Incomplete {
+                let text = format!(
+                    "the {} half of dataset `{name}` could not be taken over: {}",
+                    word(half),
+                    why.told(&error, &connection)
+                );
+                let is_disk = why == Why::Disk;
+                report.problem(if is_disk { Code::Disk } else { Code::DatasetNotRestored }, text);
+            }
         }
     }
     Ok(())

@@ -225,6 +225,10 @@ fn install(
                 datasets::Error::Damaged { .. } | datasets::Error::Unacceptable { .. }
             );
             if is_about_content {
+                // What came is of no use.
+                let ids = files.iter().map(|file| &file.id);
+                let forgotten = datasets::forget_kept(&datasets::downloads_folder(syftbox), ids);
+                forgotten.unwrap_or_else(|error| tracing::warn!("{}", told(&error)));
                 note(account, wanted, &Doubt::new(state.clone(), Some(text.clone()), now))?;
             }
             report.problem_with(owner, unfetched(&error), text);

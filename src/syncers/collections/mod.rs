@@ -5,6 +5,7 @@
 //! is to be done nothing is asked. What goes wrong with one collection is a problem in the report
 //! and stops no other. One whose content was found wanting is not fetched again before it changes.
 
+mod failing;
 mod following;
 mod mirroring;
 mod publishing;

@@ -7,20 +7,20 @@ use std::path::PathBuf;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use uuid::Uuid;
 
-use crate::caches::{is_full, meta};
+use crate::caches::meta;
 use crate::connections::{self, Access, Connection, Entry, FileId, Query};
 use crate::datasets::{
-    self, ANY_TAG, Audience, CollectionName, DraftFile, FileStep, Half, Held, HeldFile, Limits,
-    Publication, Scratch, Wanted,
+    self, ANY_TAG, Audience, CollectionName, DatasetName, DraftFile, FileStep, Half, Held,
+    HeldFile, Limits, Publication, Scratch, Wanted,
 };
 use crate::model::{Code, DatasitePath, Digest, Email, Timestamp};
 
 use super::super::sending::told;
 use super::super::{Account, Directory, Report, Result, sealing};
-use super::{publications, save, staging_in};
+use super::failing::{Attempt, Standing, Why};
+use super::{publications, save, staging_in, word};
 
-/// Set once nothing more is to be brought back; or which keys were here when that of a private half
-/// failed that is sealed for others.
+/// Set once nothing more is to be brought back: what could not be is followed, as what is new.
 pub(super) const RESTORED: &str = "collections restored";
 pub(super) const ALL: &str = "1";
 
@@ -31,49 +31,76 @@ pub(super) const ALL: &str = "1";
 pub(in crate::syncers) async fn restore_once(
     account: &Account,
     directory: &Directory,
+    now: Timestamp,
     report: &mut Report,
 ) -> Result<()> {
-    let tried = account.store.read(|db| meta::get(db, RESTORED))?;
-    if tried.as_deref() == Some(ALL) {
+    if account.store.read(|db| meta::get(db, RESTORED))?.as_deref() == Some(ALL) {
         return Ok(());
     }
-    let keys = sealing::keys_here(account)?;
-    if tried.as_ref() == Some(&keys) {
-        return Ok(()); // Told already, and nothing came that could open it.
-    }
     let own: Vec<Entry> = directory.own_collections.iter().map(|(_, e)| e.clone()).collect();
-    let restored =
-        if own.is_empty() { Restored::All } else { restore_all(account, &own, report).await? };
-    let done = match restored {
-        Restored::All => ALL,
-        Restored::LacksKeys => &keys,
-        Restored::LacksRoom => return Ok(()),
-    };
-    Ok(account.store.write(|db| meta::set(db, RESTORED, done))?)
+    if !own.is_empty() && !restore_all(account, &own, now, report).await? {
+        return Ok(());
+    }
+    Ok(account.store.write(|db| meta::set(db, RESTORED, ALL))?)
 }
 
-/// What was brought back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Restored {
-    /// All that can be.
-    All,
-    /// Something is sealed with keys that are not here.
-    LacksKeys,
-    /// The disk did not take something: the next sync tries again.
-    LacksRoom,
+/// One collection that is to be brought back.
+struct Due<'a> {
+    /// False if its half is here: then it has a record alone.
+    fetches: bool,
+    wanted: Wanted,
+    files: Vec<Entry>,
+    shares: Shares,
+    connection: sealing::Sealing<'a>,
+    attempt: Attempt,
 }
 
-/// Brings back what can be.
-async fn restore_all(account: &Account, own: &[Entry], report: &mut Report) -> Result<Restored> {
-    let (me, syftbox) = (&account.email, &account.folders.syftbox);
-    let present = match datasets::local_halves(syftbox, me) {
+/// Brings back what can be; false if the disk lacks room for something, which the next sync tries again.
+async fn restore_all(
+    account: &Account,
+    own: &[Entry],
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<bool> {
+    let present = match datasets::local_halves(&account.folders.syftbox, &account.email) {
         Ok(present) => present,
         Err(error) => {
             report.problem(Code::DatasetNotRestored, told(&error));
-            return Ok(Restored::All);
+            return Ok(true);
         }
     };
-    let missing = datasets::restore_plan(me, own, &present, &BTreeSet::new());
+    let due = all_due(account, own, &present, now).await?;
+    let gathered = due.into_iter().map(|mut due| async move {
+        let shares = std::mem::take(&mut due.shares);
+        let Due { connection, wanted, files, fetches, .. } = &due;
+        let gathered = gather(account, connection, wanted, files, *fetches, shares).await;
+        (due, gathered)
+    });
+    let mut gathered = stream::iter(gathered.collect::<Vec<_>>()).buffered(connections::AT_ONCE);
+    let mut has_room = true;
+    // One after the other again: what is put in its place is noted before the next.
+    while let Some((due, gathered)) = gathered.next().await {
+        let never = Timestamp::ZERO; // Nothing is there that could be put aside.
+        let place = |gathered| settle(account, own, &due.wanted, &due.files, gathered, None, never);
+        match gathered.and_then(place) {
+            Ok((publication, _)) => {
+                save(account, &publication)?;
+                due.attempt.forget(account)?;
+            }
+            Err(error) => has_room &= tell_unrestored(account, &due, error, now, report)?,
+        }
+    }
+    Ok(has_room)
+}
+
+/// Returns what is to be brought back, and forgets what had come of files that are there no more.
+async fn all_due<'a>(
+    account: &'a Account,
+    own: &[Entry],
+    present: &BTreeSet<(Half, DatasetName)>,
+    now: Timestamp,
+) -> Result<Vec<Due<'a>>> {
+    let missing = datasets::restore_plan(&account.email, own, present, &BTreeSet::new());
     let known = publications(account)?;
     // What was made here, or brought back before, is followed if there is a newer one.
     let is_known = |name: &CollectionName| {
@@ -81,63 +108,59 @@ async fn restore_all(account: &Account, own: &[Entry], report: &mut Report) -> R
         known.any(|known| (known.half, &known.dataset) == (name.half, &name.dataset))
     };
     // With nothing present, the plan is the newest collection of each half.
-    let mut plan = datasets::restore_plan(me, own, &BTreeSet::new(), &BTreeSet::new());
+    let mut plan = datasets::restore_plan(&account.email, own, &BTreeSet::new(), &BTreeSet::new());
     plan.retain(|wanted| !is_known(&wanted.name));
     let (files, shares) = futures::join!(files_of(account, own), shares_of(account, &plan));
-    let (files, mut shares) = (files?, shares?);
+    let (mut files, mut shares) = (files?, shares?);
+    keep_downloads(account, files.values().flatten());
     let mut all = Vec::new();
     for wanted in plan {
-        let content = files.get(&wanted.folder).cloned().unwrap_or_default();
+        let files = files.remove(&wanted.folder).unwrap_or_default();
+        let attempt = Attempt::new(account, &wanted, &files)?;
+        if attempt.standing(account, now)? != Standing::Due {
+            continue;
+        }
         let shares = shares.remove(&wanted.folder).unwrap_or_default();
         let connection = sealing::connection_for(account, wanted.name.half)?;
-        all.push((missing.contains(&wanted), wanted, content, shares, connection));
+        let fetches = missing.contains(&wanted);
+        all.push(Due { fetches, wanted, files, shares, connection, attempt });
     }
-    let gathered =
-        all.into_iter().map(|(fetches, wanted, content, shares, connection)| async move {
-            let gathered = gather(account, &connection, &wanted, &content, fetches, shares).await;
-            (wanted, content, connection, gathered)
-        });
-    let mut gathered = stream::iter(gathered.collect::<Vec<_>>()).buffered(connections::AT_ONCE);
-    let mut restored = Restored::All;
-    // One after the other again: what is put in its place is noted before the next.
-    while let Some((wanted, content, connection, gathered)) = gathered.next().await {
-        let never = Timestamp::ZERO; // Nothing is there that could be put aside.
-        let place = |gathered| settle(account, own, &wanted, &content, gathered, None, never);
-        match gathered.and_then(place) {
-            Ok((publication, _)) => save(account, &publication)?,
-            Err(error) if is_of_the_disk(&error) => {
-                let name = &wanted.name.dataset;
-                let text = format!("dataset `{name}` is not restored yet: {}", told(&error));
-                report.problem(Code::Disk, text);
-                restored = Restored::LacksRoom;
-            }
-            Err(datasets::Error::Connection(error)) if !is_not_sealed(&error) => {
-                return Err(error.into());
-            }
-            Err(error) => {
-                let name = &wanted.name.dataset;
-                let text = if connection.has_met_closed() {
-                    restored = restored.max(Restored::LacksKeys);
-                    format!(
-                        "dataset `{name}` could not be restored: its private half is sealed with \
-                         keys that are not on this machine; it is tried again once they are"
-                    )
-                } else {
-                    format!("dataset `{name}` could not be restored: {}", told(&error))
-                };
-                report.problem(Code::DatasetNotRestored, text);
-            }
-        }
-    }
-    Ok(restored)
+    Ok(all)
 }
 
-/// True if the disk of this machine refuses, which nobody else has to wait for.
-fn is_of_the_disk(error: &datasets::Error) -> bool {
-    match error {
-        datasets::Error::Connection(connections::Error::Io(source))
-        | datasets::Error::Io { source, .. } => is_full(source),
-        _ => false,
+/// Says why a collection is not here, and notes what it waits for; false if that is room on the disk.
+fn tell_unrestored(
+    account: &Account,
+    Due { wanted, connection, attempt, .. }: &Due<'_>,
+    error: datasets::Error,
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<bool> {
+    let why = Why::of(&error, connection);
+    attempt.note(account, why, now)?;
+    let text = why.told(&error, connection);
+    let of = format!("the {} half of dataset `{}`", word(wanted.name.half), wanted.name.dataset);
+    match (why, error) {
+        (Why::Disk, _) => {
+            report.problem(Code::Disk, format!("{of} is not restored yet: {text}"));
+            return Ok(false);
+        }
+        (Why::Other, datasets::Error::Connection(error)) => return Err(error.into()),
+        _ => {
+            let text = format!("{of} could not be restored: {text}");
+            report.problem(Code::DatasetNotRestored, text);
+        }
+    }
+    Ok(true)
+}
+
+/// Removes what is kept of large downloads, but for those of these files.
+pub(super) fn keep_downloads<'a>(account: &Account, wanted: impl Iterator<Item = &'a Entry>) {
+    let folder = datasets::downloads_folder(&account.folders.syftbox);
+    if folder.is_dir() {
+        let wanted: Vec<FileId> = wanted.map(|file| file.id.clone()).collect();
+        let kept = datasets::keep_downloads(&folder, &wanted);
+        kept.unwrap_or_else(|error| tracing::warn!("{}", told(&error)));
     }
 }
 
@@ -165,12 +188,6 @@ async fn shares_of(account: &Account, plan: &[Wanted]) -> Result<BTreeMap<FileId
 
 /// Who has access to a collection.
 type Shares = Vec<(Email, Access)>;
-
-/// True if the file lies there in plain where all must be sealed: somebody else put it there.
-fn is_not_sealed(error: &connections::Error) -> bool {
-    use std::io::ErrorKind::InvalidData;
-    matches!(error, connections::Error::Io(error) if error.kind() == InvalidData)
-}
 
 /// Makes the record of one of our collections that another machine uploaded, and, if it `fetches`,
 /// puts its files in their place. What is there already goes: what it is known to be by the record

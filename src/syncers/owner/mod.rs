@@ -85,7 +85,7 @@ impl<'a> DatasiteOwnerSyncer<'a> {
         let tree = account.tree(&account.email)?;
 
         restore::restore_once(account, &directory, &peers, &tree, now, &mut report).await?;
-        collections::restore_once(account, &directory, &mut report).await?;
+        collections::restore_once(account, &directory, now, &mut report).await?;
         collections::follow(account, &directory, now, &mut report).await?;
         writing::carry_out(account, &mut report)?;
         let from_elsewhere =
