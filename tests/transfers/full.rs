@@ -176,12 +176,8 @@ async fn a_private_half_that_there_is_no_room_to_open_is_told_and_not_fetched_ag
     let world = World::new().await;
     let owner = world.log_in("do", OWNER, "owner");
     owner.done(&["keys", "create"]);
-    let words = owner.done(&["keys", "show", "--words"])["words"].clone();
+    let second = world.second_machine(&owner);
     owner.done(&world.creation(SIZE, true));
-    let second = world.log_in("do", OWNER, "second");
-    let file = world.folder.path().join("words");
-    std::fs::write(&file, words.as_str().map_or_else(|| words.to_string(), str::to_owned)).unwrap();
-    second.done(&["keys", "restore", file.to_str().unwrap()]);
     let before = world.proxy.passed(Way::Down);
 
     // It can be fetched, and not be opened beside that.

@@ -11,5 +11,6 @@ mod full;
 mod many;
 mod messages;
 mod proxy;
+mod sealed;
 mod uploads;
 mod world;

@@ -6,7 +6,8 @@ use syft::wire::names::VERSION_FILE;
 
 use super::proxy::Way;
 use super::world::{
-    Account, MIB, OWNER, SCIENTIST, World, digest, ended, kill, listed, peak_memory,
+    Account, MIB, OWNER, SCIENTIST, World, digest, ended, files_below, kill, listed, mode,
+    peak_memory,
 };
 
 const SIZE: u64 = 48 * MIB;
@@ -24,8 +25,15 @@ enum Form {
 
 /// An owner in whose `shared/` a scientist may write.
 async fn stage(form: Form) -> (World, Account, Account) {
+    stage_of(form, World::pair).await
+}
+
+async fn stage_of(
+    form: Form,
+    pair: impl Fn(&World) -> (Account, Account),
+) -> (World, Account, Account) {
     let world = World::new().await;
-    let (owner, scientist) = world.pair();
+    let (owner, scientist) = pair(&world);
     owner.done(&["perm", "grant", "shared/", "--user", SCIENTIST, "--level", "write"]);
     owner.done(&["sync"]);
     scientist.done(&["sync"]);
@@ -169,4 +177,55 @@ async fn chunks_that_are_killed_on_their_way_go_on() {
     let packs = all.iter().filter(|entry| entry.name.starts_with("chunks-") && entry.is_mine);
     let bytes: u64 = packs.map(|pack| pack.size_bytes).sum();
     assert!(bytes < 2 * (SIZE + MIB), "{bytes}");
+}
+
+/// What is kept of messages on their way.
+fn parcels(account: &Account) -> std::path::PathBuf {
+    account.home.join(format!("SyftBox_{}-events/parcels", account.email))
+}
+
+fn longest(folder: &std::path::Path) -> Option<(u64, std::path::PathBuf)> {
+    let lengths = files_below(folder).into_iter();
+    lengths.filter_map(|path| Some((path.metadata().ok()?.len(), path))).max()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_sealed_proposal_that_is_killed_as_it_comes_and_as_it_is_opened_goes_on() {
+    const SIZE: u64 = 12 * MIB;
+    let (world, owner, scientist) = stage_of(Form::Whole, World::sealed_pair).await;
+    let sent = put_so_much(&world, &scientist, 4, SIZE);
+    scientist.done(&["sync"]);
+    world.proxy.hold_after(Way::Down, SIZE / 2);
+    let child = owner.start(&["sync"]);
+    world.proxy.stopped().await;
+    // What has passed the wire may lie in the buffers of a socket for a while.
+    let came = || longest(&parcels(&owner)).map_or(0, |(length, _)| length);
+    let start = std::time::Instant::now();
+    while came() <= SIZE / 4 && start.elapsed() < std::time::Duration::from_secs(30) {
+        tokio::task::yield_now().await;
+    }
+    kill(child);
+    world.proxy.go_on();
+    let (came, kept) = longest(&parcels(&owner)).unwrap();
+    assert!(came > SIZE / 4, "{came}");
+    assert!(std::fs::read(&kept).unwrap().starts_with(b"SYC2"));
+    assert!(!place(&owner).exists());
+    assert_eq!(mode(&parcels(&owner)), 0o700);
+
+    // The rest comes, and what is opened of it is the first file that grows beyond that.
+    let before = world.proxy.passed(Way::Down);
+    let (whole, on_drive) = longest(&world.drive_data()).unwrap();
+    assert!(whole > SIZE, "{whole}");
+    std::fs::copy(on_drive, kept).unwrap();
+    let answer = owner.run_until_killed(SIZE / 2 / 512, &["sync"]);
+    assert_eq!(answer.exit, None, "{answer:?}");
+    assert!(!place(&owner).exists());
+    let opened = files_below(&parcels(&owner));
+    let half = opened.iter().find(|path| path.extension().is_some_and(|end| end == "opened"));
+    assert_eq!(mode(half.unwrap()), 0o600, "{opened:?}");
+    owner.done(&["sync"]);
+    let passed = world.proxy.passed(Way::Down) - before;
+    assert!(passed < MIB, "{passed}");
+    assert_eq!(digest(&place(&owner)), sent);
+    nothing_left(&owner);
 }

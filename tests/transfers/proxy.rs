@@ -1,9 +1,11 @@
 //! A wire between program and drive that counts, and stops where a test says: the middle of a
 //! transfer is a number of bytes and not a moment.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -37,7 +39,10 @@ struct Stop {
 struct State {
     up: AtomicU64,
     down: AtomicU64,
-    stop: Mutex<Option<Stop>>,
+    /// Where it stops, one after the other.
+    stops_at: Mutex<VecDeque<Stop>>,
+    /// How many bytes pass in a second; 0: as many as can.
+    per_second: AtomicU64,
     /// How often it stopped, and how often it was let go on.
     stops: watch::Sender<u64>,
     goes: watch::Sender<u64>,
@@ -58,7 +63,8 @@ impl Proxy {
         let state = Arc::new(State {
             up: AtomicU64::new(0),
             down: AtomicU64::new(0),
-            stop: Mutex::new(None),
+            stops_at: Mutex::default(),
+            per_second: AtomicU64::new(0),
             stops: watch::Sender::new(0),
             goes: watch::Sender::new(0),
         });
@@ -96,17 +102,36 @@ impl Proxy {
 
     /// Lets `bytes` more pass, then nothing.
     pub(crate) fn hold_after(&self, way: Way, bytes: u64) {
-        self.stop_after(way, bytes, Then::Hold);
+        self.stop_after(way, &[bytes], Then::Hold);
     }
 
     /// Lets `bytes` more pass, then ends the connection; the next one is free.
     pub(crate) fn cut_after(&self, way: Way, bytes: u64) {
+        self.stop_after(way, &[bytes], Then::Cut);
+    }
+
+    /// The same several times: after the first so many bytes, then after the second, and so on.
+    pub(crate) fn cut_after_each(&self, way: Way, bytes: &[u64]) {
         self.stop_after(way, bytes, Then::Cut);
     }
 
-    fn stop_after(&self, way: Way, bytes: u64, then: Then) {
-        let after = self.passed(way) + bytes;
-        *self.state.stop.lock().unwrap() = Some(Stop { way, after, then });
+    /// Returns how often it is still to stop.
+    pub(crate) fn stops_left(&self) -> usize {
+        self.state.stops_at.lock().unwrap().len()
+    }
+
+    /// Lets no more than so many bytes pass in a second; 0: as many as can.
+    pub(crate) fn slow_down(&self, per_second: u64) {
+        self.state.per_second.store(per_second, Ordering::SeqCst);
+    }
+
+    fn stop_after(&self, way: Way, bytes: &[u64], then: Then) {
+        let mut after = self.passed(way);
+        let stops = bytes.iter().map(|bytes| {
+            after += bytes;
+            Stop { way, after, then }
+        });
+        *self.state.stops_at.lock().unwrap() = stops.collect();
     }
 
     /// Waits until it stops.
@@ -118,7 +143,7 @@ impl Proxy {
 
     /// Lets all pass again.
     pub(crate) fn go_on(&self) {
-        *self.state.stop.lock().unwrap() = None;
+        self.state.stops_at.lock().unwrap().clear();
         let stops = *self.state.stops.borrow();
         self.state.goes.send_replace(stops);
     }
@@ -134,9 +159,10 @@ impl State {
 
     /// How many of `count` bytes may pass now, and what happens then.
     fn allowed(&self, way: Way, count: usize) -> (usize, Option<Then>) {
-        let mut stop = self.stop.lock().unwrap();
+        let mut stops = self.stops_at.lock().unwrap();
         let passed = self.count(way).load(Ordering::SeqCst);
-        let Some(Stop { after, then, .. }) = stop.filter(|stop| stop.way == way) else {
+        let next = stops.front().copied();
+        let Some(Stop { after, then, .. }) = next.filter(|stop| stop.way == way) else {
             return (count, None);
         };
         let room = usize::try_from(after.saturating_sub(passed)).unwrap();
@@ -144,7 +170,7 @@ impl State {
             return (count, None);
         }
         if then == Then::Cut {
-            *stop = None;
+            stops.pop_front();
         }
         (room, Some(then))
     }
@@ -161,6 +187,12 @@ async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &State, wa
                 return;
             }
             state.count(way).fetch_add(now as u64, Ordering::SeqCst);
+            let per_second = state.per_second.load(Ordering::SeqCst);
+            if per_second > 0 {
+                // What a slow wire does; nothing waits for a moment here.
+                let takes = Duration::from_secs(now as u64) / u32::try_from(per_second).unwrap();
+                tokio::time::sleep(takes).await;
+            }
             at += now;
             match then {
                 None => {}

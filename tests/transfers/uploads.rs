@@ -68,7 +68,6 @@ async fn a_sealed_upload_that_is_killed_goes_on_with_the_same_seal() {
     let world = World::new().await;
     let owner = world.log_in("do", OWNER, "owner");
     owner.done(&["keys", "create"]);
-    let words = owner.done(&["keys", "show", "--words"])["words"].clone();
     owner.done(&["sync"]);
     let line = world.creation(SIZE, true);
     let world = killed_after(SIZE / 2, world, &owner, &line).await;
@@ -82,23 +81,9 @@ async fn a_sealed_upload_that_is_killed_goes_on_with_the_same_seal() {
     assert!(sent < SIZE - confirmed + SLACK, "{sent} sent, {confirmed} were there");
     assert_eq!(listed(&owner.uploads()), Vec::<std::path::PathBuf>::new());
 
-    // What lies there opens: on another machine of the account, killed in the middle as well.
-    let second = world.log_in("do", OWNER, "second");
-    let file = world.folder.path().join("words");
-    std::fs::write(&file, words.as_str().map_or_else(|| words.to_string(), str::to_owned)).unwrap();
-    second.done(&["keys", "restore", file.to_str().unwrap()]);
-    world.proxy.hold_after(Way::Down, SIZE / 2);
-    let child = second.start(&["sync"]);
-    world.proxy.stopped().await;
-    kill(child);
-    world.proxy.go_on();
-    let lengths =
-        listed(&second.downloads()).into_iter().map(|path| path.metadata().unwrap().len());
-    let came = lengths.max().unwrap();
-    let before = world.proxy.passed(Way::Down);
+    // What lies there opens, on another machine of the account.
+    let second = world.second_machine(&owner);
     second.done(&["sync"]);
-    let received = world.proxy.passed(Way::Down) - before;
-    assert!(received < SIZE - came + SLACK, "{received} received, {came} were here");
     assert_eq!(
         digest(&second.file("private", "real.bin")),
         digest(&owner.file("private", "real.bin"))

@@ -75,11 +75,41 @@ impl World {
     pub(crate) fn pair(&self) -> (Account, Account) {
         let owner = self.log_in("do", OWNER, "owner");
         let scientist = self.log_in("ds", SCIENTIST, "scientist");
+        Self::acquaint(&owner, &scientist);
+        (owner, scientist)
+    }
+
+    /// The same, who have keys: what goes between them is sealed.
+    pub(crate) fn sealed_pair(&self) -> (Account, Account) {
+        let owner = self.log_in("do", OWNER, "owner");
+        let scientist = self.log_in("ds", SCIENTIST, "scientist");
+        owner.done(&["keys", "create"]);
+        scientist.done(&["keys", "create"]);
+        Self::acquaint(&owner, &scientist);
+        (owner, scientist)
+    }
+
+    fn acquaint(owner: &Account, scientist: &Account) {
         scientist.done(&["peer", "add", OWNER]);
         owner.done(&["sync"]);
         owner.done(&["peer", "approve", SCIENTIST]);
         scientist.done(&["sync"]);
-        (owner, scientist)
+    }
+
+    /// Another machine of an owner, with the keys that the owner has.
+    pub(crate) fn second_machine(&self, owner: &Account) -> Account {
+        let second = self.log_in("do", OWNER, "second");
+        self.take_keys(owner, &second, &[]);
+        second
+    }
+
+    /// Brings the keys of one machine to another, by their words.
+    pub(crate) fn take_keys(&self, from: &Account, to: &Account, more: &[&str]) {
+        let words = from.done(&["keys", "show", "--words"])["words"].clone();
+        let file = self.folder.path().join("words");
+        let words = words.as_str().map_or_else(|| words.to_string(), str::to_owned);
+        std::fs::write(&file, words).unwrap();
+        to.done(&[&["keys", "restore", file.to_str().unwrap()], more].concat());
     }
 
     /// One more scientist.
@@ -98,7 +128,7 @@ impl World {
         Drive::new(Endpoint::at(&self.proxy.url).unwrap(), token)
     }
 
-    fn drive_data(&self) -> PathBuf {
+    pub(crate) fn drive_data(&self) -> PathBuf {
         self.folder.path().join("drive")
     }
 
@@ -168,9 +198,25 @@ fn hex(bytes: &[u8]) -> String {
 
 /// The most memory that a process has held, in bytes.
 pub(crate) fn peak_memory(child: &Child) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    try_peak_memory(child).unwrap()
+}
+
+/// The same; `None` once it has none any more.
+fn try_peak_memory(child: &Child) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
+}
+
+/// Waits for the end, and says how much memory it has held until shortly before.
+pub(crate) async fn ended_with_peak(mut child: Child) -> (Answer, u64) {
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        // It only grows.
+        peak = try_peak_memory(&child).unwrap_or(peak);
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    (ended(child), peak)
 }
 
 fn token(email: &str) -> String {
@@ -206,9 +252,23 @@ impl Account {
         ended(self.start(arguments))
     }
 
+    /// Starts the program as a person does who reads what it says.
+    pub(crate) fn start_for_a_person(&self, arguments: &[&str]) -> Child {
+        self.command(env!("CARGO_BIN_EXE_syft")).args(arguments).spawn().unwrap()
+    }
+
     /// Runs the program where no file may have more than `blocks` of 512 bytes.
     pub(crate) fn run_limited(&self, blocks: u64, arguments: &[&str]) -> Answer {
-        let line = format!("ulimit -f {blocks}; trap '' XFSZ; exec \"$0\" --json \"$@\"");
+        self.run_in_shell(&format!("ulimit -f {blocks}; trap '' XFSZ"), arguments)
+    }
+
+    /// The same where the system kills it as it writes more.
+    pub(crate) fn run_until_killed(&self, blocks: u64, arguments: &[&str]) -> Answer {
+        self.run_in_shell(&format!("ulimit -c 0; ulimit -f {blocks}"), arguments)
+    }
+
+    fn run_in_shell(&self, before: &str, arguments: &[&str]) -> Answer {
+        let line = format!("{before}; exec \"$0\" --json \"$@\"");
         let mut command = self.command("sh");
         command.args(["-c", &line, env!("CARGO_BIN_EXE_syft")]).args(arguments);
         ended(command.spawn().unwrap())
@@ -255,6 +315,14 @@ impl Account {
 /// The files in a folder; none if there is no folder.
 pub(crate) fn listed(folder: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
+}
+
+/// All files below a folder.
+pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let (folders, mut files): (Vec<PathBuf>, Vec<PathBuf>) =
+        listed(folder).into_iter().partition(|path| path.is_dir());
+    files.extend(folders.iter().flat_map(|folder| files_below(folder)));
+    files
 }
 
 /// Waits for the end.
