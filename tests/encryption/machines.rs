@@ -151,6 +151,11 @@ async fn a_private_half_that_is_sealed_for_keys_that_are_not_here_comes_back_onc
     assert!(problem.message.contains("keys that are not on this machine"), "{problem:?}");
     let told = second.problems().await;
     assert!(!told.contains(&"dataset-not-restored"), "told once, downloaded once: {told:?}");
+    // What else happens to the account's datasets comes here all the same.
+    owner.client.create_dataset(&dataset(&world, "later"), false).await.unwrap();
+    let told = second.problems().await;
+    let listed = second.client.datasets().unwrap();
+    assert!(listed.iter().any(|listed| listed.name == "later"), "{told:?}");
 
     let file = owner.client.export_keys().unwrap();
     second.client.import_keys(&file, true).await.unwrap();
