@@ -309,7 +309,7 @@ async fn a_new_machine_fetches_a_sealed_half_once_also_before_it_has_the_keys() 
     owner.done(&["keys", "create"]);
     owner.done(&world.creation(SIZE, true));
     let before = world.proxy.passed(Way::Down);
-    // Its first sync is killed in the middle, and the next one cannot open what comes.
+    // The sync of its login cannot open what comes.
     let second = world.log_in("do", OWNER, "second");
     assert!(!private(&second).exists() && second.file("public", "small.csv").exists());
     assert!(std::fs::read(kept(&second)).unwrap().starts_with(b"SYC2"));

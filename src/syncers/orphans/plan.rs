@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn w16_what_nothing_needs_is_left_over_and_all_else_is_not() {
-        use About::{NotNamed, Nothing};
+        use About::Nothing;
         use Place::{Bundles, Elsewhere, Nowhere, Root};
         const FILE: bool = false;
         const FOLDER: bool = true;
@@ -230,16 +230,6 @@ mod tests {
             ("incremental_checkpoint_1_1.5.tar.gz", FILE, Nowhere, Nothing,                Some(Why::FolderGone)),
             ("rolling_state_1.5.tar.gz",       FILE,   Nowhere,   Nothing,                 Some(Why::FolderGone)),
             ("log_pruned_1.5",                 FILE,   Nowhere,   Nothing,                 Some(Why::FolderGone)),
-            (CHUNKED_EVENTS,                   FILE,   Nowhere,   Nothing,                 Some(Why::FolderGone)),
-            (CHUNKED_PROPOSALS,                FILE,   Nowhere,   Nothing,                 Some(Why::Answered)),
-            (PACK,                             FILE,   Nowhere,   Nothing,                 Some(Why::FolderGone)),
-            (PACK,                             FILE,   Elsewhere, Nothing,                 None),
-            (PACK,                             FILE,   Elsewhere, NotNamed,                Some(Why::NotNamed)),
-            (PACK,                             FOLDER, Elsewhere, NotNamed,                None),
-            (CHUNKED_EVENTS,                   FILE,   Elsewhere, NotNamed,                None),
-            (EVENTS,                           FILE,   Elsewhere, NotNamed,                None),
-            ("chunks-of-cake",                 FILE,   Elsewhere, NotNamed,                None),
-            ("chunks-of-cake",                 FILE,   Nowhere,   Nothing,                 None),
             ("thesis.pdf",                     FILE,   Nowhere,   Nothing,                 None),
             ("thesis.pdf",                     FILE,   Root,      second,                  None),
             (PEERS_FILE,                       FILE,   Nowhere,   second,                  None),
@@ -271,8 +261,36 @@ mod tests {
             ("SyftBox",                        FOLDER, Nowhere,   Nothing,                 None),
             ("holiday",                        FOLDER, Root,      second,                  None),
         ];
+        check(&cases);
+    }
+
+    #[test]
+    fn w16_packs_that_nothing_names_are_left_over_and_messages_are_not() {
+        use About::{NotNamed, Nothing};
+        use Place::{Elsewhere, Nowhere};
+        const FILE: bool = false;
+        const FOLDER: bool = true;
+        #[rustfmt::skip]
+        let cases = [
+            // name                            kind    place      what is known            why
+            (CHUNKED_EVENTS,                   FILE,   Nowhere,   Nothing,                 Some(Why::FolderGone)),
+            (CHUNKED_PROPOSALS,                FILE,   Nowhere,   Nothing,                 Some(Why::Answered)),
+            (PACK,                             FILE,   Nowhere,   Nothing,                 Some(Why::FolderGone)),
+            (PACK,                             FILE,   Elsewhere, Nothing,                 None),
+            (PACK,                             FILE,   Elsewhere, NotNamed,                Some(Why::NotNamed)),
+            (PACK,                             FOLDER, Elsewhere, NotNamed,                None),
+            (CHUNKED_EVENTS,                   FILE,   Elsewhere, NotNamed,                None),
+            (EVENTS,                           FILE,   Elsewhere, NotNamed,                None),
+            ("chunks-of-cake",                 FILE,   Elsewhere, NotNamed,                None),
+            ("chunks-of-cake",                 FILE,   Nowhere,   Nothing,                 None),
+        ];
+        check(&cases);
+    }
+
+    /// What is to be thought of each.
+    fn check(cases: &[(&str, bool, Place, About, Option<Why>)]) {
         let me = Email::parse(ME).unwrap();
-        for (name, is_folder, place, about, expected) in cases {
+        for (name, is_folder, place, about, expected) in cases.iter().cloned() {
             let it = it(name, is_folder, place, about);
             assert_eq!(why(&me, &it), expected, "{it:?}");
             // Whatever it is: another's, one that is named here, or a young one stays.
