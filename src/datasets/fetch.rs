@@ -53,8 +53,8 @@ pub async fn fetch(
 }
 
 /// The same, with large files carried so that they go on after the end of a process. What is kept of
-/// them stays, until [`forget_kept`](super::forget_kept); also where the digest is another: the caller knows whether it is of
-/// use.
+/// them stays until [`forget_kept`](super::forget_kept), also where the digest is another: the caller
+/// knows whether it is of use.
 ///
 /// # Errors
 /// As [`fetch`].
