@@ -8,7 +8,7 @@ use crate::wire::names::is_chunked;
 pub(super) const MESSAGES_AT_ONCE: usize = 2_000;
 
 /// About how many bytes of messages are held in memory at once; a single one may have more.
-pub(super) const BYTES_AT_ONCE: u64 = 64 * 1024 * 1024;
+pub(super) const BYTES_AT_ONCE: u64 = 32 * 1024 * 1024;
 
 /// How many messages are put together before they are taken in. Each is some kilobytes, and may bring gigabytes:
 /// many versions of one file lie on the disk side by side otherwise.

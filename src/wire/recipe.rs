@@ -63,6 +63,9 @@ impl Recipe {
             }
         }
         let json = file.to_json();
+        if larges.is_empty() {
+            return Self { parts: vec![Part::Json(json)] };
+        }
         let text = String::from_utf8(json).expect("JSON is UTF-8");
         let (mut parts, mut rest) = (Vec::with_capacity(2 * larges.len() + 1), text.as_str());
         // They stand in the order of the entries, but for checkpoints, which have two lists.

@@ -10,7 +10,7 @@ use super::operations::{Step, script};
 use super::world::{Tally, World};
 
 /// How many seeds are run unless somebody says otherwise, and how many steps each has.
-const SEEDS: usize = 120;
+const SEEDS: usize = 80;
 const OPERATIONS: usize = 110;
 /// How long it may take to make a failing run short.
 const SHRINKING: Duration = Duration::from_secs(60);

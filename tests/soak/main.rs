@@ -20,7 +20,7 @@ use people::People;
 use watchers::{Account, Watcher};
 
 /// How long people work where nothing else is said.
-const SECONDS: u64 = 30;
+const SECONDS: u64 = 20;
 
 /// How long it may take until everybody has everything, once nothing fails any more: a watch that
 /// has lost the drive looks for it once a minute at least.
