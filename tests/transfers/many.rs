@@ -5,9 +5,9 @@ use super::world::{
     Account, MIB, OWNER, SCIENTIST, World, digest, ended, peak_memory, write_noise,
 };
 
-const FILES: u64 = 250;
+const FILES: u64 = 160;
 const EACH: u64 = MIB / 4;
-/// All of them, as what is said to the log and to the scientist, are more than 300 MiB.
+/// All of them, as what is said to the log and to the scientist, are 200 MiB and more.
 const MOST: u64 = 100 * MIB;
 
 fn place(account: &Account, number: u64) -> std::path::PathBuf {
