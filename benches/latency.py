@@ -56,11 +56,12 @@ CHAINS = [
     ("scientist: takes it in", lambda s: 3, "the feed, what is in the folder, its files"),
     ("owner: everything is listed", lambda s: 3 + waves(-(-4 * s.peers // 37)), "the place in the feed, the searches, the SyftBox, the folders"),
     ("scientist: everything is listed", lambda s: 4, "the same"),
-    ("owner: a new machine", lambda s: 4 + waves(s.lists()) + waves(s.peers + s.readers + s.datasets * 3) + 1,
-     "whose token it is, the place in the feed, the searches, the SyftBox, the folders, what lies in them, files, what peers are owed"),
-    ("scientist: a new machine", lambda s: 4 + waves(s.lists()) + waves(s.datasets * 2) + 1, "the same but the last"),
-    ("owner: `syft delete`", lambda s: 4 + waves(s.lists()) + waves(s.readers) + 1,
-     "the place in the feed, the searches, the SyftBox, the folders, the readers, and what is deleted, in batches"),
+    ("owner: a new machine", lambda s: 4 + waves(s.lists()) + 1 + waves(s.datasets * 3) + waves(s.readers + 1),
+     "whose token it is, the place in the feed, the searches, the SyftBox, the folders, the list of peers beside what lies in datasets, "
+     "files, what peers are owed beside the rolling state"),
+    ("scientist: a new machine", lambda s: 4 + waves(s.lists()) + 1 + waves(s.datasets * 2), "the same but the last"),
+    ("owner: `syft delete`", lambda s: 4 + waves(s.lists()) + waves(s.readers),
+     "the feed, the readers, the searches, the SyftBox, the folders, what goes in a batch"),
     ("scientist: `syft delete`", lambda s: 4, "the same without readers"),
     ("owner: ", lambda s: 1, "the feed"),  # idle, and what is shown
     ("scientist: ", lambda s: 1, "the feed"),
@@ -120,7 +121,7 @@ def measure(peers=budget.PEERS, runs=3):
             fast, slow = (statistics.median(row[latency_ms]) for latency_ms in (0, LATENCY_MS))
             waits = (slow - fast) * 1000 / LATENCY_MS
             cells.append(f"{slow:.2f} s: {waits:.1f} of {row['must']}")
-            if waits > row["must"] + SPARE + 0.5:  # a half for what is no waiting
+            if waits > row["must"] * 1.02 + SPARE + 0.5:  # a half, and two in a hundred, for what is no waiting
                 failures.append(f"{what}, {number} peers: {waits:.1f} round trips, {row['must']} cannot be avoided")
         words = next(row["words"] for (name, _), row in rows.items() if name == what)
         lines.append(f"| {what} | " + " | ".join(cells) + f" | {words} |")
