@@ -28,8 +28,9 @@ pub(super) fn shrink(db: &Database) -> Result<bool> {
         return Ok(false);
     }
     db.pragma_update(None, "temp_store", "MEMORY")?;
-    db.execute_batch("VACUUM")?;
+    let vacuumed = db.execute_batch("VACUUM");
     db.pragma_update(None, "temp_store", "DEFAULT")?;
+    vacuumed?;
     // The log is as long as what was in use, until it is brought into the file.
     db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     Ok(true)

@@ -102,7 +102,6 @@ fn agree(
                 continue;
             }
         };
-        let digest = content.as_ref().map(Content::digest);
         let event = event(account, &change.path, change.base, content, Uuid::new_v4(), now);
         let event = event.into_wire();
         if !room.takes_event(&event) {
@@ -110,7 +109,8 @@ fn agree(
             room = Room::of(account);
             room.takes_event(&event);
         }
-        events.push((&change.path, digest, event));
+        // What was taken is what was found.
+        events.push((&change.path, change.new, event));
     }
     commit_agreed(account, events, report)
 }
