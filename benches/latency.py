@@ -60,9 +60,9 @@ CHAINS = [
      "whose token it is, the place in the feed, the searches, the SyftBox, the folders, the list of peers beside what lies in datasets, "
      "files, what peers are owed beside the rolling state"),
     ("scientist: a new machine", lambda s: 4 + waves(s.lists()) + 1 + waves(s.datasets * 2), "the same but the last"),
-    ("owner: `syft delete`", lambda s: 4 + waves(s.lists()) + waves(s.readers),
-     "the feed, the readers, the searches, the SyftBox, the folders, what goes in a batch"),
-    ("scientist: `syft delete`", lambda s: 4, "the same without readers"),
+    ("owner: `syft delete`", lambda s: max(1 + waves(s.readers), 2 + waves(s.lists())) + 1,
+     "the feed and the readers, beside the searches, the SyftBox and the folders; then what goes in a batch"),
+    ("scientist: `syft delete`", lambda s: 4, "the searches, the SyftBox, the folders, the batch"),
     ("owner: ", lambda s: 1, "the feed"),  # idle, and what is shown
     ("scientist: ", lambda s: 1, "the feed"),
 ]

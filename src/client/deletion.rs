@@ -14,6 +14,8 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use futures::future::try_join_all;
+
 use super::deleted::{self, Note};
 use super::inventory::{self, Remote};
 use super::{Client, Error, Result};
@@ -63,6 +65,16 @@ pub struct DeletionPlan {
     pub only_there: Vec<String>,
 }
 
+/// What is to be deleted on the drive.
+#[derive(Debug, Default)]
+struct Doomed {
+    entries: Vec<FileId>,
+    roots: Vec<FileId>,
+}
+
+/// How many deletions the drive takes in one request.
+const IN_A_BATCH: usize = 100;
+
 /// What a deletion did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeletionSummary {
@@ -84,19 +96,20 @@ impl Client {
         Ok(self.look(what).await?.0)
     }
 
-    /// Returns what a deletion would do, and the entries on the drive that are to be deleted: asked
-    /// now, whatever the catalogue knows.
-    async fn look(&self, what: What) -> Result<(DeletionPlan, Vec<FileId>)> {
+    /// Returns what a deletion would do, and what is to be deleted on the drive: asked now, whatever
+    /// the catalogue knows.
+    async fn look(&self, what: What) -> Result<(DeletionPlan, Doomed)> {
         let account = &self.account;
         let mut plan = DeletionPlan::default();
-        let mut entries = Vec::new();
+        let mut doomed = Doomed::default();
         if what != What::Local {
             // Usually one: two machines that began at once have made two (W29).
             let roots = own_roots(account).await?;
             let found = inventory::remote(account.router.own(), &roots).await?;
-            let Remote { root, names, kept, entries: ids, files, bytes } = found;
+            let Remote { root, names, kept, entries, roots, files, bytes } = found;
             (plan.remote, plan.remote_names, plan.remote_kept) = (root, names, kept);
-            (plan.remote_files, plan.remote_bytes, entries) = (files, bytes, ids);
+            (plan.remote_files, plan.remote_bytes) = (files, bytes);
+            doomed = Doomed { entries, roots };
             plan.only_there = inventory::only_there(account, &plan.remote_names)?;
         }
         if what != What::Remote {
@@ -105,7 +118,7 @@ impl Client {
             (plan.local_files, plan.local_bytes) = inventory::count_local(&plan.local);
             plan.only_here = inventory::only_here(account, self.now())?;
         }
-        Ok((plan, entries))
+        Ok((plan, doomed))
     }
 
     /// Deletes the SyftBox. The login stays; see [`Client::logout`].
@@ -121,18 +134,26 @@ impl Client {
         let _lock = self.lock_anywhere().await?;
         let private = &self.account.folders.private;
         let before = deleted::read(private)?;
-        let mut summary = DeletionSummary::default();
-        if what != What::Local && self.role() == Role::Owner {
-            summary.problems = self.say_farewell().await;
-        }
-        let (plan, entries) = self.look(what).await?;
-        summary.deleted = plan;
+        let mut report = Report::default();
+        let tells = what != What::Local && self.role() == Role::Owner;
+        let farewell = async {
+            if tells {
+                self.say_farewell(&mut report).await;
+            }
+        };
+        // What peers are told lies in folders of theirs, and is not among what goes.
+        let ((), found) = futures::join!(farewell, self.look(what));
+        let (plan, doomed) = found?;
         // Before that nothing has happened that a sync would not make good.
         deleted::write(private, Some(begin(before, what)))?;
-        if !entries.is_empty() {
-            let outcomes = self.account.router.own().delete(&entries).await?;
-            outcomes.into_iter().try_for_each(|outcome| outcome)?;
-        }
+        let farewell = async {
+            if tells {
+                self.delete_what_peers_were_told(&mut report).await;
+            }
+        };
+        let ((), gone) = futures::join!(farewell, self.delete_remote(&doomed));
+        gone?;
+        let summary = DeletionSummary { deleted: plan, problems: report.problems };
         // What is known of the drive, or of files that are gone, is not true any more.
         self.account.store.forget_everything()?;
         for path in &summary.deleted.local {
@@ -160,19 +181,45 @@ impl Client {
         }
     }
 
+    /// Deletes what lies in the roots, many at a time and side by side, and the roots last: as long as
+    /// one is there, what was cut short is found again.
+    async fn delete_remote(&self, Doomed { entries, roots }: &Doomed) -> Result<()> {
+        let own = self.account.router.own();
+        let beside_roots = match entries.chunks(IN_A_BATCH).last() {
+            Some(some) if some.len() + roots.len() <= IN_A_BATCH => some.len(),
+            _ => 0,
+        };
+        let (first, last) = entries.split_at(entries.len() - beside_roots);
+        let batches = first.chunks(IN_A_BATCH).map(|some| own.delete(some));
+        for outcome in try_join_all(batches).await?.into_iter().flatten() {
+            outcome?;
+        }
+        let last = [last, roots].concat();
+        if !last.is_empty() {
+            own.delete(&last).await?.into_iter().try_for_each(|outcome| outcome)?;
+        }
+        Ok(())
+    }
+
     /// Tells approved peers that all is deleted. What cannot be told must not keep an owner from
     /// deleting.
-    async fn say_farewell(&self) -> Vec<Problem> {
-        let mut report = Report::default();
+    async fn say_farewell(&self, report: &mut Report) {
         let now = self.now();
         let goodbye = async {
             refresh(&self.account, Freshness::Feed, now).await?;
-            DatasiteOwnerSyncer::new(&self.account).say_farewell(now, &mut report).await
+            DatasiteOwnerSyncer::new(&self.account).say_farewell(now, report).await
         };
         if let Err(error) = goodbye.await {
             report.problem(Code::PeersNotTold, told(&error));
         }
-        report.problems
+    }
+
+    /// Deletes the messages in which peers were told of what is gone now, with what files held.
+    async fn delete_what_peers_were_told(&self, report: &mut Report) {
+        let owner = DatasiteOwnerSyncer::new(&self.account);
+        if let Err(error) = owner.delete_what_was_replaced(report).await {
+            report.problem(Code::PeersNotTold, told(&error));
+        }
     }
 
     /// Returns what this account has on this machine, its login aside.

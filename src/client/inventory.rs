@@ -26,8 +26,10 @@ pub(super) struct Remote {
     pub(super) names: Vec<String>,
     /// Paths of what is none of our making, and stays.
     pub(super) kept: Vec<String>,
-    /// What is to be deleted, what lies in a folder before the folder.
+    /// What is to be deleted of what lies in the roots.
     pub(super) entries: Vec<FileId>,
+    /// The roots that are to be deleted, after that.
+    pub(super) roots: Vec<FileId>,
     /// How many files would go.
     pub(super) files: usize,
     /// How many bytes they have.
@@ -51,7 +53,7 @@ pub(super) async fn remote(connection: &dyn Connection, roots: &[FileId]) -> Res
         is_whole &= below(connection, root, &ours, &mut found).await?;
         // Another folder of that name, in which nothing is ours, is somebody's own.
         if is_whole && (found.root.is_none() || !ours.is_empty()) {
-            found.entries.push(root.clone());
+            found.roots.push(root.clone());
         }
         found.names.extend(ours.into_iter().map(|entry| entry.name));
         found.root.get_or_insert(root.clone());

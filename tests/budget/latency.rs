@@ -2,6 +2,7 @@
 //! need the answer to the one before. What cannot be avoided follows from the protocol and is
 //! written beside each row; nothing takes more than two round trips more.
 
+use syft::client::What;
 use syft::datasets::Audience;
 use syft::model::Role;
 use syft::syncers::SyncOptions;
@@ -166,4 +167,25 @@ async fn a_machine_that_joins_reads_side_by_side() {
     chain.is_within_two_of(4 + 1 + waves(9) + 1, "the owner joins");
     let chain = of_sync(&world, &scientist(0), Role::Scientist, "second").await;
     chain.is_within_two_of(4 + 1 + waves(9), "the scientist joins");
+}
+
+/// An owner's goodbye (the feed, its readers) beside the searches, the SyftBox and its folders; then what goes, beside what
+/// the readers were told before. A scientist: the same without readers.
+#[tokio::test]
+async fn a_deletion_looks_while_it_tells() {
+    for readers in [1, 10] {
+        let world = World::with_peers(readers).await;
+        world.open_folder(readers).await;
+        world.put("w/new", "x");
+        world.settle(readers).await;
+        let what = format!("{readers} readers");
+        let (client, line) = world.slow_machine(OWNER, Role::Owner, "first");
+        let (chain, deleted) = line.chain(client.delete_syftbox(What::Both)).await;
+        assert_eq!(deleted.unwrap().problems, [], "{what}");
+        chain.is_within_two_of((1 + waves(readers)).max(3) + 1, &what);
+        let (client, line) = world.slow_machine(&scientist(0), Role::Scientist, "first");
+        let (chain, deleted) = line.chain(client.delete_syftbox(What::Both)).await;
+        assert_eq!(deleted.unwrap().problems, [], "{what}");
+        chain.is_within_two_of(3 + 1, &what);
+    }
 }

@@ -1,6 +1,6 @@
 //! Tells peers that an owner deletes everything: each gets a deletion for every path that it was ever
-//! told of, in one message, and the messages before it, with what the files held, are deleted. The one
-//! stays, in a folder that is the peer's: it is how the peer learns.
+//! told of, in one message, and the messages before it, with what the files held, are to be deleted
+//! then. The one stays, in a folder that is the peer's: it is how the peer learns.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use super::super::{Account, Directory, Report, Result, chunked, parcels, peering
 use super::announce::event;
 use super::packing::put_message;
 use super::restore::RESTORED;
-use super::{compact, mailboxes, withdrawing};
+use super::{mailboxes, withdrawing};
 
 /// Sends the deletions. Safe to run again: what was told is noted.
 pub(super) async fn say_farewell(
@@ -62,8 +62,7 @@ pub(super) async fn say_farewell(
             old.iter().try_for_each(|message| delivered::replace(db, &message.file, &file))
         })?;
     }
-    sending::flush(account, &directory, now, report).await?;
-    compact::delete_replaced(account, report).await
+    sending::flush(account, &directory, now, report).await
 }
 
 /// Learns what a peer was told from what lies in its outbox: a machine that never synced, or has
