@@ -31,16 +31,20 @@ fn divide(
     size_bytes: impl Fn(&Entry) -> u64,
 ) -> impl Iterator<Item = &[Entry]> {
     std::iter::from_fn(move || {
-        let mut bytes = 0_u64;
-        let fits = |(place, entry): (usize, &Entry)| {
-            bytes = bytes.saturating_add(size_bytes(entry));
-            place == 0 || place < MESSAGES_AT_ONCE && bytes <= BYTES_AT_ONCE
-        };
-        let count = entries.iter().enumerate().map(fits).take_while(|fits| *fits).count();
-        let (batch, rest) = entries.split_at(count);
+        let (batch, rest) = entries.split_at(count_of(entries.iter().map(&size_bytes)));
         entries = rest;
-        (count > 0).then_some(batch)
+        (!batch.is_empty()).then_some(batch)
     })
+}
+
+/// Returns how many of the first of messages of these sizes are a part: at least one, if there is one.
+pub(super) fn count_of(sizes_bytes: impl Iterator<Item = u64>) -> usize {
+    let mut bytes = 0_u64;
+    let fits = |(place, size_bytes): (usize, u64)| {
+        bytes = bytes.saturating_add(size_bytes);
+        place == 0 || place < MESSAGES_AT_ONCE && bytes <= BYTES_AT_ONCE
+    };
+    sizes_bytes.enumerate().map(fits).take_while(|fits| *fits).count()
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::connections::{self, Entry, FileId};
 use crate::model::{Code, Email, Timestamp};
 use crate::permissions::SyftPerm;
 
-use super::super::batches::{BYTES_AT_ONCE, batches};
+use super::super::batches::{BYTES_AT_ONCE, count_of};
 use super::super::parcels::{self, Parcel, Unread};
 use super::super::sealing::{self, Received};
 use super::super::sending::told;
@@ -29,6 +29,9 @@ const KEPT_BYTES_AT_ONCE: u64 = 512 * 1024 * 1024;
 /// How far the inboxes are read.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
+    /// What waits and was not fetched yet, in order; `None` before anybody looked. Nothing comes to it
+    /// within a sync, and the whole is not looked at again for each part of it.
+    waiting: Option<VecDeque<(Email, Entry)>>,
     /// What is fetched and was not opened yet, in order: little that is sent may be much once it is
     /// unpacked, and nothing is fetched twice for that.
     fetched: VecDeque<(Email, Entry, connections::Result<Parcel>)>,
@@ -89,25 +92,34 @@ async fn fetch(
     peers: &[Acquaintance],
     reading: &mut Reading,
 ) -> Result<()> {
+    let waiting = match &mut reading.waiting {
+        Some(waiting) => waiting,
+        none => none.insert(find_waiting(account, directory, peers)?),
+    };
+    waiting.retain(|(sender, _)| !reading.held_up.contains(sender));
+    let count = count_of(waiting.iter().map(|(_, entry)| entry.size_bytes));
+    let (senders, entries): (Vec<Email>, Vec<Entry>) = waiting.drain(..count).unzip();
+    let contents = parcels::fetch_all(account, &entries).await;
+    let fetched = senders.into_iter().zip(entries).zip(contents);
+    reading.fetched = fetched.map(|((sender, entry), content)| (sender, entry, content)).collect();
+    Ok(())
+}
+
+/// Returns what lies in the inboxes of the peers we work with and was not looked at, oldest first.
+fn find_waiting(
+    account: &Account,
+    directory: &Directory,
+    peers: &[Acquaintance],
+) -> Result<VecDeque<(Email, Entry)>> {
     let mut waiting: Vec<(Email, Entry)> = Vec::new();
     for peer in peers.iter().filter(|peer| peer.is_working()) {
-        let sender = &peer.peer.email;
-        if reading.held_up.contains(sender) {
-            continue;
-        }
         let (Some(inbox), _) = mailboxes(account, directory, peer) else { continue };
         let found = account.store.read(|db| catalogue::unseen(db, &inbox.id))?;
         let messages = found.into_iter().filter(|entry| !is_pack(entry));
-        waiting.extend(messages.map(|entry| (sender.clone(), entry)));
+        waiting.extend(messages.map(|entry| (peer.peer.email.clone(), entry)));
     }
     waiting.sort_by_cached_key(|(_, entry)| order_of(entry));
-    waiting.retain(|(_, entry)| !reading.failed.contains(&entry.id));
-    let entries: Vec<Entry> = waiting.iter().map(|(_, entry)| entry.clone()).collect();
-    let Some(entries) = batches(&entries).next() else { return Ok(()) };
-    let contents = parcels::fetch_all(account, entries).await;
-    let fetched = waiting.into_iter().zip(contents);
-    reading.fetched = fetched.map(|((sender, entry), content)| (sender, entry, content)).collect();
-    Ok(())
+    Ok(waiting.into())
 }
 
 /// What became of a message that was fetched.
