@@ -10,7 +10,7 @@ use crate::caches::meta;
 use crate::connections::{Content, FileId};
 use crate::model::Timestamp;
 use crate::wire::names::{VERSION_FILE, VersionsFolder};
-use crate::wire::{Capability, Dialect, Implementation};
+use crate::wire::{Capability, Dialect, Implementation, limits};
 
 use super::placing::{Place, create_folder, put_file};
 use super::sending::no_home;
@@ -69,13 +69,11 @@ pub(super) async fn write_version(
 ) -> Result<FileId> {
     let source = dialect.install_source();
     let info = dialect.version_info(now, Some(source), Some(program(account)));
-    let mut timeless = info.clone();
-    timeless.updated_at = String::new();
-    let content = String::from_utf8_lossy(&timeless.to_json()).into_owned();
+    let content = timeless(&info.to_json());
     let known = version_file(account, directory, dialect);
     if let Some(id) = known {
         let written = account.store.read(|db| meta::get(db, &content_key(id)))?;
-        if written.as_deref() == Some(content.as_str()) {
+        if content.is_some() && written == content {
             return Ok(id.clone());
         }
     }
@@ -86,8 +84,39 @@ pub(super) async fn write_version(
     if is_home(account, dialect) {
         write_local_copy(account, &info.to_json())?;
     }
-    account.store.write(|db| meta::set(db, &content_key(&id), &content))?;
+    account.store.write(|db| match &content {
+        Some(content) => meta::set(db, &content_key(&id), content),
+        None => Ok(()),
+    })?;
     Ok(id)
+}
+
+/// Returns what a version file says, its time left out; `None` if it is no such file.
+fn timeless(json: &[u8]) -> Option<String> {
+    let mut value: serde_json::Value = serde_json::from_slice(json).ok()?;
+    value.as_object_mut()?.shift_remove("updated_at");
+    Some(value.to_string())
+}
+
+/// Reads our version files of which this machine does not know what they say: another of ours wrote them,
+/// and where nothing is new nothing is written, which all peers would have to read.
+///
+/// # Errors
+/// If the database fails.
+pub(super) async fn learn(account: &Account, directory: &Directory) -> Result<()> {
+    let home = directory.version_file.iter().map(|entry| &entry.id);
+    for file in home.chain(directory.other_versions.values()) {
+        let key = content_key(file);
+        if account.store.read(|db| meta::get(db, &key))?.is_some() {
+            continue;
+        }
+        let limit = limits::PEER_FILE_BYTES_MAX as u64;
+        if let Ok(bytes) = account.router.own().read(file, limit).await {
+            let content = timeless(&bytes).unwrap_or_default();
+            account.store.write(|db| meta::set(db, &key, &content))?;
+        }
+    }
+    Ok(())
 }
 
 /// Describes this program, as far as it speaks here.

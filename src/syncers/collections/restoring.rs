@@ -24,6 +24,42 @@ use super::{publications, save, staging_in, word};
 pub(super) const RESTORED: &str = "collections restored";
 pub(super) const ALL: &str = "1";
 
+/// What [`restore_once`] asks first, asked before it is its turn.
+#[derive(Debug, Default)]
+pub(in crate::syncers) struct Ahead(Option<(Vec<Entry>, Result<Listing>)>);
+
+/// What lies in our collections, and who may see them, by their folders.
+#[derive(Debug)]
+struct Listing {
+    files: BTreeMap<FileId, Vec<Entry>>,
+    shares: BTreeMap<FileId, Shares>,
+}
+
+/// Asks what lies in the account's own datasets, unless this machine has brought them back before. What
+/// the service refuses is told by [`restore_once`].
+///
+/// # Errors
+/// If the database fails.
+pub(in crate::syncers) async fn look_ahead(
+    account: &Account,
+    directory: &Directory,
+) -> Result<Ahead> {
+    let own = own_of(directory);
+    if own.is_empty() || are_restored(account)? {
+        return Ok(Ahead::default());
+    }
+    let listing = list(account, &own, &plan(account, &own)?).await;
+    Ok(Ahead(Some((own, listing))))
+}
+
+fn are_restored(account: &Account) -> Result<bool> {
+    Ok(account.store.read(|db| meta::get(db, RESTORED))?.as_deref() == Some(ALL))
+}
+
+fn own_of(directory: &Directory) -> Vec<Entry> {
+    directory.own_collections.iter().map(|(_, entry)| entry.clone()).collect()
+}
+
 /// Brings back the account's own datasets, unless this machine did that before.
 ///
 /// # Errors
@@ -31,14 +67,15 @@ pub(super) const ALL: &str = "1";
 pub(in crate::syncers) async fn restore_once(
     account: &Account,
     directory: &Directory,
+    ahead: Ahead,
     now: Timestamp,
     report: &mut Report,
 ) -> Result<()> {
-    if account.store.read(|db| meta::get(db, RESTORED))?.as_deref() == Some(ALL) {
+    if are_restored(account)? {
         return Ok(());
     }
-    let own: Vec<Entry> = directory.own_collections.iter().map(|(_, e)| e.clone()).collect();
-    if !own.is_empty() && !restore_all(account, &own, now, report).await? {
+    let own = own_of(directory);
+    if !own.is_empty() && !restore_all(account, &own, ahead, now, report).await? {
         return Ok(());
     }
     Ok(account.store.write(|db| meta::set(db, RESTORED, ALL))?)
@@ -59,6 +96,7 @@ struct Due<'a> {
 async fn restore_all(
     account: &Account,
     own: &[Entry],
+    ahead: Ahead,
     now: Timestamp,
     report: &mut Report,
 ) -> Result<bool> {
@@ -69,7 +107,7 @@ async fn restore_all(
             return Ok(true);
         }
     };
-    let due = all_due(account, own, &present, now).await?;
+    let due = all_due(account, own, ahead, &present, now).await?;
     let gathered = due.into_iter().map(|mut due| async move {
         let shares = std::mem::take(&mut due.shares);
         let Due { connection, wanted, files, fetches, .. } = &due;
@@ -93,25 +131,39 @@ async fn restore_all(
     Ok(has_room)
 }
 
-/// Returns what is to be brought back, and forgets what had come of files that are there no more.
-async fn all_due<'a>(
-    account: &'a Account,
-    own: &[Entry],
-    present: &BTreeSet<(Half, DatasetName)>,
-    now: Timestamp,
-) -> Result<Vec<Due<'a>>> {
-    let missing = datasets::restore_plan(&account.email, own, present, &BTreeSet::new());
+/// Returns the newest collection of each half, but for those of which there is a record.
+fn plan(account: &Account, own: &[Entry]) -> Result<Vec<Wanted>> {
     let known = publications(account)?;
     // What was made here, or brought back before, is followed if there is a newer one.
     let is_known = |name: &CollectionName| {
         let mut known = known.iter().map(|publication| &publication.name);
         known.any(|known| (known.half, &known.dataset) == (name.half, &name.dataset))
     };
-    // With nothing present, the plan is the newest collection of each half.
+    // As if nothing were present.
     let mut plan = datasets::restore_plan(&account.email, own, &BTreeSet::new(), &BTreeSet::new());
     plan.retain(|wanted| !is_known(&wanted.name));
-    let (files, shares) = futures::join!(files_of(account, own), shares_of(account, &plan));
-    let (mut files, mut shares) = (files?, shares?);
+    Ok(plan)
+}
+
+async fn list(account: &Account, own: &[Entry], plan: &[Wanted]) -> Result<Listing> {
+    let (files, shares) = futures::join!(files_of(account, own), shares_of(account, plan));
+    Ok(Listing { files: files?, shares: shares? })
+}
+
+/// Returns what is to be brought back, and forgets what had come of files that are there no more.
+async fn all_due<'a>(
+    account: &'a Account,
+    own: &[Entry],
+    ahead: Ahead,
+    present: &BTreeSet<(Half, DatasetName)>,
+    now: Timestamp,
+) -> Result<Vec<Due<'a>>> {
+    let missing = datasets::restore_plan(&account.email, own, present, &BTreeSet::new());
+    let plan = plan(account, own)?;
+    let Listing { mut files, mut shares } = match ahead.0 {
+        Some((asked, listing)) if asked == own => listing?,
+        _ => list(account, own, &plan).await?,
+    };
     keep_downloads(account, files.values().flatten());
     let mut all = Vec::new();
     for wanted in plan {

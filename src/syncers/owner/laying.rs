@@ -49,12 +49,19 @@ pub(super) struct Layers {
 pub(super) struct Ahead(BTreeMap<FileId, connections::Result<Parcel>>);
 
 impl Ahead {
-    /// Reads as many of these as may be in memory at once.
-    async fn read(account: &Account, entries: impl Iterator<Item = &Entry>) -> Self {
-        let entries: Vec<Entry> = entries.cloned().collect();
-        let entries = batches(&entries).next().unwrap_or_default();
-        let contents = parcels::fetch_all(account, entries).await;
-        Self(entries.iter().map(|entry| entry.id.clone()).zip(contents).collect())
+    /// Reads as many of those that [`read`] will need as may be in memory at once.
+    pub(super) async fn look(account: &Account, directory: &Directory) -> Result<Self> {
+        let files = Files::among(entries(account, directory)?);
+        let first = files.fulls.into_iter().take(1).chain(files.increments).chain(files.rolling);
+        let first: Vec<Entry> = first.collect();
+        let first = batches(&first).next().unwrap_or_default();
+        let contents = parcels::fetch_all(account, first).await;
+        Ok(Self(first.iter().map(|entry| entry.id.clone()).zip(contents).collect()))
+    }
+
+    /// Returns a file that was read, if it was and could be.
+    fn peek(&self, entry: &Entry) -> Option<&Parcel> {
+        self.0.get(&entry.id)?.as_ref().ok()
     }
 
     /// Returns the content of a file, which is read now if it was not.
@@ -62,6 +69,29 @@ impl Ahead {
         match self.0.remove(&entry.id) {
             Some(read) => read,
             None => parcels::fetch(account, entry).await,
+        }
+    }
+}
+
+/// The files of checkpoints that may count.
+#[derive(Debug)]
+struct Files {
+    /// The newest first.
+    fulls: Vec<Entry>,
+    /// In the order in which they are laid.
+    increments: Vec<Entry>,
+    rolling: Option<Entry>,
+}
+
+impl Files {
+    fn among(entries: Vec<Entry>) -> Self {
+        let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+        let reading = checkpoints::reading(&names);
+        let at = |index: usize| entries.get(index).cloned();
+        Self {
+            fulls: reading.full.into_iter().filter_map(at).collect(),
+            increments: reading.increments.into_iter().filter_map(at).collect(),
+            rolling: reading.rolling.and_then(at),
         }
     }
 }
@@ -80,29 +110,24 @@ pub(super) async fn read(
     account: &Account,
     directory: &Directory,
     own: &mut OwnFiles,
+    mut ahead: Ahead,
     report: &mut Report,
 ) -> Result<Layers> {
     let entries = entries(account, directory)?;
-    if own.is_lenient() && is_any_sealed(account, own, &entries).await? {
+    if own.is_lenient() && is_any_sealed(account, own, &entries, &ahead).await? {
         own.join_sealed(account)?;
     }
-    let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
-    let reading = checkpoints::reading(&names);
+    let files = Files::among(entries);
     let mut layers = Layers::default();
-    let increments: Vec<&Entry> =
-        reading.increments.iter().filter_map(|index| entries.get(*index)).collect();
-    let rolling = reading.rolling.and_then(|index| entries.get(index));
-    let fulls = || reading.full.iter().filter_map(|index| entries.get(*index));
-    let first = fulls().take(1).chain(increments.iter().copied()).chain(rolling);
-    let mut ahead = Ahead::read(account, first).await;
-    for entry in fulls() {
+    for entry in &files.fulls {
         if let Some(full) = read_full(account, own, entry, &mut ahead, report).await? {
             layers.lay_full(full);
             break;
         }
     }
-    let are_whole = layers.lay_increments(account, own, &increments, &mut ahead, report).await?;
-    if let Some(entry) = rolling {
+    let increments = &files.increments;
+    let are_whole = layers.lay_increments(account, own, increments, &mut ahead, report).await?;
+    if let Some(entry) = &files.rolling {
         layers.rolling_file = Some(entry.id.clone());
         if are_whole {
             layers.lay_rolling_state(account, own, entry, &mut ahead, report).await?;
@@ -113,10 +138,7 @@ pub(super) async fn read(
 
 /// Returns the full checkpoints that the drive has, newest first.
 pub(super) fn full_ones(account: &Account, directory: &Directory) -> Result<Vec<Entry>> {
-    let entries = entries(account, directory)?;
-    let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
-    let places = checkpoints::reading(&names).full;
-    Ok(places.into_iter().filter_map(|index| entries.get(index).cloned()).collect())
+    Ok(Files::among(entries(account, directory)?).fulls)
 }
 
 /// Reads a full checkpoint; `None` if it is gone or damaged.
@@ -180,11 +202,11 @@ impl Layers {
         &mut self,
         account: &Account,
         own: &mut OwnFiles,
-        increments: &[&Entry],
+        increments: &[Entry],
         ahead: &mut Ahead,
         report: &mut Report,
     ) -> Result<bool> {
-        let parse = |entry: &&Entry| IncrementalName::parse(&entry.name);
+        let parse = |entry: &Entry| IncrementalName::parse(&entry.name);
         let names: Vec<IncrementalName> = increments.iter().filter_map(parse).collect();
         for index in checkpoints::increments_to_lay(&names, self.full) {
             let (Some(entry), Some(name)) = (increments.get(index), names.get(index)) else {
@@ -288,13 +310,24 @@ fn entries(account: &Account, directory: &Directory) -> Result<Vec<Entry>> {
 }
 
 /// True if one of these files was sealed by us.
-async fn is_any_sealed(account: &Account, own: &OwnFiles, entries: &[Entry]) -> Result<bool> {
+async fn is_any_sealed(
+    account: &Account,
+    own: &OwnFiles,
+    entries: &[Entry],
+    ahead: &Ahead,
+) -> Result<bool> {
     let is_layer = |entry: &&Entry| {
         CheckpointName::parse(&entry.name).is_some()
             || IncrementalName::parse(&entry.name).is_some()
             || RollingStateName::parse(&entry.name).is_some()
     };
     for entry in entries.iter().filter(is_layer) {
+        if let Some(parcel) = ahead.peek(entry) {
+            if own.is_sealed_by_us(account, parcel) {
+                return Ok(true);
+            }
+            continue;
+        }
         match parcels::fetch(account, entry).await {
             Ok(parcel) if own.is_sealed_by_us(account, &parcel) => return Ok(true),
             Ok(_)

@@ -34,7 +34,7 @@ use crate::wire::names::Direction;
 use super::peering::{self, Acquaintance};
 use super::{
     Account, Directory, Freshness, Report, Result, SyncOptions, chunked, collections, guarding,
-    homing, mending, parcels, refresh, sealing, sending, speaking, writing,
+    homing, mending, own_versions, parcels, refresh, sealing, sending, speaking, writing,
 };
 
 pub use checkpoint::{CheckpointKind, CheckpointSummary};
@@ -76,7 +76,14 @@ impl<'a> DatasiteOwnerSyncer<'a> {
         refresh(account, freshness, now).await?;
         let directory = peering::ensure_home(account).await?;
         homing::settle(account, &directory, &mut report).await?;
-        let mut peers = peering::load(account, &directory, &mut report).await?;
+        let (peers, versions, checkpoints, datasets) = futures::join!(
+            peering::load(account, &directory, &mut report),
+            own_versions::learn(account, &directory),
+            restore::look_ahead(account, &directory),
+            collections::look_ahead(account, &directory),
+        );
+        let (mut peers, checkpoints, datasets) = (peers?, checkpoints?, datasets?);
+        versions?;
         let directory = speaking::keep_up(account, directory, &peers, now, &mut report).await?;
         let directory = mending::mend(account, directory, &peers, now, &mut report).await?;
         sealing::survey(account, &directory, &mut peers, now, &mut report).await?;
@@ -84,8 +91,9 @@ impl<'a> DatasiteOwnerSyncer<'a> {
         log::heed_python(account, &directory)?;
         let tree = account.tree(&account.email)?;
 
-        restore::restore_once(account, &directory, &peers, &tree, now, &mut report).await?;
-        collections::restore_once(account, &directory, now, &mut report).await?;
+        let checkpoints = (&directory, checkpoints);
+        restore::restore_once(account, checkpoints, &peers, &tree, now, &mut report).await?;
+        collections::restore_once(account, &directory, datasets, now, &mut report).await?;
         collections::follow(account, &directory, now, &mut report).await?;
         writing::carry_out(account, &mut report)?;
         let from_elsewhere =
@@ -180,12 +188,21 @@ impl<'a> DatasiteOwnerSyncer<'a> {
     }
 
     /// Tells peers that everything is deleted: each gets a deletion for every path that it holds.
-    /// The catalogue must be fresh.
+    /// The catalogue must be fresh. [`Self::delete_what_was_replaced`] is to follow.
     ///
     /// # Errors
     /// If nothing could be done at all. What went wrong with one peer is in the report.
     pub async fn say_farewell(&self, now: Timestamp, report: &mut Report) -> Result<()> {
         farewell::say_farewell(self.account, now, report).await
+    }
+
+    /// Deletes messages to peers that others have taken the place of. What fails is in the report, and
+    /// is deleted by the next call, or sync.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn delete_what_was_replaced(&self, report: &mut Report) -> Result<()> {
+        compact::delete_replaced(self.account, report).await
     }
 
     /// Returns how things stand with checkpoints and the event log, as the last sync left them, if

@@ -37,21 +37,31 @@ pub(in crate::syncers) const RESTORED: &str = "restored";
 /// missing; the value says until when it includes the log.
 const TOO_LITTLE: &str = "full until ";
 
+/// Reads what [`restore_once`] will need: it takes as long as to learn who the peers are. Nothing is read
+/// by a machine that did that before.
+pub(super) async fn look_ahead(account: &Account, directory: &Directory) -> Result<Ahead> {
+    if is_restored(account)? { Ok(Ahead::default()) } else { Ahead::look(account, directory).await }
+}
+
+fn is_restored(account: &Account) -> Result<bool> {
+    Ok(account.store.read(|db| meta::get(db, RESTORED))?.is_some())
+}
+
 /// Takes in what checkpoints say, unless this machine did that before. In one transaction, with a
 /// note of what of the log is included: the rest is followed.
 pub(super) async fn restore_once(
     account: &Account,
-    directory: &Directory,
+    (directory, ahead): (&Directory, Ahead),
     peers: &[Acquaintance],
     tree: &DatasiteTree,
     now: Timestamp,
     report: &mut Report,
 ) -> Result<()> {
-    if account.store.read(|db| meta::get(db, RESTORED))?.is_some() {
+    if is_restored(account)? {
         return Ok(());
     }
     let mut own = OwnFiles::load(account, now)?;
-    let mut layers = laying::read(account, directory, &mut own, report).await?;
+    let mut layers = laying::read(account, directory, &mut own, ahead, report).await?;
     let entries = log::entries(account, directory)?;
     let messages = log::messages(account, &entries)?;
     let pruned = log::pruned(account, directory)?;

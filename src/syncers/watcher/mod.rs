@@ -18,7 +18,7 @@ use crate::peers::PeerState;
 use super::peering::{self, Acquaintance};
 use super::{
     Account, Directory, Freshness, Report, Result, SyncOptions, chunked, collections, guarding,
-    homing, mending, parcels, refresh, sealing, sending, speaking, writing,
+    homing, mending, own_versions, parcels, refresh, sealing, sending, speaking, writing,
 };
 
 /// Keeps a scientist's copies of its owners' datasites in step.
@@ -46,7 +46,12 @@ impl<'a> DatasiteWatcherSyncer<'a> {
         refresh(account, freshness, now).await?;
         let directory = peering::ensure_home(account).await?;
         homing::settle(account, &directory, &mut report).await?;
-        let mut peers = peering::load(account, &directory, &mut report).await?;
+        let (peers, versions) = futures::join!(
+            peering::load(account, &directory, &mut report),
+            own_versions::learn(account, &directory),
+        );
+        let mut peers = peers?;
+        versions?;
         let directory = speaking::keep_up(account, directory, &peers, now, &mut report).await?;
         let directory = mending::mend(account, directory, &peers, now, &mut report).await?;
         sealing::survey(account, &directory, &mut peers, now, &mut report).await?;
