@@ -56,12 +56,13 @@ CHAINS = [
     ("scientist: takes it in", lambda s: 3, "the feed, what is in the folder, its files"),
     ("owner: everything is listed", lambda s: 3 + waves(-(-4 * s.peers // 37)), "the place in the feed, the searches, the SyftBox, the folders"),
     ("scientist: everything is listed", lambda s: 4, "the same"),
-    ("owner: a new machine", lambda s: 4 + waves(s.lists()) + 1 + waves(s.datasets * 3) + waves(s.readers + 1),
+    ("owner: a new machine", lambda s: 4 + waves(-(-4 * s.peers // 37)) + 1 + waves(s.datasets * 3) + waves(s.readers + 1),
      "whose token it is, the place in the feed, the searches, the SyftBox, the folders, the list of peers beside what lies in datasets, "
      "files, what peers are owed beside the rolling state"),
     ("scientist: a new machine", lambda s: 4 + waves(s.lists()) + 1 + waves(s.datasets * 2), "the same but the last"),
-    ("owner: `syft delete`", lambda s: max(1 + waves(s.readers), 2 + waves(s.lists())) + 1,
-     "the feed and the readers, beside the searches, the SyftBox and the folders; then what goes in a batch"),
+    ("owner: `syft delete`", lambda s: max(1 + waves(s.readers), 2 + waves(s.lists())) + (1 if 2 * s.peers < 90 else 2),
+     "the feed and the readers, beside the searches, the SyftBox and the folders; then what goes in batches of a hundred, side by side, and "
+     "the SyftBox last"),
     ("scientist: `syft delete`", lambda s: 4, "the searches, the SyftBox, the folders, the batch"),
     ("owner: ", lambda s: 1, "the feed"),  # idle, and what is shown
     ("scientist: ", lambda s: 1, "the feed"),

@@ -6,8 +6,10 @@ use std::path::Path;
 
 use drive_server::{Options, Server, add_account, serve};
 use syft::client::{Client, Configuration, Error, RunChoices, SignIn};
+use syft::connections::{Content, FileId, Ownership, Query};
 use syft::datasets::Audience;
-use syft::model::Role;
+use syft::model::{Email, Role};
+use syft::wire::names::VERSION_FILE;
 
 use super::world::{World, email, read, results, status, sync};
 
@@ -146,4 +148,45 @@ async fn the_whole_story_over_http() {
         sync(&client).await;
         assert_eq!(client.requests() - before, 1, "{}", client.email());
     }
+}
+
+/// Each peer reads a version file that was written anew: one that says the same is left as it is.
+#[tokio::test]
+async fn a_new_machine_writes_a_version_file_only_if_it_says_something_new() {
+    let (service, world) = (Service::start().await, World::new());
+    let (owner, scientist) = (email("do@example.org"), email("ds@example.org"));
+    let at = |name: &str| configuration(&world.folder.path().join(name));
+    let sign_in = |account: &Email| service.sign_in(account.as_str());
+    let client = Client::login_do(&at("do"), &owner, sign_in(&owner)).await.unwrap();
+    let reader = Client::login_ds(&at("ds"), &scientist, sign_in(&scientist)).await.unwrap();
+    super::world::acquaint(&client, &reader).await;
+    let before = version_files(&client).await;
+    assert_eq!(before.len(), 1);
+
+    for (account, role) in [(&owner, Role::Owner), (&scientist, Role::Scientist)] {
+        let there = at(&format!("second {account}"));
+        Client::login(&there, account, role, sign_in(account), None).await.unwrap();
+    }
+    assert_eq!(version_files(&client).await, before, "nothing was written");
+
+    let (file, _, content) = &before[0];
+    let other = content.replace("\"syft_client_version\"", "\"was\": 1, \"syft_client_version\"");
+    let connection = client.account().router.own();
+    connection.replace(file, Content::Bytes(other.clone().into())).await.unwrap();
+    Client::login_do(&at("third"), &owner, sign_in(&owner)).await.unwrap();
+    let after = version_files(&client).await;
+    assert!(!after[0].2.contains("\"was\"") && after[0].1 > before[0].1, "{after:?}");
+}
+
+/// Returns the version files of an account, with their revisions and what they say.
+async fn version_files(client: &Client) -> Vec<(FileId, i64, String)> {
+    let connection = client.account().router.own();
+    let own = Query::default().named(VERSION_FILE).owned(Ownership::Mine);
+    let mut found = Vec::new();
+    for entry in connection.find(&own).await.unwrap() {
+        let content = connection.read(&entry.id, 100_000).await.unwrap();
+        let content = String::from_utf8(content.to_vec()).unwrap();
+        found.push((entry.id, entry.revision, content));
+    }
+    found
 }
