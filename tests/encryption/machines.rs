@@ -44,6 +44,9 @@ async fn w14_a_machine_without_the_keys_says_so_and_touches_nothing() {
     assert!(matches!(error, Error::Sync(syncers::Error::KeysMissing)), "{error:?}");
     assert_eq!(error.code(), "keys-missing");
     assert!(second.client.lacks_keys().unwrap());
+    let asked = second.client.requests();
+    assert_eq!(error_of(&second).await.code(), "keys-missing");
+    assert_eq!(second.client.requests() - asked, 1, "what it cannot open is not fetched each time");
     // It makes no new ones by itself, nor when asked without thought.
     let error = second.client.create_keys(false).await.unwrap_err();
     assert_eq!(error.code(), "keys-missing");

@@ -34,7 +34,7 @@ pub(super) use mirroring::mirror;
 pub(super) use publishing::publish_due;
 pub(crate) use publishing::{finish_deletions, is_deletion_noted, note_deletion, publish_one};
 pub(super) use resealing::reseal_due;
-pub(super) use restoring::{look_ahead, restore_once};
+pub(super) use restoring::{Ahead, look_ahead, restore_once};
 pub use updating::LeftOver;
 pub(crate) use updating::{finish_updates, left_over, note_update, published};
 

@@ -76,13 +76,12 @@ impl<'a> DatasiteOwnerSyncer<'a> {
         refresh(account, freshness, now).await?;
         let directory = peering::ensure_home(account).await?;
         homing::settle(account, &directory, &mut report).await?;
-        let (peers, versions, checkpoints, datasets) = futures::join!(
+        let (peers, versions, ahead) = futures::join!(
             peering::load(account, &directory, &mut report),
             own_versions::learn(account, &directory),
-            restore::look_ahead(account, &directory),
-            collections::look_ahead(account, &directory),
+            look_ahead(account, &directory),
         );
-        let (mut peers, checkpoints, datasets) = (peers?, checkpoints?, datasets?);
+        let (mut peers, (checkpoints, datasets)) = (peers?, ahead?);
         versions?;
         let directory = speaking::keep_up(account, directory, &peers, now, &mut report).await?;
         let directory = mending::mend(account, directory, &peers, now, &mut report).await?;
@@ -213,6 +212,25 @@ impl<'a> DatasiteOwnerSyncer<'a> {
     pub fn checkpoint_status(&self, threshold: usize) -> Result<CheckpointStatus> {
         status::status(self.account, threshold)
     }
+}
+
+/// Reads what a machine that joins needs, which takes as long as to learn who the peers are. Not where it
+/// lacks the keys to open it: it would read it all in each sync.
+async fn look_ahead(
+    account: &Account,
+    directory: &Directory,
+) -> Result<(laying::Ahead, collections::Ahead)> {
+    match sealing::may_send(account) {
+        Err(super::Error::KeysMissing | super::Error::KeysReplaced { .. }) => {
+            return Ok(Default::default());
+        }
+        known => known?,
+    }
+    let (checkpoints, datasets) = futures::join!(
+        restore::look_ahead(account, directory),
+        collections::look_ahead(account, directory),
+    );
+    Ok((checkpoints?, datasets?))
 }
 
 /// Returns the folder in which a peer's proposals arrive, and the one for its events.
