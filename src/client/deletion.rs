@@ -19,7 +19,7 @@ use futures::future::try_join_all;
 use super::deleted::{self, Note};
 use super::inventory::{self, Remote};
 use super::{Client, Error, Result};
-use crate::connections::FileId;
+use crate::connections::{FileId, IN_A_BATCH};
 use crate::model::{Code, Role};
 use crate::syncers::{DatasiteOwnerSyncer, Freshness, Problem, Report, own_roots, refresh, told};
 
@@ -71,9 +71,6 @@ struct Doomed {
     entries: Vec<FileId>,
     roots: Vec<FileId>,
 }
-
-/// How many deletions the drive takes in one request.
-const IN_A_BATCH: usize = 100;
 
 /// What a deletion did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -56,6 +56,9 @@ use crate::model::{Digest, Email};
 /// callers are open at once is a connection's business.
 pub const AT_ONCE: usize = 8;
 
+/// How many changes of many files, as deletions, go in one request: as many as Drive takes in a batch.
+pub const IN_A_BATCH: usize = 100;
+
 /// A session of one account with a place that holds files.
 ///
 /// # Contract

@@ -1,14 +1,11 @@
 //! Deletes files of ours that nothing needs any more, and notes that they are gone.
 
 use crate::caches::{self, catalogue};
-use crate::connections::{Error, FileId};
+use crate::connections::{Error, FileId, IN_A_BATCH};
 use crate::model::Code;
 
 use super::sending::told;
 use super::{Account, Report, Result};
-
-/// How many are deleted at once: as many as a batch of the drive takes.
-const FILES_AT_ONCE: usize = 100;
 
 /// Deletes what lies in mailboxes or in the log. `note` forgets each that is gone, in the transaction that
 /// takes it out of the catalogue. What fails is told, and done by the next sync.
@@ -21,7 +18,7 @@ pub(super) async fn delete(
     note: impl Fn(&rusqlite::Connection, &FileId) -> caches::Result<()>,
     report: &mut Report,
 ) -> Result<()> {
-    for some in files.chunks(FILES_AT_ONCE) {
+    for some in files.chunks(IN_A_BATCH) {
         let outcomes = match account.router.own().delete(some).await {
             Ok(outcomes) => outcomes,
             Err(error) => {

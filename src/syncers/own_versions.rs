@@ -7,7 +7,7 @@
 //! the version. Source: DIALECT_0_10 E.1.
 
 use crate::caches::meta;
-use crate::connections::{Content, FileId};
+use crate::connections::{self, Content, FileId};
 use crate::model::Timestamp;
 use crate::wire::names::{VERSION_FILE, VersionsFolder};
 use crate::wire::{Capability, Dialect, Implementation, limits};
@@ -111,10 +111,13 @@ pub(super) async fn learn(account: &Account, directory: &Directory) -> Result<()
             continue;
         }
         let limit = limits::PEER_FILE_BYTES_MAX as u64;
-        if let Ok(bytes) = account.router.own().read(file, limit).await {
-            let content = timeless(&bytes).unwrap_or_default();
-            account.store.write(|db| meta::set(db, &key, &content))?;
-        }
+        let content = match account.router.own().read(file, limit).await {
+            Ok(bytes) => timeless(&bytes).unwrap_or_default(),
+            // It is none of our making, and is not read again in each sync.
+            Err(connections::Error::TooLarge { .. }) => String::new(),
+            Err(_) => continue,
+        };
+        account.store.write(|db| meta::set(db, &key, &content))?;
     }
     Ok(())
 }
