@@ -30,6 +30,21 @@ pub fn digest(db: &Database, datasite: &Email, path: &DatasitePath) -> Result<Op
     text.map(|text| parse_digest(&text)).transpose()
 }
 
+/// Returns what is agreed for some paths.
+pub fn of<'p>(
+    db: &Database,
+    datasite: &Email,
+    paths: impl IntoIterator<Item = &'p DatasitePath>,
+) -> Result<Snapshot> {
+    let mut files = Vec::new();
+    for path in paths {
+        if let Some(digest) = digest(db, datasite, path)? {
+            files.push((path.clone(), digest));
+        }
+    }
+    Ok(files.into_iter().collect())
+}
+
 /// True if anything is agreed below `folder`.
 pub fn any_below(db: &Database, datasite: &Email, folder: &DatasitePath) -> Result<bool> {
     // `0` is what follows `/`.

@@ -27,7 +27,7 @@ use crate::model::{
 use crate::wire::limits::FILE_BYTES_MAX;
 
 /// What stands on disk.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Scan {
     /// The files that travel, by content.
     pub files: Snapshot,
@@ -114,25 +114,12 @@ fn scan_and(
     after_reading: AfterReading<'_>,
 ) -> Result<Scan> {
     let agreed = store.agreed(datasite)?;
-    let scan = Scan { files: Snapshot::clone(&agreed), ..Scan::default() };
-    let (absent, fresh) = (Vec::new(), Vec::new());
-    let mut seen = Seen { store, agreed: &agreed, now_ns, absent, fresh, scan };
+    let mut seen = Seen::new(store, &agreed, now_ns);
     let (unread, vanished) = store.read(|db| walk(db, tree, datasite, &mut seen))?;
     // Reading may take long: the database is free for others.
-    let outcomes = reading::read(tree, &unread, after_reading);
-    for (file, outcome) in unread.iter().zip(outcomes) {
-        seen.take(&file.path, outcome);
-    }
+    seen.read(tree, &unread, after_reading);
     seen.look_for_missing(tree);
-    let Seen { mut scan, fresh, .. } = seen;
-    scan.unreadable.sort_by(|one, other| one.path.cmp(&other.path));
-    if !scan.restless.is_empty() {
-        store.note_restless();
-    }
-    if !fresh.is_empty() || !vanished.is_empty() {
-        store.write(|db| stats::save(db, datasite, &fresh, &vanished))?;
-    }
-    Ok(scan)
+    seen.finish(datasite, &vanished)
 }
 
 /// Goes through the tree, and returns the files that are to be read, and the paths that were known and
@@ -281,17 +268,48 @@ impl<'s> Walk<'_, 's> {
 }
 
 /// What was seen so far. As long as nothing else is known, a file that was agreed counts as it was.
-struct Seen<'s> {
+pub(super) struct Seen<'s> {
     store: &'s Store,
-    agreed: &'s Snapshot,
-    now_ns: i64,
+    pub(super) agreed: &'s Snapshot,
+    pub(super) now_ns: i64,
     /// What was agreed and not come across.
-    absent: Vec<DatasitePath>,
+    pub(super) absent: Vec<DatasitePath>,
     fresh: Vec<(DatasitePath, Known)>,
     scan: Scan,
 }
 
-impl Seen<'_> {
+impl<'s> Seen<'s> {
+    pub(super) fn new(store: &'s Store, agreed: &'s Snapshot, now_ns: i64) -> Self {
+        let scan = Scan { files: Snapshot::clone(agreed), ..Scan::default() };
+        Self { store, agreed, now_ns, absent: Vec::new(), fresh: Vec::new(), scan }
+    }
+
+    /// Reads what is not known.
+    pub(super) fn read(
+        &mut self,
+        tree: &DatasiteTree,
+        unread: &[Unread],
+        after_reading: AfterReading<'_>,
+    ) {
+        let outcomes = reading::read(tree, unread, after_reading);
+        for (file, outcome) in unread.iter().zip(outcomes) {
+            self.take(&file.path, outcome);
+        }
+    }
+
+    /// Remembers what was read, and that what has `vanished` is not there any more.
+    pub(super) fn finish(self, datasite: &Email, vanished: &[String]) -> Result<Scan> {
+        let Self { store, mut scan, fresh, .. } = self;
+        scan.unreadable.sort_by(|one, other| one.path.cmp(&other.path));
+        if !scan.restless.is_empty() {
+            store.note_restless();
+        }
+        if !fresh.is_empty() || !vanished.is_empty() {
+            store.write(|db| stats::save(db, datasite, &fresh, vanished))?;
+        }
+        Ok(scan)
+    }
+
     /// Takes what came of reading a file.
     fn take(&mut self, path: &DatasitePath, outcome: io::Result<Outcome>) {
         match outcome {
@@ -309,7 +327,13 @@ impl Seen<'_> {
 
     /// What is agreed is whole: we may have written it ourselves. Rules hold from the moment at which
     /// they stand there.
-    fn whole(&mut self, path: &DatasitePath, agreed: Option<&Digest>, stat: Stat, digest: Digest) {
+    pub(super) fn whole(
+        &mut self,
+        path: &DatasitePath,
+        agreed: Option<&Digest>,
+        stat: Stat,
+        digest: Digest,
+    ) {
         if agreed == Some(&digest) {
             return;
         }
@@ -327,7 +351,7 @@ impl Seen<'_> {
         self.unreadable(path.as_str(), CHANGING, Kind::Changing);
     }
 
-    fn failed(&mut self, path: &DatasitePath, error: &io::Error) {
+    pub(super) fn failed(&mut self, path: &DatasitePath, error: &io::Error) {
         self.scan.files.remove(path);
         match error.kind() {
             // It was there a moment ago: deleted, which is no error.
@@ -350,7 +374,7 @@ impl Seen<'_> {
     }
 
     /// Looks for what was agreed and was not come across.
-    fn look_for_missing(&mut self, tree: &DatasiteTree) {
+    pub(super) fn look_for_missing(&mut self, tree: &DatasiteTree) {
         let mut places = Places::of(tree);
         for path in std::mem::take(&mut self.absent) {
             self.scan.files.remove(&path);
@@ -375,7 +399,7 @@ impl Seen<'_> {
         }
     }
 
-    fn unreadable(&mut self, path: &str, reason: &str, kind: Kind) {
+    pub(super) fn unreadable(&mut self, path: &str, reason: &str, kind: Kind) {
         let (path, reason) = (path.to_owned(), reason.to_owned());
         self.scan.unreadable.push(Unreadable { path, reason, kind });
     }
@@ -386,7 +410,8 @@ pub(super) fn travels_otherwise(path: &str) -> bool {
     path == "private" || path == "public/syft_datasets"
 }
 
-const SPECIAL: &str = "it is a link or no regular file, and what it leads to does not travel";
+pub(super) const SPECIAL: &str =
+    "it is a link or no regular file, and what it leads to does not travel";
 const RESTLESS: &str = "it is being written; the next sync takes it";
 const CHANGING: &str = "it changed while it was read; the next sync takes it";
 

@@ -175,16 +175,29 @@ impl<'a> Cursor<'a> {
             path.clear();
             path.push_str(text(row, 0)?);
         }
-        let stat = Stat {
-            size: row.get(1)?,
-            mtime_ns: row.get(2)?,
-            ctime_ns: row.get(3)?,
-            inode: row.get(4)?,
-        };
-        let digest = digest_of(row, 5)?;
-        self.known = Some(Known { stat, digest, hashed_ns: row.get(6)? });
+        self.known = Some(known(row)?);
         Ok(())
     }
+}
+
+/// Returns what was read of the file at `path`.
+pub(super) fn at(db: &Database, datasite: &Email, path: &DatasitePath) -> Result<Option<Known>> {
+    let mut statement = db.prepare_cached(
+        "SELECT path, size, mtime_ns, ctime_ns, inode, digest, hashed_ns FROM stats
+         WHERE datasite = ?1 AND path = ?2",
+    )?;
+    let mut rows = statement.query([datasite.as_str(), path.as_str()])?;
+    rows.next()?.map(known).transpose()
+}
+
+fn known(row: &Row<'_>) -> Result<Known> {
+    let stat = Stat {
+        size: row.get(1)?,
+        mtime_ns: row.get(2)?,
+        ctime_ns: row.get(3)?,
+        inode: row.get(4)?,
+    };
+    Ok(Known { stat, digest: digest_of(row, 5)?, hashed_ns: row.get(6)? })
 }
 
 /// Returns a text of a row where it lies.

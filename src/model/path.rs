@@ -74,6 +74,11 @@ impl DatasitePath {
         self.0.rsplit_once('/').map(|(folder, _)| Self(folder.to_owned()))
     }
 
+    /// Returns the folders that the path lies in, the nearest first; not the root of the datasite.
+    pub fn folders(&self) -> impl Iterator<Item = Self> {
+        std::iter::successors(self.parent(), Self::parent)
+    }
+
     /// True if the path lies in `folder`, at any depth. A path does not lie in itself.
     pub fn is_below(&self, folder: &str) -> bool {
         self.0.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))

@@ -68,6 +68,25 @@ async fn a_proposal_is_judged_by_what_was_agreed_also_where_the_disk_refuses_it(
     assert_eq!(kept(&second, &owner), ["second"]);
 }
 
+#[tokio::test]
+async fn what_waits_to_be_written_is_in_the_way_of_what_needs_a_folder_there() {
+    let world = World::new();
+    let (owner, scientist) = world.pair().await;
+    owner.grant("w/", &scientist.email, Level::Write);
+    owner.sync().await;
+    scientist.sync().await;
+    let obstacle = obstruct(&owner, "w/x");
+    propose_raw(&scientist, &scientist.email, &[change("w/x", "a file")]).await;
+    let report = owner.try_sync().await.unwrap();
+    assert_eq!((report.accepted, codes(&report)), (1, vec!["not-written"]));
+    propose_raw(&scientist, &scientist.email, &[change("w/x/y", "below it")]).await;
+    let report = owner.try_sync().await.unwrap();
+    assert_eq!((report.accepted, report.refused.len()), (0, 1), "{report:?}");
+    std::fs::remove_dir_all(obstacle).unwrap();
+    owner.sync().await;
+    assert_eq!(owner.read(&owner.email, "w/x").as_deref(), Some("a file"));
+}
+
 /// The second of two changes of one file is made of the first, which is not written yet.
 #[tokio::test]
 async fn what_follows_a_write_that_waits_is_written_as_well() {

@@ -12,7 +12,6 @@ use std::collections::{BTreeSet, VecDeque};
 use crate::caches::{DatasiteTree, catalogue, is_full};
 use crate::connections::{self, Entry, FileId};
 use crate::model::{Code, Email, Timestamp};
-use crate::permissions::SyftPerm;
 
 use super::super::batches::{BYTES_AT_ONCE, count_of};
 use super::super::parcels::{self, Parcel, Unread};
@@ -59,13 +58,13 @@ pub(super) async fn read(
         return Ok(None);
     }
     let ring = sealing::keyring(account)?;
-    let (mut messages, mut held, mut kept, mut rules) = (Vec::new(), 0, 0, None);
+    let (mut messages, mut held, mut kept) = (Vec::new(), 0, 0);
     while let Some((sender, entry, content)) = reading.fetched.pop_front() {
         if reading.held_up.contains(&sender) {
             continue;
         }
         let from = From { sender: &sender, entry: &entry, ring: ring.as_ref() };
-        match take_up(account, tree, from, content, &mut rules, now, report).await? {
+        match take_up(account, tree, from, content, now, report).await? {
             Taken::Message(message) => {
                 held += message.held_bytes();
                 kept += message.kept_bytes();
@@ -148,7 +147,6 @@ async fn take_up(
     tree: &DatasiteTree,
     from: From<'_>,
     content: connections::Result<Parcel>,
-    rules: &mut Option<SyftPerm>,
     now: Timestamp,
     report: &mut Report,
 ) -> Result<Taken> {
@@ -177,7 +175,7 @@ async fn take_up(
         Received::Later => return Ok(Taken::Later),
         Received::NoRoom => return Ok(Taken::HoldsUp),
     };
-    match open(account, tree, from, &parcel, rules, now, report).await? {
+    match open(account, tree, from, &parcel, now, report).await? {
         Ok(message) => Ok(Taken::Message(message)),
         Err(Unread::Wrong(reason)) => {
             Ok(Taken::after(set_aside(account, sender, entry, &parcel, &reason, report)?))

@@ -11,6 +11,7 @@ mod checkpoint;
 mod compact;
 mod farewell;
 mod follow;
+mod grounds;
 mod inboxes;
 mod kept_back;
 mod laying;
@@ -27,7 +28,7 @@ mod told;
 mod unsealed;
 mod withdrawing;
 
-use crate::caches::{DatasiteTree, scan, unstated};
+use crate::caches::{DatasiteTree, unstated};
 use crate::model::{Code, Timestamp};
 use crate::wire::names::Direction;
 
@@ -151,10 +152,8 @@ impl<'a> DatasiteOwnerSyncer<'a> {
         {
             // Once more for each accepted rule file: what follows it is judged by the new rules.
             while !messages.is_empty() {
-                let found = scan(&self.account.store, tree, &self.account.email, nanoseconds(now))?;
                 let failed = &mut reading.failed;
-                messages =
-                    take_in::judge(self.account, tree, &found, messages, failed, now, report)?;
+                messages = take_in::judge(self.account, tree, messages, failed, now, report)?;
                 report.pulled += writing::carry_out(self.account, report)?;
             }
             // What was refused is in nobody's way.

@@ -17,9 +17,10 @@ use crate::wire::{Content, FileChangeEvent};
 use super::super::sending::{begin_again, told};
 use super::super::{Account, Directory, Report, Result};
 use super::announce::event;
+use super::grounds::Grounds;
 use super::packing::{Made, Room, To};
 use super::withdrawing::{withdraw_from_others, withdraw_unreadable};
-use super::{Acquaintance, mailboxes, take_in};
+use super::{Acquaintance, mailboxes};
 
 /// What is known of all peers, once.
 #[derive(Debug)]
@@ -50,8 +51,8 @@ impl<'a> Owing<'a> {
             return Ok(None);
         }
         let agreed = account.store.agreed(&account.email)?;
-        let rules = take_in::read_rules(account, tree, scan, report)?;
-        let unsure = take_in::folders_without_rules(account, scan)?;
+        let grounds = Grounds::for_all(account, tree, scan)?;
+        let (rules, unsure) = (grounds.rules(report)?, grounds.folders_without_rules());
         let paths: Vec<&DatasitePath> = agreed.keys().collect();
         let grid = rules.evaluate_all(&paths, &emails);
         Ok(Some(Self { account, directory, peers, agreed, grid, unsure }))

@@ -8,14 +8,12 @@ use std::collections::BTreeSet;
 use std::iter::repeat;
 
 use crate::caches::intents::Waiting;
-use crate::caches::{DatasiteTree, Scan, agreed, announcing, catalogue, intents, journal, scan};
+use crate::caches::{DatasiteTree, Scan, agreed, announcing, catalogue, intents, journal};
 use crate::connections::{Entry, FileId};
 use crate::inbox::{Proposed, Refusal, Verdict, plan};
-use crate::model::{
-    Code, DatasitePath, Digest, Email, RULE_FILE, Snapshot, Timestamp, is_rule_file,
-};
+use crate::model::{DatasitePath, Digest, Email, Timestamp};
 use crate::peers::{Keyring, PeerState};
-use crate::permissions::{Level, SyftPerm};
+use crate::permissions::Level;
 use crate::wire::names::{PackName, ProposalName};
 use crate::wire::{Chunked, Content, Event, Proposal, ProposedFileChangesMessage, limits};
 
@@ -23,7 +21,8 @@ use super::super::chunked::{self, Joined, Joining, Opener, Right};
 use super::super::parcels::{Parcel, Unread};
 use super::super::sending::told;
 use super::super::{Account, Directory, Refused, Report, Result, quarantine};
-use super::{Acquaintance, mailboxes, nanoseconds};
+use super::grounds::Grounds;
+use super::{Acquaintance, mailboxes};
 
 /// A message whose sender is certain.
 #[derive(Debug)]
@@ -91,27 +90,29 @@ pub(super) struct From<'a> {
     pub(super) ring: Option<&'a Keyring>,
 }
 
-/// Reads a message. What of it came as chunks is put together, as far as the sender may propose it by
-/// `rules`, which are read where they are needed first: nothing is judged by them, and nobody has the disk
-/// looked at once for each message.
+/// Reads a message. What of it came as chunks is put together, as far as the sender may propose it by the
+/// rules of now: nothing is judged by them.
 pub(super) async fn open(
     account: &Account,
     tree: &DatasiteTree,
     from: From<'_>,
     parcel: &Parcel,
-    rules: &mut Option<SyftPerm>,
     now: Timestamp,
     report: &mut Report,
 ) -> Result<Result<Message, Unread>> {
     let From { sender, entry, ring } = from;
-    let message = match read_claimed(account, from, parcel) {
+    let mut message = match read_claimed(account, from, parcel) {
         Ok(message) => message,
         Err(unread) => return Ok(Err(unread)),
     };
-    if rules.is_none() && !message.syft_chunks.is_empty() {
-        let found = scan(&account.store, tree, &account.email, nanoseconds(now))?;
-        *rules = Some(read_rules(account, tree, &found, report)?);
-    }
+    // That they are wrong is found where they are put together.
+    let brought = message.brought().unwrap_or_default();
+    let rules = if brought.is_empty() {
+        None
+    } else {
+        let paths = brought.iter().map(|one| &one.path);
+        Some(Grounds::for_rights(account, tree, paths, now)?.rules(report)?)
+    };
     let may = |path: &DatasitePath, level| {
         rules.as_ref().is_some_and(|rules| rules.allows(sender, path, level))
     };
@@ -217,14 +218,15 @@ pub(super) fn set_aside(
 pub(super) fn judge(
     account: &Account,
     tree: &DatasiteTree,
-    found: &Scan,
     messages: Vec<Message>,
     failed: &mut BTreeSet<FileId>,
     now: Timestamp,
     report: &mut Report,
 ) -> Result<Vec<Message>> {
-    let files = what_counts(account, found)?;
-    let rules = read_rules(account, tree, found, report)?;
+    let proposals = messages.iter().flat_map(|message| &message.proposals);
+    let touched = proposals.map(|proposal| proposal.path.clone()).collect();
+    let grounds = Grounds::for_changes(account, tree, touched, now)?;
+    let (found, files, rules) = (grounds.found(), grounds.files(), grounds.rules(report)?);
     let all = || messages.iter().flat_map(|message| message.proposals.iter().zip(repeat(message)));
     let is_known: Vec<bool> = account.store.read(|db| {
         all().map(|(proposal, _)| announcing::is_known(db, &proposal.id.to_string())).collect()
@@ -283,26 +285,6 @@ pub(super) fn judge(
         }
     }
     Ok(later)
-}
-
-/// Returns the files that proposals are judged by. The disk is the truth, also where an edit is not
-/// announced yet: a proposal that was made from what the owner has since changed is outdated. But
-/// where a write waits that the disk refuses, what was agreed counts and not what is to give way.
-fn what_counts(account: &Account, found: &Scan) -> Result<Snapshot> {
-    let agreed = account.store.agreed(&account.email)?;
-    let waiting = account.store.read(|db| intents::waiting(db, &account.email))?;
-    let mut files = found.files.clone();
-    files.extend(found.restless.iter().map(|(path, digest)| (path.clone(), *digest)));
-    for (path, write) in waiting {
-        if !found.is_unread(&path) && !write.may_replace(found.standing(&path)) {
-            continue;
-        }
-        match agreed.get(&path) {
-            Some(digest) => files.insert(path, *digest),
-            None => files.remove(&path),
-        };
-    }
-    Ok(files)
 }
 
 /// Commits the verdicts on one message in one transaction: what is agreed, what is to be written,
@@ -365,47 +347,4 @@ fn write_later(
         before.filter(is_open).unwrap_or(Waiting { base: proposal.base, aside: None });
     let content = proposal.content.as_ref();
     intents::add(db, datasite, path, base.as_ref(), content, aside.as_deref())
-}
-
-/// Returns the folders whose rules are not known: they are there and cannot be looked at, or wait to
-/// be written. Who may read what lies below is not known then.
-pub(super) fn folders_without_rules(account: &Account, found: &Scan) -> Result<BTreeSet<String>> {
-    let agreed = account.store.agreed(&account.email)?;
-    let waiting = account.store.read(|db| intents::waiting(db, &account.email))?;
-    let unknown = agreed.keys().filter(|path| {
-        let is_there = found.files.contains_key(path);
-        is_rule_file(path) && (waiting.contains_key(*path) || (!is_there && found.is_unknown(path)))
-    });
-    let folder_of = |text: &str| text.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
-    let unread = found.unreadable.iter().map(|unreadable| unreadable.path.as_str());
-    let unread = unread.filter(|path| path.rsplit('/').next() == Some(RULE_FILE));
-    Ok(unknown.map(DatasitePath::as_str).chain(unread).map(folder_of).collect())
-}
-
-/// Compiles the permission rules that stand on disk.
-pub(super) fn read_rules(
-    account: &Account,
-    tree: &DatasiteTree,
-    found: &Scan,
-    report: &mut Report,
-) -> Result<SyftPerm> {
-    // What is no rule file closes its folder to all but the owner.
-    let closed = |folder: String| (folder, b"\xff".to_vec());
-    let unknown = folders_without_rules(account, found)?;
-    let mut rule_files = Vec::new();
-    for path in found.files.keys().filter(|path| is_rule_file(path)) {
-        let folder = path.parent().map_or_else(String::new, |folder| folder.to_string());
-        if !unknown.contains(&folder) {
-            rule_files.push((folder, tree.read(path)?.unwrap_or_default()));
-        }
-    }
-    rule_files.extend(unknown.into_iter().map(closed));
-    let (rules, problems) = SyftPerm::compile(&account.email, rule_files);
-    for problem in problems {
-        let text = format!("{problem}: {}", problem.source);
-        if !report.problems.iter().any(|known| known.message == text) {
-            report.problem(Code::RulesNotUsable, text);
-        }
-    }
-    Ok(rules)
 }
