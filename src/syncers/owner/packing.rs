@@ -24,7 +24,7 @@ pub(super) const MESSAGE_BYTES: usize = if cfg!(test) { 32 * 1024 } else { 32 * 
 /// file is not held; also of all messages that are not committed yet.
 const HELD_LARGES: u64 = 2;
 
-/// How many changes go into one message: far below what a reader takes.
+/// How many changes go into one message, far below what a reader takes; and into one transaction of several.
 const MESSAGE_ENTRIES: usize = 20_000;
 
 /// What a message has taken in already.
@@ -55,15 +55,25 @@ impl Room {
     /// Takes a change in, whose content has `bytes`, of which so many are `held` in memory. False if
     /// that is too much for the message; one that is empty takes anything.
     pub(in super::super) fn takes(&mut self, bytes: u64, held: u64) -> bool {
-        let more = (self.bytes.saturating_add(bytes), self.held.saturating_add(held));
-        let fits = self.entries < MESSAGE_ENTRIES
-            && more.0 <= MESSAGE_BYTES as u64
-            && more.1 <= self.held_max;
+        self.takes_all(1, bytes, held)
+    }
+
+    fn takes_all(&mut self, entries: usize, bytes: u64, held: u64) -> bool {
+        let entries = self.entries.saturating_add(entries);
+        let (bytes, held) = (self.bytes.saturating_add(bytes), self.held.saturating_add(held));
+        let fits =
+            entries <= MESSAGE_ENTRIES && bytes <= MESSAGE_BYTES as u64 && held <= self.held_max;
         if fits || self.entries == 0 {
-            (self.entries, self.bytes, self.held) = (self.entries + 1, more.0, more.1);
+            (self.entries, self.bytes, self.held) = (entries, bytes, held);
             return true;
         }
         false
+    }
+
+    /// Takes in all that these changes hold in memory, whatever their contents are; the rest is as with
+    /// [`takes`](Self::takes).
+    fn takes_held(&mut self, events: &[FileChangeEvent]) -> bool {
+        self.takes_all(events.len(), 0, events.iter().map(held_bytes).sum())
     }
 
     /// As [`takes`](Self::takes).
@@ -113,26 +123,22 @@ pub(super) struct Committing<'a> {
     directory: &'a Directory,
     now: Timestamp,
     waiting: Vec<Made>,
-    held: u64,
+    room: Room,
     count: usize,
 }
 
 impl<'a> Committing<'a> {
-    pub(super) const fn new(
-        account: &'a Account,
-        directory: &'a Directory,
-        now: Timestamp,
-    ) -> Self {
-        Self { account, directory, now, waiting: Vec::new(), held: 0, count: 0 }
+    pub(super) fn new(account: &'a Account, directory: &'a Directory, now: Timestamp) -> Self {
+        let room = Room::of(account);
+        Self { account, directory, now, waiting: Vec::new(), room, count: 0 }
     }
 
     /// Takes a message; it is committed by [`finish`](Self::finish) at the latest.
     pub(super) async fn add(&mut self, message: Made) -> Result<()> {
-        let held: u64 = message.events.iter().map(held_bytes).sum();
-        if self.held.saturating_add(held) > held_max(self.account) {
+        if !self.room.takes_held(&message.events) {
             self.commit().await?;
+            self.room.takes_held(&message.events);
         }
-        self.held += held;
         self.waiting.push(message);
         Ok(())
     }
@@ -146,7 +152,7 @@ impl<'a> Committing<'a> {
     /// Commits what waits, in one transaction: what is agreed to be said, and the very messages.
     async fn commit(&mut self) -> Result<()> {
         let waiting = std::mem::take(&mut self.waiting);
-        self.held = 0;
+        self.room = Room::of(self.account);
         if waiting.is_empty() {
             return Ok(());
         }
@@ -264,6 +270,28 @@ mod tests {
             let mut room = Room::of_whole();
             assert_eq!(sizes.iter().take_while(|size| room.takes(**size, **size)).count(), taken);
         }
+    }
+
+    #[test]
+    fn what_is_committed_at_once_is_bounded_by_count_as_well() {
+        let deletion = FileChangeEvent {
+            id: String::new(),
+            path_in_datasite: String::new(),
+            datasite_email: String::new(),
+            content: None,
+            old_hash: None,
+            new_hash: None,
+            is_deleted: true,
+            submitted_timestamp: 0.0,
+            timestamp: 0.0,
+            content_type: None,
+        };
+        let half = vec![deletion; MESSAGE_ENTRIES / 2];
+        let mut room = Room::of_whole();
+        assert!(room.takes_held(&half) && room.takes_held(&half));
+        assert!(!room.takes_held(&half[..1]));
+        // A single message is taken as it is.
+        assert!(Room::with(0).takes_held(&half));
     }
 
     #[test]
