@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection as Database, Row, params};
 
 use super::journal::parse_id;
+use super::stats::text;
 use super::{Error, Result};
 use crate::connections::{Entry, FileId, Kind};
 use crate::model::Email;
@@ -114,6 +115,40 @@ pub fn unseen(db: &Database, folder: &FileId) -> Result<Vec<Entry>> {
          AND id NOT IN (SELECT file FROM seen) ORDER BY created, name, id"
     );
     query(db, &sql, &[folder.as_str()])
+}
+
+/// What is known of a file that was not looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Unseen<'r> {
+    id: &'r str,
+    /// As in [`Entry`].
+    pub name: &'r str,
+    /// As in [`Entry`].
+    pub created_micros: i64,
+}
+
+impl Unseen<'_> {
+    /// Returns which file it is.
+    pub fn id(&self) -> Result<FileId> {
+        parse_id(self.id)
+    }
+}
+
+/// Gives what lies in `folder` and was not looked at yet to `each`, in no order: none of it is held.
+pub fn each_unseen(
+    db: &Database,
+    folder: &FileId,
+    mut each: impl FnMut(Unseen<'_>) -> Result<()>,
+) -> Result<()> {
+    let mut statement = db.prepare_cached(
+        "SELECT id, name, created FROM catalogue WHERE parent = ?1 AND folder = 0
+         AND id NOT IN (SELECT file FROM seen)",
+    )?;
+    let mut rows = statement.query([folder.as_str()])?;
+    while let Some(row) = rows.next()? {
+        each(Unseen { id: text(row, 0)?, name: text(row, 1)?, created_micros: row.get(2)? })?;
+    }
+    Ok(())
 }
 
 /// Returns the ids of all files that were not looked at.

@@ -13,12 +13,13 @@ use crate::caches::{DatasiteTree, catalogue, is_full};
 use crate::connections::{self, Entry, FileId};
 use crate::model::{Code, Email, Timestamp};
 
-use super::super::batches::{BYTES_AT_ONCE, count_of};
+use super::super::batches::BYTES_AT_ONCE;
 use super::super::parcels::{self, Parcel, Unread};
 use super::super::sealing::{self, Received};
 use super::super::sending::told;
 use super::super::{Account, Directory, Report, Result};
-use super::take_in::{From, Message, is_pack, open, order_of, set_aside};
+use super::queue::{Inbox, Queue};
+use super::take_in::{From, Message, open, set_aside};
 use super::{Acquaintance, mailboxes};
 
 /// About how many bytes of large contents lie on the disk before they are judged; those of a single
@@ -28,9 +29,8 @@ const KEPT_BYTES_AT_ONCE: u64 = 512 * 1024 * 1024;
 /// How far the inboxes are read.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
-    /// What waits and was not fetched yet, in order; `None` before anybody looked. Nothing comes to it
-    /// within a sync, and the whole is not looked at again for each part of it.
-    waiting: Option<VecDeque<(Email, Entry)>>,
+    /// What waits and was not fetched yet; `None` before anybody looked.
+    waiting: Option<Queue>,
     /// What is fetched and was not opened yet, in order: little that is sent may be much once it is
     /// unpacked, and nothing is fetched twice for that.
     fetched: VecDeque<(Email, Entry, connections::Result<Parcel>)>,
@@ -91,34 +91,25 @@ async fn fetch(
     peers: &[Acquaintance],
     reading: &mut Reading,
 ) -> Result<()> {
-    let waiting = match &mut reading.waiting {
-        Some(waiting) => waiting,
-        none => none.insert(find_waiting(account, directory, peers)?),
+    let queue = match &mut reading.waiting {
+        Some(queue) => queue,
+        none => none.insert(Queue::of(inboxes(account, directory, peers))),
     };
-    waiting.retain(|(sender, _)| !reading.held_up.contains(sender));
-    let count = count_of(waiting.iter().map(|(_, entry)| entry.size_bytes));
-    let (senders, entries): (Vec<Email>, Vec<Entry>) = waiting.drain(..count).unzip();
+    let waiting = queue.next(account, &reading.held_up)?;
+    let (senders, entries): (Vec<Email>, Vec<Entry>) = waiting.into_iter().unzip();
     let contents = parcels::fetch_all(account, &entries).await;
     let fetched = senders.into_iter().zip(entries).zip(contents);
     reading.fetched = fetched.map(|((sender, entry), content)| (sender, entry, content)).collect();
     Ok(())
 }
 
-/// Returns what lies in the inboxes of the peers we work with and was not looked at, oldest first.
-fn find_waiting(
-    account: &Account,
-    directory: &Directory,
-    peers: &[Acquaintance],
-) -> Result<VecDeque<(Email, Entry)>> {
-    let mut waiting: Vec<(Email, Entry)> = Vec::new();
-    for peer in peers.iter().filter(|peer| peer.is_working()) {
-        let (Some(inbox), _) = mailboxes(account, directory, peer) else { continue };
-        let found = account.store.read(|db| catalogue::unseen(db, &inbox.id))?;
-        let messages = found.into_iter().filter(|entry| !is_pack(entry));
-        waiting.extend(messages.map(|entry| (peer.peer.email.clone(), entry)));
-    }
-    waiting.sort_by_cached_key(|(_, entry)| order_of(entry));
-    Ok(waiting.into())
+/// Returns the inboxes of the peers we work with.
+fn inboxes(account: &Account, directory: &Directory, peers: &[Acquaintance]) -> Vec<Inbox> {
+    let inbox = |peer: &Acquaintance| {
+        let (inbox, _) = mailboxes(account, directory, peer);
+        Some(Inbox { sender: peer.peer.email.clone(), folder: inbox?.id.clone() })
+    };
+    peers.iter().filter(|peer| peer.is_working()).filter_map(inbox).collect()
 }
 
 /// What became of a message that was fetched.

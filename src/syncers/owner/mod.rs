@@ -19,6 +19,7 @@ pub(super) mod log;
 mod owing;
 mod packing;
 mod prune;
+mod queue;
 mod restating;
 mod restore;
 mod settled;

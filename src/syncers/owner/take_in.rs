@@ -65,21 +65,14 @@ pub(super) fn oldest_waiting(
     for peer in peers.iter().filter(|other| other.peer.state == PeerState::Accepted) {
         let (Some(inbox), _) = mailboxes(account, directory, peer) else { continue };
         let entries = account.store.read(|db| catalogue::children(db, &inbox.id))?;
-        let messages = entries.into_iter().filter(|entry| !is_pack(entry));
+        let messages = entries.into_iter().filter(|entry| !is_pack(&entry.name));
         made.extend(messages.map(|entry| entry.created_micros));
     }
     Ok(made.into_iter().min())
 }
 
-pub(super) fn is_pack(entry: &Entry) -> bool {
-    PackName::parse(&entry.name).is_some()
-}
-
-/// The order in which messages were sent: by the time in their names, as Python does it; names
-/// that carry none come last.
-pub(super) fn order_of(entry: &Entry) -> (bool, Option<Timestamp>, i64, FileId) {
-    let sent = ProposalName::of_message(&entry.name).map(|name| name.submitted());
-    (sent.is_none(), sent, entry.created_micros, entry.id.clone())
+pub(super) fn is_pack(name: &str) -> bool {
+    PackName::parse(name).is_some()
 }
 
 /// Where a message comes from, and the keys that it may be sealed for.
