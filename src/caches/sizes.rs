@@ -9,7 +9,7 @@ const TABLES: &[&str] = &[
     "agreed",
     "tombstones",
     "unsettled",
-    "stats",
+    "known",
     "held",
     "intents",
     "outgoing",
@@ -73,6 +73,6 @@ mod tests {
         let mut known: Vec<&str> = TABLES.to_vec();
         known.sort_unstable();
         assert_eq!(named, known);
-        assert_eq!(store.read(schema).unwrap(), 3);
+        assert_eq!(store.read(schema).unwrap(), 4);
     }
 }

@@ -108,13 +108,44 @@ impl Stat {
     }
 }
 
+/// How many bytes a row has for each number.
+const NUMBER_BYTES: usize = size_of::<i64>();
+
+/// How many bytes a row has.
+const ROW_BYTES: usize = 5 * NUMBER_BYTES + 32;
+
+impl Known {
+    /// Returns it as a row has it.
+    fn to_bytes(self) -> [u8; ROW_BYTES] {
+        let Stat { size, mtime_ns, ctime_ns, inode } = self.stat;
+        let mut bytes = [0; ROW_BYTES];
+        let (numbers, digest) = bytes.split_at_mut(5 * NUMBER_BYTES);
+        let all = [size, mtime_ns, ctime_ns, inode, self.hashed_ns];
+        for (place, number) in numbers.chunks_exact_mut(NUMBER_BYTES).zip(all) {
+            place.copy_from_slice(&number.to_be_bytes());
+        }
+        digest.copy_from_slice(self.digest.as_bytes());
+        bytes
+    }
+
+    /// Reads what a row has; `None` if that is something else.
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (numbers, digest) = bytes.split_at_checked(5 * NUMBER_BYTES)?;
+        let (numbers, _) = numbers.as_chunks::<NUMBER_BYTES>();
+        let [size, mtime_ns, ctime_ns, inode, hashed_ns] =
+            <[[u8; NUMBER_BYTES]; 5]>::try_from(numbers).ok()?.map(i64::from_be_bytes);
+        let digest = Digest::from_bytes(digest.try_into().ok()?);
+        Some(Self { stat: Stat { size, mtime_ns, ctime_ns, inode }, digest, hashed_ns })
+    }
+}
+
 /// What was read of the files of a datasite, met in the order of their paths.
 ///
 /// Whoever walks a tree in that order asks for each file, and holds one row at a time.
 pub(super) struct Cursor<'a> {
     rows: Rows<'a>,
     /// The path that the next row is of; `None` behind the last.
-    path: Option<String>,
+    path: Option<Vec<u8>>,
     known: Option<Known>,
     /// Paths that nobody asked for.
     pub(super) vanished: Vec<String>,
@@ -122,17 +153,14 @@ pub(super) struct Cursor<'a> {
 
 /// Prepares to read what was read of the files of a datasite.
 pub(super) fn statement(db: &Database) -> Result<CachedStatement<'_>> {
-    Ok(db.prepare_cached(
-        "SELECT path, size, mtime_ns, ctime_ns, inode, digest, hashed_ns FROM stats
-         WHERE datasite = ?1 ORDER BY path",
-    )?)
+    Ok(db.prepare_cached("SELECT path, stat FROM known WHERE datasite = ?1 ORDER BY path")?)
 }
 
 impl<'a> Cursor<'a> {
     /// Begins at the first path.
     pub(super) fn new(statement: &'a mut CachedStatement<'_>, datasite: &Email) -> Result<Self> {
         let rows = statement.query([datasite.as_str()])?;
-        let path = Some(String::new());
+        let path = Some(Vec::new());
         let mut cursor = Self { rows, path, known: None, vanished: Vec::new() };
         cursor.step()?;
         Ok(cursor)
@@ -141,9 +169,9 @@ impl<'a> Cursor<'a> {
     /// Returns what was read of the file at `path`. What is asked for later lies behind it.
     pub(super) fn find(&mut self, path: &str) -> Result<Option<Known>> {
         while let Some(next) = &self.path {
-            match next.as_str().cmp(path) {
+            match next.as_slice().cmp(path.as_bytes()) {
                 Ordering::Less => {
-                    self.vanished.push(next.clone());
+                    self.vanished.push(whole(next)?);
                     self.step()?;
                 }
                 Ordering::Equal => {
@@ -160,7 +188,7 @@ impl<'a> Cursor<'a> {
     /// Returns the paths that nobody asked for, to the last.
     pub(super) fn finish(mut self) -> Result<Vec<String>> {
         while let Some(path) = &self.path {
-            self.vanished.push(path.clone());
+            self.vanished.push(whole(path)?);
             self.step()?;
         }
         Ok(self.vanished)
@@ -173,31 +201,29 @@ impl<'a> Cursor<'a> {
         };
         if let Some(path) = &mut self.path {
             path.clear();
-            path.push_str(text(row, 0)?);
+            path.extend_from_slice(bytes(row, 0)?);
         }
-        self.known = Some(known(row)?);
+        self.known = Known::from_bytes(bytes(row, 1)?);
         Ok(())
     }
 }
 
 /// Returns what was read of the file at `path`.
 pub(super) fn at(db: &Database, datasite: &Email, path: &DatasitePath) -> Result<Option<Known>> {
-    let mut statement = db.prepare_cached(
-        "SELECT path, size, mtime_ns, ctime_ns, inode, digest, hashed_ns FROM stats
-         WHERE datasite = ?1 AND path = ?2",
-    )?;
+    let mut statement =
+        db.prepare_cached("SELECT stat FROM known WHERE datasite = ?1 AND path = ?2")?;
     let mut rows = statement.query([datasite.as_str(), path.as_str()])?;
-    rows.next()?.map(known).transpose()
+    Ok(rows.next()?.map(|row| bytes(row, 0)).transpose()?.and_then(Known::from_bytes))
 }
 
-fn known(row: &Row<'_>) -> Result<Known> {
-    let stat = Stat {
-        size: row.get(1)?,
-        mtime_ns: row.get(2)?,
-        ctime_ns: row.get(3)?,
-        inode: row.get(4)?,
-    };
-    Ok(Known { stat, digest: digest_of(row, 5)?, hashed_ns: row.get(6)? })
+/// Returns a path as the text that it is.
+fn whole(path: &[u8]) -> Result<String> {
+    String::from_utf8(path.to_owned()).map_err(|error| Error::damaged(error.to_string()))
+}
+
+/// Returns the bytes of a text or of a blob of a row where they lie.
+fn bytes<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r [u8]> {
+    row.get_ref(column)?.as_bytes().map_err(|error| Error::damaged(error.to_string()))
 }
 
 /// Returns a text of a row where it lies.
@@ -207,9 +233,7 @@ pub(super) fn text<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r str> {
 
 /// Returns a digest of a row, which is looked at once: what is no text is no digest either.
 pub(super) fn digest_of(row: &Row<'_>, column: usize) -> Result<Digest> {
-    let digits = row.get_ref(column)?.as_bytes();
-    let digits = digits.map_err(|error| Error::damaged(error.to_string()))?;
-    Digest::from_hex(digits).map_err(|error| Error::damaged(error.to_string()))
+    Digest::from_hex(bytes(row, column)?).map_err(|error| Error::damaged(error.to_string()))
 }
 
 /// Remembers what was read, and forgets files that are not there any more.
@@ -219,22 +243,11 @@ pub(super) fn save(
     fresh: &[(DatasitePath, Known)],
     vanished: &[String],
 ) -> Result<()> {
-    let mut insert =
-        db.prepare_cached("INSERT OR REPLACE INTO stats VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
+    let mut insert = db.prepare_cached("INSERT OR REPLACE INTO known VALUES (?1, ?2, ?3)")?;
     for (path, known) in fresh {
-        let Stat { size, mtime_ns, ctime_ns, inode } = known.stat;
-        insert.execute(params![
-            datasite.as_str(),
-            path.as_str(),
-            size,
-            mtime_ns,
-            ctime_ns,
-            inode,
-            known.digest.to_hex(),
-            known.hashed_ns,
-        ])?;
+        insert.execute(params![datasite.as_str(), path.as_str(), known.to_bytes()])?;
     }
-    let mut delete = db.prepare_cached("DELETE FROM stats WHERE datasite = ?1 AND path = ?2")?;
+    let mut delete = db.prepare_cached("DELETE FROM known WHERE datasite = ?1 AND path = ?2")?;
     for path in vanished {
         delete.execute([datasite.as_str(), path])?;
     }
@@ -242,8 +255,46 @@ pub(super) fn save(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use super::super::{Store, upgrading};
     use super::*;
+
+    /// Has a digest that a file does not have stand for it: it shows where an answer comes from.
+    pub(in super::super) fn pretend(store: &Store, datasite: &Email, path: &str, digest: Digest) {
+        let path = DatasitePath::parse(path).unwrap();
+        let known = store.read(|db| at(db, datasite, &path)).unwrap().unwrap();
+        let fresh = [(path, Known { digest, ..known })];
+        store.write(|db| save(db, datasite, &fresh, &[])).unwrap();
+    }
+
+    #[test]
+    fn what_was_read_is_what_a_row_has_and_nothing_else_is() {
+        let stat = Stat { size: 1, mtime_ns: -2, ctime_ns: i64::MAX, inode: i64::MIN };
+        let known = Known { stat, digest: Digest::of(b"x"), hashed_ns: 5 };
+        let bytes = known.to_bytes();
+        let read = Known::from_bytes(&bytes).unwrap();
+        assert_eq!((read.stat, read.digest, read.hashed_ns), (stat, known.digest, 5));
+        for wrong in [&bytes[..0], &bytes[1..], &[&bytes[..], b"x"].concat()] {
+            assert!(Known::from_bytes(wrong).is_none());
+        }
+    }
+
+    #[test]
+    fn what_was_read_by_an_older_release_is_known_still() {
+        let mut db = Database::open_in_memory().unwrap();
+        upgrading::apply(&mut db, &upgrading::STEPS[..3]).unwrap();
+        let (owner, digest) = (Email::parse("do@example.org").unwrap(), Digest::of(b"x"));
+        let insert = "INSERT INTO stats VALUES (?1, ?2, 1, -2, 3, ?3, ?4, 5)";
+        db.execute(insert, params![owner.as_str(), "d/x", i64::MIN, digest.to_hex()]).unwrap();
+        db.execute(insert, params![owner.as_str(), "short", 4, "0a"]).unwrap();
+        db.execute(insert, params![owner.as_str(), "long", 4, "x".repeat(64)]).unwrap();
+        upgrading::apply(&mut db, upgrading::STEPS).unwrap();
+        let known = |path| at(&db, &owner, &DatasitePath::parse(path).unwrap()).unwrap();
+        let found = known("d/x").unwrap();
+        let stat = Stat { size: 1, mtime_ns: -2, ctime_ns: 3, inode: i64::MIN };
+        assert_eq!((found.stat, found.digest, found.hashed_ns), (stat, digest, 5));
+        assert!(known("short").is_none() && known("long").is_none());
+    }
 
     #[test]
     fn a_digest_is_believed_only_of_a_file_that_cannot_have_changed() {

@@ -30,6 +30,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { sql: include_str!("schema_1.sql"), readable_by: 1 },
     Step { sql: include_str!("schema_2.sql"), readable_by: 2 },
     Step { sql: include_str!("schema_3.sql"), readable_by: 2 },
+    Step { sql: include_str!("schema_4.sql"), readable_by: 4 },
 ];
 
 /// Meta key: the lowest version that a program must know.

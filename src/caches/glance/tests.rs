@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::super::scan;
+use super::super::stats::tests::pretend;
 use super::*;
 use crate::model::{Digest, Timestamp};
 
@@ -157,7 +158,7 @@ fn nothing_is_said_of_what_was_not_asked_for_and_it_is_not_read() {
     let found = world.glance(&["a/b", "a/new"], world.now(60)).unwrap();
     assert_eq!(found.files.keys().map(DatasitePath::as_str).collect::<Vec<_>>(), ["a/b"]);
     let known = |db: &Database| {
-        let mut known = db.prepare("SELECT path FROM stats")?;
+        let mut known = db.prepare("SELECT path FROM known")?;
         let known = known.query_map([], |row| row.get::<_, String>(0))?;
         Ok(known.collect::<rusqlite::Result<Vec<_>>>()?)
     };
@@ -169,10 +170,8 @@ fn a_file_at_rest_is_not_read_again() {
     let world = World::new();
     world.put("a", What::File("1"));
     world.scan(world.now(60));
-    // A digest that the file does not have shows where the answer comes from.
     let other = Digest::of(b"from the database");
-    let change = "UPDATE stats SET digest = ?1 WHERE path = 'a'";
-    world.store.write(|db| Ok(db.execute(change, [other.to_hex()])?)).unwrap();
+    pretend(&world.store, &owner(), "a", other);
     let found = world.glance(&["a"], world.now(120)).unwrap();
     assert_eq!(found.files.get(&path("a")), Some(&other));
 }

@@ -1,4 +1,5 @@
 use super::super::agreed;
+use super::super::stats::tests::pretend;
 use super::*;
 
 struct World {
@@ -89,10 +90,8 @@ fn a_change_of_the_same_size_at_the_same_time_is_seen_while_a_file_is_fresh() {
 fn a_file_at_rest_is_not_read_again() {
     let world = World::new(&[("a.txt", "one"), ("b.txt", "one")]);
     world.scan_after(60);
-    // A digest that the file does not have shows where the answer comes from.
     let other = Digest::of(b"from the database");
-    let change = "UPDATE stats SET digest = ?1 WHERE path = 'a.txt'";
-    world.store.write(|db| Ok(db.execute(change, [other.to_hex()])?)).unwrap();
+    pretend(&world.store, &owner(), "a.txt", other);
     let scan = world.scan_after(120);
     let found: Vec<&Digest> = scan.files.values().collect();
     assert_eq!(found, [&other, &Digest::of(b"one")]);
@@ -184,8 +183,7 @@ fn after_a_clock_went_back_everything_is_read_again() {
     let world = World::new(&[("a.txt", "one")]);
     world.scan_after(3600);
     let other = Digest::of(b"from the database");
-    let change = "UPDATE stats SET digest = ?1";
-    world.store.write(|db| Ok(db.execute(change, [other.to_hex()])?)).unwrap();
+    pretend(&world.store, &owner(), "a.txt", other);
     assert_eq!(world.scan_after(3601).files.values().next(), Some(&other));
     assert_eq!(world.scan_after(60).files.values().next(), Some(&Digest::of(b"one")));
 }
