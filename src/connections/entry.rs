@@ -232,4 +232,6 @@ pub struct Changes {
     pub changes: Vec<Change>,
     /// Where to go on.
     pub next: PageToken,
+    /// False if there was more when this was asked for: it follows from `next`.
+    pub is_all: bool,
 }

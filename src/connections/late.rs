@@ -24,6 +24,8 @@ pub(super) struct Late {
     lag: usize,
     disorder: Option<u64>,
     events: Vec<Event>,
+    /// How many changes are told at once.
+    at_once: usize,
     seq: u64,
     /// How many writes have a place in the feed.
     places: u64,
@@ -58,6 +60,7 @@ impl Late {
             lag: 0,
             disorder: None,
             events: Vec::new(),
+            at_once: usize::MAX,
             seq: 0,
             places: 0,
             oldest_place: 0,
@@ -76,6 +79,10 @@ impl Late {
     pub(super) fn set_lag(&mut self, writes: usize) {
         self.lag = writes;
         self.settle();
+    }
+
+    pub(super) const fn set_changes_at_once(&mut self, changes: usize) {
+        self.at_once = changes;
     }
 
     pub(super) const fn set_disorder(&mut self, seed: Option<u64>) {
@@ -177,6 +184,12 @@ impl Late {
             .filter(|event| event.place.map_or(event.session == session, |place| place > since))
             .collect();
         events.sort_by_key(|event| event.place.unwrap_or(u64::MAX));
+        let mut next = None;
+        if events.len() > self.at_once {
+            // What has no place yet stays with what comes last.
+            next = self.at_once.checked_sub(1).and_then(|last| events.get(last)?.place);
+            events.truncate(if next.is_some() { self.at_once } else { events.len() });
+        }
         let changes = events
             .into_iter()
             .map(|event| match view.entry(&event.id, account) {
@@ -184,7 +197,9 @@ impl Late {
                 None => Change::Gone(event.id.clone()),
             })
             .collect();
-        Ok(Changes { changes, next: self.change_start() })
+        let is_all = next.is_none();
+        let next = next.map_or_else(|| self.change_start(), |place| PageToken(place.to_string()));
+        Ok(Changes { changes, next, is_all })
     }
 }
 

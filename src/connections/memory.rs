@@ -113,6 +113,11 @@ impl MemoryDrive {
         self.lock().late.set_lag(writes);
     }
 
+    /// Has `changes` give no more than so many at once.
+    pub fn set_changes_at_once(&self, changes: usize) {
+        self.lock().late.set_changes_at_once(changes);
+    }
+
     /// Shows hidden writes in a random order that follows from `seed`; with `None` the oldest first.
     pub fn set_disorder(&self, seed: Option<u64>) {
         self.lock().late.set_disorder(seed);

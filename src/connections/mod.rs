@@ -188,7 +188,7 @@ pub trait Connection: fmt::Debug + Send + Sync {
 
     /// Returns what has changed for this account since `since`, and where to go on.
     ///
-    /// All of them, in one call; at least once, own writes too. A folder that comes into this
+    /// All of it, or much and that there is more; at least once, own writes too. A folder that comes into this
     /// account's sight, goes out of it or is deleted is one change, which says nothing about what
     /// lies in it.
     ///

@@ -27,6 +27,9 @@ const LISTED_AT: &str = "feed.listed_at_micros";
 /// How long the feed alone is trusted. It is known to lag by minutes, not by hours.
 const LISTING_EVERY_MICROS: i64 = 6 * 3600 * 1_000_000;
 
+/// How many parts of the feed a sync follows, each of thousands of changes.
+const PARTS_MAX: usize = 100;
+
 /// Brings the catalogue up to date.
 ///
 /// # Errors
@@ -41,14 +44,8 @@ pub async fn refresh(account: &Account, freshness: Freshness, now: Timestamp) ->
         // A login looks, and then syncs as of the same moment.
         Some(_) if freshness == Freshness::Feed && listed_at == Some(now.micros()) => {}
         Some(token) if freshness == Freshness::Feed && listed_at.is_some_and(is_recent) => {
-            match account.router.own().changes(&PageToken(token)).await {
-                Ok(changes) => {
-                    if follow(account, &changes)? {
-                        list_everything(account, now).await?;
-                    }
-                }
-                Err(connections::Error::TokenExpired) => list_everything(account, now).await?,
-                Err(error) => return Err(error.into()),
+            if follow_from(account, PageToken(token)).await? {
+                list_everything(account, now).await?;
             }
         }
         _ => list_everything(account, now).await?,
@@ -87,7 +84,22 @@ pub(super) fn has_listed(account: &Account) -> Result<bool> {
     Ok(account.store.read(|db| meta::get(db, TOKEN))?.is_some())
 }
 
-/// Follows the feed. True if it surprises: the truth must be listed.
+/// Follows the feed, a bearable part at a time. True if it surprises: the truth must be listed.
+async fn follow_from(account: &Account, mut token: PageToken) -> Result<bool> {
+    // A feed that never ends goes on in the next sync.
+    for _ in 0..PARTS_MAX {
+        match account.router.own().changes(&token).await {
+            Ok(changes) if follow(account, &changes)? => return Ok(true),
+            Ok(changes) if changes.is_all => break,
+            Ok(changes) => token = changes.next,
+            Err(connections::Error::TokenExpired) => return Ok(true),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(false)
+}
+
+/// Follows a part of the feed. True if it surprises.
 fn follow(account: &Account, changes: &connections::Changes) -> Result<bool> {
     let surprises = account.store.write(|db| {
         let mut surprises = false;
@@ -106,6 +118,10 @@ fn follow(account: &Account, changes: &connections::Changes) -> Result<bool> {
             }
         }
         meta::set(db, TOKEN, &changes.next.0)?;
+        if surprises {
+            // It is not said again: who dies here lists everything all the same.
+            meta::remove(db, LISTED_AT)?;
+        }
         Ok(surprises)
     })?;
     Ok(surprises)

@@ -13,6 +13,7 @@ mod cost;
 mod crash;
 mod crossing;
 mod edits;
+mod feed;
 mod found;
 #[cfg(unix)]
 mod held_up;

@@ -270,7 +270,8 @@ impl Drive {
         Ok(token)
     }
 
-    /// Returns what changed since `token`, for all that this account can see, its own writes too.
+    /// Returns what changed since `token`, for all that this account can see, its own writes too; not all
+    /// of it if that is more than [`Settings::changes_at_once`].
     ///
     /// The feed may lag by minutes: good for speed, not for truth.
     ///
@@ -287,11 +288,14 @@ impl Drive {
             }
             if pages.turn(list.next_page_token, changes.len())? {
                 at = pages.next.clone().unwrap_or_default();
+                if changes.len() >= self.transport.settings.changes_at_once {
+                    return Ok(Changes { changes, next: at, is_all: false });
+                }
                 continue;
             }
             let next = required(list.new_start_page_token, "the change feed", "newStartPageToken")?;
             id::checked_token(&next)?;
-            return Ok(Changes { changes, next });
+            return Ok(Changes { changes, next, is_all: true });
         }
     }
 

@@ -179,6 +179,8 @@ pub struct Changes {
     pub changes: Vec<Change>,
     /// Where the next call goes on.
     pub next: String,
+    /// False if there was more when this was asked for: it follows from `next`.
+    pub is_all: bool,
 }
 
 pub(crate) fn required<T>(value: Option<T>, what: &str, field: &str) -> Result<T, Error> {

@@ -52,6 +52,8 @@ pub struct Settings {
     pub json_bytes_max: u64,
     /// The most items that one listing may have.
     pub items_max: usize,
+    /// How many changes are read at once, or up to a page more: the rest is for the next call.
+    pub changes_at_once: usize,
     /// The largest content in bytes that is sent in one multipart request; above, uploads resume.
     pub multipart_bytes_max: u64,
     /// Whose account it is, if that is known: all sessions of this process with one account share
@@ -67,6 +69,7 @@ impl Default for Settings {
             patience: Duration::from_secs(60), // half of what Google's own clients wait, six times
             json_bytes_max: JSON_BYTES_MAX,
             items_max: 500_000, // the most that a folder of Drive can hold
+            changes_at_once: 10_000,
             multipart_bytes_max: 5 * 1024 * 1024, // Drive's limit for multipart uploads
             account: None,
         }

@@ -50,7 +50,7 @@ pub(super) fn changes(sight: &[Entry], since: &PageToken) -> Result<Changes> {
     changed.sort_by_key(|entry| entry.created_micros);
     let present = changed.into_iter().map(|entry| Change::Present(entry.clone()));
     let gone = before.keys().map(|id| Change::Gone(store::id_of(&hex::encode(id))));
-    Ok(Changes { changes: present.chain(gone).collect(), next: token(sight) })
+    Ok(Changes { changes: present.chain(gone).collect(), next: token(sight), is_all: true })
 }
 
 fn short(sight: &[Entry]) -> BTreeMap<Id, Look> {

@@ -309,7 +309,7 @@ impl Connection for GDrive {
             error => failed(error, &self.root(), "follow changes"),
         })?;
         let changes = answer.changes.into_iter().map(change).collect::<Result<_>>()?;
-        Ok(Changes { changes, next: PageToken(answer.next) })
+        Ok(Changes { changes, next: PageToken(answer.next), is_all: answer.is_all })
     }
 
     fn requires_sealing(&self) -> bool {

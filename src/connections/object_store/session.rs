@@ -259,7 +259,7 @@ impl Session {
             later.remove(0);
         }
         if later.is_empty() {
-            return Ok(Changes { changes: Vec::new(), next: since.clone() });
+            return Ok(Changes { changes: Vec::new(), next: since.clone(), is_all: true });
         }
         let mut held = self.sight.lock().await;
         if held.as_ref().is_none_or(|sight| sight.base > number) {
@@ -283,7 +283,7 @@ impl Session {
         }
         changes.reverse();
         let next = past.last().map_or_else(|| since.clone(), |past| token(&past.logged));
-        Ok(Changes { changes, next })
+        Ok(Changes { changes, next, is_all: true })
     }
 
     /// Takes what is known, which is never nothing. True: it was read just now.

@@ -103,11 +103,37 @@ async fn w31_b9_changes_come_from_all_pages_with_the_next_token() {
     let (drive, _) = drive(&wire);
     let token = drive.start_page_token().await.unwrap();
     let changes = drive.changes(&token).await.unwrap();
+    assert!(changes.is_all);
     assert_eq!(changes.next, "9");
     let found: Vec<_> = changes.changes.iter().map(|c| (c.id.as_str(), c.removed)).collect();
     assert_eq!(found, [("A", false), ("B", true)]);
     assert_eq!(changes.changes[0].file.as_ref().unwrap().name, "a");
     assert_eq!(parameter(&wire.seen()[2], "pageToken").unwrap(), "8");
+}
+
+#[tokio::test]
+async fn of_many_changes_some_come_at_once_and_the_rest_follows() {
+    let page = |id: &str, next: &str| {
+        ok(&format!(
+            r#"{{"changes":[{{"fileId":"{id}","removed":true}}],"nextPageToken":"{next}"}}"#
+        ))
+    };
+    let last = ok(r#"{"changes":[{"fileId":"D","removed":true}],"newStartPageToken":"9"}"#);
+    let wire = Wire::play([page("A", "2"), page("B", "3"), page("C", "4"), last]).await;
+    let clock = HandClock::at("2026-11-21T10:00:00Z");
+    let drive = drive_with(&wire, Settings { clock, changes_at_once: 2, ..Settings::default() });
+    let (mut token, mut found) = ("1".to_owned(), Vec::new());
+    loop {
+        let changes = drive.changes(&token).await.unwrap();
+        found.push(changes.changes.iter().map(|change| change.id.to_string()).collect::<Vec<_>>());
+        token = changes.next;
+        if changes.is_all {
+            break;
+        }
+    }
+    assert_eq!(found, [["A", "B"], ["C", "D"]]);
+    let asked: Vec<_> = wire.seen().iter().map(|it| parameter(it, "pageToken")).collect();
+    assert_eq!(asked, ["1", "2", "3", "4"].map(|token| Some(token.to_owned())));
 }
 
 #[tokio::test]
