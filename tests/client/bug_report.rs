@@ -189,7 +189,7 @@ async fn a_report_says_what_a_maintainer_needs() {
     assert!(said("drive", "server-elsewhere"), "{text}");
     assert!(said("peer", "accepted") && said("peer", "not-a-number"), "{text}");
     assert!(
-        said("schema", "3") && said("datasets", "1") && said("encryption", "offered"),
+        said("schema", "4") && said("datasets", "1") && said("encryption", "offered"),
         "{text}"
     );
     let damaged = owner_code(&canary);
