@@ -65,11 +65,15 @@ impl DatasiteTree {
     /// # Errors
     /// If it is no regular file, has more than 64 MiB, or cannot be read.
     pub fn read(&self, path: &DatasitePath) -> Result<Option<Vec<u8>>> {
-        match self.try_read(path) {
-            Ok(content) => Ok(Some(content)),
-            Err(error) if is_absent(&error) => Ok(None),
-            Err(source) => Err(Error::at(path.below(&self.root), "read")(source)),
-        }
+        self.if_there(path, self.try_read(path))
+    }
+
+    /// Returns the first bytes of a file, `most` at most; `None` as with [`Self::read`].
+    ///
+    /// # Errors
+    /// If it is no regular file, or cannot be read.
+    pub fn read_first(&self, path: &DatasitePath, most: usize) -> Result<Option<Vec<u8>>> {
+        self.if_there(path, self.try_read_first(path, most as u64))
     }
 
     /// Returns the digest of a file; `None` if there is no such file.
@@ -87,8 +91,13 @@ impl DatasiteTree {
     /// # Errors
     /// If it is no regular file, or cannot be opened.
     pub fn open_file(&self, path: &DatasitePath) -> Result<Option<(std::fs::File, u64)>> {
-        match self.try_open(path) {
-            Ok((file, size_bytes)) => Ok(Some((file.into_std(), size_bytes))),
+        let opened = self.try_open(path).map(|(file, size_bytes)| (file.into_std(), size_bytes));
+        self.if_there(path, opened)
+    }
+
+    fn if_there<T>(&self, path: &DatasitePath, read: io::Result<T>) -> Result<Option<T>> {
+        match read {
+            Ok(read) => Ok(Some(read)),
             Err(error) if is_absent(&error) => Ok(None),
             Err(source) => Err(Error::at(path.below(&self.root), "read")(source)),
         }
@@ -110,11 +119,15 @@ impl DatasiteTree {
         Ok((file, metadata.len()))
     }
 
-    fn try_read(&self, path: &DatasitePath) -> io::Result<Vec<u8>> {
+    fn try_read_first(&self, path: &DatasitePath, most: u64) -> io::Result<Vec<u8>> {
         let (file, size_bytes) = self.try_open(path)?;
-        let mut content =
-            Vec::with_capacity(usize::try_from(size_bytes.min(READ_BYTES_MAX)).unwrap_or(0));
-        file.take(READ_BYTES_MAX + 1).read_to_end(&mut content)?;
+        let mut content = Vec::with_capacity(usize::try_from(size_bytes.min(most)).unwrap_or(0));
+        file.take(most).read_to_end(&mut content)?;
+        Ok(content)
+    }
+
+    fn try_read(&self, path: &DatasitePath) -> io::Result<Vec<u8>> {
+        let content = self.try_read_first(path, READ_BYTES_MAX + 1)?;
         if content.len() as u64 > READ_BYTES_MAX {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is too large for this"));
         }
@@ -192,13 +205,11 @@ impl DatasiteTree {
     fn try_remove(&self, path: &DatasitePath) -> io::Result<()> {
         let (folder, name) = self.folder_of(path, Missing::Fail)?;
         folder.remove_file(name)?;
-        let mut parent = path.parent();
-        while let Some(folder) = parent {
+        for folder in path.folders() {
             let (above, name) = self.folder_of(&folder, Missing::Fail)?;
             if above.remove_dir(name).is_err() {
                 break; // It still holds something.
             }
-            parent = folder.parent();
         }
         Ok(())
     }

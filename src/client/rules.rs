@@ -7,7 +7,7 @@ use super::{Client, Result};
 use crate::caches::scan;
 use crate::model::{DatasitePath, RULE_FILE, Role, is_rule_file};
 use crate::permissions::{
-    self, Edit, EditError, Explanation, Level, Note, SyftPerm, Target, Warning,
+    self, Edit, EditError, Explanation, Level, Note, RULE_BYTES_MAX, SyftPerm, Target, Warning,
 };
 
 impl Client {
@@ -83,7 +83,8 @@ impl Client {
         let mut files = Vec::new();
         for path in found.files.keys().filter(|path| is_rule_file(path)) {
             let folder = path.parent().map_or_else(String::new, |folder| folder.to_string());
-            files.push((folder, tree.read(path)?.unwrap_or_default()));
+            let content = tree.read_first(path, RULE_BYTES_MAX + 1)?;
+            files.push((folder, content.unwrap_or_default()));
         }
         Ok(SyftPerm::compile(&account.email, files).0)
     }

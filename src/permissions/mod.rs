@@ -39,4 +39,4 @@ pub use pattern::{Pattern, Specificity, escape};
 pub use revoke::{Revocation, Warning, revoke};
 pub use rules::{Access, Level, PERMISSION_FILE_NAME, Rule, Ruleset};
 pub use tree::{Problem, SyftPerm};
-pub use yaml::{InvalidRuleset, parse, write};
+pub use yaml::{InvalidRuleset, RULE_BYTES_MAX, parse, write};

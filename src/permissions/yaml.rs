@@ -16,7 +16,8 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use super::pattern::UNSUPPORTED;
 use super::rules::{Access, Level, Rule, Ruleset};
 
-const BYTES_MAX: usize = 256 * 1024; // 1,000 rules of a usual length fit four times over
+/// The largest permission file that is read, in bytes: 1,000 rules of a usual length fit four times over.
+pub const RULE_BYTES_MAX: usize = 256 * 1024;
 const RULES_MAX: usize = 2_000;
 const ENTRIES_MAX: usize = 5_000; // in all lists of one file
 const TEXT_MAX: usize = 4_096; // bytes of one pattern or entry; a path has at most 1,024
@@ -56,8 +57,8 @@ pub enum InvalidRuleset {
 /// # Errors
 /// [`InvalidRuleset`] if the Python client would not read it either, or a limit is exceeded.
 pub fn parse(content: &[u8]) -> Result<Ruleset, InvalidRuleset> {
-    if content.len() > BYTES_MAX {
-        return Err(InvalidRuleset::TooLarge { what: "bytes", max: BYTES_MAX });
+    if content.len() > RULE_BYTES_MAX {
+        return Err(InvalidRuleset::TooLarge { what: "bytes", max: RULE_BYTES_MAX });
     }
     let text = std::str::from_utf8(content)
         .map_err(|error| InvalidRuleset::Unreadable(error.to_string()))?;

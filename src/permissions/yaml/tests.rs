@@ -61,7 +61,7 @@ fn a_file_that_would_take_too_much_is_refused() {
     assert!(parse(bomb.as_bytes()).is_err());
     assert!(parse("[".repeat(5000).as_bytes()).is_err());
     assert!(parse("- ".repeat(5000).as_bytes()).is_err());
-    assert!(parse(&vec![b'#'; BYTES_MAX + 1]).is_err());
+    assert!(parse(&vec![b'#'; RULE_BYTES_MAX + 1]).is_err());
     let many = "- {pattern: a, access: {}}\n".repeat(RULES_MAX + 1);
     assert!(parse(format!("rules:\n{many}").as_bytes()).is_err());
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::caches::intents::Waiting;
 use crate::caches::{DatasiteTree, Scan, agreed, glance, intents, scan};
 use crate::model::{Code, DatasitePath, RULE_FILE, Snapshot, Timestamp, is_rule_file};
-use crate::permissions::SyftPerm;
+use crate::permissions::{RULE_BYTES_MAX, SyftPerm};
 
 use super::super::{Account, Report, Result};
 use super::nanoseconds;
@@ -127,7 +127,9 @@ impl<'a> Grounds<'a> {
         for path in self.found.files.keys().filter(|path| is_rule_file(path)) {
             let folder = folder_of(path.as_str());
             if !unknown.contains(&folder) {
-                rule_files.push((folder, self.tree.read(path)?.unwrap_or_default()));
+                // One byte too much shows that it is too large, and that holds nothing up.
+                let content = self.tree.read_first(path, RULE_BYTES_MAX + 1)?;
+                rule_files.push((folder, content.unwrap_or_default()));
             }
         }
         rule_files.extend(unknown.into_iter().map(closed));
@@ -156,7 +158,38 @@ fn rule_files<'p>(paths: impl IntoIterator<Item = &'p DatasitePath>) -> BTreeSet
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::account::tests::account;
     use super::*;
+    use crate::connections::MemoryDrive;
+    use crate::model::{Email, Role};
+    use crate::permissions::Level;
+
+    #[test]
+    fn a_rule_file_of_any_size_closes_its_folder_and_stops_nothing() {
+        let drive = MemoryDrive::new();
+        let (account, _home) = account(&drive, "do@example.org", Role::Owner);
+        let tree = account.tree(&account.email).unwrap();
+        let path = |text: &str| DatasitePath::parse(text).unwrap();
+        let rule = b"rules: [{pattern: '**', access: {write: ['*']}}]";
+        for folder in ["open", "closed"] {
+            tree.write(&path(&format!("{folder}/{RULE_FILE}")), rule).unwrap();
+        }
+        // More than is ever read into memory.
+        let file = tree.root().join("closed").join(RULE_FILE);
+        let file = std::fs::File::options().write(true).open(file).unwrap();
+        file.set_len(65 * 1024 * 1024).unwrap();
+        let paths = ["open/x", "closed/x"].map(path);
+        let now = Timestamp::from_micros(1_780_000_000_000_000);
+        let grounds = Grounds::for_changes(&account, &tree, paths.clone().into(), now).unwrap();
+        let mut report = Report::default();
+        let rules = grounds.rules(&mut report).unwrap();
+        let peer = Email::parse("ds@example.org").unwrap();
+        assert_eq!(paths.map(|path| rules.allows(&peer, &path, Level::Write)), [true, false]);
+        let [problem] = report.problems.as_slice() else { panic!("{report:?}") };
+        assert_eq!(problem.code, Code::RulesNotUsable);
+        assert!(problem.message.contains("`closed/syft.pub.yaml`"), "{problem:?}");
+        assert!(problem.message.contains("more than"), "{problem:?}");
+    }
 
     #[test]
     fn the_rule_files_for_a_path_are_those_in_the_folders_above_it() {
