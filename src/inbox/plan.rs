@@ -119,12 +119,8 @@ fn judge(
 }
 
 fn is_in_the_way(files: &Snapshot, path: &DatasitePath) -> bool {
-    let mut above = path.parent();
-    while let Some(folder) = above {
-        if files.contains_key(&folder) {
-            return true;
-        }
-        above = folder.parent();
+    if path.folders().any(|folder| files.contains_key(&folder)) {
+        return true;
     }
     files.range(path.clone()..).skip_while(|(other, _)| *other == path).any_below(path)
 }

@@ -103,12 +103,11 @@ pub fn export(files: &[ToCopy], folder: &Path, replaces: bool) -> Result<Export,
 
 /// True if something is at `path`, or above it where a folder should be.
 fn stands_in_the_way(dir: &Dir, path: &DatasitePath, replaces: bool) -> bool {
-    let mut above = path.parent();
-    while let Some(folder) = above {
-        if dir.symlink_metadata(folder.as_str()).is_ok_and(|found| !found.is_dir()) {
-            return true;
-        }
-        above = folder.parent();
+    let is_no_folder = |folder: DatasitePath| {
+        dir.symlink_metadata(folder.as_str()).is_ok_and(|found| !found.is_dir())
+    };
+    if path.folders().any(is_no_folder) {
+        return true;
     }
     match dir.symlink_metadata(path.as_str()) {
         Ok(found) => found.is_dir() || !replaces,

@@ -12,14 +12,8 @@ pub fn edits_in_the_way(
     local: &Snapshot,
     is_settled: impl Fn(&DatasitePath) -> bool,
 ) -> Vec<DatasitePath> {
-    let mut found = Vec::new();
-    let mut above = path.parent();
-    while let Some(folder) = above {
-        if local.contains_key(&folder) && !is_settled(&folder) {
-            found.push(folder.clone());
-        }
-        above = folder.parent();
-    }
+    let is_edit = |file: &DatasitePath| local.contains_key(file) && !is_settled(file);
+    let mut found: Vec<_> = path.folders().filter(is_edit).collect();
     // What begins with the name stands together; not all of it lies below.
     let alike = local.range(path.clone()..).map(|(other, _)| other);
     let alike = alike.take_while(|other| other.as_str().starts_with(path.as_str()));

@@ -33,7 +33,7 @@ const PARTS_MAX: usize = 100;
 /// Brings the catalogue up to date.
 ///
 /// # Errors
-/// If the service cannot be asked; the catalogue is as it was then.
+/// If the service cannot be asked; the catalogue is as it was then, or as far as the feed was followed.
 pub async fn refresh(account: &Account, freshness: Freshness, now: Timestamp) -> Result<()> {
     let (token, listed_at) = account.store.read(|db| {
         let listed_at = meta::get(db, LISTED_AT)?.and_then(|text| text.parse::<i64>().ok());

@@ -19,6 +19,15 @@ fn obstruct(party: &Party<'_>, path: &str) -> std::path::PathBuf {
     folder
 }
 
+/// An owner, and a scientist who may write to `w/`.
+async fn writing(world: &World) -> (Party<'_>, Party<'_>) {
+    let (owner, scientist) = world.pair().await;
+    owner.grant("w/", &scientist.email, Level::Write);
+    owner.sync().await;
+    scientist.sync().await;
+    (owner, scientist)
+}
+
 fn codes(report: &Report) -> Vec<&'static str> {
     report.problems.iter().map(|problem| problem.code.as_str()).collect()
 }
@@ -71,10 +80,7 @@ async fn a_proposal_is_judged_by_what_was_agreed_also_where_the_disk_refuses_it(
 #[tokio::test]
 async fn what_waits_to_be_written_is_in_the_way_of_what_needs_a_folder_there() {
     let world = World::new();
-    let (owner, scientist) = world.pair().await;
-    owner.grant("w/", &scientist.email, Level::Write);
-    owner.sync().await;
-    scientist.sync().await;
+    let (owner, scientist) = writing(&world).await;
     let obstacle = obstruct(&owner, "w/x");
     propose_raw(&scientist, &scientist.email, &[change("w/x", "a file")]).await;
     let report = owner.try_sync().await.unwrap();
@@ -154,10 +160,7 @@ async fn a_proposal_that_could_not_be_written_and_gives_way_is_kept() {
 #[tokio::test]
 async fn a_proposal_whose_answer_cannot_be_said_yet_stays_in_the_inbox() {
     let world = World::new();
-    let (owner, scientist) = world.pair().await;
-    owner.grant("w/", &scientist.email, Level::Write);
-    owner.sync().await;
-    scientist.sync().await;
+    let (owner, scientist) = writing(&world).await;
     let obstacle = obstruct(&owner, "w/x");
     scientist.write(&owner.email, "w/x", b"asked");
     scientist.sync().await;

@@ -137,10 +137,8 @@ proptest! {
             let path = path(text);
             if is_syncable(&path) {
                 prop_assert_eq!(told(&glanced, &path), told(&whole, &path), "{}", path);
-                let mut folder = path.parent();
-                while let Some(above) = folder {
+                for above in path.folders() {
                     prop_assert_eq!(told(&glanced, &above), told(&whole, &above), "{}", above);
-                    folder = above.parent();
                 }
             } else {
                 prop_assert!(!glanced.files.contains_key(&path));
