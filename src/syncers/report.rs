@@ -1,5 +1,7 @@
 //! What a sync did, and what it could not do.
 
+use std::collections::BTreeMap;
+
 use crate::jobs::Admitted;
 use crate::model::{Code, Email};
 
@@ -20,6 +22,8 @@ pub struct Report {
     pub admitted: Vec<Admitted>,
     /// What could not be done; everything else was.
     pub problems: Vec<Problem>,
+    /// What is told of writes that failed, by their numbers: one sync tries them more than once.
+    pub(crate) unwritten: BTreeMap<i64, String>,
 }
 
 /// Large files that were told as chunks: what there was to tell, and what went for it. Each counts once for each
@@ -73,6 +77,21 @@ impl Report {
         self.problems.push(Problem { code, message: message.into(), peer });
     }
 
+    /// Adds that the write of this number failed, unless that is told.
+    pub(super) fn not_written(&mut self, number: i64, message: String) {
+        if self.unwritten.insert(number, message.clone()).is_none_or(|told| told != message) {
+            self.problem(Code::NotWritten, message);
+        }
+    }
+
+    /// Takes back that the write of this number failed: it was done after all.
+    pub(super) fn written(&mut self, number: i64) {
+        if let Some(told) = self.unwritten.remove(&number) {
+            let is_told = |it: &Problem| it.code == Code::NotWritten && it.message == told;
+            self.problems.retain(|it| !is_told(it));
+        }
+    }
+
     /// True if anything came, went, or was decided about.
     pub fn has_exchanged(&self) -> bool {
         self.pulled > 0 || self.accepted > 0 || self.pushed > 0 || !self.refused.is_empty()
@@ -81,5 +100,32 @@ impl Report {
     /// True if nothing was done and nothing went wrong.
     pub fn is_idle(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_that_fails_is_told_once_and_not_if_it_was_done_after_all() {
+        let mut report = Report::default();
+        report.problem(Code::NotWritten, "another");
+        for _ in 0..2 {
+            report.not_written(1, "`a` could not be written".to_owned());
+        }
+        report.not_written(2, "`b` could not be written".to_owned());
+        let told = |report: &Report| -> Vec<String> {
+            report.problems.iter().map(|problem| problem.message.clone()).collect()
+        };
+        assert_eq!(
+            told(&report),
+            ["another", "`a` could not be written", "`b` could not be written"]
+        );
+        report.written(1);
+        report.written(3);
+        assert_eq!(told(&report), ["another", "`b` could not be written"]);
+        report.not_written(2, "`b` could not be written: the disk is full".to_owned());
+        assert_eq!(told(&report).len(), 3, "another reason is news");
     }
 }

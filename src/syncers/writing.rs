@@ -12,7 +12,7 @@ use std::io::Read;
 
 use crate::caches::intents::Intent;
 use crate::caches::{Contents, DatasiteTree, Placed, Staged, Store, agreed, expect_room, intents};
-use crate::model::{Code, DatasitePath, Digest, Email, KEPT_ASIDE_MARK, Timestamp};
+use crate::model::{DatasitePath, Digest, Email, KEPT_ASIDE_MARK, Timestamp};
 use crate::wire::{Content, Larder, Proven};
 
 use super::{Account, Refused, Report, Result};
@@ -95,7 +95,7 @@ fn carry_out_group(
                 }
                 staged.push((tree, intent, content));
             }
-            Err(error) => tell(report, &error),
+            Err(error) => tell(report, intent.number, &error),
         }
     }
     let at_once = staged.len() >= WRITES_WORTH_ONE_SYNC && sync_all(trees)?;
@@ -112,7 +112,7 @@ fn carry_out_group(
                     None => done.push(intent.number),
                 }
             }
-            Err(error) => tell(report, &error),
+            Err(error) => tell(report, intent.number, &error),
         }
     }
     let at_once = placed.len() >= WRITES_WORTH_ONE_SYNC && sync_all(trees)?;
@@ -122,15 +122,16 @@ fn carry_out_group(
                 count += 1;
                 done.push(number);
             }
-            Err(error) => tell(report, &error),
+            Err(error) => tell(report, number, &error),
         }
     }
+    done.iter().for_each(|number| report.written(*number));
     account.store.write(|db| done.iter().try_for_each(|number| intents::done(db, *number)))?;
     Ok(count)
 }
 
-fn tell(report: &mut Report, error: &crate::caches::Error) {
-    report.problem(Code::NotWritten, super::sending::told(error));
+fn tell(report: &mut Report, number: i64, error: &crate::caches::Error) {
+    report.not_written(number, super::sending::told(error));
 }
 
 /// True if what is written is itself a version that gave way.

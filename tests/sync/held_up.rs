@@ -93,6 +93,23 @@ async fn what_waits_to_be_written_is_in_the_way_of_what_needs_a_folder_there() {
     assert_eq!(owner.read(&owner.email, "w/x").as_deref(), Some("a file"));
 }
 
+/// What a sync tries more than once is told once, and not at all if it was done in the end.
+#[tokio::test]
+async fn a_write_that_fails_again_and_again_in_one_sync_is_told_once() {
+    let world = World::new();
+    let (owner, scientist) = writing(&world).await;
+    let obstacle = obstruct(&owner, "w/x");
+    propose_raw(&scientist, &scientist.email, &[change("w/x", "a file")]).await;
+    owner.try_sync().await.unwrap();
+    // It is tried before anything is taken in, and with what is.
+    propose_raw(&scientist, &scientist.email, &[change("w/y", "another")]).await;
+    let report = owner.try_sync().await.unwrap();
+    assert_eq!(codes(&report), ["not-written"], "{report:?}");
+    assert!(report.problems[0].message.contains("w/x"), "{report:?}");
+    std::fs::remove_dir_all(obstacle).unwrap();
+    assert_eq!(codes(&owner.try_sync().await.unwrap()), [""; 0]);
+}
+
 /// The second of two changes of one file is made of the first, which is not written yet.
 #[tokio::test]
 async fn what_follows_a_write_that_waits_is_written_as_well() {
