@@ -19,6 +19,7 @@ use super::missing::{self, Missing, Places};
 use super::reading::{self, AfterReading, Outcome, Unread};
 use super::stats::{self, Cursor, Known, Stat};
 use super::tree::{DatasiteTree, is_temporary_name};
+use super::unchanged::Same;
 use super::walk::{At, EntryKind, Listed};
 use super::{Result, Store};
 use crate::model::{
@@ -103,19 +104,34 @@ const AHEAD_MAX_NS: i64 = 300_000_000_000;
 /// # Errors
 /// If the database fails. Files that cannot be read are part of the answer.
 pub fn scan(store: &Store, tree: &DatasiteTree, datasite: &Email, now_ns: i64) -> Result<Scan> {
-    scan_and(store, tree, datasite, now_ns, &|_| {})
+    scan_and(store, tree, (datasite, &Same::Unknown), now_ns, &|_| {})
+}
+
+/// As [`scan`], right after a look that found files to be the `same` as they were read: they are not
+/// looked at again.
+///
+/// # Errors
+/// As [`scan`].
+pub fn scan_beyond(
+    same: &Same,
+    store: &Store,
+    tree: &DatasiteTree,
+    datasite: &Email,
+    now_ns: i64,
+) -> Result<Scan> {
+    scan_and(store, tree, (datasite, same), now_ns, &|_| {})
 }
 
 fn scan_and(
     store: &Store,
     tree: &DatasiteTree,
-    datasite: &Email,
+    (datasite, same): (&Email, &Same),
     now_ns: i64,
     after_reading: AfterReading<'_>,
 ) -> Result<Scan> {
     let agreed = store.agreed(datasite)?;
     let mut seen = Seen::new(store, &agreed, now_ns);
-    let (unread, vanished) = store.read(|db| walk(db, tree, datasite, &mut seen))?;
+    let (unread, vanished) = store.read(|db| walk(db, tree, (datasite, same), &mut seen))?;
     // Reading may take long: the database is free for others.
     seen.read(tree, &unread, after_reading);
     seen.look_for_missing(tree);
@@ -127,13 +143,14 @@ fn scan_and(
 fn walk(
     db: &Database,
     tree: &DatasiteTree,
-    datasite: &Email,
+    (datasite, same): (&Email, &Same),
     seen: &mut Seen<'_>,
 ) -> Result<(Vec<Unread>, Vec<String>)> {
     let mut statement = stats::statement(db)?;
     let mut walk = Walk {
         agreed: seen.agreed.iter().peekable(),
         known: Cursor::new(&mut statement, datasite)?,
+        same,
         seen,
         at: At::default(),
         unread: Vec::new(),
@@ -153,6 +170,7 @@ struct Walk<'a, 's> {
     /// What was agreed and is not come to yet.
     agreed: Peekable<snapshot::Iter<'s>>,
     known: Cursor<'a>,
+    same: &'a Same,
     seen: &'a mut Seen<'s>,
     at: At,
     unread: Vec<Unread>,
@@ -230,7 +248,11 @@ impl<'s> Walk<'_, 's> {
                 }
             },
         };
-        match Stat::at(folder, name) {
+        let stat = match known {
+            Some(known) if self.same.covers(self.at.as_str()) => Ok(Some(known.stat)),
+            _ => Stat::at(folder, name),
+        };
+        match stat {
             Ok(Some(stat)) => match known.filter(|known| known.holds(stat, self.seen.now_ns)) {
                 Some(known) => {
                     self.seen.whole(&path, agreed.map(|(_, digest)| digest), stat, known.digest);

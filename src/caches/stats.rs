@@ -185,6 +185,16 @@ impl<'a> Cursor<'a> {
         Ok(None)
     }
 
+    /// Returns what was read of the file at `path`, if that is the next one of which anything was.
+    pub(super) fn next_if(&mut self, path: &str) -> Result<Option<Known>> {
+        if self.path.as_deref() != Some(path.as_bytes()) {
+            return Ok(None);
+        }
+        let known = self.known;
+        self.step()?;
+        Ok(known)
+    }
+
     /// Returns the paths that nobody asked for, to the last.
     pub(super) fn finish(mut self) -> Result<Vec<String>> {
         while let Some(path) = &self.path {

@@ -10,24 +10,45 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use crate::caches::{
-    self, DatasiteTree, LOCK_FILE, Scan, agreed, intents, meta, proposed, read_marker, scan,
-    write_marker,
+    self, DatasiteTree, LOCK_FILE, Same, Scan, agreed, intents, meta, proposed, read_marker, scan,
+    scan_beyond, write_marker,
 };
 use crate::model::{Code, DatasitePath, Digest, Email, Role, Snapshot, Timestamp};
 use crate::outbox::{Alarm, Marker, Sight, alarm, enough, gone};
 
 use super::sending::told;
-use super::{Account, Error, Report, Result, SyncOptions};
+use super::settled::{self, Quiet};
+use super::{Account, Error, Freshness, Report, Result, SyncOptions, refresh};
 
 /// Where the id in the marker of the SyftBox is kept.
 const MARKER: &str = "marker of the SyftBox";
 
-/// Looks at all datasites. Returns those that are to be left alone, because of an alarm that
-/// concerns only them: a scientist's other owners are not held up by it.
+/// Looks at all datasites, and brings the catalogue up to date. Where nothing was to be done, the look waits
+/// for something that came, and so for something that may be written. Returns those that are to be left
+/// alone, because of an alarm that concerns only them: a scientist's other owners are not held up by it.
 ///
 /// # Errors
-/// [`Error::SuddenlyEmpty`] if it concerns an owner, or the SyftBox as a whole.
-pub(super) fn look(
+/// [`Error::SuddenlyEmpty`] if it concerns an owner, or the SyftBox as a whole; else as [`refresh`].
+pub(super) async fn look_and_refresh(
+    account: &Account,
+    options: &SyncOptions,
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<BTreeSet<Email>> {
+    let freshness = if options.full { Freshness::Listing } else { Freshness::Feed };
+    if !may_wait(account, options)? {
+        let held = look(account, options, now, report)?;
+        refresh(account, freshness, now).await?;
+        return Ok(held);
+    }
+    refresh(account, freshness, now).await?;
+    if may_wait(account, options)? {
+        return Ok(BTreeSet::new());
+    }
+    look(account, options, now, report)
+}
+
+fn look(
     account: &Account,
     options: &SyncOptions,
     now: Timestamp,
@@ -51,6 +72,63 @@ pub(super) fn look(
     }
     mark(account)?;
     Ok(held)
+}
+
+/// True if nothing was to be done about any tree when the database was as it is now, and each is still in
+/// its place, with something in it. Looks at no file.
+fn may_wait(account: &Account, options: &SyncOptions) -> Result<bool> {
+    let known = account.store.read(|db| meta::get(db, MARKER))?;
+    if options.force || known.is_none() || known != read_marker(&account.folders.syftbox) {
+        return Ok(false);
+    }
+    for datasite in datasites(account)? {
+        if settled::noted(account, &datasite)?.is_none() || is_bare(account, &datasite) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// True if there is nothing in the folder of `datasite`, as in a mount point, or no folder.
+fn is_bare(account: &Account, datasite: &Email) -> bool {
+    let listed = std::fs::read_dir(account.folders.datasite(datasite));
+    !listed.is_ok_and(|mut entries| entries.next().is_some())
+}
+
+/// What is seen of a tree about which nothing was to be done.
+#[derive(Debug)]
+pub(super) enum Untouched {
+    /// It is as it was, and so is all that is known of it: nothing is to be done now.
+    Yes(Quiet),
+    /// Something changed, or nothing was noted. So far files are the same.
+    No(Same),
+}
+
+/// Looks whether the tree of `datasite` and all that is known of it are as they were when nothing was to
+/// be done about it.
+///
+/// # Errors
+/// If the database or the disk fails.
+pub(super) fn untouched(
+    account: &Account,
+    datasite: &Email,
+    options: &SyncOptions,
+    now: Timestamp,
+) -> Result<Untouched> {
+    if options.force {
+        return Ok(Untouched::No(Same::Unknown));
+    }
+    let Some(quiet) = settled::noted(account, datasite)? else {
+        return Ok(Untouched::No(Same::Unknown));
+    };
+    let tree = DatasiteTree::open_existing(&account.folders.datasite(datasite))?;
+    let Some(tree) = tree else { return Ok(Untouched::No(Same::Unknown)) };
+    let now_ns = now.micros().saturating_mul(1000);
+    let (same, files) = caches::unchanged(&account.store, &tree, datasite, now_ns)?;
+    Ok(match same {
+        Same::Everywhere if files == quiet.files => Untouched::Yes(quiet),
+        same => Untouched::No(same),
+    })
 }
 
 /// Turns an alarm that concerns one owner's tree into a problem, and notes that the tree is to be
@@ -112,13 +190,13 @@ fn sweep(tree: &DatasiteTree, leftovers: &[DatasitePath]) {
 }
 
 /// Opens the tree of `datasite` to write into it, and looks at it once more: a disk may vanish at
-/// any moment.
+/// any moment. What was just seen to be the `same` as it was read is not looked at again.
 ///
 /// # Errors
 /// [`Error::SuddenlyEmpty`]; the folder is not created then.
 pub(super) fn ground(
     account: &Account,
-    datasite: &Email,
+    (datasite, same): (&Email, &Same),
     options: &SyncOptions,
     now: Timestamp,
 ) -> Result<(DatasiteTree, Scan)> {
@@ -128,7 +206,8 @@ pub(super) fn ground(
         judge(account, datasite, &Scan::default(), has_folder, options)?;
     }
     let tree = existing.map_or_else(|| account.tree(datasite), Ok)?;
-    let found = scan(&account.store, &tree, datasite, now.micros().saturating_mul(1000))?;
+    let now_ns = now.micros().saturating_mul(1000);
+    let found = scan_beyond(same, &account.store, &tree, datasite, now_ns)?;
     sweep(&tree, &found.leftovers);
     judge(account, datasite, &found, has_folder, options)?;
     Ok((tree, found))
@@ -284,9 +363,12 @@ pub fn expect_syftbox(account: &Account) -> Result<()> {
 /// # Errors
 /// [`Error::SuddenlyEmpty`].
 pub fn expect_datasite(account: &Account, datasite: &Email) -> Result<()> {
-    let agreed = account.store.agreed(datasite)?.len();
     let folder = account.folders.datasite(datasite);
-    if agreed == 0 || folder.is_dir() {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let agreed = account.store.agreed(datasite)?.len();
+    if agreed == 0 {
         return Ok(());
     }
     Err(Error::SuddenlyEmpty { alarm: Alarm::NoFolder, folder, gone: agreed, agreed })

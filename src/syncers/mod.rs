@@ -29,6 +29,7 @@ mod report;
 mod rolling;
 pub mod sealing;
 mod sending;
+mod settled;
 mod speaking;
 mod telling;
 mod watcher;

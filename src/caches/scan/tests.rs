@@ -29,7 +29,7 @@ impl World {
         let now = std::fs::metadata(self.tree.root()).unwrap().modified().unwrap();
         let now = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
         let now = i64::try_from(now).unwrap() + seconds * 1_000_000_000;
-        scan_and(&self.store, &self.tree, &owner(), now, &after_reading).unwrap()
+        scan_and(&self.store, &self.tree, (&owner(), &Same::Unknown), now, &after_reading).unwrap()
     }
 
     /// Agrees on files, as if they had been synced.

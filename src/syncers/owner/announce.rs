@@ -5,19 +5,22 @@
 //! transaction; of what is much, no more is held than a few messages, and a crash between two leaves the
 //! rest to the next sync, which finds it owed still.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
-use crate::caches::{DatasiteTree, Scan, agreed, announcing, intents, journal, scan};
+use crate::caches::{DatasiteTree, Same, Scan, agreed, announcing, intents, journal, scan_beyond};
 use crate::model::{Code, DatasitePath, Digest, Timestamp};
 use crate::outbox::{LocalChange, local_changes};
 use crate::wire::{Content, Event, FileChangeEvent};
 
 use super::super::sending::told;
+use super::super::settled::{self, Quiet};
 use super::super::telling::tell_unreadable;
 use super::super::{Account, Directory, Error, Report, Result, SyncOptions, guarding};
 use super::owing::Owing;
 use super::packing::{Committing, Made, Room, To};
-use super::{Acquaintance, nanoseconds, settled};
+use super::{Acquaintance, nanoseconds};
 
 /// What stands on disk, and what of it is not announced yet.
 #[derive(Debug)]
@@ -26,18 +29,18 @@ pub(super) struct Found {
     pub(super) changes: Vec<LocalChange>,
 }
 
-/// Looks for changes on the disk.
+/// Looks for changes on the disk, but for those files that were just seen to be the `same` as they were.
 ///
 /// # Errors
 /// [`super::Error::SuddenlyEmpty`] if files are gone as by an accident.
 pub(super) fn find_changes(
     account: &Account,
-    tree: &DatasiteTree,
+    (tree, same): (&DatasiteTree, &Same),
     options: &SyncOptions,
     now: Timestamp,
     report: &mut Report,
 ) -> Result<Found> {
-    let scan = scan(&account.store, tree, &account.email, nanoseconds(now))?;
+    let scan = scan_beyond(same, &account.store, tree, &account.email, nanoseconds(now))?;
     guarding::check(account, &account.email, &scan, options)?;
     let agreed = account.store.agreed(&account.email)?;
     let waiting = account.store.read(|db| intents::waiting(db, &account.email))?;
@@ -58,7 +61,9 @@ pub(super) async fn commit(
     now: Timestamp,
     report: &mut Report,
 ) -> Result<()> {
-    if settled::is_so(account, found)? {
+    if let Some(quiet) = quiet(account, found)?
+        && settled::noted(account, &account.email)? == Some(quiet)
+    {
         return Ok(());
     }
     agree(account, tree, &found.changes, now, report)?;
@@ -76,10 +81,21 @@ pub(super) async fn commit(
             }
         }
     }
-    if committing.finish().await? == 0 {
-        return settled::note(account, found);
+    if committing.finish().await? == 0
+        && let Some(quiet) = quiet(account, found)?
+    {
+        settled::note(account, &BTreeMap::from([(account.email.clone(), quiet)]))?;
     }
     Ok(())
+}
+
+/// Returns that all that stands on disk is agreed, as far as can be told.
+fn quiet(account: &Account, found: &Found) -> Result<Option<Quiet>> {
+    if found.changes.is_empty() {
+        Quiet::of(account, &account.email, &found.scan)
+    } else {
+        Ok(None)
+    }
 }
 
 /// Takes what changed on the disk for agreed, from now on to be said. A file that changes again meanwhile

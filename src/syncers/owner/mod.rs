@@ -22,7 +22,6 @@ mod prune;
 mod queue;
 mod restating;
 mod restore;
-mod settled;
 mod status;
 mod take_in;
 mod told;
@@ -33,10 +32,11 @@ use crate::caches::{DatasiteTree, unstated};
 use crate::model::{Code, Timestamp};
 use crate::wire::names::Direction;
 
+use super::guarding::{self, Untouched};
 use super::peering::{self, Acquaintance};
 use super::{
-    Account, Directory, Freshness, Report, Result, SyncOptions, chunked, collections, guarding,
-    homing, mending, own_versions, parcels, refresh, sealing, sending, speaking, writing,
+    Account, Directory, Freshness, Report, Result, SyncOptions, chunked, collections, homing,
+    mending, own_versions, parcels, refresh, sealing, sending, speaking, writing,
 };
 
 pub use checkpoint::{CheckpointKind, CheckpointSummary};
@@ -73,9 +73,7 @@ impl<'a> DatasiteOwnerSyncer<'a> {
     ) -> Result<Report> {
         let account = self.account;
         let mut report = Report::default();
-        guarding::look(account, options, now, &mut report)?;
-        let freshness = if options.full { Freshness::Listing } else { Freshness::Feed };
-        refresh(account, freshness, now).await?;
+        guarding::look_and_refresh(account, options, now, &mut report).await?;
         let directory = peering::ensure_home(account).await?;
         homing::settle(account, &directory, &mut report).await?;
         let (peers, versions, ahead) = futures::join!(
@@ -107,8 +105,12 @@ impl<'a> DatasiteOwnerSyncer<'a> {
         after_taking_in(&mut report);
 
         restating::restate(account, &directory, &tree, now).await?;
-        let changes = announce::find_changes(account, &tree, options, now, &mut report)?;
-        announce::commit(account, &directory, &peers, &tree, &changes, now, &mut report).await?;
+        let untouched = guarding::untouched(account, &account.email, options, now)?;
+        if let Untouched::No(same) = untouched {
+            let looked = (&tree, &same);
+            let found = announce::find_changes(account, looked, options, now, &mut report)?;
+            announce::commit(account, &directory, &peers, &tree, &found, now, &mut report).await?;
+        }
         sending::flush(account, &directory, now, &mut report).await?;
         let threshold = options.compact_threshold;
         compact::compact(account, &directory, &peers, &tree, threshold, now, &mut report).await?;

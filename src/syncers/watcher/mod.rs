@@ -10,15 +10,16 @@ mod pull;
 mod push;
 mod recall;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Email, Timestamp};
 use crate::peers::PeerState;
 
 use super::peering::{self, Acquaintance};
+use super::settled::{self, Quiet};
 use super::{
-    Account, Directory, Freshness, Report, Result, SyncOptions, chunked, collections, guarding,
-    homing, mending, own_versions, parcels, refresh, sealing, sending, speaking, writing,
+    Account, Directory, Report, Result, SyncOptions, chunked, collections, guarding, homing,
+    mending, own_versions, parcels, sealing, sending, speaking, writing,
 };
 
 /// Keeps a scientist's copies of its owners' datasites in step.
@@ -41,9 +42,7 @@ impl<'a> DatasiteWatcherSyncer<'a> {
     pub async fn sync(&self, options: &SyncOptions, now: Timestamp) -> Result<Report> {
         let account = self.account;
         let mut report = Report::default();
-        let mut held = guarding::look(account, options, now, &mut report)?;
-        let freshness = if options.full { Freshness::Listing } else { Freshness::Feed };
-        refresh(account, freshness, now).await?;
+        let mut held = guarding::look_and_refresh(account, options, now, &mut report).await?;
         let directory = peering::ensure_home(account).await?;
         homing::settle(account, &directory, &mut report).await?;
         let (peers, versions) = futures::join!(
@@ -58,12 +57,14 @@ impl<'a> DatasiteWatcherSyncer<'a> {
         chunked::heed(account, &peers)?;
         writing::carry_out_but(account, &held, &mut report)?;
         let is_open = |peer: &&Acquaintance| is_reachable(peer) && !peer.secrecy.is_stopped();
+        let mut quiet = BTreeMap::new();
         for peer in peers.iter().filter(is_open) {
             let owner = &peer.peer.email;
             if held.contains(owner) {
                 continue;
             }
             let done = self.exchange(&directory, peer, options, &held, now, &mut report).await;
+            let done = done.map(|seen| quiet.extend(seen.map(|seen| (owner.clone(), seen))));
             // One tree that is not there holds up no other owner.
             guarding::hold(owner, done, &mut held, &mut report)?;
         }
@@ -72,10 +73,12 @@ impl<'a> DatasiteWatcherSyncer<'a> {
         clear::clear(account, now).await?;
         chunked::sweep(account, now, &mut report).await?;
         parcels::sweep(account)?;
+        settled::note(account, &quiet)?;
         Ok(report)
     }
 
-    /// Takes in what one owner sent, and commits what is to be proposed to it.
+    /// Takes in what one owner sent, and commits what is to be proposed to it. Returns what was seen of
+    /// its tree if nothing was to be done.
     async fn exchange(
         &self,
         directory: &Directory,
@@ -84,18 +87,18 @@ impl<'a> DatasiteWatcherSyncer<'a> {
         held: &BTreeSet<Email>,
         now: Timestamp,
         report: &mut Report,
-    ) -> Result<()> {
+    ) -> Result<Option<Quiet>> {
         let (account, owner) = (self.account, &peer.peer.email);
-        let Some(dialect) = &peer.speech.dialect else { return Ok(()) };
+        let Some(dialect) = &peer.speech.dialect else { return Ok(None) };
         push::gather(account, directory, owner, dialect, report).await?;
         if !recall::recall(account, directory, owner, dialect, options, now, report).await? {
-            return Ok(());
+            return Ok(None);
         }
         let is_up_to_date =
             pull::pull(account, directory, (owner, dialect), options, held, now, report).await?;
         report.pulled += writing::carry_out_but(account, held, report)?;
         if !is_up_to_date {
-            return Ok(()); // What was agreed is about to change, and with it what to propose.
+            return Ok(None); // What was agreed is about to change, and with it what to propose.
         }
         let to = push::Recipient { peer, dialect, is_heard: true };
         push::prepare(account, directory, to, options, now, report).await

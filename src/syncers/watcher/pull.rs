@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::caches::{catalogue, journal};
+use crate::caches::{Same, catalogue, journal};
 use crate::connections::{self, Entry};
 use crate::model::{Code, Email, Timestamp, is_syncable};
 use crate::peers::Keyring;
@@ -183,7 +183,7 @@ fn commit(
     options: &SyncOptions,
     now: Timestamp,
 ) -> Result<()> {
-    let (_, scan) = guarding::ground(account, owner, options, now)?;
+    let (_, scan) = guarding::ground(account, (owner, &Same::Unknown), options, now)?;
     account.store.write(|db| {
         let ground = Ground { datasite: owner, scan: &scan, edits: Edits::KeepAside, now };
         applying::apply(db, &ground, states)?;

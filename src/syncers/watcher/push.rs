@@ -12,11 +12,13 @@ use crate::model::{Code, DatasitePath, Email, Timestamp};
 use crate::wire::names::{Direction, ProposalName};
 use crate::wire::{Capability, Content, Dialect, Proposal, ProposedFileChangesMessage};
 
+use super::super::guarding::{self, Untouched};
 use super::super::owner::Room;
 use super::super::peering::Acquaintance;
 use super::super::sending::{gzip_time, secret, take_id, told};
+use super::super::settled::Quiet;
 use super::super::telling::tell_unreadable;
-use super::super::{Account, Directory, Report, Result, SyncOptions, guarding, homing};
+use super::super::{Account, Directory, Report, Result, SyncOptions, homing};
 
 /// Brings together what lies in several inboxes for one owner, who reads only one.
 pub(super) async fn gather(
@@ -41,7 +43,8 @@ pub(super) struct Recipient<'a> {
     pub(super) is_heard: bool,
 }
 
-/// Commits what is to be proposed to an owner; it is sent with the journal.
+/// Commits what is to be proposed to an owner; it is sent with the journal. Returns what was seen of its
+/// tree if nothing was to be done.
 pub(super) async fn prepare(
     account: &Account,
     directory: &Directory,
@@ -49,12 +52,16 @@ pub(super) async fn prepare(
     options: &SyncOptions,
     now: Timestamp,
     report: &mut Report,
-) -> Result<()> {
+) -> Result<Option<Quiet>> {
     let owner = &peer.peer.email;
     let inbox = directory.mailbox(owner, Direction::Inbox, &account.email, dialect);
-    let Some(inbox) = inbox else { return Ok(()) };
+    let Some(inbox) = inbox else { return Ok(None) };
     heed_new_inbox(account, owner, &inbox.id)?;
-    let (tree, found) = guarding::ground(account, owner, options, now)?;
+    let same = match guarding::untouched(account, owner, options, now)? {
+        Untouched::Yes(quiet) => return Ok(Some(quiet)),
+        Untouched::No(same) => same,
+    };
+    let (tree, found) = guarding::ground(account, (owner, &same), options, now)?;
     let agreed = account.store.agreed(owner)?;
     let (asked, waiting) = account.store.read(|db| {
         let asked = outstanding(db, owner, &inbox.id, is_heard)?;
@@ -65,6 +72,9 @@ pub(super) async fn prepare(
         peer.version.as_ref().is_some_and(|version| version.has(Capability::ProposedDeletions));
     let is_unknown = |path: &DatasitePath| waiting.contains_key(path) || found.is_unknown(path);
     let outlook = propose(&agreed, &found.files, &asked, is_unknown, may_delete);
+    if outlook.changes.is_empty() && outlook.undeletable.is_empty() {
+        return Quiet::of(account, owner, &found);
+    }
     for path in outlook.undeletable {
         let text = format!(
             "`{path}` is deleted here only: the program of {owner} takes no deletions from others"
@@ -92,7 +102,8 @@ pub(super) async fn prepare(
         }
         proposals.push(proposal(owner, change, content, now));
     }
-    propose_all(account, owner, &inbox.id, proposals, now, report).await
+    propose_all(account, owner, &inbox.id, proposals, now, report).await?;
+    Ok(None)
 }
 
 /// Puts one message into the journal.

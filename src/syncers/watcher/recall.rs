@@ -6,7 +6,7 @@
 //! is learnt. The rest may have been proposed by another machine of the account, which has it.
 
 use crate::caches::proposed::Proposed;
-use crate::caches::{Scan, agreed, catalogue, journal, meta, proposed, submitted};
+use crate::caches::{Same, Scan, agreed, catalogue, journal, meta, proposed, submitted};
 use crate::connections::{self, Entry};
 use crate::model::{Code, Email, Timestamp};
 use crate::wire::names::{Direction, PackName, ProposalName};
@@ -48,7 +48,7 @@ pub(super) async fn recall(
     unknown.sort_by_key(|entry| ProposalName::of_message(&entry.name).map(|name| name.submitted()));
     for entries in batches(&unknown) {
         let contents = parcels::fetch_all(account, entries).await;
-        let (_, scan) = guarding::ground(account, owner, options, now)?;
+        let (_, scan) = guarding::ground(account, (owner, &Same::Unknown), options, now)?;
         for (entry, content) in entries.iter().zip(contents) {
             match content {
                 Ok(parcel) => {

@@ -3,8 +3,9 @@
 //!
 //! Each row of `docs/EDITS.md` is tested here, for both sides: what people do
 //! to their files (`rows`), what stands in the way of what others sent (`in_the_way`), what a disk
-//! refuses or hides (`disk`), what is being written just then (`restless`), and files that are gone as by an accident (`guard`).
+//! refuses or hides (`disk`), what is being written just then (`restless`), files at rest (`at_rest`), and files that are gone as by an accident (`guard`).
 
+mod at_rest;
 #[cfg(unix)]
 mod disk;
 mod guard;

@@ -211,7 +211,7 @@ fn keeping_time(w: &Path, name: &str, act: impl FnOnce()) {
 
 /// Longer than from the world's clock to the machine's: files are at rest then, and their digests
 /// are believed.
-const AT_REST_SECONDS: i64 = 40 * 365 * 24 * 3600;
+pub(super) const AT_REST_SECONDS: i64 = 40 * 365 * 24 * 3600;
 
 async fn every_row(who: Who, wind_before: i64, wind_after: i64) {
     for Row { what, act, gone, new } in ROWS {
