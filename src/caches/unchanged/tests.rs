@@ -72,7 +72,9 @@ fn path(text: &str) -> DatasitePath {
 
 /// A time so many seconds from now, at which what stands there now is at rest.
 fn in_seconds(seconds: i64) -> i64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    // What the file system takes for now.
+    let now = tempfile::tempfile().unwrap().metadata().unwrap().modified().unwrap();
+    let now = now.duration_since(std::time::UNIX_EPOCH).unwrap();
     i64::try_from(now.as_nanos()).unwrap() + seconds * S
 }
 
