@@ -288,8 +288,8 @@ impl Client {
                 // wrong is told below, where the sync has learnt of those who agreed since.
                 peers::welcome_all(account, &mut Report::default());
                 let receive = |report: &mut Report| {
-                    peers::welcome_all(account, report);
-                    reception::receive(account, now, report);
+                    let welcomed = peers::welcome_all(account, report);
+                    reception::receive(account, now, report) || welcomed
                 };
                 DatasiteOwnerSyncer::new(account).sync(options, now, &receive).await?
             }

@@ -100,11 +100,12 @@ impl Client {
 }
 
 /// Makes the job folders of peers that were asked or approved and have none yet. One that is no
-/// peer after all keeps waiting, and one that cannot be served is told again with each sync.
-pub(super) fn welcome_all(account: &Account, report: &mut Report) {
+/// peer after all keeps waiting, and one that cannot be served is told again with each sync. False if
+/// surely nothing was written.
+pub(super) fn welcome_all(account: &Account, report: &mut Report) -> bool {
     let waiting = account.store.read(|db| meta::with_prefix(db, TO_WELCOME)).unwrap_or_default();
     if waiting.is_empty() {
-        return;
+        return false;
     }
     let known = peering::remembered(account).unwrap_or_default();
     for (key, _) in waiting {
@@ -122,4 +123,5 @@ pub(super) fn welcome_all(account: &Account, report: &mut Report) {
             report.problem_with(&peer.email, Code::JobFoldersNotMade, text);
         }
     }
+    true
 }

@@ -20,8 +20,10 @@ pub(super) fn job_store(account: &Account, owner: &Email) -> JobStore {
     JobStore::new(&account.folders.syftbox, owner.clone(), &account.folders.private)
 }
 
-/// Takes in the jobs that arrived: gives them a state, and closes what they will leave.
-pub(super) fn receive(account: &Account, now: Timestamp, report: &mut Report) {
+/// Takes in the jobs that arrived: gives them a state, and closes what they will leave. False if it surely
+/// wrote nothing into the datasite.
+pub(super) fn receive(account: &Account, now: Timestamp, report: &mut Report) -> bool {
+    let told_before = report.problems.len();
     let store = job_store(account, &account.email);
     let decided = match store.receive(now) {
         Ok(decided) => decided,
@@ -36,11 +38,16 @@ pub(super) fn receive(account: &Account, now: Timestamp, report: &mut Report) {
         let mut accepted = peers.iter().filter(|peer| peer.peer.state == PeerState::Accepted);
         accepted.any(|peer| peer.peer.email.is_same_account(email.as_str()))
     };
+    let mut wrote = !decided.is_empty();
     match store.admit_of(&is_peer, now) {
-        Ok(admitted) => report.admitted.extend(admitted),
+        Ok(admitted) => {
+            wrote |= !admitted.is_empty();
+            report.admitted.extend(admitted);
+        }
         Err(error) => report.problem(Code::JobsNotAdmitted, told(&error)),
     }
     let cut = jobs::recover(&store, now).map_err(Error::from);
+    wrote |= cut.as_ref().is_ok_and(|cut| !cut.is_empty());
     if let Err(error) = cut.and_then(|cut| report_cut(account, &cut, now)) {
         report.problem(Code::JobsNotRecovered, told(&error));
     }
@@ -54,6 +61,7 @@ pub(super) fn receive(account: &Account, now: Timestamp, report: &mut Report) {
         if !is_new && !is_to_come(job.state.status) {
             continue; // What a job has left, and who sees it, is its owner's affair.
         }
+        wrote = true; // Or found that it was written.
         let start = if is_new { Start::Anew } else { Start::AsItIs };
         if let Err(error) = close(account, &job, start) {
             let text =
@@ -61,6 +69,7 @@ pub(super) fn receive(account: &Account, now: Timestamp, report: &mut Report) {
             report.problem_with(&job.id.submitter, Code::JobNotClosed, text);
         }
     }
+    wrote || report.problems.len() > told_before
 }
 
 const fn is_to_come(status: JobStatus) -> bool {

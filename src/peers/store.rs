@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::keyring::{Keyring, Unusable};
 use crate::caches::{self, write_private_file};
-use crate::model::Email;
+use crate::model::{Digest, Email};
 
 /// The name of the key file; also the Python client's.
 pub const KEY_FILE: &str = "crypto_keys.json";
@@ -64,6 +64,20 @@ pub fn load(folder: &Path, owner: &Email) -> Result<Option<Keyring>, KeyFileErro
     match Keyring::from_json(&bytes, owner, 0) {
         Ok(keyring) => Ok(Some(keyring)),
         Err(source) => Err(KeyFileError::Unusable { path, source }),
+    }
+}
+
+/// Returns the digest of the key file in `folder`, which differs once anything in it does; `None` if there
+/// is none.
+///
+/// # Errors
+/// [`KeyFileError::Io`].
+pub fn digest(folder: &Path) -> Result<Option<Digest>, KeyFileError> {
+    let path = folder.join(KEY_FILE);
+    match fs::read(&path) {
+        Ok(bytes) => Ok(Some(Digest::of(&bytes))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(KeyFileError::Io { path, source }),
     }
 }
 

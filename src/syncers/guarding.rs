@@ -5,7 +5,7 @@
 //! place is the right one: an empty mount point stays empty. Whatever a crash left half written is
 //! removed on the way: whoever syncs holds the lock, so nobody is writing it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
@@ -18,45 +18,66 @@ use crate::outbox::{Alarm, Marker, Sight, alarm, enough, gone};
 
 use super::sending::told;
 use super::settled::{self, Quiet};
-use super::{Account, Error, Freshness, Report, Result, SyncOptions, refresh};
+use super::{Account, Error, Report, Result, SyncOptions};
 
 /// Where the id in the marker of the SyftBox is kept.
 const MARKER: &str = "marker of the SyftBox";
 
-/// Looks at all datasites, and brings the catalogue up to date. Where nothing was to be done, the look waits
-/// for something that came, and so for something that may be written. Returns those that are to be left
-/// alone, because of an alarm that concerns only them: a scientist's other owners are not held up by it.
-///
-/// # Errors
-/// [`Error::SuddenlyEmpty`] if it concerns an owner, or the SyftBox as a whole; else as [`refresh`].
-pub(super) async fn look_and_refresh(
-    account: &Account,
-    options: &SyncOptions,
-    now: Timestamp,
-    report: &mut Report,
-) -> Result<BTreeSet<Email>> {
-    let freshness = if options.full { Freshness::Listing } else { Freshness::Feed };
-    if !may_wait(account, options)? {
-        let held = look(account, options, now, report)?;
-        refresh(account, freshness, now).await?;
-        return Ok(held);
-    }
-    refresh(account, freshness, now).await?;
-    if may_wait(account, options)? {
-        return Ok(BTreeSet::new());
-    }
-    look(account, options, now, report)
+/// What a look at all datasites found.
+#[derive(Debug, Default)]
+pub(super) struct Looked {
+    /// Those that are to be left alone, because of an alarm that concerns only them: a scientist's other
+    /// owners are not held up by it.
+    pub(super) held: BTreeSet<Email>,
+    /// Those about which nothing was to be done, and how far they are as they were then.
+    settled: BTreeMap<Email, (Quiet, Same, bool)>,
 }
 
-fn look(
+/// What is known of a tree since the disk was looked at.
+#[derive(Debug)]
+pub(super) enum Since {
+    /// Nothing is to be done about it, as before: it is as it was, and so is all that is known of it.
+    Quiet(Quiet),
+    /// It must be looked at, but for those files that are the same.
+    Open(Same),
+}
+
+impl Looked {
+    /// Returns what is known of the tree of `datasite` by now. Where `we_wrote` into it, or the database
+    /// changed, that is nothing.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub(super) fn since(
+        &self,
+        account: &Account,
+        datasite: &Email,
+        we_wrote: bool,
+    ) -> Result<Since> {
+        let Some((quiet, same, is_same)) = self.settled.get(datasite) else {
+            return Ok(Since::Open(Same::Unknown));
+        };
+        if we_wrote || settled::noted(account, datasite)? != Some(*quiet) {
+            return Ok(Since::Open(Same::Unknown));
+        }
+        Ok(if *is_same { Since::Quiet(*quiet) } else { Since::Open(same.clone()) })
+    }
+}
+
+/// Looks at all datasites.
+///
+/// # Errors
+/// [`Error::SuddenlyEmpty`] if it concerns an owner, or the SyftBox as a whole.
+pub(super) fn look(
     account: &Account,
     options: &SyncOptions,
     now: Timestamp,
     report: &mut Report,
-) -> Result<BTreeSet<Email>> {
-    let mut held = BTreeSet::new();
+) -> Result<Looked> {
+    let Looked { mut held, mut settled } = Looked::default();
     for datasite in datasites(account)? {
-        let looked = look_at(account, &datasite, options, now);
+        let looked = look_at(account, &datasite, options, now)
+            .map(|seen| settled.extend(seen.map(|seen| (datasite.clone(), seen))));
         match account.role {
             Role::Owner => looked?,
             Role::Scientist => {
@@ -71,64 +92,7 @@ fn look(
         }
     }
     mark(account)?;
-    Ok(held)
-}
-
-/// True if nothing was to be done about any tree when the database was as it is now, and each is still in
-/// its place, with something in it. Looks at no file.
-fn may_wait(account: &Account, options: &SyncOptions) -> Result<bool> {
-    let known = account.store.read(|db| meta::get(db, MARKER))?;
-    if options.force || known.is_none() || known != read_marker(&account.folders.syftbox) {
-        return Ok(false);
-    }
-    for datasite in datasites(account)? {
-        if settled::noted(account, &datasite)?.is_none() || is_bare(account, &datasite) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// True if there is nothing in the folder of `datasite`, as in a mount point, or no folder.
-fn is_bare(account: &Account, datasite: &Email) -> bool {
-    let listed = std::fs::read_dir(account.folders.datasite(datasite));
-    !listed.is_ok_and(|mut entries| entries.next().is_some())
-}
-
-/// What is seen of a tree about which nothing was to be done.
-#[derive(Debug)]
-pub(super) enum Untouched {
-    /// It is as it was, and so is all that is known of it: nothing is to be done now.
-    Yes(Quiet),
-    /// Something changed, or nothing was noted. So far files are the same.
-    No(Same),
-}
-
-/// Looks whether the tree of `datasite` and all that is known of it are as they were when nothing was to
-/// be done about it.
-///
-/// # Errors
-/// If the database or the disk fails.
-pub(super) fn untouched(
-    account: &Account,
-    datasite: &Email,
-    options: &SyncOptions,
-    now: Timestamp,
-) -> Result<Untouched> {
-    if options.force {
-        return Ok(Untouched::No(Same::Unknown));
-    }
-    let Some(quiet) = settled::noted(account, datasite)? else {
-        return Ok(Untouched::No(Same::Unknown));
-    };
-    let tree = DatasiteTree::open_existing(&account.folders.datasite(datasite))?;
-    let Some(tree) = tree else { return Ok(Untouched::No(Same::Unknown)) };
-    let now_ns = now.micros().saturating_mul(1000);
-    let (same, files) = caches::unchanged(&account.store, &tree, datasite, now_ns)?;
-    Ok(match same {
-        Same::Everywhere if files == quiet.files => Untouched::Yes(quiet),
-        same => Untouched::No(same),
-    })
+    Ok(Looked { held, settled })
 }
 
 /// Turns an alarm that concerns one owner's tree into a problem, and notes that the tree is to be
@@ -163,23 +127,34 @@ fn look_at(
     datasite: &Email,
     options: &SyncOptions,
     now: Timestamp,
-) -> Result<()> {
+) -> Result<Option<(Quiet, Same, bool)>> {
     let tree = DatasiteTree::open_existing(&account.folders.datasite(datasite))?;
     let Some(tree) = tree else {
-        return judge(account, datasite, &Scan::default(), false, options);
+        return judge(account, datasite, &Scan::default(), false, options).map(|()| None);
     };
+    let now_ns = now.micros().saturating_mul(1000);
+    let mut seen = None;
     if !options.force {
+        if let Some(quiet) = settled::noted(account, datasite)? {
+            let (same, files) = caches::unchanged(&account.store, &tree, datasite, now_ns)?;
+            let is_same = same == Same::Everywhere && files == quiet.files;
+            seen = Some((quiet, same, is_same));
+            if is_same {
+                return Ok(seen); // No file is gone.
+            }
+        }
         let agreed = account.store.agreed(datasite)?;
         let enough = enough(seen_marker(account)?, agreed.len());
         let listing = caches::list(&tree, &agreed, enough);
         sweep(&tree, &listing.leftovers);
         if listing.listed >= enough {
-            return Ok(()); // There is no alarm, whatever has become of the others.
+            return Ok(seen); // There is no alarm, whatever has become of the others.
         }
     }
-    let found = scan(&account.store, &tree, datasite, now.micros().saturating_mul(1000))?;
+    let found = scan(&account.store, &tree, datasite, now_ns)?;
     sweep(&tree, &found.leftovers);
-    judge(account, datasite, &found, true, options)
+    judge(account, datasite, &found, true, options)?;
+    Ok(seen)
 }
 
 /// Removes what a crash left half written. It is in nobody's way: what cannot be removed stays.

@@ -77,9 +77,11 @@ impl Report {
         self.problems.push(Problem { code, message: message.into(), peer });
     }
 
-    /// Adds that the write of this number failed, unless that is told.
+    /// Adds that the write of this number failed, in the place of what was told of it before.
     pub(super) fn not_written(&mut self, number: i64, message: String) {
-        if self.unwritten.insert(number, message.clone()).is_none_or(|told| told != message) {
+        if self.unwritten.get(&number) != Some(&message) {
+            self.written(number);
+            self.unwritten.insert(number, message.clone());
             self.problem(Code::NotWritten, message);
         }
     }
@@ -126,6 +128,7 @@ mod tests {
         report.written(3);
         assert_eq!(told(&report), ["another", "`b` could not be written"]);
         report.not_written(2, "`b` could not be written: the disk is full".to_owned());
-        assert_eq!(told(&report).len(), 3, "another reason is news");
+        let another = "`b` could not be written: the disk is full";
+        assert_eq!(told(&report), ["another", another], "another reason takes the place");
     }
 }

@@ -387,7 +387,7 @@ async fn w21_our_names_sort_as_their_times_even_if_the_clock_goes_back() {
         owner.put("r/a.txt", &format!("round {round}"));
         let now = Timestamp::from_micros(micros);
         let options = syft::syncers::SyncOptions::default();
-        assert_eq!(syncer.sync(&options, now, &|_| {}).await.unwrap().problems, []);
+        assert_eq!(syncer.sync(&options, now, &|_| false).await.unwrap().problems, []);
         scientist.sync().await;
         assert_eq!(scientist.read(&owner.email, "r/a.txt"), Some(format!("round {round}")));
     }

@@ -180,7 +180,7 @@ impl Party<'_> {
         let now = self.world.now();
         match self.role {
             Role::Owner => {
-                DatasiteOwnerSyncer::new(self.account()).sync(options, now, &|_| {}).await
+                DatasiteOwnerSyncer::new(self.account()).sync(options, now, &|_| false).await
             }
             Role::Scientist => DatasiteWatcherSyncer::new(self.account()).sync(options, now).await,
         }

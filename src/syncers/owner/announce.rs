@@ -15,7 +15,7 @@ use crate::outbox::{LocalChange, local_changes};
 use crate::wire::{Content, Event, FileChangeEvent};
 
 use super::super::sending::told;
-use super::super::settled::{self, Quiet};
+use super::super::settled::{self, Basis, Quiet};
 use super::super::telling::tell_unreadable;
 use super::super::{Account, Directory, Error, Report, Result, SyncOptions, guarding};
 use super::owing::Owing;
@@ -27,6 +27,8 @@ use super::{Acquaintance, nanoseconds};
 pub(super) struct Found {
     pub(super) scan: Scan,
     pub(super) changes: Vec<LocalChange>,
+    /// What it was found upon.
+    basis: Basis,
 }
 
 /// Looks for changes on the disk, but for those files that were just seen to be the `same` as they were.
@@ -40,6 +42,7 @@ pub(super) fn find_changes(
     now: Timestamp,
     report: &mut Report,
 ) -> Result<Found> {
+    let basis = Basis::of(account)?;
     let scan = scan_beyond(same, &account.store, tree, &account.email, nanoseconds(now))?;
     guarding::check(account, &account.email, &scan, options)?;
     let agreed = account.store.agreed(&account.email)?;
@@ -48,7 +51,7 @@ pub(super) fn find_changes(
     tell_unreadable(account, &account.email, &scan, &agreed, report)?;
     let mut changes = local_changes(&agreed, &scan.files, is_unknown);
     changes.retain(|change| !waiting.contains_key(&change.path));
-    Ok(Found { scan, changes })
+    Ok(Found { scan, changes, basis })
 }
 
 /// Commits all that is to be announced.
@@ -66,6 +69,7 @@ pub(super) async fn commit(
     {
         return Ok(());
     }
+    let told = report.problems.len();
     agree(account, tree, &found.changes, now, report)?;
     let mut committing = Committing::new(account, directory, now);
     let mut last = 0;
@@ -81,7 +85,9 @@ pub(super) async fn commit(
             }
         }
     }
+    // What is told here is to be told again.
     if committing.finish().await? == 0
+        && report.problems.len() == told
         && let Some(quiet) = quiet(account, found)?
     {
         settled::note(account, &BTreeMap::from([(account.email.clone(), quiet)]))?;
@@ -92,7 +98,7 @@ pub(super) async fn commit(
 /// Returns that all that stands on disk is agreed, as far as can be told.
 fn quiet(account: &Account, found: &Found) -> Result<Option<Quiet>> {
     if found.changes.is_empty() {
-        Quiet::of(account, &account.email, &found.scan)
+        Quiet::of(account, &account.email, &found.scan, found.basis)
     } else {
         Ok(None)
     }

@@ -416,14 +416,14 @@ mod tests {
             }
             now = Timestamp::from_micros(now.micros() + 60_000_000);
             drive.advance_micros(60_000_000);
-            let report = syncer.sync(&options, now, &|_| {}).await.unwrap();
+            let report = syncer.sync(&options, now, &|_| false).await.unwrap();
             assert_eq!(report.problems, [], "{content}");
             assert_eq!(account.store.read(announcing::rolling_count).unwrap(), 0, "{content}");
         }
         let (other, _home) =
             super::super::super::account::tests::account(&drive, "do@example.org", Role::Owner);
         let joined = owner::DatasiteOwnerSyncer::new(&other);
-        joined.sync(&SyncOptions::default(), now, &|_| {}).await.unwrap();
+        joined.sync(&SyncOptions::default(), now, &|_| false).await.unwrap();
         let read = |account: &Account, number: usize| {
             let path = DatasitePath::parse(&format!("{number}")).unwrap();
             account.tree(&account.email).unwrap().read(&path).unwrap().unwrap()
@@ -447,7 +447,7 @@ mod tests {
             now = Timestamp::from_micros(now.micros() + 60_000_000);
             let auto_checkpoint = round < 4;
             let options = SyncOptions { auto_checkpoint, ..options };
-            syncer.sync(&options, now, &|_| {}).await.unwrap();
+            syncer.sync(&options, now, &|_| false).await.unwrap();
         }
         let lost = DatasitePath::parse("lost.txt").unwrap();
         let digest = Digest::of(b"in the way of it stands a folder");
@@ -482,7 +482,7 @@ mod tests {
             }
             now = Timestamp::from_micros(now.micros() + 60_000_000);
             drive.advance_micros(60_000_000);
-            let report = syncer.sync(&options, now, &|_| {}).await.unwrap();
+            let report = syncer.sync(&options, now, &|_| false).await.unwrap();
             assert_eq!(report.problems, [], "{number} files");
         }
         let directory = Directory::read(&account.store, &account.email, &account.dialect).unwrap();

@@ -197,8 +197,9 @@ mod tests {
             Timestamp::from_micros(clock.get())
         };
         let options = SyncOptions { compact_threshold: 7, ..SyncOptions::default() };
-        let sync =
-            async || DatasiteOwnerSyncer::new(&owner).sync(&options, now(), &|_| {}).await.unwrap();
+        let sync = async || {
+            DatasiteOwnerSyncer::new(&owner).sync(&options, now(), &|_| false).await.unwrap()
+        };
         let read =
             async || DatasiteWatcherSyncer::new(&reader).sync(&options, now()).await.unwrap();
         sync().await;

@@ -32,7 +32,7 @@ use crate::caches::{DatasiteTree, unstated};
 use crate::model::{Code, Timestamp};
 use crate::wire::names::Direction;
 
-use super::guarding::{self, Untouched};
+use super::guarding::{self, Since};
 use super::peering::{self, Acquaintance};
 use super::{
     Account, Directory, Freshness, Report, Result, SyncOptions, chunked, collections, homing,
@@ -51,8 +51,9 @@ pub struct DatasiteOwnerSyncer<'a> {
 }
 
 /// What happens between taking in and announcing: whatever follows from files that arrived, such
-/// as a job that is put on the list. It writes into the datasite, and what it writes is announced.
-pub type AfterTakingIn<'a> = &'a (dyn Fn(&mut Report) + Sync);
+/// as a job that is put on the list. It writes into the datasite, and what it writes is announced. False if
+/// it surely wrote nothing.
+pub type AfterTakingIn<'a> = &'a (dyn Fn(&mut Report) -> bool + Sync);
 
 impl<'a> DatasiteOwnerSyncer<'a> {
     /// Returns the syncer of an owner's account.
@@ -73,7 +74,9 @@ impl<'a> DatasiteOwnerSyncer<'a> {
     ) -> Result<Report> {
         let account = self.account;
         let mut report = Report::default();
-        guarding::look_and_refresh(account, options, now, &mut report).await?;
+        let looked = guarding::look(account, options, now, &mut report)?;
+        let freshness = if options.full { Freshness::Listing } else { Freshness::Feed };
+        refresh(account, freshness, now).await?;
         let directory = peering::ensure_home(account).await?;
         homing::settle(account, &directory, &mut report).await?;
         let (peers, versions, ahead) = futures::join!(
@@ -102,13 +105,12 @@ impl<'a> DatasiteOwnerSyncer<'a> {
         if log::is_whole(account, &directory)? {
             self.take_in_proposals(&directory, &peers, &tree, now, &mut report).await?;
         }
-        after_taking_in(&mut report);
+        let we_wrote = after_taking_in(&mut report);
 
         restating::restate(account, &directory, &tree, now).await?;
-        let untouched = guarding::untouched(account, &account.email, options, now)?;
-        if let Untouched::No(same) = untouched {
-            let looked = (&tree, &same);
-            let found = announce::find_changes(account, looked, options, now, &mut report)?;
+        if let Since::Open(same) = looked.since(account, &account.email, we_wrote)? {
+            let seen = (&tree, &same);
+            let found = announce::find_changes(account, seen, options, now, &mut report)?;
             announce::commit(account, &directory, &peers, &tree, &found, now, &mut report).await?;
         }
         sending::flush(account, &directory, now, &mut report).await?;

@@ -10,16 +10,17 @@ mod pull;
 mod push;
 mod recall;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::model::{Email, Timestamp};
 use crate::peers::PeerState;
 
+use super::guarding::{self, Looked};
 use super::peering::{self, Acquaintance};
 use super::settled::{self, Quiet};
 use super::{
-    Account, Directory, Report, Result, SyncOptions, chunked, collections, guarding, homing,
-    mending, own_versions, parcels, sealing, sending, speaking, writing,
+    Account, Directory, Freshness, Report, Result, SyncOptions, chunked, collections, homing,
+    mending, own_versions, parcels, refresh, sealing, sending, speaking, writing,
 };
 
 /// Keeps a scientist's copies of its owners' datasites in step.
@@ -42,7 +43,9 @@ impl<'a> DatasiteWatcherSyncer<'a> {
     pub async fn sync(&self, options: &SyncOptions, now: Timestamp) -> Result<Report> {
         let account = self.account;
         let mut report = Report::default();
-        let mut held = guarding::look_and_refresh(account, options, now, &mut report).await?;
+        let mut looked = guarding::look(account, options, now, &mut report)?;
+        let freshness = if options.full { Freshness::Listing } else { Freshness::Feed };
+        refresh(account, freshness, now).await?;
         let directory = peering::ensure_home(account).await?;
         homing::settle(account, &directory, &mut report).await?;
         let (peers, versions) = futures::join!(
@@ -55,21 +58,21 @@ impl<'a> DatasiteWatcherSyncer<'a> {
         let directory = mending::mend(account, directory, &peers, now, &mut report).await?;
         sealing::survey(account, &directory, &mut peers, now, &mut report).await?;
         chunked::heed(account, &peers)?;
-        writing::carry_out_but(account, &held, &mut report)?;
+        writing::carry_out_but(account, &looked.held, &mut report)?;
         let is_open = |peer: &&Acquaintance| is_reachable(peer) && !peer.secrecy.is_stopped();
         let mut quiet = BTreeMap::new();
         for peer in peers.iter().filter(is_open) {
             let owner = &peer.peer.email;
-            if held.contains(owner) {
+            if looked.held.contains(owner) {
                 continue;
             }
-            let done = self.exchange(&directory, peer, options, &held, now, &mut report).await;
+            let done = self.exchange(&directory, peer, options, &looked, now, &mut report).await;
             let done = done.map(|seen| quiet.extend(seen.map(|seen| (owner.clone(), seen))));
             // One tree that is not there holds up no other owner.
-            guarding::hold(owner, done, &mut held, &mut report)?;
+            guarding::hold(owner, done, &mut looked.held, &mut report)?;
         }
         sending::flush(account, &directory, now, &mut report).await?;
-        collections::mirror(account, &directory, &peers, &held, now, &mut report).await?;
+        collections::mirror(account, &directory, &peers, &looked.held, now, &mut report).await?;
         clear::clear(account, now).await?;
         chunked::sweep(account, now, &mut report).await?;
         parcels::sweep(account)?;
@@ -84,7 +87,7 @@ impl<'a> DatasiteWatcherSyncer<'a> {
         directory: &Directory,
         peer: &Acquaintance,
         options: &SyncOptions,
-        held: &BTreeSet<Email>,
+        looked: &Looked,
         now: Timestamp,
         report: &mut Report,
     ) -> Result<Option<Quiet>> {
@@ -95,13 +98,14 @@ impl<'a> DatasiteWatcherSyncer<'a> {
             return Ok(None);
         }
         let is_up_to_date =
-            pull::pull(account, directory, (owner, dialect), options, held, now, report).await?;
-        report.pulled += writing::carry_out_but(account, held, report)?;
+            pull::pull(account, directory, (owner, dialect), options, &looked.held, now, report)
+                .await?;
+        report.pulled += writing::carry_out_but(account, &looked.held, report)?;
         if !is_up_to_date {
             return Ok(None); // What was agreed is about to change, and with it what to propose.
         }
         let to = push::Recipient { peer, dialect, is_heard: true };
-        push::prepare(account, directory, to, options, now, report).await
+        push::prepare(account, directory, to, (looked, options), now, report).await
     }
 
     /// Proposes what changed in the tree of one owner, and nothing else: one request, if the
@@ -125,7 +129,8 @@ impl<'a> DatasiteWatcherSyncer<'a> {
         // To an owner of whom nothing is known it goes on a guess, and again if that was wrong.
         let dialect = peer.speech.dialect.as_ref().unwrap_or(&account.dialect);
         let to = push::Recipient { peer, dialect, is_heard: false };
-        push::prepare(account, &directory, to, &options, now, &mut report).await?;
+        let looked = Looked::default();
+        push::prepare(account, &directory, to, (&looked, &options), now, &mut report).await?;
         sending::flush(account, &directory, now, &mut report).await?;
         Ok(report)
     }

@@ -12,11 +12,11 @@ use crate::model::{Code, DatasitePath, Email, Timestamp};
 use crate::wire::names::{Direction, ProposalName};
 use crate::wire::{Capability, Content, Dialect, Proposal, ProposedFileChangesMessage};
 
-use super::super::guarding::{self, Untouched};
+use super::super::guarding::{self, Looked, Since};
 use super::super::owner::Room;
 use super::super::peering::Acquaintance;
 use super::super::sending::{gzip_time, secret, take_id, told};
-use super::super::settled::Quiet;
+use super::super::settled::{Basis, Quiet};
 use super::super::telling::tell_unreadable;
 use super::super::{Account, Directory, Report, Result, SyncOptions, homing};
 
@@ -49,7 +49,7 @@ pub(super) async fn prepare(
     account: &Account,
     directory: &Directory,
     Recipient { peer, dialect, is_heard }: Recipient<'_>,
-    options: &SyncOptions,
+    (looked, options): (&Looked, &SyncOptions),
     now: Timestamp,
     report: &mut Report,
 ) -> Result<Option<Quiet>> {
@@ -57,10 +57,11 @@ pub(super) async fn prepare(
     let inbox = directory.mailbox(owner, Direction::Inbox, &account.email, dialect);
     let Some(inbox) = inbox else { return Ok(None) };
     heed_new_inbox(account, owner, &inbox.id)?;
-    let same = match guarding::untouched(account, owner, options, now)? {
-        Untouched::Yes(quiet) => return Ok(Some(quiet)),
-        Untouched::No(same) => same,
+    let same = match looked.since(account, owner, false)? {
+        Since::Quiet(quiet) => return Ok(Some(quiet)),
+        Since::Open(same) => same,
     };
+    let basis = Basis::of(account)?;
     let (tree, found) = guarding::ground(account, (owner, &same), options, now)?;
     let agreed = account.store.agreed(owner)?;
     let (asked, waiting) = account.store.read(|db| {
@@ -73,7 +74,7 @@ pub(super) async fn prepare(
     let is_unknown = |path: &DatasitePath| waiting.contains_key(path) || found.is_unknown(path);
     let outlook = propose(&agreed, &found.files, &asked, is_unknown, may_delete);
     if outlook.changes.is_empty() && outlook.undeletable.is_empty() {
-        return Quiet::of(account, owner, &found);
+        return Quiet::of(account, owner, &found, basis);
     }
     for path in outlook.undeletable {
         let text = format!(

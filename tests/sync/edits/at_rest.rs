@@ -3,9 +3,13 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::super::world::World;
+use syft::caches;
+use syft::permissions::Level;
+use syft::syncers::{Error, Report};
+
+use super::super::world::{World, acquaint};
 use super::rows::AT_REST_SECONDS;
-use super::{BOTH, FORCE, Pair, Who};
+use super::{BOTH, FORCE, Pair, Who, codes};
 
 const BEFORE: &[(&str, &str)] = &[("w/a", "one"), ("w/b", "two"), ("w/d/c", "three")];
 
@@ -13,6 +17,10 @@ const BEFORE: &[(&str, &str)] = &[("w/a", "one"), ("w/b", "two"), ("w/d/c", "thr
 fn spoil(pair: &Pair<'_>, who: Who) {
     let spoil = |db: &rusqlite::Connection| Ok(db.execute("UPDATE agreed SET digest = '?'", [])?);
     assert!(pair.party(who).account().store.read(spoil).unwrap() >= BEFORE.len());
+}
+
+fn is_damaged(looked: &syft::syncers::Result<Report>) -> bool {
+    matches!(looked, Err(Error::Cache(caches::Error::Damaged { .. })))
 }
 
 async fn settled(world: &World) -> Pair<'_> {
@@ -32,10 +40,54 @@ async fn a_sync_with_nothing_to_do_does_not_look_at_what_was_agreed() {
         let world = World::new();
         let pair = settled(&world).await;
         spoil(&pair, who);
-        for _ in 0..2 {
+        let changes = || pair.party(who).account().store.read(caches::changes).unwrap();
+        let before = changes();
+        for _ in 0..3 {
             assert!(pair.party(who).sync().await.is_idle(), "{who:?}");
         }
+        assert_eq!(changes(), before, "{who:?}: and nothing is noted again and again");
     }
+}
+
+#[tokio::test]
+async fn what_is_told_of_a_tree_is_told_in_each_sync() {
+    let world = World::new();
+    let pair = settled(&world).await;
+    pair.owner.put("w/d/syft.pub.yaml", "rules: no list");
+    for number in 0..6 {
+        let report = pair.owner.try_sync().await.unwrap();
+        assert_eq!(codes(&report), ["rules-not-usable"], "sync {number}");
+    }
+}
+
+#[tokio::test]
+async fn of_two_owners_one_whose_tree_is_never_read_whole_holds_up_no_rest() {
+    let world = World::new();
+    let pair = settled(&world).await;
+    let other = world.owner("zo@example.org");
+    acquaint(&other, &pair.scientist).await;
+    other.grant("w/", &pair.scientist.email, Level::Read);
+    other.put("w/a", "a");
+    other.sync().await;
+    for _ in 0..3 {
+        pair.scientist.sync().await;
+    }
+    let folder = pair.scientist.account().folders.datasite(&other.email);
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("a", folder.join("w/link")).unwrap();
+    let changes = || pair.scientist.account().store.read(caches::changes).unwrap();
+    for _ in 0..3 {
+        pair.scientist.sync().await;
+    }
+    let before = changes();
+    for _ in 0..3 {
+        assert!(pair.scientist.sync().await.is_idle());
+    }
+    assert_eq!(changes(), before);
+    std::fs::write(folder.join("w/new"), "new").unwrap();
+    pair.scientist.write(pair.datasite(), "w/new", b"new");
+    let report = pair.scientist.sync().await;
+    assert_eq!(report.pushed, 2, "{report:?}");
 }
 
 #[tokio::test]
@@ -71,13 +123,13 @@ async fn whatever_was_done_since_has_it_all_looked_at() {
             spoil(&pair, who);
             act(&pair, who);
             let looked = pair.party(who).try_sync().await;
-            assert!(looked.is_err(), "{who:?}: {what}");
+            assert!(is_damaged(&looked), "{who:?}: {what}: {looked:?}");
         }
         let world = World::new();
         let pair = settled(&world).await;
         spoil(&pair, who);
         let looked = pair.party(who).try_sync_with(&FORCE).await;
-        assert!(looked.is_err(), "{who:?}: a person forces");
+        assert!(is_damaged(&looked), "{who:?}: a person forces: {looked:?}");
     }
 }
 

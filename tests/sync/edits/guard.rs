@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use syft::caches::MARKER_FILE;
 use syft::client::{self, Client, SystemClock};
-use syft::connections::{Content, MemoryDrive, Query};
+use syft::connections::faulty::{Fault, unavailable};
+use syft::connections::{Call, Content, MemoryDrive, Query};
 use syft::model::Role;
 use syft::outbox::Alarm;
 use syft::permissions::Level;
@@ -35,9 +36,7 @@ async fn stops(party: &Party<'_>, wanted: Alarm, what: &str) {
             assert_eq!(alarm, wanted, "{what}");
             let is_about_all = matches!(alarm, Alarm::NoMarker | Alarm::OtherBox);
             assert!(party.role == Role::Owner || is_about_all, "{what}: {alarm:?}");
-            // Where nothing was to be done, no file is looked for before the feed says that there is.
-            let asked = usize::from(alarm == Alarm::MostGone);
-            assert!(party.script.calls() <= calls + asked, "{what}: nothing is sent");
+            assert_eq!(party.script.calls(), calls, "{what}: nothing is sent or asked");
         }
         Ok(report) => {
             assert_eq!(party.role, Role::Scientist, "{what}");
@@ -154,6 +153,34 @@ const fn pair_other(who: Who) -> Who {
     match who {
         Who::Owner => Who::Scientist,
         Who::Scientist => Who::Owner,
+    }
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_before_is_not_written_where_most_files_are_gone() {
+    for at_rest in [0, 1] {
+        let world = World::new();
+        world.wind(at_rest * AT_REST_SECONDS);
+        let pair = pair(&world, 30).await;
+        for number in 0..30 {
+            let path = format!("w/new/{number}");
+            pair.scientist.write(pair.datasite(), &path, b"proposed");
+        }
+        pair.scientist.sync().await;
+        // It is known, and that it could not be read leaves no trace.
+        for _ in 0..3 {
+            let is_read = |call: &Call| matches!(call.method, "read" | "download" | "fetch");
+            pair.owner.script.when(9, Fault::before(unavailable), is_read);
+            let report = pair.owner.try_sync().await.unwrap();
+            assert_eq!(report.accepted, 0, "{report:?}");
+            pair.owner.script.clear();
+        }
+        for number in 0..16 {
+            std::fs::remove_file(pair.folder(Who::Owner).join(format!("{number:02}"))).unwrap();
+        }
+        let before = pair.files(Who::Owner);
+        stops(&pair.owner, Alarm::MostGone, "what waits would hide that they are gone").await;
+        assert_eq!(pair.files(Who::Owner), before, "nothing is written");
     }
 }
 
