@@ -182,4 +182,4 @@ impl Look<'_, '_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -7,14 +7,15 @@ use crate::model::{Digest, Timestamp};
 
 const S: i64 = 1_000_000_000;
 
-struct World {
+/// A datasite's tree, and what is known of it.
+pub(in super::super) struct World {
     _folder: tempfile::TempDir,
-    tree: DatasiteTree,
-    store: Store,
+    pub(in super::super) tree: DatasiteTree,
+    pub(in super::super) store: Store,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(in super::super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let tree = DatasiteTree::open(&folder.path().join("box")).unwrap();
         Self { _folder: folder, tree, store: Store::in_memory().unwrap() }
@@ -36,7 +37,7 @@ impl World {
         glance(&self.store, &self.tree, &owner(), &paths, now_ns).unwrap()
     }
 
-    fn agree(&self, text: &str, content: &str) {
+    pub(in super::super) fn agree(&self, text: &str, content: &str) {
         let (digest, moment) = (Digest::of(content.as_bytes()), Timestamp::from_micros(1));
         let put = |db: &_| agreed::put(db, &owner(), &path(text), Some(&digest), moment);
         self.store.write(put).unwrap();
@@ -69,11 +70,11 @@ enum What {
     Nothing,
 }
 
-fn owner() -> Email {
+pub(in super::super) fn owner() -> Email {
     Email::parse("do@example.org").unwrap()
 }
 
-fn path(text: &str) -> DatasitePath {
+pub(in super::super) fn path(text: &str) -> DatasitePath {
     DatasitePath::parse(text).unwrap()
 }
 

@@ -2,31 +2,22 @@ use std::path::PathBuf;
 
 use proptest::prelude::*;
 
+use super::super::glance::tests::{World, owner, path};
 use super::super::stats::tests::pretend;
 use super::super::tree::temporary_name;
-use super::super::{Scan, agreed, scan, scan_beyond};
+use super::super::{Scan, scan, scan_beyond};
 use super::*;
-use crate::model::{Digest, Timestamp};
+use crate::model::Digest;
 
 const S: i64 = 1_000_000_000;
-
-struct World {
-    _folder: tempfile::TempDir,
-    tree: DatasiteTree,
-    store: Store,
-}
 
 impl World {
     /// A tree with these files, all agreed.
     fn of(files: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let tree = DatasiteTree::open(&folder.path().join("box")).unwrap();
-        let world = Self { _folder: folder, tree, store: Store::in_memory().unwrap() };
+        let world = Self::new();
         for file in files {
             world.write(file, "1");
-            let (digest, moment) = (Digest::of(b"1"), Timestamp::from_micros(1));
-            let put = |db: &_| agreed::put(db, &owner(), &path(file), Some(&digest), moment);
-            world.store.write(put).unwrap();
+            world.agree(file, "1");
         }
         world
     }
@@ -60,14 +51,6 @@ impl World {
         let (same, files) = unchanged(&self.store, &self.tree, &owner(), now_ns).unwrap();
         (same == Same::Everywhere).then_some(files)
     }
-}
-
-fn owner() -> Email {
-    Email::parse("do@example.org").unwrap()
-}
-
-fn path(text: &str) -> DatasitePath {
-    DatasitePath::parse(text).unwrap()
 }
 
 /// A time so many seconds from now, at which what stands there now is at rest.
