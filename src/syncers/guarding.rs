@@ -29,12 +29,12 @@ pub(super) struct Looked {
     /// Those that are to be left alone, because of an alarm that concerns only them: a scientist's other
     /// owners are not held up by it.
     pub(super) held: BTreeSet<Email>,
-    /// Those about which nothing was to be done, and how far they are as they were then.
-    settled: BTreeMap<Email, (Quiet, Same, bool)>,
+    /// Those about which nothing was to be done, what was noted of them, and what is so now.
+    settled: BTreeMap<Email, (Quiet, Since)>,
 }
 
 /// What is known of a tree since the disk was looked at.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Since {
     /// Nothing is to be done about it, as before: it is as it was, and so is all that is known of it.
     Quiet(Quiet),
@@ -54,13 +54,11 @@ impl Looked {
         datasite: &Email,
         we_wrote: bool,
     ) -> Result<Since> {
-        let Some((quiet, same, is_same)) = self.settled.get(datasite) else {
-            return Ok(Since::Open(Same::Unknown));
-        };
-        if we_wrote || settled::noted(account, datasite)? != Some(*quiet) {
-            return Ok(Since::Open(Same::Unknown));
-        }
-        Ok(if *is_same { Since::Quiet(*quiet) } else { Since::Open(same.clone()) })
+        let noted = if we_wrote { None } else { settled::noted(account, datasite)? };
+        Ok(match self.settled.get(datasite) {
+            Some((then, since)) if noted == Some(*then) => since.clone(),
+            _ => Since::Open(Same::Unknown),
+        })
     }
 }
 
@@ -127,7 +125,7 @@ fn look_at(
     datasite: &Email,
     options: &SyncOptions,
     now: Timestamp,
-) -> Result<Option<(Quiet, Same, bool)>> {
+) -> Result<Option<(Quiet, Since)>> {
     let tree = DatasiteTree::open_existing(&account.folders.datasite(datasite))?;
     let Some(tree) = tree else {
         return judge(account, datasite, &Scan::default(), false, options).map(|()| None);
@@ -137,11 +135,10 @@ fn look_at(
     if !options.force {
         if let Some(quiet) = settled::noted(account, datasite)? {
             let (same, files) = caches::unchanged(&account.store, &tree, datasite, now_ns)?;
-            let is_same = same == Same::Everywhere && files == quiet.files;
-            seen = Some((quiet, same, is_same));
-            if is_same {
-                return Ok(seen); // No file is gone.
+            if same == Same::Everywhere && files == quiet.files {
+                return Ok(Some((quiet, Since::Quiet(quiet)))); // No file is gone.
             }
+            seen = Some((quiet, Since::Open(same)));
         }
         let agreed = account.store.agreed(datasite)?;
         let enough = enough(seen_marker(account)?, agreed.len());
